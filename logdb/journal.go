@@ -1,0 +1,388 @@
+package logdb
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Op is what a journal entry does.
+type Op uint8
+
+// The operations. The numbers are stored: never renumber.
+const (
+	OpAdd      Op = 1 // a record
+	OpRevise   Op = 2 // a new version of the record first added at Target
+	OpWithdraw Op = 3 // the record at Target is no longer live
+	OpSkip     Op = 4 // a relayed skip: the position exists elsewhere, its data were not sent
+	OpClose    Op = 5 // closes the open reduction buckets of a log
+	OpGap      Op = 6 // a period without data, with its cause
+)
+
+var opNames = [...]string{"", "add", "revise", "withdraw", "skip", "close", "gap"}
+
+// String returns the word that stands in documents.
+func (o Op) String() string {
+	if o == 0 || int(o) >= len(opNames) {
+		return fmt.Sprintf("op(%d)", uint8(o))
+	}
+	return opNames[o]
+}
+
+// ParseOp reads an operation's word.
+func ParseOp(s string) (Op, error) {
+	for o := OpAdd; o <= OpGap; o++ {
+		if opNames[o] == s {
+			return o, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: operation %q", ErrInvalid, s)
+}
+
+// Entry is one position of a journal. Exactly one of Row, System, Excursion and
+// Waveform is set for an add or a revise, by the journal's kind; Gap for a gap.
+type Entry struct {
+	Position Position
+	Op       Op
+	Target   Position // revise, withdraw: the position of the original add
+	Replaces Digest   // revise, withdraw: ContentDigest of the version replaced
+	Log      LogNo
+	// Run counts the steps back of the meter's clock, Generation the breaks in the
+	// meter's memory (reset, new settings, replacement), both within the journal.
+	Run        uint32
+	Generation uint32
+	Time       Millis // of the record; start of an event, recording or gap
+
+	Row       *Row
+	System    *SystemEvent
+	Excursion *Excursion
+	Waveform  *Waveform
+	Gap       *Gap
+
+	// Who, when and why, of revises and withdraws.
+	By  string
+	At  Millis
+	Why string
+}
+
+// Row is one historical row outside a column block. Absent values are left out.
+type Row struct {
+	Channels []ChannelKey
+	Values   []float64
+}
+
+// History is a run of historical rows of one log in columns. Columns[c][i] is the value of
+// Channels[c] at Times[i], NaN when absent. Positions is nil before they are given.
+type History struct {
+	Log        LogNo
+	Run        uint32
+	Generation uint32
+	Channels   []ChannelKey
+	Times      []Millis
+	Positions  []Position
+	Columns    [][]float64
+}
+
+// Len returns the number of rows.
+func (h *History) Len() int { return len(h.Times) }
+
+// Slice returns rows [i, j) sharing h's arrays.
+func (h *History) Slice(i, j int) History {
+	out := *h
+	out.Times = h.Times[i:j]
+	if h.Positions != nil {
+		out.Positions = h.Positions[i:j]
+	}
+	out.Columns = make([][]float64, len(h.Columns))
+	for c := range h.Columns {
+		out.Columns[c] = h.Columns[c][i:j]
+	}
+	return out
+}
+
+// Entry returns row i as an add, without its absent values.
+func (h *History) Entry(i int) Entry {
+	e := Entry{Op: OpAdd, Log: h.Log, Run: h.Run, Generation: h.Generation, Time: h.Times[i], Row: &Row{}}
+	if h.Positions != nil {
+		e.Position = h.Positions[i]
+	}
+	for c, col := range h.Columns {
+		if !math.IsNaN(col[i]) {
+			e.Row.Channels = append(e.Row.Channels, h.Channels[c])
+			e.Row.Values = append(e.Row.Values, col[i])
+		}
+	}
+	return e
+}
+
+// Check reports the first broken rule: equal lengths, 1 to 512 distinct well-formed
+// channels, times within bounds, positions rising.
+func (h *History) Check() error {
+	if len(h.Channels) == 0 || len(h.Channels) > 512 {
+		return fmt.Errorf("%w: %d channels, want 1 to 512", ErrInvalid, len(h.Channels))
+	}
+	if len(h.Columns) != len(h.Channels) {
+		return fmt.Errorf("%w: %d columns for %d channels", ErrInvalid, len(h.Columns), len(h.Channels))
+	}
+	seen := make(map[ChannelKey]bool, len(h.Channels))
+	for c, key := range h.Channels {
+		if k, err := NormalizeChannel(string(key)); err != nil || k != key {
+			return fmt.Errorf("%w: channel key %q is not canonical", ErrInvalid, key)
+		}
+		if seen[key] {
+			return fmt.Errorf("%w: channel %s stands twice", ErrInvalid, key)
+		}
+		seen[key] = true
+		if len(h.Columns[c]) != len(h.Times) {
+			return fmt.Errorf("%w: channel %s has %d values for %d times", ErrInvalid, key, len(h.Columns[c]), len(h.Times))
+		}
+	}
+	if h.Positions != nil && len(h.Positions) != len(h.Times) {
+		return fmt.Errorf("%w: %d positions for %d rows", ErrInvalid, len(h.Positions), len(h.Times))
+	}
+	for i, t := range h.Times {
+		if t < MinTime || t > MaxTime {
+			return fmt.Errorf("%w: time %d of row %d is out of range", ErrInvalid, t, i)
+		}
+		if h.Positions != nil && (h.Positions[i] == 0 || i > 0 && h.Positions[i] <= h.Positions[i-1]) {
+			return fmt.Errorf("%w: position %d of row %d does not rise", ErrInvalid, h.Positions[i], i)
+		}
+	}
+	return nil
+}
+
+// StreamID names what a sender uploads: a journal under one policy generation. Policy
+// "0" is the journal itself, in full, at the node that owns it. A "+" in the policy
+// ("2+1") marks a stream that carries only channels added later.
+type StreamID struct {
+	Journal JournalID
+	Policy  string
+}
+
+// IsZero reports whether s names nothing: its poster keeps no journal.
+func (s StreamID) IsZero() bool { return s.Journal == "" }
+
+// String joins journal and policy by a colon; the zero stream is "".
+func (s StreamID) String() string {
+	if s.IsZero() {
+		return ""
+	}
+	return string(s.Journal) + ":" + s.Policy
+}
+
+// ParseStream reads what String wrote: 32 hex digits, a colon and 1 to 16 of 0-9 and +.
+func ParseStream(text string) (StreamID, error) {
+	if text == "" {
+		return StreamID{}, nil
+	}
+	j, p, ok := strings.Cut(text, ":")
+	good := ok && len(j) == 32 && len(p) >= 1 && len(p) <= 16
+	for i := 0; good && i < len(j); i++ {
+		good = j[i] >= '0' && j[i] <= '9' || j[i] >= 'a' && j[i] <= 'f'
+	}
+	for i := 0; good && i < len(p); i++ {
+		good = p[i] >= '0' && p[i] <= '9' || p[i] == '+'
+	}
+	if !good {
+		return StreamID{}, fmt.Errorf("%w: stream %q, want 32 hex digits, a colon and a policy number", ErrInvalid, text)
+	}
+	return StreamID{JournalID(j), p}, nil
+}
+
+// SameCut reports whether s and o carry the same part of one journal, so that a
+// position stored by one must not be stored again by the other.
+func (s StreamID) SameCut(o StreamID) bool {
+	_, a, _ := strings.Cut(s.Policy, "+")
+	_, b, _ := strings.Cut(o.Policy, "+")
+	return s.Journal == o.Journal && a == b
+}
+
+// Page is a self-contained part of one stream, valid whole or refused whole. Cuts are
+// free: any positions, in any order, overlapping others.
+type Page struct {
+	Meter MeterUID
+	Kind  Kind
+	// Stream is zero when the poster keeps no journal; then the receiver makes one for
+	// Source (the credential's id) and decides by content what is a repeat.
+	Stream StreamID
+	Source string
+	// Rows are the historical adds; Entries everything else, adds of the other kinds included.
+	Rows    []History
+	Entries []Entry
+	// Fates names the positions whose fate is not stored. The positions of Rows and
+	// Entries are stored by standing here and do not appear.
+	Fates []FateRange
+	// JournalEnd is the sender's highest position when it cut the page, Chain the running
+	// hash of its journal there. Nothing in the page may lie beyond it.
+	JournalEnd Position
+	Chain      Digest
+	// Requested allows skipped and reduced positions to become stored, once.
+	Requested bool
+}
+
+// Check reports the first rule that the page breaks.
+func (p *Page) Check() error {
+	if p.Meter == "" {
+		return fmt.Errorf("%w: no meter", ErrInvalid)
+	}
+	if !p.Kind.Valid() {
+		return fmt.Errorf("%w: log kind %d", ErrInvalid, p.Kind)
+	}
+	if p.Stream.IsZero() == (p.Source == "") {
+		return fmt.Errorf("%w: a page has either a stream or a source", ErrInvalid)
+	}
+	if len(p.Rows) > 0 && p.Kind != KindHistorical {
+		return fmt.Errorf("%w: rows in a page of kind %s", ErrInvalid, p.Kind)
+	}
+	if p.JournalEnd > MaxPosition {
+		return fmt.Errorf("%w: journal end %d", ErrInvalid, p.JournalEnd)
+	}
+	var seen FateSet
+	claim := func(first, last Position, f Fate) error {
+		if first == 0 || last < first || last > p.JournalEnd {
+			return fmt.Errorf("%w: positions %d to %d of a journal that ends at %d", ErrInvalid, first, last, p.JournalEnd)
+		}
+		if seen.Overlaps(first, last) {
+			return fmt.Errorf("%w: positions %d to %d stand twice in the page", ErrInvalid, first, last)
+		}
+		seen.Put(FateRange{First: first, Last: last, Fate: f})
+		return nil
+	}
+	positioned := !p.Stream.IsZero()
+	for i := range p.Rows {
+		h := &p.Rows[i]
+		if err := h.Check(); err != nil {
+			return err
+		}
+		if positioned != (h.Positions != nil) {
+			return fmt.Errorf("%w: rows and stream disagree about positions", ErrInvalid)
+		}
+		for a := 0; positioned && a < len(h.Positions); {
+			b := a
+			for b+1 < len(h.Positions) && h.Positions[b+1] == h.Positions[b]+1 {
+				b++
+			}
+			if err := claim(h.Positions[a], h.Positions[b], FateStored); err != nil {
+				return err
+			}
+			a = b + 1
+		}
+	}
+	for i := range p.Entries {
+		e := &p.Entries[i]
+		if err := e.Check(p.Kind); err != nil {
+			return err
+		}
+		if positioned {
+			if err := claim(e.Position, e.Position, FateStored); err != nil {
+				return err
+			}
+		} else if e.Position != 0 || e.Op != OpAdd {
+			return fmt.Errorf("%w: a page without a stream can only add", ErrInvalid)
+		}
+	}
+	for _, f := range p.Fates {
+		if err := f.check(); err != nil {
+			return err
+		}
+		if !positioned {
+			return fmt.Errorf("%w: fates without a stream", ErrInvalid)
+		}
+		if err := claim(f.First, f.Last, f.Fate); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Check reports the first rule that e breaks as an entry of a journal of kind k.
+func (e *Entry) Check(k Kind) error {
+	bodies := 0
+	for kind, set := range map[Kind]bool{
+		KindHistorical: e.Row != nil, KindWaveform: e.Waveform != nil, KindSystem: e.System != nil,
+		KindLimit: e.Excursion != nil, KindPQ: e.Excursion != nil,
+	} {
+		if set && kind == k {
+			bodies++
+		}
+	}
+	if set := countTrue(e.Row != nil, e.Waveform != nil, e.System != nil, e.Excursion != nil); set != bodies {
+		return fmt.Errorf("%w: an entry of kind %s holds another kind's record", ErrInvalid, k)
+	}
+	if e.Time < MinTime || e.Time > MaxTime {
+		return fmt.Errorf("%w: time %d is out of range", ErrInvalid, e.Time)
+	}
+	switch e.Op {
+	case OpAdd:
+		if bodies != 1 || e.Target != 0 {
+			return fmt.Errorf("%w: an add needs one record and no target", ErrInvalid)
+		}
+	case OpRevise:
+		if bodies != 1 || e.Target == 0 {
+			return fmt.Errorf("%w: a revise needs a record and a target", ErrInvalid)
+		}
+	case OpWithdraw:
+		if bodies != 0 || e.Target == 0 {
+			return fmt.Errorf("%w: a withdraw needs a target and no record", ErrInvalid)
+		}
+	case OpSkip, OpClose:
+		if bodies != 0 || e.Target != 0 {
+			return fmt.Errorf("%w: a %s holds nothing", ErrInvalid, e.Op)
+		}
+	case OpGap:
+		if bodies != 0 || e.Gap == nil || e.Gap.To < e.Gap.From {
+			return fmt.Errorf("%w: a gap needs a period", ErrInvalid)
+		}
+	default:
+		return fmt.Errorf("%w: operation %d", ErrInvalid, e.Op)
+	}
+	return e.checkBody()
+}
+
+func (e *Entry) checkBody() error {
+	if e.Op != OpGap && e.Gap != nil {
+		return fmt.Errorf("%w: a %s holds a gap", ErrInvalid, e.Op)
+	}
+	if r := e.Row; r != nil {
+		if len(r.Channels) != len(r.Values) {
+			return fmt.Errorf("%w: a row of %d channels and %d values", ErrInvalid, len(r.Channels), len(r.Values))
+		}
+		for i, c := range r.Channels {
+			if k, err := NormalizeChannel(string(c)); err != nil || k != c {
+				return fmt.Errorf("%w: channel key %q is not canonical", ErrInvalid, c)
+			}
+			if math.IsNaN(r.Values[i]) {
+				return fmt.Errorf("%w: an absent value of %s stands in a row", ErrInvalid, c)
+			}
+		}
+	}
+	if x := e.Excursion; x != nil && x.DurationSeconds < 0 {
+		return fmt.Errorf("%w: duration %v s", ErrInvalid, x.DurationSeconds)
+	}
+	if w := e.Waveform; w != nil {
+		if w.End < e.Time {
+			return fmt.Errorf("%w: a recording ends at %v before its start %v", ErrInvalid, w.End, e.Time)
+		}
+		if !(w.SampleIntervalMillis > 0) || math.IsInf(w.SampleIntervalMillis, 0) {
+			return fmt.Errorf("%w: sample interval %v ms", ErrInvalid, w.SampleIntervalMillis)
+		}
+		seen := map[string]bool{}
+		for _, c := range w.Channels {
+			if c.Name == "" || seen[c.Name] {
+				return fmt.Errorf("%w: waveform channel %q stands twice or has no name", ErrInvalid, c.Name)
+			}
+			seen[c.Name] = true
+		}
+	}
+	return nil
+}
+
+func countTrue(bs ...bool) int {
+	n := 0
+	for _, b := range bs {
+		if b {
+			n++
+		}
+	}
+	return n
+}
