@@ -1,0 +1,76 @@
+# Everyday commands. "make help" lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+PLATFORMS := linux/amd64 linux/arm64 windows/amd64 windows/arm64
+ARGS ?=
+
+.PHONY: help
+help: ## list the targets
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: run
+run: build ## build and start the demonstration (ARGS="--listen 127.0.0.1:9080" for options); Ctrl-C ends it
+	@exec bin/metermanager demo $(ARGS)
+
+.PHONY: build
+build: ## build bin/metermanager for this machine
+	$(GOBUILD) -o bin/metermanager ./service
+
+.PHONY: test
+test: testtools ## vet and all tests; the last line counts them
+	CGO_ENABLED=0 go vet -tags ci ./...
+	go -C tools vet ./testsum
+	CGO_ENABLED=0 go build -C tools -buildvcs=false -o ../.tools/testsum ./testsum
+	{ CGO_ENABLED=0 go test -json -tags ci ./... || true; CGO_ENABLED=0 go -C tools test -json ./testsum || true; } | .tools/testsum
+
+.PHONY: testtools
+testtools: ## install the Debian packages that tests use (mbpoll, curl), when absent and run as root
+	@need=; for tool in mbpoll curl; do command -v $$tool >/dev/null || need="$$need $$tool"; done; \
+	if [ -z "$$need" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$need >/dev/null; \
+	else echo "not installed:$$need (the tests that need them are skipped; run as root, or install them)"; fi
+
+.PHONY: race
+race: ## all tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 go test -race -tags ci ./...
+
+.PHONY: lint
+lint: ## gofmt, vet for Linux and Windows, staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted:"; echo "$$unformatted"; exit 1; fi
+	CGO_ENABLED=0 go vet -tags ci ./...
+	CGO_ENABLED=0 GOOS=windows go vet -tags ci ./...
+	go build -C tools -buildvcs=false -o ../.tools/staticcheck honnef.co/go/tools/cmd/staticcheck
+	CGO_ENABLED=0 .tools/staticcheck -tags ci ./...
+
+.PHONY: generate
+generate: ## rewrite the generated parts of the documents (the table in ARCHITECTURE.md)
+	CGO_ENABLED=0 go test -tags ci -count=1 -run '^TestArchitecture' . -update
+
+.PHONY: e2e
+e2e: testtools ## whole-system tests only, with their output
+	CGO_ENABLED=0 go test -tags ci -count=1 -v ./service/e2e/...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME each (10s)
+	tools/fuzz.sh
+
+.PHONY: bench
+bench: ## the benchmarks, one after the other
+	CGO_ENABLED=0 go test -tags ci -run '^$$' -bench . -benchmem -p 1 ./...
+
+.PHONY: cross
+cross: ## build for Linux and Windows, amd64 and arm64, without cgo
+	@for p in $(PLATFORMS); do \
+		out=bin/$${p/\//-}/metermanager; [ "$${p%/*}" = windows ] && out=$$out.exe; \
+		echo "build $$p"; GOOS=$${p%/*} GOARCH=$${p#*/} $(GOBUILD) -o $$out ./service; done
+
+.PHONY: check
+check: lint generate cross test ## what must pass before a change is merged
+	git diff --exit-code -- ARCHITECTURE.md
