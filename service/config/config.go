@@ -1,0 +1,193 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// The roles that a process can have.
+const (
+	RoleSite  = "site"  // retrieves from meters and uploads to a cloud
+	RoleCloud = "cloud" // accepts registrations and uploads of other managers and meters
+)
+
+// FileName is the configuration's name inside a data folder.
+const FileName = "metermanager.json"
+
+// DefaultListen is where the web API listens when nothing else is said.
+const DefaultListen = "127.0.0.1:8080"
+
+// ErrInvalid marks a configuration that breaks a rule; the program does not start with it.
+var ErrInvalid = errors.New("invalid configuration")
+
+// Config is the effective configuration. It holds no secrets: keys and passwords live in
+// the data folder.
+type Config struct {
+	// Data is the folder of databases and secrets, absolute.
+	Data string `json:"data"`
+	// Listen is host:port of the web API. Outside loopback it needs TLS, or InsecureHTTP.
+	Listen string `json:"listen"`
+	// TLSCert and TLSKey are PEM files; both or none.
+	TLSCert string `json:"tls_cert"`
+	TLSKey  string `json:"tls_key"`
+	// InsecureHTTP allows plain HTTP outside loopback, for a proxy that adds TLS.
+	InsecureHTTP bool `json:"insecure_http"`
+	// Roles are site, cloud or both (the default).
+	Roles []string `json:"roles"`
+	// LogLevel is debug, info (the default), warn or error.
+	LogLevel string `json:"log_level"`
+}
+
+// Options say where the configuration comes from. The zero value reads the process's
+// environment and the default folder.
+type Options struct {
+	// File is the configuration file; "" looks in the data folder, then in the system's place.
+	File string
+	// Data and Listen, when set, win over the file and the environment.
+	Data, Listen string
+	// Environ is the environment as os.Environ gives it; nil takes the process's.
+	Environ []string
+}
+
+// Load puts together defaults, file, environment and options, each winning over the one
+// before, and checks the result.
+func Load(o Options) (Config, error) {
+	if o.Environ == nil {
+		o.Environ = os.Environ()
+	}
+	env, err := readEnviron(o.Environ)
+	if err != nil {
+		return Config{}, err
+	}
+	c := Config{Data: env.defaultData(), Listen: DefaultListen, Roles: []string{RoleSite, RoleCloud}, LogLevel: "info"}
+
+	file, explicit := firstNonEmpty(o.File, env.values["MM_CONFIG"]), true
+	if file == "" {
+		file, explicit = findFile(firstNonEmpty(o.Data, env.values["MM_DATA"], c.Data)), false
+	}
+	if file != "" {
+		if err := c.readFile(file); err != nil && (explicit || !errors.Is(err, fs.ErrNotExist)) {
+			return Config{}, err
+		}
+	}
+	if err := env.apply(&c); err != nil {
+		return Config{}, err
+	}
+	c.Data = firstNonEmpty(o.Data, c.Data)
+	c.Listen = firstNonEmpty(o.Listen, c.Listen)
+	if err := c.absolute(); err != nil {
+		return Config{}, err
+	}
+	return c, c.Check()
+}
+
+// Check reports the first rule that c breaks.
+func (c *Config) Check() error {
+	if c.Data == "" {
+		return fmt.Errorf("%w: data: no folder given, and no home folder to take a default from", ErrInvalid)
+	}
+	if err := c.checkListen(); err != nil {
+		return err
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return fmt.Errorf("%w: tls_cert and tls_key belong together: give both or none", ErrInvalid)
+	}
+	if len(c.Roles) == 0 {
+		return fmt.Errorf("%w: roles: want site, cloud or both", ErrInvalid)
+	}
+	for _, r := range c.Roles {
+		if r != RoleSite && r != RoleCloud {
+			return fmt.Errorf("%w: roles: %q is not known, want site, cloud or both", ErrInvalid, r)
+		}
+	}
+	if _, err := c.Level(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// checkListen holds the rule that credentials never cross a network in the clear by accident.
+func (c *Config) checkListen() error {
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("%w: listen: %q, want host:port such as %s", ErrInvalid, c.Listen, DefaultListen)
+	}
+	if loopback(host) || c.TLSCert != "" || c.InsecureHTTP {
+		return nil
+	}
+	return fmt.Errorf("%w: listen: %s can be reached from other machines, so it needs tls_cert and tls_key; "+
+		"set insecure_http only behind a proxy that adds TLS", ErrInvalid, c.Listen)
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// HasRole reports whether c has the role.
+func (c *Config) HasRole(role string) bool { return slices.Contains(c.Roles, role) }
+
+// Level returns the log level.
+func (c *Config) Level() (slog.Level, error) {
+	switch c.LogLevel {
+	case "debug":
+		return slog.LevelDebug, nil
+	case "", "info":
+		return slog.LevelInfo, nil
+	case "warn":
+		return slog.LevelWarn, nil
+	case "error":
+		return slog.LevelError, nil
+	}
+	return 0, fmt.Errorf("%w: log_level: %q, want debug, info, warn or error", ErrInvalid, c.LogLevel)
+}
+
+// URL is the address at which this machine reaches the web API.
+func (c *Config) URL() string {
+	scheme := "http://"
+	if c.TLSCert != "" {
+		scheme = "https://"
+	}
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return scheme + c.Listen
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return scheme + net.JoinHostPort(host, port)
+}
+
+// absolute makes the paths absolute: a system service starts in another folder.
+func (c *Config) absolute() error {
+	for _, p := range []*string{&c.Data, &c.TLSCert, &c.TLSKey} {
+		if *p == "" {
+			continue
+		}
+		abs, err := filepath.Abs(*p)
+		if err != nil {
+			return fmt.Errorf("%w: path %s: %w", ErrInvalid, *p, err)
+		}
+		*p = abs
+	}
+	return nil
+}
+
+func firstNonEmpty(values ...string) string {
+	for _, v := range values {
+		if strings.TrimSpace(v) != "" {
+			return v
+		}
+	}
+	return ""
+}

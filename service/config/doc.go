@@ -1,0 +1,8 @@
+// Package config reads what must be known before the program starts.
+//
+// Owns: the file metermanager.json, the MM_ environment variables, their defaults and
+// rules, and the paths inside a data folder.
+// Does not own: anything that is configured while the program runs (meters, cloud, users).
+// May import: nothing.
+// Start reading at: Load in config.go.
+package config

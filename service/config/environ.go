@@ -1,0 +1,97 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The variables that belong to commands which talk to a running service, not to the file.
+var clientVariables = []string{"MM_URL", "MM_KEY", "MM_USER", "MM_PASSWORD", "MM_CONFIG"}
+
+// environ is the part of the environment that matters here.
+type environ struct {
+	values map[string]string // MM_ variables
+	other  map[string]string
+}
+
+// readEnviron refuses unknown MM_ variables: a misspelt one would silently do nothing.
+func readEnviron(list []string) (environ, error) {
+	env := environ{values: map[string]string{}, other: map[string]string{}}
+	for _, line := range list {
+		name, value, _ := strings.Cut(line, "=")
+		if !strings.HasPrefix(name, "MM_") {
+			env.other[name] = value
+			continue
+		}
+		if _, ok := setters[name]; !ok && !slices.Contains(clientVariables, name) {
+			return environ{}, fmt.Errorf("%w: the environment variable %s is not known", ErrInvalid, name)
+		}
+		env.values[name] = value
+	}
+	return env, nil
+}
+
+// setters has one line per variable that overrides the file. An empty value overrides nothing.
+var setters = map[string]func(c *Config, value string) error{
+	"MM_DATA":     func(c *Config, v string) error { c.Data = v; return nil },
+	"MM_LISTEN":   func(c *Config, v string) error { c.Listen = v; return nil },
+	"MM_TLS_CERT": func(c *Config, v string) error { c.TLSCert = v; return nil },
+	"MM_TLS_KEY":  func(c *Config, v string) error { c.TLSKey = v; return nil },
+	"MM_INSECURE_HTTP": func(c *Config, v string) error {
+		b, err := strconv.ParseBool(v)
+		if err != nil {
+			return fmt.Errorf("%w: MM_INSECURE_HTTP: %q, want true or false", ErrInvalid, v)
+		}
+		c.InsecureHTTP = b
+		return nil
+	},
+	"MM_ROLES": func(c *Config, v string) error {
+		c.Roles = nil
+		for _, r := range strings.Split(v, ",") {
+			c.Roles = append(c.Roles, strings.TrimSpace(r))
+		}
+		return nil
+	},
+	"MM_LOG_LEVEL": func(c *Config, v string) error { c.LogLevel = v; return nil },
+}
+
+func (e environ) apply(c *Config) error {
+	for name, set := range setters {
+		if v := e.values[name]; v != "" {
+			if err := set(c, v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// defaultData is the data folder when nobody names one: what systemd gave, the system's
+// place for a service, or the user's own.
+func (e environ) defaultData() string {
+	if first, _, _ := strings.Cut(e.other["STATE_DIRECTORY"], ":"); first != "" {
+		return first
+	}
+	if runtime.GOOS == "windows" {
+		base := e.other["ProgramData"]
+		if base == "" {
+			base = `C:\ProgramData`
+		}
+		return filepath.Join(base, "MeterManager")
+	}
+	if os.Geteuid() == 0 {
+		return "/var/lib/metermanager"
+	}
+	if d := e.other["XDG_DATA_HOME"]; filepath.IsAbs(d) {
+		return filepath.Join(d, "metermanager")
+	}
+	if home := e.other["HOME"]; home != "" {
+		return filepath.Join(home, ".local", "share", "metermanager")
+	}
+	return ""
+}

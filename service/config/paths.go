@@ -1,0 +1,15 @@
+package config
+
+import "path/filepath"
+
+// LogsFile is the log database of a data folder.
+func LogsFile(data string) string { return filepath.Join(data, "logs.db") }
+
+// MetaFile is the database of meters, users and cloud settings of a data folder.
+func MetaFile(data string) string { return filepath.Join(data, "meta.db") }
+
+// MasterKeyFile is the key that seals secrets in a data folder's databases.
+func MasterKeyFile(data string) string { return filepath.Join(data, "secrets", "master.key") }
+
+// DemoFile tells where a demonstration's parts answer, and with which credentials.
+func DemoFile(dir string) string { return filepath.Join(dir, "demo.json") }
