@@ -1,0 +1,114 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"metermanager/logdb"
+	"metermanager/rpc/fault"
+	"metermanager/rpc/permission"
+)
+
+// NewKey says what a key shall be.
+type NewKey struct {
+	Name        string
+	Permissions permission.Set // empty: upload only
+	Meter       logdb.MeterUID // "" for all meters of the customer
+}
+
+// CreateKey makes a key of p's customer and returns its secret, which nobody can see again.
+func (s *Service) CreateKey(ctx context.Context, p Principal, n NewKey) (Key, string, error) {
+	if err := Allow(p, permission.UsersManage, Resource{}); err != nil {
+		return Key{}, "", err
+	}
+	if c := utf8.RuneCountInString(n.Name); c < 1 || c > 100 || !utf8.ValidString(n.Name) {
+		return Key{}, "", fault.New(fault.Invalid, "A key has a name of 1 to 100 characters.").At("name")
+	}
+	if n.Permissions == 0 {
+		n.Permissions = permission.Of(permission.Upload)
+	}
+	if !p.Permissions.Covers(n.Permissions) {
+		return Key{}, "", fault.New(fault.Forbidden, "A key cannot have a permission that you lack.").At("permissions")
+	}
+	if p.Meter != "" && n.Meter != p.Meter {
+		return Key{}, "", fault.New(fault.Forbidden, "A key of one meter can only make keys of that meter.").At("meter_uid")
+	}
+	k, secret := s.makeKey(p.Customer, n)
+	k.CreatedBy = p.Name
+	if err := s.store.CreateKey(ctx, p.Scope(), k); err != nil {
+		return Key{}, "", fmt.Errorf("store a key: %w", err)
+	}
+	return k, secret, nil
+}
+
+// MeterKey makes the credential that a meter gets when it registers. customer may be
+// nobody: then the key can upload and nothing else until the meter is claimed. The caller
+// stores the key together with the meter.
+func (s *Service) MeterKey(customer CustomerID, meter logdb.MeterUID, name string) (Key, string) {
+	return s.makeKey(customer, NewKey{Name: name, Permissions: permission.Of(permission.Upload), Meter: meter})
+}
+
+func (s *Service) makeKey(customer CustomerID, n NewKey) (Key, string) {
+	secret := newSecret(KeyPrefix)
+	return Key{
+		ID: KeyID(newID()), Customer: customer, Name: n.Name, Hash: HashOf(secret),
+		Permissions: n.Permissions, Meter: n.Meter, Created: s.now(),
+	}, secret
+}
+
+// Keys lists the keys that p may manage, without their secrets.
+func (s *Service) Keys(ctx context.Context, p Principal) ([]Key, error) {
+	if err := Allow(p, permission.UsersManage, Resource{}); err != nil {
+		return nil, err
+	}
+	keys, err := s.store.Keys(ctx, p.Scope())
+	if err != nil {
+		return nil, fmt.Errorf("list keys: %w", err)
+	}
+	return keys, nil
+}
+
+// RevokeKey ends a key at once.
+func (s *Service) RevokeKey(ctx context.Context, p Principal, id KeyID) error {
+	if err := Allow(p, permission.UsersManage, Resource{}); err != nil {
+		return err
+	}
+	switch err := s.store.RevokeKey(ctx, p.Scope(), id, s.now()); {
+	case errors.Is(err, ErrNotFound):
+		return fault.New(fault.NotFound, "There is no such key.")
+	case err != nil:
+		return fmt.Errorf("revoke a key: %w", err)
+	}
+	return nil
+}
+
+// CustomerByKey returns the customer whose customer key that is.
+func (s *Service) CustomerByKey(ctx context.Context, key string) (Customer, error) {
+	c, err := s.store.CustomerByKey(ctx, HashOf(key))
+	if errors.Is(err, ErrNotFound) {
+		return Customer{}, fault.New(fault.NotFound, "There is no such customer.").At("customer_key")
+	} else if err != nil {
+		return Customer{}, fmt.Errorf("look up a customer key: %w", err)
+	}
+	return c, nil
+}
+
+// CustomerOf returns p's customer and, to its users, its customer key.
+func (s *Service) CustomerOf(ctx context.Context, p Principal) (Customer, string, error) {
+	c, err := s.store.Customer(ctx, p.Scope(), p.Customer)
+	if errors.Is(err, ErrNotFound) {
+		return Customer{}, "", fault.New(fault.NotFound, "There is no such customer.")
+	} else if err != nil {
+		return Customer{}, "", fmt.Errorf("read a customer: %w", err)
+	}
+	if p.User == "" || len(c.SealedKey) == 0 {
+		return c, "", nil
+	}
+	key, err := s.sealer.Open(c.SealedKey)
+	if err != nil {
+		return Customer{}, "", fmt.Errorf("open the customer key: %w", err)
+	}
+	return c, string(key), nil
+}

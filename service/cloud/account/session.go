@@ -1,0 +1,155 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"metermanager/logdb"
+	"metermanager/rpc/fault"
+)
+
+// TokenPrefix begins every session token, KeyPrefix every key.
+const (
+	TokenPrefix = "mm_"
+	KeyPrefix   = "mmk_"
+)
+
+// Login is somebody's attempt to log in. It has no String method on purpose: it must not
+// be printed.
+type Login struct {
+	User, Password string
+	// Address is where the attempt comes from, for the limit by address.
+	Address string
+}
+
+// LoggedIn is the answer of a login. Token is told once.
+type LoggedIn struct {
+	Token     string
+	Expires   logdb.Millis
+	Principal Principal
+}
+
+var errWrongLogin = fault.New(fault.Unauthenticated, "User name or password is wrong.")
+
+// Login checks a password and opens a session. A user that does not exist, one that is
+// disabled and a wrong password take the same time and give the same answer.
+func (s *Service) Login(ctx context.Context, l Login) (LoggedIn, error) {
+	now := s.cfg.Now()
+	name := strings.ToLower(l.User)
+	if !s.byAddr.allow(l.Address, now) || !s.byUser.allow(name, now) {
+		return LoggedIn{}, fault.New(fault.RateLimited, "Too many attempts to log in.").WithHint("Wait a minute, then try again.")
+	}
+	user, err := s.store.UserByName(ctx, l.User)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return LoggedIn{}, fmt.Errorf("look up a user: %w", err)
+	}
+	known := err == nil
+	var stored []byte
+	if known {
+		stored = user.PasswordHash
+	}
+	ok, err := s.hasher.check(ctx, stored, l.Password)
+	if err != nil {
+		return LoggedIn{}, err
+	}
+	if !ok || user.Disabled {
+		return LoggedIn{}, errWrongLogin
+	}
+	s.byUser.forget(name)
+	if s.hasher.outdated(stored) {
+		if err := s.rehash(ctx, user, l.Password); err != nil {
+			return LoggedIn{}, err
+		}
+	}
+	return s.open(ctx, user)
+}
+
+func (s *Service) rehash(ctx context.Context, user User, password string) error {
+	hash, err := s.hasher.hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	if err := s.store.SetPassword(ctx, user.principal().Scope(), user.ID, hash); err != nil {
+		return fmt.Errorf("store a stronger password hash: %w", err)
+	}
+	return nil
+}
+
+func (s *Service) open(ctx context.Context, user User) (LoggedIn, error) {
+	now := s.now()
+	token := newSecret(TokenPrefix)
+	ses := Session{
+		Token: HashOf(token), User: user.ID, Created: now, LastUsed: now,
+		Expires: now + logdb.Millis(s.cfg.SessionLife.Milliseconds()),
+	}
+	if err := s.store.DropSessions(ctx, now, now-logdb.Millis(s.cfg.SessionIdle.Milliseconds())); err != nil {
+		return LoggedIn{}, fmt.Errorf("drop ended sessions: %w", err)
+	}
+	if err := s.store.CreateSession(ctx, ses); err != nil {
+		return LoggedIn{}, fmt.Errorf("open a session: %w", err)
+	}
+	return LoggedIn{Token: token, Expires: ses.Expires, Principal: user.principal()}, nil
+}
+
+// Logout ends the session of token; an unknown one is as good as ended.
+func (s *Service) Logout(ctx context.Context, token string) error {
+	if err := s.store.DeleteSession(ctx, HashOf(token)); err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("end a session: %w", err)
+	}
+	return nil
+}
+
+func (u User) principal() Principal {
+	return Principal{User: u.ID, Customer: u.Customer, Name: u.Name, Permissions: u.Permissions}
+}
+
+// touchEvery is how exact the time of the last use is kept, so that reading does not mean
+// writing.
+const touchEvery = logdb.Millis(60_000)
+
+// Authenticate returns who sent secret, a session token or a key. Nothing is kept in
+// memory: a disabled user and a revoked key are out at once.
+func (s *Service) Authenticate(ctx context.Context, secret string) (Principal, error) {
+	if strings.HasPrefix(secret, KeyPrefix) {
+		return s.authenticateKey(ctx, secret)
+	}
+	ses, err := s.store.Session(ctx, HashOf(secret))
+	if errors.Is(err, ErrNotFound) {
+		return Principal{}, fault.New(fault.Unauthenticated, "The login or key is not known.")
+	} else if err != nil {
+		return Principal{}, fmt.Errorf("look up a session: %w", err)
+	}
+	now := s.now()
+	if now >= ses.Expires || now-ses.LastUsed > logdb.Millis(s.cfg.SessionIdle.Milliseconds()) {
+		return Principal{}, fault.New(fault.Unauthenticated, "The login has ended.").WithHint("Log in again.")
+	}
+	user, err := s.store.User(ctx, ses.User)
+	if errors.Is(err, ErrNotFound) || err == nil && user.Disabled {
+		return Principal{}, fault.New(fault.Unauthenticated, "The login has ended.")
+	} else if err != nil {
+		return Principal{}, fmt.Errorf("look up the user of a session: %w", err)
+	}
+	if now-ses.LastUsed >= touchEvery {
+		if err := s.store.TouchSession(ctx, ses.Token, now); err != nil {
+			s.cfg.Logger.WarnContext(ctx, "note the use of a session", "user", user.ID, "err", err)
+		}
+	}
+	return user.principal(), nil
+}
+
+func (s *Service) authenticateKey(ctx context.Context, secret string) (Principal, error) {
+	key, err := s.store.KeyByHash(ctx, HashOf(secret))
+	if errors.Is(err, ErrNotFound) || err == nil && key.Revoked != 0 {
+		return Principal{}, fault.New(fault.Unauthenticated, "The login or key is not known.")
+	} else if err != nil {
+		return Principal{}, fmt.Errorf("look up a key: %w", err)
+	}
+	if now := s.now(); now-key.LastUsed >= touchEvery {
+		if err := s.store.TouchKey(ctx, key.ID, now); err != nil {
+			s.cfg.Logger.WarnContext(ctx, "note the use of a key", "key", key.ID, "err", err)
+		}
+	}
+	return Principal{Key: key.ID, Customer: key.Customer, Name: key.Name, Permissions: key.Permissions, Meter: key.Meter}, nil
+}
