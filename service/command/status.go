@@ -1,0 +1,23 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+
+	"metermanager/rpc/api"
+	"metermanager/service/cloud/account"
+)
+
+// StatusSource tells the state of the node as p may see it.
+type StatusSource interface {
+	NodeStatus(ctx context.Context, p account.Principal) (any, error)
+}
+
+// NodeHandlers are the commands about the node itself.
+func NodeHandlers(source StatusSource) Handlers {
+	return Handlers{
+		api.CmdNodeStatus: func(ctx context.Context, p account.Principal, _ json.RawMessage) (any, error) {
+			return source.NodeStatus(ctx, p)
+		},
+	}
+}
