@@ -1,0 +1,194 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+var (
+	// ErrFull marks a write that the disk had no room for; nothing was stored.
+	ErrFull = errors.New("the disk is full")
+	// ErrNewer marks a database that a newer version of the program has written.
+	ErrNewer = errors.New("the database was written by a newer version of this program")
+	// ErrDamaged marks a file that is no database or whose pages contradict each other.
+	ErrDamaged = errors.New("the database file is damaged")
+)
+
+// Config is what may be chosen about a database. The zero value works.
+type Config struct {
+	// Readers is how many reading connections are kept open; 0 means two per processor,
+	// at least 4. More are opened for as long as they are needed.
+	Readers int
+	// CacheBytes is the page cache of all connections together; 0 means 64 MB.
+	CacheBytes int64
+	// Logger receives what an operator would ask about; nil discards.
+	Logger *slog.Logger
+}
+
+// DB is an open database.
+type DB struct {
+	writer *sql.DB // one connection: transactions queue here
+	reader *sql.DB
+	path   string
+	log    *slog.Logger
+	now    func() time.Time
+}
+
+// Open opens the database at path and creates it when it is missing; its folder must
+// exist. Every commit is on the disk when it returns (WAL, synchronous=FULL).
+func Open(ctx context.Context, path string, cfg Config) (*DB, error) {
+	if cfg.Readers <= 0 {
+		cfg.Readers = max(4, 2*runtime.NumCPU())
+	}
+	if cfg.CacheBytes <= 0 {
+		cfg.CacheBytes = 64 << 20
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("find the database %s: %w", path, err)
+	}
+	// The writer gets half of the cache: it touches the leaves of several tables in turn.
+	writerKB := cfg.CacheBytes / 2 / 1024
+	readerKB := cfg.CacheBytes / 2 / 1024 / int64(cfg.Readers)
+	writer, err := sql.Open("sqlite", dsn(abs, writerKB, false))
+	if err != nil {
+		return nil, fmt.Errorf("open the database %s: %w", path, err)
+	}
+	writer.SetMaxOpenConns(1)
+	writer.SetMaxIdleConns(1)
+	db := &DB{writer: writer, path: abs, log: cfg.Logger, now: time.Now}
+	// The first connection creates the file and makes it a WAL database.
+	if err := writer.PingContext(ctx); err != nil {
+		_ = writer.Close()
+		return nil, fmt.Errorf("open the database %s: %w", path, mapError(err))
+	}
+	// The database holds what people may not see without a credential.
+	if err := os.Chmod(abs, 0o600); err != nil {
+		_ = writer.Close()
+		return nil, fmt.Errorf("protect the database %s: %w", path, err)
+	}
+	reader, err := sql.Open("sqlite", dsn(abs, readerKB, true))
+	if err != nil {
+		_ = writer.Close()
+		return nil, fmt.Errorf("open the database %s: %w", path, err)
+	}
+	// Not bounded: a visitor may read again while its own read is open, and a bound could
+	// then wait for itself.
+	reader.SetMaxIdleConns(cfg.Readers)
+	db.reader = reader
+	return db, nil
+}
+
+// dsn is the address of the file with the settings of every connection to it. The driver
+// applies busy_timeout and auto_vacuum first and query_only last.
+func dsn(path string, cacheKB int64, readOnly bool) string {
+	slashed := filepath.ToSlash(path)
+	if !strings.HasPrefix(slashed, "/") {
+		slashed = "/" + slashed // C:/data/logs.db
+	}
+	q := url.Values{}
+	q.Set("_busy_timeout", "10000")
+	q.Set("_dqs", "0")
+	q.Add("_pragma", "cache_size(-"+strconv.FormatInt(max(cacheKB, 256), 10)+")")
+	q.Add("_pragma", "temp_store(2)")
+	if readOnly {
+		q.Set("_query_only", "1")
+	} else {
+		q.Set("_auto_vacuum", "INCREMENTAL")
+		q.Set("_foreign_keys", "1")
+		q.Set("_journal_mode", "WAL")
+		q.Set("_synchronous", "FULL")
+		q.Set("_txlock", "immediate")
+		q.Add("_pragma", "wal_autocheckpoint(4000)")
+		q.Add("_pragma", "journal_size_limit(67108864)")
+	}
+	return (&url.URL{Scheme: "file", Path: slashed, RawQuery: q.Encode()}).String()
+}
+
+// Path returns the absolute path of the database.
+func (db *DB) Path() string { return db.path }
+
+// Read returns the pool of connections that cannot write.
+func (db *DB) Read() *sql.DB { return db.reader }
+
+// Snapshot runs f in a reading transaction, which sees one state of the database.
+func (db *DB) Snapshot(ctx context.Context, f func(*sql.Tx) error) error {
+	tx, err := db.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return fmt.Errorf("begin to read: %w", mapError(err))
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	return mapError(f(tx))
+}
+
+// Write runs f in a transaction that nobody else writes beside, and commits it when f returns
+// nil. An error of f leaves nothing.
+func (db *DB) Write(ctx context.Context, f func(*sql.Tx) error) error {
+	tx, err := db.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin to write: %w", mapError(err))
+	}
+	defer func() { _ = tx.Rollback() }() // after a commit this does nothing
+	if err := f(tx); err != nil {
+		return mapError(err)
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", mapError(err))
+	}
+	return nil
+}
+
+// PrepareWrite prepares a statement for use inside Write by Tx.StmtContext. It must be called
+// outside of Write, whose connection it needs.
+func (db *DB) PrepareWrite(ctx context.Context, query string) (*sql.Stmt, error) {
+	stmt, err := db.writer.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("prepare %q: %w", query, mapError(err))
+	}
+	return stmt, nil
+}
+
+// Vacuum gives pages that deleted rows have left back to the disk, at most pages of them.
+func (db *DB) Vacuum(ctx context.Context, pages int) error {
+	if _, err := db.writer.ExecContext(ctx, "PRAGMA incremental_vacuum("+strconv.Itoa(pages)+")"); err != nil {
+		return fmt.Errorf("give back free pages: %w", mapError(err))
+	}
+	return nil
+}
+
+// Close closes all connections; it waits for transactions that have begun.
+func (db *DB) Close() error {
+	// Readers first: the last connection to close copies the WAL into the file and removes it.
+	return errors.Join(db.reader.Close(), db.writer.Close())
+}
+
+// mapError turns the driver's result codes that callers must tell apart into our errors.
+func mapError(err error) error {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_FULL:
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return err
+}
