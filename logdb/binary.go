@@ -136,12 +136,12 @@ func (e *Entry) UnmarshalBinary(data []byte) error {
 	e.Position = Position(r.uvarint())
 	e.Target = Position(r.uvarint())
 	copy(e.Replaces[:], r.take(len(e.Replaces)))
-	e.Run = uint32(r.uvarint())
-	e.Generation = uint32(r.uvarint())
+	e.Run = uint32(r.upTo(math.MaxUint32))
+	e.Generation = uint32(r.upTo(math.MaxUint32))
 	e.By = r.string()
 	e.At = Millis(r.varint())
 	e.Why = r.string()
-	e.Log = LogNo(r.uvarint())
+	e.Log = LogNo(r.upTo(math.MaxUint16))
 	e.Time = Millis(r.varint())
 	switch tag := r.byte(); tag {
 	case 'r':
@@ -225,7 +225,7 @@ func (r *reader) waveform() *Waveform {
 		w.Digital = []byte(d)
 	}
 	if r.byte() == 1 {
-		w.Source = &WaveSource{Start: Millis(r.varint()), Samples: int(r.uvarint()), SampleIntervalMillis: r.float()}
+		w.Source = &WaveSource{Start: Millis(r.varint()), Samples: int(r.upTo(math.MaxInt32)), SampleIntervalMillis: r.float()}
 		copy(w.Source.Digest[:], r.take(len(w.Source.Digest)))
 	}
 	return w
@@ -280,6 +280,16 @@ func (r *reader) uvarint() uint64 {
 		return 0
 	}
 	r.data = r.data[n:]
+	return v
+}
+
+// upTo reads a number that fits where it goes.
+func (r *reader) upTo(most uint64) uint64 {
+	v := r.uvarint()
+	if v > most {
+		r.fail()
+		return 0
+	}
 	return v
 }
 

@@ -59,7 +59,7 @@ func (r FateRange) check() error {
 		return fmt.Errorf("%w: fate %d", ErrInvalid, r.Fate)
 	case r.First == 0 || r.Last < r.First || r.Last > MaxPosition:
 		return fmt.Errorf("%w: positions %d to %d", ErrInvalid, r.First, r.Last)
-	case r.Fate == FateReduced && r.Into == 0:
+	case r.Fate == FateReduced && (r.Into == 0 || r.Into > MaxPosition):
 		return fmt.Errorf("%w: positions %d to %d are reduced into none", ErrInvalid, r.First, r.Last)
 	case r.Fate == FateSkipped && r.Reason == "":
 		return fmt.Errorf("%w: positions %d to %d are skipped without a reason", ErrInvalid, r.First, r.Last)

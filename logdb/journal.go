@@ -285,6 +285,9 @@ func (p *Page) Check() error {
 		if err := f.check(); err != nil {
 			return err
 		}
+		if f.Fate == FateStored { // stored is what stands in the page; a bare claim would lose the record
+			return fmt.Errorf("%w: positions %d to %d are called stored without their records", ErrInvalid, f.First, f.Last)
+		}
 		if !positioned {
 			return fmt.Errorf("%w: fates without a stream", ErrInvalid)
 		}
@@ -347,7 +350,12 @@ func (e *Entry) checkBody() error {
 		if len(r.Channels) != len(r.Values) {
 			return fmt.Errorf("%w: a row of %d channels and %d values", ErrInvalid, len(r.Channels), len(r.Values))
 		}
+		seen := make(map[ChannelKey]bool, len(r.Channels))
 		for i, c := range r.Channels {
+			if seen[c] {
+				return fmt.Errorf("%w: channel %s stands twice in a row", ErrInvalid, c)
+			}
+			seen[c] = true
 			if k, err := NormalizeChannel(string(c)); err != nil || k != c {
 				return fmt.Errorf("%w: channel key %q is not canonical", ErrInvalid, c)
 			}
@@ -359,8 +367,11 @@ func (e *Entry) checkBody() error {
 	if x := e.Excursion; x != nil && x.DurationSeconds < 0 {
 		return fmt.Errorf("%w: duration %v s", ErrInvalid, x.DurationSeconds)
 	}
+	if g := e.Gap; g != nil && (g.From < MinTime || g.To > MaxTime) {
+		return fmt.Errorf("%w: a gap from %d to %d is out of range", ErrInvalid, g.From, g.To)
+	}
 	if w := e.Waveform; w != nil {
-		if w.End < e.Time {
+		if w.End < e.Time || w.End > MaxTime {
 			return fmt.Errorf("%w: a recording ends at %v before its start %v", ErrInvalid, w.End, e.Time)
 		}
 		if !(w.SampleIntervalMillis > 0) || math.IsInf(w.SampleIntervalMillis, 0) {

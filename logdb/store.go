@@ -45,10 +45,18 @@ type Store interface {
 	// PutSettings stores the newest settings of a meter, which makes the meter known.
 	PutSettings(ctx context.Context, meter MeterUID, s Settings) error
 	// Append gives the batch the next positions of this node's own journal, making the
-	// journal when it is the first.
+	// journal when it is the first. A batch without records returns First 0.
 	Append(ctx context.Context, b Batch) (Appended, error)
 	// Accept stores a page of somebody's stream: undecided positions exactly once, the others
-	// are repeats. limits (zero: none) are applied to positions that would be stored.
+	// are repeats. limits (zero: none) are applied to positions that would be stored, in journal order.
+	//
+	// A position that another stream of the same cut has stored or reduced is held here and counts as a repeat.
+	// A revise or withdraw takes no slot and gets the fate of its target, stored while that is
+	// undecided. A requested page turns skipped positions into stored whatever the limits say; reduced ones only when it holds
+	// every row that was reduced into one position, and that one, whose combined row it replaces: else
+	// they would count twice. The full variant of a shortened recording takes its place in reads and digests.
+	// ErrConflict, and nothing stored: a page of this node's own journal beyond its end (RenewJournal
+	// comes first), and a page that states another chain for an end that is known.
 	Accept(ctx context.Context, p Page, limits Limits) (Receipt, error)
 	// Journal returns this node's own journal; ErrNotFound before the first Append.
 	Journal(ctx context.Context, meter MeterUID, kind Kind) (JournalHead, error)
@@ -69,10 +77,11 @@ type Store interface {
 	// Snapshot returns what PutSnapshot kept; ErrNotFound.
 	Snapshot(ctx context.Context, meter MeterUID, id Digest) ([]byte, error)
 	// Forget removes the live records of a stream whose time lies in [first, last) and takes their
-	// positions out of the set, so that they can be sent again. It returns how many.
+	// positions, those of their revises included, out of the set, so that they can be sent again: their limit slots
+	// and content keys are free again. It returns how many records. ErrInvalid for this node's own journal, which has no holes.
 	Forget(ctx context.Context, meter MeterUID, kind Kind, stream StreamID, first, last Millis) (int, error)
-	// Clear removes the data of one kind of a meter. Sets and content keys stay, so that
-	// nothing comes back by itself.
+	// Clear removes the data of one kind of a meter. Sets, content keys, limit slots, journal heads, the raw records
+	// that retrieval aligns with and waiting starts stay, so that nothing comes back by itself. Cleared positions are absent from ReadStream.
 	Clear(ctx context.Context, meter MeterUID, kind Kind) error
 	// Compact merges a meter's head pages into chunks and roll-ups. Safe at any time.
 	Compact(ctx context.Context, meter MeterUID) error
@@ -241,13 +250,13 @@ type RawRecord struct {
 	Time       Millis
 }
 
-// Receipt counts what became of a page's rows, events or recordings.
+// Receipt counts what became of a page's rows, events or recordings; its fates are not counted.
 type Receipt struct {
-	Stored  int
-	Repeats int
-	Revised int
-	Skipped int
-	// Refused lists what this receiver's own limits skipped.
+	Stored  int // adds, and skips, closes and gaps
+	Repeats int // decided before, or held
+	Revised int // revises and withdraws that were stored, and open events that got their end
+	Skipped int // by this receiver's limits, or with a skipped target
+	// Refused lists the positions that Skipped counts.
 	Refused []FateRange
 }
 

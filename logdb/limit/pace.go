@@ -26,3 +26,43 @@ func (p *Pace) Allow(t logdb.Millis) bool {
 	p.Last, p.Any = t, true
 	return true
 }
+
+// Mark is the last row that passed with a channel.
+type Mark struct {
+	Position logdb.Position
+	Time     logdb.Millis
+}
+
+// Marks holds the last row that passed of each channel of one log of one stream: what a
+// receiver keeps, in the transaction of the data, to hold the pace over pages. Forgetting
+// records of the stream empties it.
+type Marks map[logdb.ChannelKey]Mark
+
+// Allow says whether a receiver stores the row of position p and time t, and marks its
+// channels if so. The limit is one record a minute a channel: a row is over pace when each
+// of its channels is, so that pages that hold other channels of the same minute pass.
+//
+// Fates are decided in journal order, but pages come in any order. open says whether a position between
+// two others, both excluded, is still undecided; where one is, or where p lies before the mark, the row that
+// really went before is not known here, and the row passes. So a sender that keeps the pace never has a row
+// refused, however its pages are cut and ordered.
+func (m Marks) Allow(intervalMillis int64, p logdb.Position, t logdb.Millis, channels []logdb.ChannelKey, open func(after, before logdb.Position) bool) bool {
+	over := len(channels) > 0
+	for _, c := range channels {
+		last, ok := m[c]
+		pace := Pace{IntervalMillis: intervalMillis, Last: last.Time, Any: ok && last.Position < p}
+		if pace.Allow(t) || open(last.Position, p) {
+			over = false
+			break
+		}
+	}
+	if over {
+		return false
+	}
+	for _, c := range channels {
+		if last, ok := m[c]; !ok || last.Position < p {
+			m[c] = Mark{p, t}
+		}
+	}
+	return true
+}

@@ -47,3 +47,53 @@ func TestPace(t *testing.T) {
 		t.Errorf("default interval is %d ms, want one record a minute", got)
 	}
 }
+
+// TestMarks checks the pace of a receiver, which gets pages in any order.
+func TestMarks(t *testing.T) {
+	t.Parallel()
+	const minute = logdb.Millis(60_000)
+	a, ab, b := []logdb.ChannelKey{"x.a"}, []logdb.ChannelKey{"x.a", "x.b"}, []logdb.ChannelKey{"x.b"}
+	type row struct {
+		p        logdb.Position
+		t        logdb.Millis
+		channels []logdb.ChannelKey
+		want     bool
+	}
+	tests := []struct {
+		name string
+		rows []row
+	}{
+		{"in order", []row{{1, 0, a, true}, {2, 30_000, a, false}, {3, minute, a, true}}},
+		{"a later page first", []row{{3, minute, a, true}, {1, 0, a, true}, {2, 30_000, a, true}, {4, minute + 1, a, false}}},
+		{"a hole before the row", []row{{1, 10_000, a, true}, {4, 30_000, a, true}, {5, 40_000, a, false}}},
+		{"the clock was set back and forth, pages in order", []row{{1, minute + 10_000, a, true}, {2, 0, a, true}, {3, minute + 30_000, a, true}}},
+		{"the clock was set back and forth, the middle is missing", []row{{1, minute + 10_000, a, true}, {3, minute + 30_000, a, true}, {2, 0, a, true}}},
+		{"other channels of the same minute", []row{{1, 0, a, true}, {2, 0, b, true}, {3, 30_000, ab, false}}},
+		{"one channel of the row is new in the minute", []row{{1, 0, a, true}, {2, 30_000, ab, true}, {3, 40_000, b, false}}},
+		{"rows without values", []row{{1, 0, nil, true}, {2, 0, nil, true}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			marks, decided := limit.Marks{}, map[logdb.Position]bool{}
+			open := func(after, before logdb.Position) bool {
+				for p := after + 1; p < before; p++ {
+					if !decided[p] {
+						return true
+					}
+				}
+				return false
+			}
+			for i, r := range tt.rows {
+				if got := marks.Allow(60_000, r.p, r.t, r.channels, open); got != r.want {
+					t.Fatalf("row %d: allowed %v, want %v", i+1, got, r.want)
+				}
+				decided[r.p] = true
+			}
+		})
+	}
+	marks := limit.Marks{"x.a": {1, 0}}
+	if !marks.Allow(0, 2, 0, a, func(_, _ logdb.Position) bool { return false }) {
+		t.Error("refused without a limit")
+	}
+}
