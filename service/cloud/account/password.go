@@ -17,7 +17,7 @@ import (
 // Passwords have at least MinPassword characters and at most MaxPassword bytes, which is
 // all that bcrypt looks at.
 const (
-	MinPassword = 8
+	MinPassword = 10
 	MaxPassword = 72
 )
 

@@ -99,6 +99,9 @@ func (p Principal) Scope() Scope {
 // NodeScope sees everything: for the node's own work, never for a request.
 func NodeScope() Scope { return Scope{all: true} }
 
+// CustomerScope sees what belongs to c.
+func CustomerScope(c CustomerID) Scope { return Scope{customer: c} }
+
 // Customer returns the customer of s, "" when it has none.
 func (s Scope) Customer() CustomerID { return s.customer }
 

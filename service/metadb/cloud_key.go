@@ -1,0 +1,84 @@
+package metadb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"metermanager/logdb"
+	"metermanager/rpc/permission"
+	"metermanager/service/cloud/account"
+)
+
+func insertKey(ctx context.Context, tx *sql.Tx, k account.Key) error {
+	const q = `INSERT INTO api_key (id, customer, name, hash, permissions, meter, created_by, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	_, err := tx.ExecContext(ctx, q, k.ID, nobody(k.Customer), k.Name, k.Hash[:], k.Permissions.String(), string(k.Meter), k.CreatedBy, k.Created)
+	if err != nil {
+		return taken(fmt.Errorf("insert a key: %w", err), account.ErrExists)
+	}
+	return nil
+}
+
+// CreateKey stores a key of the scope's customer.
+func (c *Cloud) CreateKey(ctx context.Context, s account.Scope, k account.Key) error {
+	if !s.Contains(account.Resource{Customer: k.Customer, Meter: k.Meter}) {
+		return account.ErrNotFound
+	}
+	return c.db.Write(ctx, func(tx *sql.Tx) error { return insertKey(ctx, tx, k) })
+}
+
+const selectKey = `SELECT id, coalesce(customer, ''), name, hash, permissions, meter, created_by, created_ms, last_used_ms, revoked_ms FROM api_key WHERE `
+
+func scanKey(row interface{ Scan(...any) error }) (account.Key, error) {
+	var k account.Key
+	var hash []byte
+	var perms string
+	err := row.Scan(&k.ID, &k.Customer, &k.Name, &hash, &perms, &k.Meter, &k.CreatedBy, &k.Created, &k.LastUsed, &k.Revoked)
+	if err != nil {
+		return account.Key{}, found(err, account.ErrNotFound)
+	}
+	copy(k.Hash[:], hash)
+	if k.Permissions, err = permission.Parse(perms); err != nil {
+		return account.Key{}, fmt.Errorf("read the permissions of key %s: %w", k.ID, err)
+	}
+	return k, nil
+}
+
+// KeyByHash finds a key by the hash of its secret, revoked or not.
+func (c *Cloud) KeyByHash(ctx context.Context, h account.Hash) (account.Key, error) {
+	return scanKey(c.db.Read().QueryRowContext(ctx, selectKey+`hash = ?`, h[:]))
+}
+
+// Keys lists the valid keys of the scope, oldest first.
+func (c *Cloud) Keys(ctx context.Context, s account.Scope) (out []account.Key, err error) {
+	rows, err := c.db.Read().QueryContext(ctx, selectKey+`revoked_ms = 0 AND `+inScope("customer", "meter")+` ORDER BY created_ms, id`, scopeArgs(s)...)
+	if err != nil {
+		return nil, fmt.Errorf("list keys: %w", err)
+	}
+	defer func() { _ = rows.Close() }() // its error is rows.Err
+	for rows.Next() {
+		k, err := scanKey(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, k)
+	}
+	return out, rows.Err()
+}
+
+// TouchKey notes that a key was used.
+func (c *Cloud) TouchKey(ctx context.Context, id account.KeyID, at logdb.Millis) error {
+	return c.db.Write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE api_key SET last_used_ms = ? WHERE id = ?`, at, string(id))
+		return err
+	})
+}
+
+// RevokeKey ends a key of the scope.
+func (c *Cloud) RevokeKey(ctx context.Context, s account.Scope, id account.KeyID, at logdb.Millis) error {
+	return c.db.Write(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE api_key SET revoked_ms = @at WHERE id = @id AND revoked_ms = 0 AND `+inScope("customer", "meter"),
+			append(scopeArgs(s), sql.Named("at", at), sql.Named("id", string(id)))...)
+		return one(res, err, account.ErrNotFound)
+	})
+}
