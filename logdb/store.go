@@ -51,8 +51,9 @@ type Store interface {
 	// are repeats. limits (zero: none) are applied to positions that would be stored, in journal order.
 	//
 	// A position that another stream of the same cut has stored or reduced is held here and counts as a repeat.
-	// A revise or withdraw takes no slot and gets the fate of its target, stored while that is
-	// undecided. A requested page turns skipped positions into stored whatever the limits say; reduced ones only when it holds
+	// A revise or withdraw takes no slot and gets the fate that its target has in any stream of the cut, stored while that is
+	// undecided. Versions are found by journal and cut: after a change of policy a revise in the new stream supersedes
+	// the record that the old stream stored, which stays a record of the old stream in reads and digests. A requested page turns skipped positions into stored whatever the limits say; reduced ones only when it holds
 	// every row that was reduced into one position, and that one, whose combined row it replaces: else
 	// they would count twice. The full variant of a shortened recording takes its place in reads and digests.
 	// ErrConflict, and nothing stored: a page of this node's own journal beyond its end (RenewJournal
