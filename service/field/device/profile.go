@@ -1,0 +1,271 @@
+package device
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"metermanager/logdb"
+)
+
+// ErrProfile marks a profile that breaks a rule; it is refused whole.
+var ErrProfile = errors.New("invalid meter profile")
+
+// MaxProfileBytes and MaxPoints bound a profile.
+const (
+	MaxProfileBytes = 1 << 20
+	MaxPoints       = 2000
+)
+
+// Addr is a zero-based PDU address; JSON holds a number or a string such as "0x03E7".
+type Addr uint16
+
+// UnmarshalJSON reads 999, "999" or "0x03E7".
+func (a *Addr) UnmarshalJSON(b []byte) error {
+	s := strings.Trim(string(b), `"`)
+	n, err := strconv.ParseUint(s, 0, 16)
+	if err != nil {
+		return fmt.Errorf("%w: address %s, want 0 to 65535", ErrProfile, b)
+	}
+	*a = Addr(n)
+	return nil
+}
+
+// MarshalJSON writes the hexadecimal form.
+func (a Addr) MarshalJSON() ([]byte, error) { return []byte(`"` + a.String() + `"`), nil }
+
+// String returns the form of the manuals, e.g. 0x03E7.
+func (a Addr) String() string { return fmt.Sprintf("0x%04X", uint16(a)) }
+
+// Profile describes one type of meter. It is data: see assets/profiles.
+type Profile struct {
+	Schema      int      `json:"schema"`
+	ID          string   `json:"id"`
+	Vendor      string   `json:"vendor"`
+	Model       string   `json:"model"`
+	Source      string   `json:"source"`
+	Kind        string   `json:"kind"` // "registers" or "sunspec"
+	AddressBase int      `json:"address_base"`
+	Defaults    Defaults `json:"defaults"`
+	Identify    []Point  `json:"identify"`
+	Probe       *Probe   `json:"probe,omitempty"`
+	Points      []Point  `json:"points"`
+	Barriers    []Addr   `json:"barriers,omitempty"` // no request starts before and ends at or after one
+	NoRead      []Hole   `json:"no_read,omitempty"`
+	WriteAllow  []Addr   `json:"write_allow"`
+	Logs        []Log    `json:"logs"`
+	Layouts     *Layouts `json:"layouts,omitempty"`
+	SunSpec     *SunSpec `json:"sunspec,omitempty"`
+}
+
+// Defaults are what holds for every request of a profile.
+type Defaults struct {
+	FC             byte   `json:"fc"`
+	Order          string `json:"order"`
+	MaxRegs        int    `json:"max_regs"`
+	Gap            int    `json:"gap"`
+	TimeoutMS      int    `json:"timeout_ms"`
+	RequestDelayMS int    `json:"request_delay_ms"`
+	Retries        int    `json:"retries"`
+}
+
+// Timeout is how long one answer may take.
+func (d Defaults) Timeout() time.Duration { return time.Duration(d.TimeoutMS) * time.Millisecond }
+
+// Hole is a range that must not be read.
+type Hole struct {
+	First Addr `json:"first"`
+	Last  Addr `json:"last"`
+}
+
+// Probe is a read that tells this type of meter from others.
+type Probe struct {
+	FC        byte     `json:"fc"`
+	Addr      Addr     `json:"addr"`
+	Type      string   `json:"type"`
+	Count     int      `json:"count,omitempty"`
+	Scale     float64  `json:"scale,omitempty"`
+	Min       *float64 `json:"min,omitempty"`
+	Max       *float64 `json:"max,omitempty"`
+	Equals    string   `json:"equals,omitempty"`
+	Printable bool     `json:"printable,omitempty"`
+}
+
+// Log is one log in the meter's memory.
+type Log struct {
+	Name         string      `json:"name"`
+	Kind         string      `json:"kind"`
+	Log          logdb.LogNo `json:"log"`
+	Family       string      `json:"family"`
+	Number       byte        `json:"number"`
+	StatusAddr   Addr        `json:"status_addr"`
+	Record       string      `json:"record"`
+	SettingsAddr Addr        `json:"settings_addr,omitempty"`
+	NeedsFC23    bool        `json:"needs_fc23,omitempty"`
+	Unverified   bool        `json:"unverified,omitempty"`
+}
+
+// LogKind returns the kind of the log's journal.
+func (l Log) LogKind() logdb.Kind {
+	k, err := logdb.ParseKind(l.Kind)
+	if err != nil {
+		return 0
+	}
+	return k
+}
+
+// The names of the record decoders of Log.Record.
+const (
+	RecordHistory  = "eig-hist"
+	RecordAlarm    = "eig-alarm-10"
+	RecordPQ       = "eig-pq"
+	RecordWaveform = "eig-wave-970"
+	RecordSystem   = "eig-system-14"
+)
+
+// HasMemory reports whether the meter keeps logs of its own.
+func (p *Profile) HasMemory() bool { return len(p.Logs) > 0 }
+
+// LogOf returns the log of that name.
+func (p *Profile) LogOf(name string) (Log, bool) {
+	i := slices.IndexFunc(p.Logs, func(l Log) bool { return l.Name == name })
+	if i < 0 {
+		return Log{}, false
+	}
+	return p.Logs[i], true
+}
+
+// PointAt returns the live point that starts at addr.
+func (p *Profile) PointAt(addr Addr) (Point, bool) {
+	i := slices.IndexFunc(p.Points, func(x Point) bool { return x.Addr == addr })
+	if i < 0 {
+		return Point{}, false
+	}
+	return p.Points[i], true
+}
+
+// PointOf returns the live point that gives channel.
+func (p *Profile) PointOf(channel logdb.ChannelKey) (Point, bool) {
+	i := slices.IndexFunc(p.Points, func(x Point) bool { return x.Channel == channel })
+	if i < 0 {
+		return Point{}, false
+	}
+	return p.Points[i], true
+}
+
+// Unverified lists, for people, what the profile holds by inference and not from a document.
+func (p *Profile) Unverified() []string {
+	var out []string
+	for _, x := range p.Points {
+		if x.Unverified {
+			out = append(out, "register "+x.Addr.String()+" "+x.Name)
+		}
+	}
+	for _, l := range p.Logs {
+		if l.Unverified {
+			out = append(out, "log "+l.Name+" address")
+		}
+	}
+	if l := p.Layouts; l != nil {
+		for _, u := range []struct {
+			name string
+			set  bool
+		}{
+			{"system event names", l.System.Unverified}, {"alarm layout", l.Alarm.Unverified},
+			{"PQ record layout", l.PQ.Unverified}, {"waveform scaling and triggers", l.Waveform.Unverified},
+		} {
+			if u.set {
+				out = append(out, u.name)
+			}
+		}
+	}
+	return out
+}
+
+// Parse reads one profile. Unknown keys are errors.
+func Parse(data []byte) (*Profile, error) {
+	if len(data) > MaxProfileBytes {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrProfile, len(data), MaxProfileBytes)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	var p Profile
+	if err := dec.Decode(&p); err != nil {
+		if errors.Is(err, ErrProfile) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w: %w", ErrProfile, err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%w: text after the profile", ErrProfile)
+	}
+	if err := p.prepare(); err != nil {
+		return nil, err
+	}
+	return &p, nil
+}
+
+// Set is the profiles that were loaded, by id.
+type Set struct{ byID map[string]*Profile }
+
+// LoadProfiles reads every *.json at the root of fsys. A refused file does not keep the
+// others from loading: the set holds the good ones, the error names each bad one.
+func LoadProfiles(fsys fs.FS) (*Set, error) {
+	s := &Set{byID: map[string]*Profile{}}
+	names, err := fs.Glob(fsys, "*.json")
+	if err != nil {
+		return s, fmt.Errorf("list profiles: %w", err)
+	}
+	var errs []error
+	for _, name := range names {
+		data, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("read profile %s: %w", name, err))
+			continue
+		}
+		p, err := Parse(data)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("profile %s: %w", path.Base(name), err))
+			continue
+		}
+		if s.byID[p.ID] != nil {
+			errs = append(errs, fmt.Errorf("profile %s: %w: id %s stands twice", name, ErrProfile, p.ID))
+			continue
+		}
+		s.byID[p.ID] = p
+	}
+	return s, errors.Join(errs...)
+}
+
+// Get returns the profile of that id.
+func (s *Set) Get(id string) (*Profile, bool) { p, ok := s.byID[id]; return p, ok }
+
+// IDs lists the profiles, sorted.
+func (s *Set) IDs() []string {
+	out := make([]string, 0, len(s.byID))
+	for id := range s.byID {
+		out = append(out, id)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// WriteList returns the exact addresses that may be written.
+func (p *Profile) WriteList() []uint16 {
+	out := make([]uint16, len(p.WriteAllow))
+	for i, a := range p.WriteAllow {
+		out[i] = uint16(a)
+	}
+	return out
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -1,0 +1,125 @@
+package device_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"metermanager/assets"
+	"metermanager/service/field/device"
+)
+
+func shark(t testing.TB) *device.Profile {
+	t.Helper()
+	set, err := device.LoadProfiles(assets.Profiles())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, ok := set.Get("eig-shark-200")
+	if !ok {
+		t.Fatalf("no Shark profile among %v", set.IDs())
+	}
+	return p
+}
+
+func TestLoadProfilesBuiltIn(t *testing.T) {
+	t.Parallel()
+	p := shark(t)
+	if got := p.WriteList(); len(got) != 4 || got[0] != 0xC34F || got[3] != 0xC352 {
+		t.Errorf("the write list of the Shark is %x, want exactly c34f to c352", got)
+	}
+	if len(p.Unverified()) == 0 {
+		t.Error("the Shark profile lists nothing as unverified")
+	}
+	if x, ok := p.PointOf("readings.power.watts"); !ok || x.Addr != 0x03F9 {
+		t.Errorf("total watts at %v, want 0x03F9", x.Addr)
+	}
+}
+
+func TestLoadProfilesKeepsTheGoodOnes(t *testing.T) {
+	t.Parallel()
+	good, err := os.ReadFile("../../../assets/profiles/sunspec-3p.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := device.LoadProfiles(fstest.MapFS{
+		"good.json": {Data: good}, "copy.json": {Data: good}, "bad.json": {Data: []byte(`{"schema":2}`)},
+	})
+	if !errors.Is(err, device.ErrProfile) || !strings.Contains(err.Error(), "bad.json") {
+		t.Errorf("error %v does not name bad.json", err)
+	}
+	if len(set.IDs()) != 1 {
+		t.Errorf("loaded %v, want the one good profile", set.IDs())
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	t.Parallel()
+	base := `{"schema":1,"id":"test-meter","vendor":"v","model":"m","source":"s","kind":"registers","address_base":0,
+"defaults":{"fc":3,"order":"ABCD","max_regs":125,"gap":0,"timeout_ms":1000,"request_delay_ms":0,"retries":0},
+"identify":[],"points":[POINTS],"write_allow":[],"logs":[]EXTRA}`
+	point := `{"name":"a","addr":1,"type":"f32"}`
+	for _, tc := range []struct{ name, points, extra, want string }{
+		{"good", point, "", ""},
+		{"unknown key", point, `,"colour":"red"`, "unknown field"},
+		{"duplicate name", point + `,{"name":"a","addr":9,"type":"u16"}`, "", "stands twice"},
+		{"two types at one address", point + `,{"name":"b","addr":1,"type":"s32"}`, "", "types"},
+		{"beyond the end", `{"name":"a","addr":65535,"type":"f32"}`, "", "beyond"},
+		{"address too large", `{"name":"a","addr":65536,"type":"f32"}`, "", "address"},
+		{"string of no length", `{"name":"a","addr":1,"type":"ascii"}`, "", "count 0"},
+		{"scale 0", `{"name":"a","addr":1,"type":"f32","scale":0}`, "", "scale"},
+		{"order on 16 bits", `{"name":"a","addr":1,"type":"u16","order":"CDAB"}`, "", "order"},
+		{"text behind", point, `} {"x":1`, "after the profile"},
+		{"log without layouts", point, `,"barriers":[1]`, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := device.Parse([]byte(strings.NewReplacer("POINTS", tc.points, "EXTRA", tc.extra).Replace(base)))
+			if tc.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if !errors.Is(err, device.ErrProfile) || !strings.Contains(err.Error(), tc.want) {
+				t.Fatalf("error %v, want one that says %q", err, tc.want)
+			}
+		})
+	}
+	if _, err := device.Parse(make([]byte, device.MaxProfileBytes+1)); !errors.Is(err, device.ErrProfile) {
+		t.Errorf("a file over 1 MB gives %v", err)
+	}
+}
+
+func TestParseBaseOneConverts(t *testing.T) {
+	t.Parallel()
+	p, err := device.Parse([]byte(`{"schema":1,"id":"base-one","vendor":"v","model":"m","source":"s","kind":"registers","address_base":1,
+"defaults":{"fc":3,"order":"ABCD","max_regs":125,"gap":0,"timeout_ms":1000,"request_delay_ms":0,"retries":0},
+"identify":[],"points":[{"name":"hz","addr":1026,"type":"f32"}],"write_allow":[],"logs":[]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Points[0].Addr != 0x0401 {
+		t.Errorf("register 1026 became %s, want 0x0401", p.Points[0].Addr)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	names, _ := filepath.Glob("../../../assets/profiles/*.json")
+	for _, n := range names {
+		if b, err := os.ReadFile(n); err == nil {
+			f.Add(b)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := device.Parse(b)
+		if err != nil {
+			return
+		}
+		p.Plan(p.Points, 0)
+		p.Decode(p.Points, device.NewImage(p.Defaults.FC))
+	})
+}

@@ -1,0 +1,145 @@
+package device
+
+import (
+	"fmt"
+	"time"
+
+	"metermanager/logdb"
+)
+
+// TStamp is a meter-local time of one second's resolution, as EIG meters keep it.
+type TStamp struct {
+	Year, Month, Day, Hour, Minute, Second int
+	// DST is the meter's own mark that daylight time was in effect.
+	DST bool
+}
+
+const dstBit = 0x40 // of the hour byte
+
+// ParseTStamp reads 6 bytes. Bits above the masks carry meter state and are dropped;
+// a date that does not exist is an error: the record then keeps its raw bytes only.
+func ParseTStamp(b []byte) (TStamp, error) {
+	if len(b) < 6 {
+		return TStamp{}, fmt.Errorf("%w: a timestamp of %d bytes", ErrRecord, len(b))
+	}
+	t := TStamp{
+		Year: 2000 + int(b[0]&0x7F), Month: int(b[1] & 0x0F), Day: int(b[2] & 0x1F),
+		Hour: int(b[3] & 0x1F), Minute: int(b[4] & 0x3F), Second: int(b[5] & 0x3F), DST: b[3]&dstBit != 0,
+	}
+	if t.Month < 1 || t.Month > 12 || t.Day < 1 || t.Hour > 23 || t.Minute > 59 || t.Second > 59 || t.Year > 2099 ||
+		t.Day > time.Date(t.Year, time.Month(t.Month)+1, 0, 0, 0, 0, 0, time.UTC).Day() {
+		return TStamp{}, fmt.Errorf("%w: % x is no time", ErrRecord, b[:6])
+	}
+	return t, nil
+}
+
+// AppendTStamp appends the 6 bytes of t in its own location, whose daylight time sets
+// the DST bit.
+func AppendTStamp(b []byte, t time.Time) []byte {
+	h := byte(t.Hour())
+	if t.IsDST() {
+		h |= dstBit
+	}
+	return append(b, byte(t.Year()-2000), byte(t.Month()), byte(t.Day()), h, byte(t.Minute()), byte(t.Second()))
+}
+
+// String shows the meter's own reading.
+func (t TStamp) String() string {
+	s := fmt.Sprintf("%04d-%02d-%02d %02d:%02d:%02d", t.Year, t.Month, t.Day, t.Hour, t.Minute, t.Second)
+	if t.DST {
+		s += " DST"
+	}
+	return s
+}
+
+// Clock turns the local times of one log, in the order of recording, into UTC.
+//
+// The zone decides. Where a reading fits two instants (the repeated hour) or the meter
+// contradicts the zone, the DST bit decides if this meter is known to set it, else the
+// order of recording: the first instant that is not before the last record.
+type Clock struct {
+	zone *time.Location
+	last time.Time
+	bits bool // the meter has been seen to set the DST bit
+}
+
+// NewClock starts a clock for records that follow last (zero: none known). setsDST tells
+// that the meter's DST bit has been seen before.
+func NewClock(zone *time.Location, last logdb.Millis, setsDST bool) *Clock {
+	c := &Clock{zone: zone, bits: setsDST}
+	if last > 0 {
+		c.last = last.Time()
+	}
+	return c
+}
+
+// SetsDST reports whether a DST bit was seen.
+func (c *Clock) SetsDST() bool { return c.bits }
+
+// UTC converts the next record's time.
+func (c *Clock) UTC(t TStamp) logdb.Millis {
+	wall := time.Date(t.Year, time.Month(t.Month), t.Day, t.Hour, t.Minute, t.Second, 0, time.UTC)
+	early, late := offsets(wall, c.zone)
+	if t.DST {
+		c.bits = true
+	}
+	pick := early
+	switch {
+	case early == late:
+		pick = c.bent(wall, early, t.DST)
+	case t.DST:
+		pick = early // the larger offset is daylight time and comes first
+	case c.bits:
+		pick = late
+	case c.last.IsZero() || !wall.Add(-early).Before(c.last):
+		pick = early
+	default:
+		pick = late
+	}
+	out := wall.Add(-pick)
+	c.last = out
+	return logdb.MillisOf(out)
+}
+
+// bent returns the offset of an unambiguous reading: the zone's, unless the meter says
+// by its bit that it had not changed over (or had already), which happens around the
+// switch of meters that change over at another hour.
+func (c *Clock) bent(wall time.Time, zone time.Duration, dst bool) time.Duration {
+	at := wall.Add(-zone).In(c.zone)
+	if !c.bits || at.IsDST() == dst {
+		return zone
+	}
+	// Only near a change of the zone: elsewhere the bit is taken for a wrong setting.
+	for _, d := range [...]time.Duration{-24 * time.Hour, 24 * time.Hour} {
+		near := at.Add(d)
+		if near.IsDST() == dst {
+			_, off := near.Zone()
+			return time.Duration(off) * time.Second
+		}
+	}
+	return zone
+}
+
+// offsets returns the UTC offsets under which wall is read in zone: equal ones when the
+// reading is unambiguous, the larger (earlier instant) first when it repeats. A reading
+// that the zone skips gets the offset before the change twice.
+func offsets(wall time.Time, zone *time.Location) (early, late time.Duration) {
+	off := func(at time.Time) time.Duration {
+		_, s := at.In(zone).Zone()
+		return time.Duration(s) * time.Second
+	}
+	before, after := off(wall.Add(-26*time.Hour)), off(wall.Add(26*time.Hour))
+	a, b := wall.Add(-before), wall.Add(-after)
+	okA, okB := off(a) == before, off(b) == after
+	switch {
+	case okA && okB && before >= after:
+		return before, after
+	case okA && okB:
+		return after, before
+	case okA:
+		return before, before
+	case okB:
+		return after, after
+	}
+	return before, before
+}
