@@ -1,0 +1,67 @@
+package api
+
+import (
+	"metermanager/logdb"
+	"metermanager/rpc/permission"
+)
+
+// LoginRequest asks for a token.
+type LoginRequest struct {
+	User     string `json:"user" minLength:"1" maxLength:"200" doc:"User name"`
+	Password string `json:"password" minLength:"1" maxLength:"1024" doc:"Password"`
+	Cookie   bool   `json:"cookie,omitempty" doc:"Also set the session cookie, for browsers"`
+}
+
+// LoginAnswer carries a token. It is shown once.
+type LoginAnswer struct {
+	Token       string         `json:"token" doc:"Send it as Authorization: Bearer"`
+	Expires     logdb.Millis   `json:"expires_ms" doc:"When the token ends"`
+	User        string         `json:"user"`
+	Customer    string         `json:"customer"`
+	Permissions permission.Set `json:"permissions" doc:"Names joined by commas"`
+}
+
+// UserAnswer says who the caller is.
+type UserAnswer struct {
+	User        string         `json:"user,omitempty" doc:"User name, for a token"`
+	KeyID       string         `json:"key_id,omitempty" doc:"Id of the key, for a key"`
+	Customer    string         `json:"customer"`
+	Permissions permission.Set `json:"permissions" doc:"Names joined by commas"`
+	Meter       logdb.MeterUID `json:"meter_uid,omitempty" doc:"The only meter of a meter's own key"`
+	Expires     logdb.Millis   `json:"expires_ms,omitempty"`
+}
+
+// SetupRequest makes the first user of a node.
+type SetupRequest struct {
+	Token    string `json:"token" minLength:"1" maxLength:"200" doc:"The one-time token that the node printed"`
+	User     string `json:"user" minLength:"1" maxLength:"200"`
+	Password string `json:"password" minLength:"10" maxLength:"72" doc:"10 to 72 bytes"`
+}
+
+// CreateKeyRequest asks for an upload key.
+type CreateKeyRequest struct {
+	Name        string         `json:"name" minLength:"1" maxLength:"200" doc:"What the key is for"`
+	Permissions permission.Set `json:"permissions" doc:"Names joined by commas, at most the caller's own"`
+	Meter       logdb.MeterUID `json:"meter_uid,omitempty" doc:"Bind the key to one meter"`
+}
+
+// Key is one upload key without its secret.
+type Key struct {
+	ID          string         `json:"key_id"`
+	Name        string         `json:"name"`
+	Permissions permission.Set `json:"permissions"`
+	Meter       logdb.MeterUID `json:"meter_uid,omitempty"`
+	Created     logdb.Millis   `json:"created_ms"`
+	LastUsed    logdb.Millis   `json:"last_used_ms,omitempty"`
+}
+
+// KeysAnswer lists the keys of the caller's customer.
+type KeysAnswer struct {
+	Keys []Key `json:"keys"`
+}
+
+// CreateKeyAnswer carries a new key's secret. It is shown once.
+type CreateKeyAnswer struct {
+	Key
+	Secret string `json:"apikey" doc:"Send it as X-Api-Key, or as apikey in the body of an upload"`
+}

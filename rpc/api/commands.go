@@ -1,0 +1,137 @@
+package api
+
+import "metermanager/rpc/permission"
+
+// ParamType is the sort of value that a parameter of a command takes.
+type ParamType string
+
+// The sorts of parameters, as they stand in JSON.
+const (
+	ParamString ParamType = "string"
+	ParamBool   ParamType = "bool"
+	ParamInt    ParamType = "int"
+	ParamSecret ParamType = "secret" // a string that no log and no history may show
+)
+
+// Param is one parameter of a command.
+type Param struct {
+	Name     string    `json:"name"`
+	Type     ParamType `json:"type"`
+	Required bool      `json:"required,omitempty"`
+	Help     string    `json:"help"`
+}
+
+// Command is one RPC command: a POST to /api/v1/rpc/{name}, a word of the command line,
+// a name in the audit.
+type Command struct {
+	Name       string                `json:"name"`
+	Summary    string                `json:"summary"`
+	Permission permission.Permission `json:"permission"`
+	Params     []Param               `json:"params,omitempty"` // in the order of the command line
+	Example    string                `json:"example"`
+}
+
+// The names of the commands.
+const (
+	CmdCloudMeterRegister = "cloud.meter.register"
+	CmdCloudMeterUpload   = "cloud.meter.upload"
+	CmdCloudRefresh       = "cloud.refresh"
+	CmdCloudInfo          = "cloud.info"
+	CmdCloudSyncStatus    = "cloud.sync.status"
+	CmdCloudSyncHistory   = "cloud.sync.history"
+	CmdCloudUserVerify    = "cloud.user.verify"
+	CmdCloudEnable        = "cloud.enable"
+	CmdCloudDisable       = "cloud.disable"
+	CmdCloudSet           = "cloud.set"
+	CmdMeterAdd           = "meter.add"
+	CmdMeterList          = "meter.list"
+	CmdMeterShow          = "meter.show"
+	CmdMeterRemove        = "meter.remove"
+	CmdMeterTest          = "meter.test"
+	CmdMeterRead          = "meter.read"
+	CmdMeterRetrieve      = "meter.retrieve"
+	CmdMeterSet           = "meter.set"
+	CmdVerify             = "verify"
+	CmdNodeStatus         = "node.status"
+)
+
+// Commands lists every RPC command.
+func Commands() []Command { return append([]Command(nil), commands...) }
+
+// LookupCommand returns the command of a name.
+func LookupCommand(name string) (Command, bool) {
+	for _, c := range commands {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return Command{}, false
+}
+
+var commands = []Command{
+	{CmdCloudMeterRegister, "Register a meter at the cloud, or all that wait for it", permission.RPCControl, []Param{
+		{"meter", ParamString, false, "name, serial or UID; all enabled meters without it"},
+	}, "rpc cloud.meter.register main-incomer"},
+	{CmdCloudMeterUpload, "Upload what the cloud is missing of a meter, or of all", permission.RPCControl, []Param{
+		{"meter", ParamString, false, "name, serial or UID; all meters that upload without it"},
+		{"requested", ParamBool, false, "also send what limits had skipped or reduced"},
+		{"from", ParamString, false, "with requested: start of the range, RFC 3339 or ms"},
+		{"to", ParamString, false, "with requested: end of the range"},
+	}, "rpc cloud.meter.upload main-incomer"},
+	{CmdCloudRefresh, "Compare this node with the cloud and enqueue what is missing", permission.RPCControl, nil, "rpc cloud.refresh"},
+	{CmdCloudInfo, "Cloud configuration and status", permission.RPCRead, nil, "rpc cloud.info"},
+	{CmdCloudSyncStatus, "Present action, queue and counts of the cloud sync", permission.RPCRead, nil, "rpc cloud.sync.status"},
+	{CmdCloudSyncHistory, "The last actions of the cloud sync with their results", permission.RPCRead, []Param{
+		{"limit", ParamInt, false, "how many, newest first; 100 without it, at most 1000"},
+		{"meter", ParamString, false, "only actions of this meter"},
+		{"result", ParamString, false, "only succeeded, failed or skipped"},
+	}, "rpc cloud.sync.history 20"},
+	{CmdCloudUserVerify, "Check that a user can log in at the cloud", permission.RPCControl, []Param{
+		{"user", ParamString, true, "user name at the cloud"},
+		{"pass", ParamSecret, true, "password at the cloud"},
+	}, "rpc cloud.user.verify engineer secret"},
+	{CmdCloudEnable, "Verify a user and switch the cloud sync on", permission.RPCControl, []Param{
+		{"user", ParamString, false, "user name at the cloud; the stored one without it"},
+		{"pass", ParamSecret, false, "password at the cloud"},
+	}, "rpc cloud.enable engineer secret"},
+	{CmdCloudDisable, "Switch the cloud sync off and forget user and password", permission.RPCControl, nil, "rpc cloud.disable"},
+	{CmdCloudSet, "Change one cloud setting", permission.RPCControl, []Param{
+		{"name", ParamString, true, "cloud.location, cloud.apikey, cloud.customer, etheria.client~host, etheria.client~port, etheria.client~rootpath, etheria.client~enabled ..."},
+		{"value", ParamSecret, true, "the new value"},
+	}, "rpc cloud.set etheria.client~host cloud.example.net"},
+	{CmdMeterAdd, "Add a meter to the list", permission.RPCControl, []Param{
+		{"name", ParamString, true, "name shown to people"},
+		{"address", ParamString, true, "tcp://host:port"},
+		{"unit", ParamInt, false, "Modbus unit; 1 without it"},
+		{"profile", ParamString, false, "profile of the meter; found out without it"},
+		{"zone", ParamString, false, "IANA time zone of the meter; UTC without it"},
+	}, "rpc meter.add main-incomer tcp://192.0.2.7:502 1 eig-shark-200 Europe/Berlin"},
+	{CmdMeterList, "Meters with their state", permission.RPCRead, nil, "rpc meter.list"},
+	{CmdMeterShow, "One meter with settings, logs, schedule and state", permission.RPCRead, []Param{
+		{"meter", ParamString, true, "name, serial or UID"},
+	}, "rpc meter.show main-incomer"},
+	{CmdMeterRemove, "Take a meter off the list; its data stay", permission.RPCControl, []Param{
+		{"meter", ParamString, true, "name, serial or UID"},
+	}, "rpc meter.remove main-incomer"},
+	{CmdMeterTest, "Talk to a meter and tell what answers", permission.RPCControl, []Param{
+		{"meter", ParamString, true, "name, serial, UID, or an address such as tcp://host:port"},
+		{"unit", ParamInt, false, "Modbus unit, for an address"},
+	}, "rpc meter.test tcp://192.0.2.7:502"},
+	{CmdMeterRead, "Read present values from a meter", permission.RPCRead, []Param{
+		{"meter", ParamString, true, "name, serial or UID"},
+	}, "rpc meter.read main-incomer"},
+	{CmdMeterRetrieve, "Retrieve new log records now", permission.RPCControl, []Param{
+		{"meter", ParamString, false, "name, serial or UID; all meters without it"},
+		{"kind", ParamString, false, "one of the five logs; all without it"},
+	}, "rpc meter.retrieve main-incomer historical"},
+	{CmdMeterSet, "Change one setting of a meter", permission.RPCControl, []Param{
+		{"meter", ParamString, true, "name, serial or UID"},
+		{"name", ParamString, true, "cloud.meter.enabled, cloud.meter.upload.enabled, cloud.meter.uid, name, address, unit, zone, schedule ..."},
+		{"value", ParamString, true, "the new value"},
+	}, "rpc meter.set main-incomer cloud.meter.upload.enabled false"},
+	{CmdVerify, "Compare meter, local database and cloud, log by log and day by day", permission.Verify, []Param{
+		{"meter", ParamString, false, "name, serial or UID; all meters without it"},
+		{"kind", ParamString, false, "one of the five logs; all without it"},
+	}, "rpc verify"},
+	{CmdNodeStatus, "State of the node, its meters and its cloud sync", permission.RPCRead, nil, "rpc node.status"},
+}

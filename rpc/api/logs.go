@@ -1,0 +1,201 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"metermanager/logdb"
+)
+
+// UploadAnswer tells what became of a page: rows, events or recordings.
+type UploadAnswer struct {
+	Stored  int    `json:"stored" doc:"New here"`
+	Repeats int    `json:"repeats" doc:"Decided here before"`
+	Revised int    `json:"revised" doc:"Revises and withdraws that took effect"`
+	Skipped int    `json:"skipped" doc:"Over this receiver's limits, or stated as skipped by the page"`
+	Refused Fates  `json:"refused,omitempty" doc:"What this receiver's own limits skipped: [first, last, \"skipped\", reason, first time, last time]"`
+	Receipt string `json:"receipt" doc:"SHA-256 of the body as it was read, in hex"`
+	// Ignored counts members and columns that this receiver does not know.
+	Ignored int `json:"ignored,omitempty" doc:"Unknown members that were passed over"`
+}
+
+// Fates is a list of fate ranges, each an array in documents:
+// [first, last, "skipped", reason, t0, t1], [first, last, "reduced", into, t0, t1], and
+// [first, last, word] for stored, not_chosen and held, where t0 and t1 may follow.
+type Fates []logdb.FateRange
+
+// MarshalJSON writes the arrays.
+func (f Fates) MarshalJSON() ([]byte, error) { return appendFates(nil, f), nil }
+
+// UnmarshalJSON reads the arrays, as strictly as an upload.
+func (f *Fates) UnmarshalJSON(b []byte) error {
+	out, err := parseFates(b)
+	if err == nil {
+		*f = out
+	}
+	return err
+}
+
+// StreamInfo is what a node holds of one stream: the set that a sender resumes from.
+type StreamInfo struct {
+	Stream     string         `json:"stream" doc:"Journal and policy, joined by a colon"`
+	Own        bool           `json:"own,omitempty" doc:"This node's own journal"`
+	Source     string         `json:"source,omitempty" doc:"Credential, for a journal made from pages without positions"`
+	Fates      Fates          `json:"fates" doc:"Decided positions, each range an array [first, last, fate, ...]"`
+	Highest    logdb.Position `json:"highest" doc:"Highest decided position"`
+	JournalEnd logdb.Position `json:"journal_end" doc:"Highest end that any page stated"`
+	Chain      logdb.Digest   `json:"chain" doc:"The sender's running hash there"`
+	Created    logdb.Millis   `json:"created_ms"`
+}
+
+// State returns the stream as the log database knows it.
+func (s StreamInfo) State() (logdb.StreamState, error) {
+	id, err := logdb.ParseStream(s.Stream)
+	if err != nil {
+		return logdb.StreamState{}, fmt.Errorf("read stream id: %w", err)
+	}
+	out := logdb.StreamState{
+		Stream: id, Own: s.Own, Source: s.Source, JournalEnd: s.JournalEnd, Chain: s.Chain, Created: s.Created,
+	}
+	for _, r := range s.Fates {
+		if out.Fates.Overlaps(r.First, r.Last) {
+			return logdb.StreamState{}, fmt.Errorf("%w: fates of stream %s overlap", logdb.ErrInvalid, s.Stream)
+		}
+		out.Fates.Put(r)
+	}
+	return out, nil
+}
+
+// StreamInfoOf makes the document of a stream's state.
+func StreamInfoOf(s logdb.StreamState) StreamInfo {
+	return StreamInfo{
+		Stream: s.Stream.String(), Own: s.Own, Source: s.Source, Fates: Fates(s.Fates.Ranges()),
+		Highest: s.Fates.Highest(), JournalEnd: s.JournalEnd, Chain: s.Chain, Created: s.Created,
+	}
+}
+
+// StreamsAnswer lists the streams of a meter and kind.
+type StreamsAnswer struct {
+	MeterUID logdb.MeterUID `json:"meter_uid"`
+	Kind     string         `json:"kind"`
+	Streams  []StreamInfo   `json:"streams"`
+}
+
+// Tally is a count with its digest. The digest is 32 hex digits, since its two halves
+// exceed what a JavaScript number holds.
+type Tally logdb.Tally
+
+type tallyDocument struct {
+	Count int64  `json:"count"`
+	Sum   string `json:"sum"`
+}
+
+// MarshalJSON writes {"count", "sum"}.
+func (t Tally) MarshalJSON() ([]byte, error) {
+	return json.Marshal(tallyDocument{t.Count, fmt.Sprintf("%016x%016x", t.Sum[0], t.Sum[1])})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (t *Tally) UnmarshalJSON(b []byte) error {
+	var d tallyDocument
+	if err := json.Unmarshal(b, &d); err != nil {
+		return fmt.Errorf("read tally: %w", err)
+	}
+	var out Tally
+	out.Count = d.Count
+	if len(d.Sum) != 32 {
+		return fmt.Errorf("%w: the sum of a tally has 32 hex digits", logdb.ErrInvalid)
+	}
+	if _, err := fmt.Sscanf(d.Sum, "%16x%16x", &out.Sum[0], &out.Sum[1]); err != nil {
+		return fmt.Errorf("%w: the sum of a tally has 32 hex digits", logdb.ErrInvalid)
+	}
+	*t = out
+	return nil
+}
+
+// DigestInfo is the tally of one UTC day of a stream.
+type DigestInfo struct {
+	Log     logdb.LogNo      `json:"log"`
+	Channel logdb.ChannelKey `json:"chan_key,omitempty" doc:"Historical only"`
+	Day     logdb.Millis     `json:"day_ms" doc:"Start of the UTC day"`
+	Data    Tally            `json:"data" doc:"Computed from the data now"`
+	Claim   Tally            `json:"claim" doc:"Kept apart, in step with every write"`
+	Full    bool             `json:"full" doc:"The day is held at full resolution"`
+}
+
+// DigestsAnswer lists the digests of one stream.
+type DigestsAnswer struct {
+	MeterUID logdb.MeterUID `json:"meter_uid"`
+	Kind     string         `json:"kind"`
+	Stream   string         `json:"stream"`
+	Days     []DigestInfo   `json:"days"`
+}
+
+// DigestInfosOf makes the documents of days.
+func DigestInfosOf(days []logdb.DayDigest) []DigestInfo {
+	out := make([]DigestInfo, len(days))
+	for i, d := range days {
+		out[i] = DigestInfo{d.Log, d.Channel, d.Day, Tally(d.Data), Tally(d.Claim), d.Full}
+	}
+	return out
+}
+
+// DayDigests returns the days as the log database knows them.
+func (a DigestsAnswer) DayDigests() []logdb.DayDigest {
+	out := make([]logdb.DayDigest, len(a.Days))
+	for i, d := range a.Days {
+		out[i] = logdb.DayDigest{
+			Log: d.Log, Channel: d.Channel, Day: d.Day, Data: logdb.Tally(d.Data), Claim: logdb.Tally(d.Claim), Full: d.Full,
+		}
+	}
+	return out
+}
+
+// ForgetRequest names a range of a stream to be removed so that it can be sent again.
+type ForgetRequest struct {
+	Stream string       `json:"stream" doc:"Journal and policy, joined by a colon"`
+	From   logdb.Millis `json:"from" doc:"First time that is removed"`
+	To     logdb.Millis `json:"to" doc:"First time that is kept"`
+}
+
+// ForgetAnswer tells how many records were removed.
+type ForgetAnswer struct {
+	Removed int `json:"removed"`
+}
+
+// LimitCount is what limits did to one log of one stream on one UTC day.
+type LimitCount struct {
+	Kind    string       `json:"kind"`
+	Stream  string       `json:"stream,omitempty"`
+	Day     logdb.Millis `json:"day_ms"`
+	Fate    string       `json:"fate" enum:"skipped,reduced"`
+	Reason  string       `json:"reason,omitempty"`
+	Count   int          `json:"count"`
+	FirstMS logdb.Millis `json:"first_ms"`
+	LastMS  logdb.Millis `json:"last_ms"`
+}
+
+// LimitCountsAnswer lists counts of a range.
+type LimitCountsAnswer struct {
+	MeterUID logdb.MeterUID `json:"meter_uid"`
+	Counts   []LimitCount   `json:"counts"`
+}
+
+// LimitSummary stands in the answer of every query: Count over zero raises the warning mark.
+type LimitSummary struct {
+	Skipped int `json:"skipped"`
+	Reduced int `json:"reduced"`
+}
+
+// EventCount is the number of events of a kind on one UTC day.
+type EventCount struct {
+	Kind  string       `json:"kind"`
+	Day   logdb.Millis `json:"day_ms"`
+	Count int          `json:"count"`
+}
+
+// EventCountsAnswer lists counts of a range.
+type EventCountsAnswer struct {
+	MeterUID logdb.MeterUID `json:"meter_uid"`
+	Counts   []EventCount   `json:"counts"`
+}

@@ -1,0 +1,81 @@
+package api
+
+import "metermanager/logdb"
+
+// RegisterRequest registers a meter. Make and serial decide which meter it is.
+type RegisterRequest struct {
+	logdb.Settings
+	Claim       string `json:"claim,omitempty" maxLength:"200" doc:"Claim code of a meter that waits for its customer"`
+	CustomerKey string `json:"customer_key,omitempty" maxLength:"200" doc:"Associates the meter with that customer"`
+	APIKey      string `json:"apikey,omitempty" maxLength:"200" doc:"Upload key, for senders that cannot set headers"`
+}
+
+// The values of RegisterAnswer.Registered.
+const (
+	RegisteredNew   = "new"
+	RegisteredKnown = "known"
+)
+
+// RegisterAnswer tells under which UID a meter's data travel.
+type RegisterAnswer struct {
+	MeterUID   logdb.MeterUID `json:"meter_uid"`
+	Registered string         `json:"registered" enum:"new,known"`
+	APIKey     string         `json:"apikey,omitempty" doc:"The meter's own upload key, when it came without one; shown once"`
+	ClaimCode  string         `json:"claim_code,omitempty" doc:"With the serial it lets a customer claim the meter; shown once"`
+	Settings   logdb.Settings `json:"settings" doc:"As they are stored"`
+}
+
+// Meter is a meter as lists show it.
+type Meter struct {
+	UID      logdb.MeterUID `json:"meter_uid"`
+	Enabled  bool           `json:"enabled" doc:"The data of a meter that is not enabled cannot be read"`
+	Customer string         `json:"customer,omitempty"`
+	Created  logdb.Millis   `json:"created_ms,omitempty"`
+	LastData logdb.Millis   `json:"last_data_ms,omitempty" doc:"Newest time of any record"`
+	LastPush logdb.Millis   `json:"last_push_ms,omitempty" doc:"When data came last"`
+	Settings logdb.Settings `json:"settings"`
+}
+
+// MetersAnswer lists the meters that the caller may see.
+type MetersAnswer struct {
+	Meters []Meter `json:"meters"`
+}
+
+// ChannelInfo is one channel of one log in one stream, with its range.
+type ChannelInfo struct {
+	Key         logdb.ChannelKey `json:"chan_key"`
+	Name        string           `json:"name"`
+	Unit        string           `json:"unit"`
+	Aggregation string           `json:"aggregation" enum:"mean,sum,max,min,last"`
+	// CoversInterval is set when the time of a value is the end of the interval that it covers.
+	CoversInterval bool         `json:"covers_interval,omitempty"`
+	Log            logdb.LogNo  `json:"log"`
+	Stream         string       `json:"stream,omitempty" doc:"Journal and policy, joined by a colon"`
+	First          logdb.Millis `json:"first_ms"`
+	Last           logdb.Millis `json:"last_ms"`
+	Count          int64        `json:"count"`
+	LastValue      Value        `json:"last_value"`
+	Shown          bool         `json:"shown" doc:"A query uses this stream when none is named"`
+}
+
+// ChannelsAnswer lists the channels of a meter.
+type ChannelsAnswer struct {
+	MeterUID logdb.MeterUID `json:"meter_uid"`
+	Channels []ChannelInfo  `json:"channels"`
+}
+
+// RealtimeValue is one present value.
+type RealtimeValue struct {
+	Key   logdb.ChannelKey `json:"chan_key"`
+	Unit  string           `json:"unit,omitempty"`
+	Value Value            `json:"value"`
+}
+
+// Realtime is the present values of a meter.
+type Realtime struct {
+	MeterUID logdb.MeterUID  `json:"meter_uid,omitempty"`
+	Time     logdb.Millis    `json:"time_ms" doc:"When they were read from the meter"`
+	Received logdb.Millis    `json:"received_ms,omitempty" doc:"When this node got them"`
+	Stale    bool            `json:"stale,omitempty" doc:"Older than they should be"`
+	Values   []RealtimeValue `json:"values" maxItems:"512"`
+}

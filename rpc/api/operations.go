@@ -1,0 +1,133 @@
+package api
+
+import "metermanager/rpc/permission"
+
+// Root is the path below which the versioned routes live.
+const Root = "/api/v1"
+
+// Body says what a route takes as its request body.
+type Body uint8
+
+// The sorts of request bodies. They decide the limits and the decoder.
+const (
+	BodyNone   Body = iota
+	BodyJSON        // a small document
+	BodyUpload      // a page, read by ParsePage
+)
+
+// Operation is one HTTP route.
+type Operation struct {
+	ID         string // stable name, also in the OpenAPI document
+	Method     string
+	Path       string // net/http pattern: /meters/{meter_uid}
+	Permission permission.Permission
+	Summary    string
+	Tag        string
+	Body       Body
+}
+
+// Pattern returns the pattern for net/http's ServeMux.
+func (o Operation) Pattern() string { return o.Method + " " + o.Path }
+
+// The ids of the routes.
+const (
+	OpLive         = "live"
+	OpReady        = "ready"
+	OpVersion      = "version"
+	OpHome         = "home"
+	OpOpenAPI      = "openapi"
+	OpSetupPage    = "setup-page"
+	OpSetup        = "setup"
+	OpLogin        = "login"
+	OpLogout       = "logout"
+	OpUser         = "user"
+	OpRegister     = "register-meter"
+	OpMeters       = "list-meters"
+	OpMeter        = "get-meter"
+	OpRemoveMeter  = "remove-meter"
+	OpPutSettings  = "put-meter-settings"
+	OpChannels     = "list-channels"
+	OpUpload       = "upload"
+	OpPush         = "push"
+	OpHistory      = "query-historical"
+	OpEvents       = "query-events"
+	OpRecording    = "get-recording"
+	OpStreams      = "list-streams"
+	OpDigests      = "list-digests"
+	OpForget       = "forget-records"
+	OpClear        = "clear-log"
+	OpLimitCounts  = "limit-counts"
+	OpEventCounts  = "event-counts"
+	OpRealtime     = "get-realtime"
+	OpPostRealtime = "post-realtime"
+	OpStatus       = "status"
+	OpCommand      = "command"
+	OpKeys         = "list-keys"
+	OpCreateKey    = "create-key"
+	OpRevokeKey    = "revoke-key"
+	meterPath      = Root + "/meters/{meter_uid}"
+	tagNode        = "node"
+	tagAccount     = "account"
+	tagMeters      = "meters"
+	tagLogs        = "logs"
+	tagCommands    = "commands"
+	methodGet      = "GET"
+	methodPost     = "POST"
+	methodPut      = "PUT"
+	methodDelete   = "DELETE"
+)
+
+// Operations lists every HTTP route. Server, OpenAPI document and permission tests are made
+// from it.
+func Operations() []Operation { return append([]Operation(nil), operations...) }
+
+// Lookup returns the route of an id.
+func Lookup(id string) (Operation, bool) {
+	for _, o := range operations {
+		if o.ID == id {
+			return o, true
+		}
+	}
+	return Operation{}, false
+}
+
+var operations = []Operation{
+	{OpLive, methodGet, "/livez", permission.Public, "Is the process alive", tagNode, BodyNone},
+	{OpReady, methodGet, "/readyz", permission.Public, "Can the node do its work", tagNode, BodyNone},
+	{OpVersion, methodGet, "/version", permission.Public, "Version of the program", tagNode, BodyNone},
+	{OpHome, methodGet, "/{$}", permission.Public, "Status page", tagNode, BodyNone},
+	{OpOpenAPI, methodGet, Root + "/openapi.json", permission.Public, "This document", tagNode, BodyNone},
+	{OpSetupPage, methodGet, "/setup", permission.Public, "First start: choose a user and password", tagAccount, BodyNone},
+	{OpSetup, methodPost, "/setup", permission.Public, "First start: make the first user with the one-time token", tagAccount, BodyJSON},
+
+	{OpLogin, methodPost, Root + "/login", permission.Public, "Exchange user and password for a token", tagAccount, BodyJSON},
+	{OpLogout, methodPost, Root + "/logout", permission.Public, "End the session of the token", tagAccount, BodyNone},
+	{OpUser, methodGet, Root + "/user", permission.Public, "Who the caller is and what they may do", tagAccount, BodyNone},
+	{OpKeys, methodGet, Root + "/keys", permission.UsersManage, "Upload keys, without their secrets", tagAccount, BodyNone},
+	{OpCreateKey, methodPost, Root + "/keys", permission.UsersManage, "Make an upload key; it is shown once", tagAccount, BodyJSON},
+	{OpRevokeKey, methodDelete, Root + "/keys/{key_id}", permission.UsersManage, "Revoke an upload key", tagAccount, BodyNone},
+
+	{OpRegister, methodPost, Root + "/meters/register", permission.Public, "Register a meter; a known one answers with its UID", tagMeters, BodyJSON},
+	{OpMeters, methodGet, Root + "/meters", permission.MetersRead, "Meters that the caller may see", tagMeters, BodyNone},
+	{OpMeter, methodGet, meterPath, permission.MetersRead, "One meter with its settings", tagMeters, BodyNone},
+	{OpRemoveMeter, methodDelete, meterPath, permission.MetersManage, "Take a meter off the list; its data stay", tagMeters, BodyNone},
+	{OpPutSettings, methodPut, meterPath + "/settings", permission.Upload, "Store the newest settings of a meter", tagMeters, BodyJSON},
+	{OpChannels, methodGet, meterPath + "/channels", permission.LogsRead, "Channels of a meter with their ranges", tagMeters, BodyNone},
+	{OpRealtime, methodGet, meterPath + "/realtime", permission.RealtimeRead, "Present values", tagMeters, BodyNone},
+	{OpPostRealtime, methodPost, meterPath + "/realtime", permission.RealtimePost, "Post present values", tagMeters, BodyJSON},
+
+	{OpUpload, methodPost, meterPath + "/logs/{kind}", permission.Upload, "Upload a page of a meter's log", tagLogs, BodyUpload},
+	{OpPush, methodPost, Root + "/push/{kind}", permission.Public, "Upload a page that names its meter and key itself", tagLogs, BodyUpload},
+	{OpHistory, methodGet, meterPath + "/logs/historical", permission.LogsRead, "Historical data, raw or aggregated", tagLogs, BodyNone},
+	{OpEvents, methodGet, meterPath + "/logs/{kind}", permission.LogsRead, "Events of a kind, or the list of recordings", tagLogs, BodyNone},
+	{OpRecording, methodGet, meterPath + "/logs/waveform/{recording}", permission.LogsRead, "One recording with its samples", tagLogs, BodyNone},
+	{OpStreams, methodGet, meterPath + "/streams/{kind}", permission.Upload, "Positions held per stream, with their fates", tagLogs, BodyNone},
+	{OpDigests, methodGet, meterPath + "/digests/{kind}", permission.Upload, "Counts and digests per day", tagLogs, BodyNone},
+	{OpForget, methodPost, meterPath + "/logs/{kind}/forget", permission.LogsDelete, "Remove a range so that it can be sent again", tagLogs, BodyJSON},
+	{OpClear, methodDelete, meterPath + "/logs/{kind}", permission.LogsDelete, "Clear a log of a meter", tagLogs, BodyNone},
+	{OpLimitCounts, methodGet, meterPath + "/limit-counts", permission.LogsRead, "What limits skipped or reduced, per log and day", tagLogs, BodyNone},
+	{OpEventCounts, methodGet, meterPath + "/event-counts", permission.LogsRead, "Number of events per kind and day", tagLogs, BodyNone},
+
+	{OpStatus, methodGet, Root + "/status", permission.RPCRead, "State of the node, its meters and its cloud sync", tagNode, BodyNone},
+	{OpCommand, methodPost, Root + "/rpc/{command}", permission.Public, "Carry out a command; each asks for its own permission", tagCommands, BodyJSON},
+}

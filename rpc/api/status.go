@@ -1,0 +1,180 @@
+package api
+
+import (
+	"encoding/json"
+
+	"metermanager/logdb"
+)
+
+// VersionAnswer names the program.
+type VersionAnswer struct {
+	Program string `json:"program"`
+	Version string `json:"version"`
+	Commit  string `json:"commit,omitempty"`
+	Go      string `json:"go"`
+	API     string `json:"api" doc:"Path of the newest version of the API"`
+}
+
+// HealthAnswer is the answer of /livez and /readyz.
+type HealthAnswer struct {
+	OK       bool     `json:"ok"`
+	Problems []string `json:"problems,omitempty" doc:"What is missing, for people"`
+}
+
+// NodeStatus is the state of a node, for its page and the command line.
+type NodeStatus struct {
+	Version  string        `json:"version"`
+	Started  logdb.Millis  `json:"started_ms"`
+	Now      logdb.Millis  `json:"now_ms"`
+	Data     string        `json:"data_folder,omitempty"`
+	Disk     DiskStatus    `json:"disk"`
+	Meters   []MeterStatus `json:"meters"`
+	Sync     *SyncStatus   `json:"sync,omitempty"`
+	Warnings []string      `json:"warnings,omitempty" doc:"What needs somebody's action"`
+}
+
+// DiskStatus says how much the data take and how much room is left.
+type DiskStatus struct {
+	UsedBytes int64 `json:"used_bytes"`
+	FreeBytes int64 `json:"free_bytes,omitempty"`
+}
+
+// MeterStatus is the state of one meter at this node.
+type MeterStatus struct {
+	UID        logdb.MeterUID `json:"meter_uid"`
+	Name       string         `json:"name"`
+	Serial     string         `json:"serial,omitempty"`
+	Type       string         `json:"type,omitempty"`
+	Profile    string         `json:"profile,omitempty"`
+	Address    string         `json:"address,omitempty" doc:"Where it is read; empty for a meter that only uploads here"`
+	Unit       int            `json:"unit,omitempty"`
+	State      string         `json:"state" doc:"idle, reading, retrieving, unreachable, paused, receiving"`
+	LastOK     logdb.Millis   `json:"last_ok_ms,omitempty"`
+	LastError  string         `json:"last_error,omitempty"`
+	ErrorSince logdb.Millis   `json:"error_since_ms,omitempty"`
+	Next       logdb.Millis   `json:"next_ms,omitempty" doc:"When retrieval is due"`
+	Logs       []LogStatus    `json:"logs,omitempty"`
+	Latest     *Realtime      `json:"latest,omitempty"`
+	Cloud      *MeterSync     `json:"cloud,omitempty"`
+	OpenEvents int            `json:"open_events,omitempty" doc:"Events whose end has not come"`
+	Unverified []string       `json:"unverified,omitempty" doc:"What the profile took from inference, not from a document"`
+}
+
+// LogStatus is the state of one log of a meter.
+type LogStatus struct {
+	Kind       string         `json:"kind"`
+	Log        logdb.LogNo    `json:"log"`
+	Records    int64          `json:"records"`
+	First      logdb.Millis   `json:"first_ms,omitempty"`
+	Last       logdb.Millis   `json:"last_ms,omitempty"`
+	JournalEnd logdb.Position `json:"journal_end,omitempty"`
+	LastRead   logdb.Millis   `json:"last_read_ms,omitempty"`
+	Note       string         `json:"note,omitempty"`
+}
+
+// SyncStatus is the state of the cloud sync.
+type SyncStatus struct {
+	Enabled     bool         `json:"enabled"`
+	Host        string       `json:"host,omitempty"`
+	User        string       `json:"user,omitempty"`
+	Customer    string       `json:"customer,omitempty"`
+	State       string       `json:"state" doc:"off, idle, working, waiting"`
+	Current     *SyncAction  `json:"current,omitempty" doc:"Absent when idle"`
+	Queue       []SyncAction `json:"queue" doc:"Without the present one"`
+	Succeeded   int          `json:"succeeded"`
+	Failed      int          `json:"failed"`
+	Skipped     int          `json:"skipped"`
+	LastContact logdb.Millis `json:"last_contact_ms,omitempty"`
+	LastError   string       `json:"last_error,omitempty"`
+	NextTry     logdb.Millis `json:"next_try_ms,omitempty"`
+	Pending     int64        `json:"pending" doc:"Records that the cloud has not decided"`
+	Meters      []MeterSync  `json:"meters,omitempty"`
+}
+
+// MeterSync is the cloud's side of one meter.
+type MeterSync struct {
+	UID           logdb.MeterUID `json:"meter_uid"`
+	Name          string         `json:"name,omitempty"`
+	CloudUID      logdb.MeterUID `json:"cloud_meter_uid,omitempty"`
+	Enabled       bool           `json:"enabled"`
+	UploadEnabled bool           `json:"upload_enabled"`
+	State         string         `json:"state" doc:"not_registered, waiting, uploading, up_to_date, parked, disabled"`
+	Pending       int64          `json:"pending"`
+	LastUpload    logdb.Millis   `json:"last_upload_ms,omitempty"`
+	LastError     string         `json:"last_error,omitempty"`
+	Logs          []LogSync      `json:"logs,omitempty"`
+}
+
+// LogSync is how far one kind of log has come.
+type LogSync struct {
+	Kind       string         `json:"kind"`
+	Stream     string         `json:"stream,omitempty"`
+	JournalEnd logdb.Position `json:"journal_end"`
+	Decided    int64          `json:"decided" doc:"Positions that the cloud has decided"`
+	Pending    int64          `json:"pending"`
+	Skipped    int64          `json:"skipped,omitempty"`
+	Reduced    int64          `json:"reduced,omitempty"`
+}
+
+// The results of a SyncAction.
+const (
+	ResultSucceeded = "succeeded"
+	ResultFailed    = "failed"
+	ResultSkipped   = "skipped"
+)
+
+// SyncAction is one action of the cloud sync: queued, running, or in the history.
+type SyncAction struct {
+	Action     string            `json:"action" doc:"upload, register, server_sync, refresh_scan"`
+	Meter      logdb.MeterUID    `json:"meter_uid,omitempty"`
+	Name       string            `json:"name,omitempty"`
+	Parameters map[string]string `json:"parameters,omitempty"`
+	Queued     logdb.Millis      `json:"queued_ms,omitempty"`
+	Started    logdb.Millis      `json:"started_ms,omitempty"`
+	DurationMS int64             `json:"duration_ms,omitempty"`
+	Result     string            `json:"result,omitempty" doc:"succeeded, failed, skipped"`
+	Detail     string            `json:"detail,omitempty"`
+	Error      string            `json:"error,omitempty"`
+}
+
+// SyncHistory is the answer of cloud.sync.history, newest first.
+type SyncHistory struct {
+	Actions []SyncAction `json:"actions"`
+}
+
+// CommandAnswer wraps the result of an RPC command.
+type CommandAnswer struct {
+	Result json.RawMessage `json:"result"`
+}
+
+// VerifyReport compares what was recorded with what is held. Counts are records.
+type VerifyReport struct {
+	Compared      int64       `json:"compared"`
+	Pending       int64       `json:"pending" doc:"Not yet decided by the receiver"`
+	Different     int64       `json:"different"`
+	Skipped       int64       `json:"skipped" doc:"Kept out by limits, or reduced"`
+	NotComparable int64       `json:"not_comparable" doc:"Outside a claim, with the reason"`
+	Days          []VerifyDay `json:"days" doc:"Only those that differ, wait or cannot be compared"`
+	At            int64       `json:"at_ms"`
+}
+
+// Clean reports whether nothing differs and nothing is pending.
+func (r VerifyReport) Clean() bool { return r.Different == 0 && r.Pending == 0 }
+
+// VerifyDay is one day of one log where the two sides are not the same.
+type VerifyDay struct {
+	Meter     logdb.MeterUID   `json:"meter_uid"`
+	Name      string           `json:"name,omitempty"`
+	Between   string           `json:"between" doc:"meter-site, site-claim, site-cloud, cloud-claim"`
+	Kind      string           `json:"kind"`
+	Log       logdb.LogNo      `json:"log"`
+	Channel   logdb.ChannelKey `json:"chan_key,omitempty"`
+	Stream    string           `json:"stream,omitempty"`
+	Day       logdb.Millis     `json:"day_ms"`
+	State     string           `json:"state" enum:"pending,different,not_comparable"`
+	Here      int64            `json:"here" doc:"Records on this side"`
+	There     int64            `json:"there" doc:"Records on the other side"`
+	Records   int64            `json:"records" doc:"Records concerned"`
+	Reason    string           `json:"reason,omitempty"`
+	Positions Fates            `json:"positions,omitempty" doc:"Positions concerned, where they are known"`
+}
