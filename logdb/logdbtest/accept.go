@@ -1,0 +1,251 @@
+package logdbtest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"metermanager/logdb"
+	"metermanager/logdb/limit"
+)
+
+// Accept implements logdb.Store.
+func (m *Model) Accept(_ context.Context, p logdb.Page, limits logdb.Limits) (logdb.Receipt, error) {
+	if err := p.Check(); err != nil {
+		return logdb.Receipt{}, fmt.Errorf("accept: %w", err)
+	}
+	defer m.lock()()
+	if err := m.journals(p.Meter, p.Kind).contradicts(&p); err != nil {
+		return logdb.Receipt{}, fmt.Errorf("accept: %w", err)
+	}
+	j := m.makeJournals(p.Meter, p.Kind)
+	r := &receiver{journals: j, page: &p, limits: limits}
+	if p.Stream.IsZero() {
+		if r.stream = j.findSource(p.Source); r.stream == nil {
+			r.stream = j.add(logdb.StreamID{Journal: m.cfg.NewJournalID(), Policy: "0"}, p.Source)
+		}
+		r.takeContents()
+	} else {
+		if r.stream = j.find(p.Stream); r.stream == nil {
+			r.stream = j.add(p.Stream, "")
+		}
+		r.takePositions()
+		if p.JournalEnd > r.stream.end {
+			r.stream.end, r.stream.chain = p.JournalEnd, p.Chain
+		}
+	}
+	r.receipt.Refused = r.refused.Ranges()
+	return r.receipt, nil
+}
+
+// contradicts reports a page that cannot be of the journal it names.
+func (j *journals) contradicts(p *logdb.Page) error {
+	if j.own != nil && p.Stream.Journal == j.own.id.Journal && p.JournalEnd > j.own.end {
+		return fmt.Errorf("%w: the own journal ends at %d, the page says %d", logdb.ErrConflict, j.own.end, p.JournalEnd)
+	}
+	for _, s := range j.streams {
+		if s.id.Journal == p.Stream.Journal && s.end == p.JournalEnd &&
+			!s.chain.IsZero() && !p.Chain.IsZero() && s.chain != p.Chain {
+			return fmt.Errorf("%w: another chain at the end %d of journal %s", logdb.ErrConflict, s.end, s.id.Journal)
+		}
+	}
+	return nil
+}
+
+// receiver is one page on its way in.
+type receiver struct {
+	*journals
+	stream  *stream
+	page    *logdb.Page
+	limits  logdb.Limits
+	receipt logdb.Receipt
+	refused logdb.FateSet
+	whole   []logdb.Position // positions of combined rows that this page replaces by all that they combined
+}
+
+// takePositions decides what the page holds in journal order.
+func (r *receiver) takePositions() {
+	all := entries(r.page.Rows, r.page.Entries)
+	slices.SortFunc(all, func(a, b logdb.Entry) int { return int(a.Position) - int(b.Position) })
+	fates := slices.Clone(r.page.Fates)
+	slices.SortFunc(fates, func(a, b logdb.FateRange) int { return int(a.First) - int(b.First) })
+	if r.page.Requested {
+		r.findWholeBuckets(all)
+	}
+	for len(all) > 0 || len(fates) > 0 {
+		if len(all) == 0 || len(fates) > 0 && fates[0].First < all[0].Position {
+			f := fates[0]
+			fates = fates[1:]
+			for _, open := range r.stream.fates.Missing(f.First, f.Last) {
+				f.First, f.Last = open[0], open[1]
+				r.stream.fates.Put(f)
+			}
+			continue
+		}
+		r.take(all[0])
+		all = all[1:]
+	}
+}
+
+// take decides one entry of a page with positions.
+func (r *receiver) take(e logdb.Entry) {
+	f, decided := r.stream.fates.At(e.Position)
+	switch {
+	case r.elsewhere(e.Position):
+		if !decided {
+			r.stream.decide(e.Position, logdb.FateRange{Fate: logdb.FateHeld})
+		}
+		r.receipt.Repeats++
+	case !decided:
+		r.decide(e)
+	case !r.page.Requested:
+		r.receipt.Repeats++
+	case f.Fate == logdb.FateSkipped, f.Fate == logdb.FateReduced && slices.Contains(r.whole, f.Into):
+		r.store(e)
+	case slices.Contains(r.whole, e.Position):
+		r.stream.hold(e) // the row itself in the place of the combined one
+		r.receipt.Repeats++
+	case r.isFullVariant(e):
+		r.stream.hold(e)
+		r.receipt.Stored++
+	default:
+		r.receipt.Repeats++
+	}
+}
+
+// elsewhere reports whether another stream of the same cut has the record of p, as it is or reduced.
+func (r *receiver) elsewhere(p logdb.Position) bool {
+	for _, o := range r.streams {
+		if o == r.stream || !o.id.SameCut(r.stream.id) {
+			continue
+		}
+		if f, ok := o.fates.At(p); ok && (f.Fate == logdb.FateStored || f.Fate == logdb.FateReduced) {
+			return true
+		}
+	}
+	return false
+}
+
+// decide gives an undecided position its fate.
+func (r *receiver) decide(e logdb.Entry) {
+	switch e.Op {
+	case logdb.OpAdd:
+		if reason := r.overLimit(e); reason != "" {
+			r.skip(e, reason)
+			return
+		}
+	case logdb.OpRevise, logdb.OpWithdraw:
+		f, ok := r.fateOf(e.Target)
+		if ok && f.Fate == logdb.FateSkipped && !r.page.Requested {
+			r.skip(e, f.Reason)
+			return
+		}
+		if ok && f.Fate != logdb.FateStored && f.Fate != logdb.FateSkipped {
+			f.FirstTime, f.LastTime = e.Time, e.Time
+			r.stream.decide(e.Position, f)
+			r.receipt.Repeats++
+			return
+		}
+	}
+	r.store(e)
+}
+
+// fateOf returns the fate of a target: stored if any stream of the cut stored it.
+func (r *receiver) fateOf(target logdb.Position) (fate logdb.FateRange, ok bool) {
+	for _, o := range r.streams {
+		if !o.id.SameCut(r.stream.id) {
+			continue
+		}
+		if f, known := o.fates.At(target); known && (!ok || f.Fate == logdb.FateStored || o == r.stream && fate.Fate != logdb.FateStored) {
+			fate, ok = f, true
+		}
+	}
+	return fate, ok
+}
+
+func (r *receiver) store(e logdb.Entry) {
+	if e.Waveform != nil && !r.page.Requested {
+		e, _ = limit.ShortenEntry(&e, r.limits)
+	}
+	r.stream.decide(e.Position, logdb.FateRange{Fate: logdb.FateStored})
+	r.stream.hold(e)
+	if e.Op == logdb.OpRevise || e.Op == logdb.OpWithdraw {
+		r.receipt.Revised++
+	} else {
+		r.receipt.Stored++
+	}
+}
+
+func (r *receiver) skip(e logdb.Entry, reason string) {
+	f := logdb.FateRange{First: e.Position, Last: e.Position, Fate: logdb.FateSkipped, Reason: reason, FirstTime: e.Time, LastTime: e.Time}
+	r.stream.fates.Put(f)
+	r.refused.Put(f)
+	r.receipt.Skipped++
+}
+
+// overLimit returns the limit that an add breaks; if none, the add takes its slots.
+func (r *receiver) overLimit(e logdb.Entry) (reason string) {
+	s := r.stream
+	if e.Row != nil {
+		if s.marks[e.Log] == nil {
+			s.marks[e.Log] = limit.Marks{}
+		}
+		open := func(after, before logdb.Position) bool {
+			return after+1 < before && len(s.fates.Missing(after+1, before-1)) > 0
+		}
+		if !s.marks[e.Log].Allow(r.limits.HistoricalIntervalMillis, e.Position, e.Time, e.Row.Channels, open) {
+			return limit.PaceReason
+		}
+		return ""
+	}
+	windows := r.limits.Of(r.page.Kind)
+	ok, reason := limit.Decide(windows, s.counts, e.Time)
+	if ok {
+		s.slots[e.Position] = slot{windows, e.Time}
+	}
+	return reason
+}
+
+// isFullVariant reports whether e is the whole recording of which a shortened one is held.
+func (r *receiver) isFullVariant(e logdb.Entry) bool {
+	have := r.stream.at(e.Position)
+	return e.Waveform != nil && e.Waveform.Source == nil && have != nil && have.Op == e.Op && have.Waveform != nil &&
+		have.Waveform.Source != nil && have.Waveform.Source.Digest == e.ContentDigest()
+}
+
+// findWholeBuckets lists the combined rows of which the page holds all that was combined, so
+// that the rows may take the place of their sum. One that was revised since is left alone.
+func (r *receiver) findWholeBuckets(all []logdb.Entry) {
+	inPage := map[logdb.Position]bool{}
+	for _, e := range all {
+		inPage[e.Position] = e.Op == logdb.OpAdd && e.Row != nil
+	}
+	parts := map[logdb.Position]bool{} // by combined row: is all of it here
+	for _, f := range r.stream.fates.Ranges() {
+		if f.Fate != logdb.FateReduced {
+			continue
+		}
+		if _, seen := parts[f.Into]; !seen {
+			have := r.stream.at(f.Into)
+			parts[f.Into] = inPage[f.Into] && have != nil && have.Op == logdb.OpAdd && !r.revised(f.Into)
+		}
+		for p := f.First; p <= f.Last; p++ {
+			parts[f.Into] = parts[f.Into] && inPage[p] && !r.elsewhere(p)
+		}
+	}
+	for into, whole := range parts {
+		if whole {
+			r.whole = append(r.whole, into)
+		}
+	}
+}
+
+// revised reports whether a revise or withdraw of p is held in any stream of the cut.
+func (r *receiver) revised(p logdb.Position) bool {
+	for _, o := range r.streams {
+		if o.id.SameCut(r.stream.id) && slices.ContainsFunc(o.held, func(e logdb.Entry) bool { return e.Target == p }) {
+			return true
+		}
+	}
+	return false
+}

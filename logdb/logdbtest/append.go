@@ -1,0 +1,150 @@
+package logdbtest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"metermanager/logdb"
+)
+
+// Append implements logdb.Store.
+func (m *Model) Append(_ context.Context, b logdb.Batch) (logdb.Appended, error) {
+	if err := checkBatch(&b); err != nil {
+		return logdb.Appended{}, fmt.Errorf("append: %w", err)
+	}
+	defer m.lock()()
+	j := m.makeJournals(b.Meter, b.Kind)
+	if j.own == nil {
+		j.own = j.add(logdb.StreamID{Journal: m.cfg.NewJournalID(), Policy: "0"}, "")
+	}
+	s := j.own
+	done := logdb.Appended{Journal: s.id.Journal}
+	for i, e := range entries(b.Rows, b.Entries) {
+		s.end++
+		if done.First == 0 {
+			done.First = s.end
+		}
+		e.Position = s.end
+		s.chain = e.Chain(s.chain)
+		s.decide(e.Position, logdb.FateRange{Fate: logdb.FateStored})
+		s.hold(e)
+		if b.Raw != nil && len(b.Raw[i]) > 0 {
+			s.raw = append(s.raw, rawRecord{logdb.RawRecord{
+				Position: e.Position, Bytes: bytes.Clone(b.Raw[i]), Run: e.Run, Generation: e.Generation,
+				Snapshot: b.Snapshot, Time: e.Time,
+			}, e.Log})
+		}
+	}
+	s.batches[s.end] = s.chain
+	done.Last, done.Chain = s.end, s.chain
+	if b.Open != nil {
+		j.open = slices.DeleteFunc(j.open, func(o logdb.OpenStart) bool { return o.Log == b.Open.Log })
+		for _, o := range b.Open.Starts {
+			o.Raw = bytes.Clone(o.Raw)
+			j.open = append(j.open, o)
+		}
+	}
+	return done, nil
+}
+
+func checkBatch(b *logdb.Batch) error {
+	if b.Meter == "" || !b.Kind.Valid() {
+		return fmt.Errorf("%w: a batch for meter %q and kind %d", logdb.ErrInvalid, b.Meter, b.Kind)
+	}
+	if len(b.Rows) > 0 && b.Kind != logdb.KindHistorical {
+		return fmt.Errorf("%w: rows in a batch of kind %s", logdb.ErrInvalid, b.Kind)
+	}
+	n := len(b.Entries)
+	for i := range b.Rows {
+		if err := b.Rows[i].Check(); err != nil {
+			return err
+		}
+		if b.Rows[i].Positions != nil {
+			return fmt.Errorf("%w: rows of a batch have positions", logdb.ErrInvalid)
+		}
+		n += b.Rows[i].Len()
+	}
+	for i := range b.Entries {
+		if err := b.Entries[i].Check(b.Kind); err != nil {
+			return err
+		}
+		if b.Entries[i].Position != 0 {
+			return fmt.Errorf("%w: entry %d of a batch has a position", logdb.ErrInvalid, i)
+		}
+	}
+	if b.Raw != nil && len(b.Raw) != n {
+		return fmt.Errorf("%w: %d raw records for %d entries", logdb.ErrInvalid, len(b.Raw), n)
+	}
+	return nil
+}
+
+// Journal implements logdb.Store.
+func (m *Model) Journal(_ context.Context, uid logdb.MeterUID, kind logdb.Kind) (logdb.JournalHead, error) {
+	defer m.lock()()
+	return m.head(uid, kind)
+}
+
+func (m *Model) head(uid logdb.MeterUID, kind logdb.Kind) (logdb.JournalHead, error) {
+	s := m.journals(uid, kind).own
+	if s == nil {
+		return logdb.JournalHead{}, fmt.Errorf("journal of %s: %w", uid, logdb.ErrNotFound)
+	}
+	return logdb.JournalHead{ID: s.id.Journal, End: s.end, Chain: s.chain}, nil
+}
+
+// ChainAt implements logdb.Store.
+func (m *Model) ChainAt(_ context.Context, uid logdb.MeterUID, kind logdb.Kind, p logdb.Position) (logdb.Digest, error) {
+	defer m.lock()()
+	if s := m.journals(uid, kind).own; s != nil {
+		if d, ok := s.batches[p]; ok {
+			return d, nil
+		}
+	}
+	return logdb.Digest{}, fmt.Errorf("chain of %s at %d: %w", uid, p, logdb.ErrNotFound)
+}
+
+// RenewJournal implements logdb.Store.
+func (m *Model) RenewJournal(_ context.Context, uid logdb.MeterUID, kind logdb.Kind) (logdb.JournalHead, error) {
+	defer m.lock()()
+	if s := m.journals(uid, kind).own; s != nil {
+		s.id.Journal = m.cfg.NewJournalID()
+	}
+	return m.head(uid, kind)
+}
+
+// LastRaw implements logdb.Store.
+func (m *Model) LastRaw(_ context.Context, uid logdb.MeterUID, kind logdb.Kind, log logdb.LogNo, n int) ([]logdb.RawRecord, error) {
+	defer m.lock()()
+	j := m.journals(uid, kind)
+	var out []logdb.RawRecord
+	if j.own == nil {
+		return out, nil
+	}
+	for _, r := range j.own.raw {
+		if r.Log == log {
+			out = append(out, r.RawRecord)
+		}
+	}
+	return out[max(0, len(out)-n):], nil
+}
+
+// RawAt implements logdb.Store.
+func (m *Model) RawAt(_ context.Context, uid logdb.MeterUID, kind logdb.Kind, p logdb.Position) (logdb.RawRecord, error) {
+	defer m.lock()()
+	if s := m.journals(uid, kind).own; s != nil {
+		for _, r := range s.raw {
+			if r.Position == p {
+				return r.RawRecord, nil
+			}
+		}
+	}
+	return logdb.RawRecord{}, fmt.Errorf("raw record of %s at %d: %w", uid, p, logdb.ErrNotFound)
+}
+
+// OpenStarts implements logdb.Store.
+func (m *Model) OpenStarts(_ context.Context, uid logdb.MeterUID, kind logdb.Kind) ([]logdb.OpenStart, error) {
+	defer m.lock()()
+	return slices.Clone(m.journals(uid, kind).open), nil
+}

@@ -1,0 +1,122 @@
+package logdbtest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"metermanager/logdb"
+	"metermanager/logdb/limit"
+)
+
+// record is the live version of one record.
+type record struct {
+	stream   *stream        // of the original add
+	position logdb.Position // of the original add
+	entry    logdb.Entry    // the version that is live
+	versions []versionOf    // all that are held, withdraws included
+	live     bool
+}
+
+type versionOf struct {
+	stream *stream
+	entry  logdb.Entry
+}
+
+// records returns every record, live or not. Versions belong together by journal and cut; the one
+// with the highest position counts, whatever order they came in.
+func (j *journals) records() []record {
+	var out []record
+	for _, s := range j.streams {
+	next:
+		for _, e := range s.held {
+			p := e.Position
+			switch e.Op {
+			case logdb.OpAdd:
+			case logdb.OpRevise, logdb.OpWithdraw:
+				p = e.Target
+			default:
+				continue
+			}
+			for i := range out {
+				if out[i].position == p && out[i].stream.id.SameCut(s.id) {
+					out[i].versions = append(out[i].versions, versionOf{s, e})
+					continue next
+				}
+			}
+			out = append(out, record{stream: s, position: p, versions: []versionOf{{s, e}}})
+		}
+	}
+	for i := range out {
+		r := &out[i]
+		newest := slices.MaxFunc(r.versions, func(a, b versionOf) int { return cmp.Compare(a.entry.Position, b.entry.Position) })
+		r.entry, r.stream, r.live = newest.entry, newest.stream, newest.entry.Op != logdb.OpWithdraw
+		for _, v := range r.versions {
+			if v.entry.Op == logdb.OpAdd {
+				r.stream = v.stream
+			}
+		}
+	}
+	return out
+}
+
+// live returns the live records in order of (time, stream, position of the add).
+func (j *journals) live() []record {
+	out := slices.DeleteFunc(j.records(), func(r record) bool { return !r.live })
+	slices.SortStableFunc(out, func(a, b record) int {
+		return cmp.Or(cmp.Compare(a.entry.Time, b.entry.Time), cmp.Compare(a.stream.id.String(), b.stream.id.String()),
+			cmp.Compare(a.position, b.position))
+	})
+	return out
+}
+
+// Forget implements logdb.Store.
+func (m *Model) Forget(_ context.Context, uid logdb.MeterUID, kind logdb.Kind, id logdb.StreamID, first, last logdb.Millis) (int, error) {
+	defer m.lock()()
+	j := m.journals(uid, kind)
+	s := j.find(id)
+	switch {
+	case s == nil:
+		return 0, fmt.Errorf("forget in stream %s: %w", id, logdb.ErrNotFound)
+	case s == j.own:
+		return 0, fmt.Errorf("%w: an own journal has no holes, nothing in it can be forgotten", logdb.ErrInvalid)
+	}
+	n := 0
+	for _, r := range j.live() {
+		if r.stream != s || r.entry.Time < first || r.entry.Time >= last {
+			continue
+		}
+		n++
+		for _, v := range r.versions {
+			v.stream.forget(v.entry.Position)
+		}
+	}
+	if n > 0 {
+		clear(s.marks)
+	}
+	return n, nil
+}
+
+func (s *stream) forget(p logdb.Position) {
+	s.drop(p)
+	s.fates.Remove(p, p)
+	for _, content := range s.contents[p] {
+		delete(s.seen, content)
+	}
+	delete(s.contents, p)
+	delete(s.closed, p)
+	if slot, ok := s.slots[p]; ok {
+		limit.Release(slot.windows, s.counts, slot.time)
+		delete(s.slots, p)
+	}
+}
+
+// Clear implements logdb.Store.
+func (m *Model) Clear(_ context.Context, uid logdb.MeterUID, kind logdb.Kind) error {
+	defer m.lock()()
+	for _, s := range m.journals(uid, kind).streams {
+		s.held = nil
+	}
+	return nil
+}
