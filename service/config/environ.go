@@ -77,15 +77,8 @@ func (e environ) defaultData() string {
 	if first, _, _ := strings.Cut(e.other["STATE_DIRECTORY"], ":"); first != "" {
 		return first
 	}
-	if runtime.GOOS == "windows" {
-		base := e.other["ProgramData"]
-		if base == "" {
-			base = `C:\ProgramData`
-		}
-		return filepath.Join(base, "MeterManager")
-	}
-	if os.Geteuid() == 0 {
-		return "/var/lib/metermanager"
+	if runtime.GOOS == "windows" || os.Geteuid() == 0 {
+		return ServiceData(e.other["ProgramData"])
 	}
 	if d := e.other["XDG_DATA_HOME"]; filepath.IsAbs(d) {
 		return filepath.Join(d, "metermanager")
@@ -94,4 +87,16 @@ func (e environ) defaultData() string {
 		return filepath.Join(home, ".local", "share", "metermanager")
 	}
 	return ""
+}
+
+// ServiceData is the data folder of the system service. programData is what Windows says
+// about itself; elsewhere it does not matter.
+func ServiceData(programData string) string {
+	if runtime.GOOS != "windows" {
+		return "/var/lib/metermanager"
+	}
+	if programData == "" {
+		programData = `C:\ProgramData`
+	}
+	return filepath.Join(programData, "MeterManager")
 }
