@@ -1,8 +1,10 @@
 package logdb
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -237,15 +239,14 @@ func (p *Page) Check() error {
 	if p.JournalEnd > MaxPosition {
 		return fmt.Errorf("%w: journal end %d", ErrInvalid, p.JournalEnd)
 	}
-	var seen FateSet
-	claim := func(first, last Position, f Fate) error {
+	// Claims are sorted at the end rather than put into a set one by one: a hostile page could
+	// order them so that every insertion moves all others.
+	var claims [][2]Position
+	claim := func(first, last Position) error {
 		if first == 0 || last < first || last > p.JournalEnd {
 			return fmt.Errorf("%w: positions %d to %d of a journal that ends at %d", ErrInvalid, first, last, p.JournalEnd)
 		}
-		if seen.Overlaps(first, last) {
-			return fmt.Errorf("%w: positions %d to %d stand twice in the page", ErrInvalid, first, last)
-		}
-		seen.Put(FateRange{First: first, Last: last, Fate: f})
+		claims = append(claims, [2]Position{first, last})
 		return nil
 	}
 	positioned := !p.Stream.IsZero()
@@ -262,7 +263,7 @@ func (p *Page) Check() error {
 			for b+1 < len(h.Positions) && h.Positions[b+1] == h.Positions[b]+1 {
 				b++
 			}
-			if err := claim(h.Positions[a], h.Positions[b], FateStored); err != nil {
+			if err := claim(h.Positions[a], h.Positions[b]); err != nil {
 				return err
 			}
 			a = b + 1
@@ -274,7 +275,7 @@ func (p *Page) Check() error {
 			return err
 		}
 		if positioned {
-			if err := claim(e.Position, e.Position, FateStored); err != nil {
+			if err := claim(e.Position, e.Position); err != nil {
 				return err
 			}
 		} else if e.Position != 0 || e.Op != OpAdd {
@@ -291,8 +292,14 @@ func (p *Page) Check() error {
 		if !positioned {
 			return fmt.Errorf("%w: fates without a stream", ErrInvalid)
 		}
-		if err := claim(f.First, f.Last, f.Fate); err != nil {
+		if err := claim(f.First, f.Last); err != nil {
 			return err
+		}
+	}
+	slices.SortFunc(claims, func(a, b [2]Position) int { return cmp.Compare(a[0], b[0]) })
+	for i := 1; i < len(claims); i++ {
+		if claims[i][0] <= claims[i-1][1] {
+			return fmt.Errorf("%w: positions from %d on stand twice in the page", ErrInvalid, claims[i][0])
 		}
 	}
 	return nil
