@@ -1,6 +1,7 @@
 package api
 
 import (
+	"math"
 	"strconv"
 
 	"metermanager/logdb"
@@ -108,7 +109,8 @@ func (w *pageWriter) eventRow(e *logdb.Entry, columns []columnName) {
 
 func (w *pageWriter) eventValue(e *logdb.Entry, col column) {
 	var system logdb.SystemEvent
-	var x logdb.Excursion
+	nan := math.NaN()
+	x := logdb.Excursion{DurationSeconds: nan, Worst: nan, WorstPercent: nan, Threshold: nan}
 	if e.System != nil {
 		system = *e.System
 	}

@@ -24,6 +24,7 @@ type block struct {
 	records    bool
 	history    *logdb.History
 	events     []logdb.Entry
+	ids        []RecordingID // of answers
 
 	wave *waveScan
 }
@@ -31,6 +32,8 @@ type block struct {
 // blockMember reads a member of a block and reports whether it is one.
 func (p *pageScan) blockMember(b *block, name string, off int) bool {
 	switch name {
+	case "time_first", "time_last": // advisory; the records say it
+		p.float()
 	case "log":
 		b.log = logdb.LogNo(p.integer("log", 0, 1<<16-1))
 	case "run":

@@ -55,12 +55,7 @@ func (c *changeScan) member(name string, off int) {
 	case "position":
 		e.Position = c.position("position")
 	case "op":
-		word := c.str("op")
-		op, err := logdb.ParseOp(word)
-		if err != nil {
-			c.shape(off, "op must be add, revise, withdraw, skip, close or gap")
-		}
-		e.Op = op
+		e.Op = c.op()
 	case "target":
 		e.Target = c.position("target")
 	case "replaces":
@@ -131,7 +126,7 @@ func (c *changeScan) record() {
 		e.Waveform = got.Waveform
 		c.recordTime, c.recorded = got.Time, true
 	default:
-		got := c.eventRow(standard(c.kind))
+		got := c.eventRow(standard(c.kind)).entry
 		e.System, e.Excursion = got.System, got.Excursion
 		c.recordTime, c.recorded = got.Time, true
 	}

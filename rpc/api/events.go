@@ -22,6 +22,9 @@ const (
 	colWorst
 	colPercent
 	colThreshold
+	colLog // these three stand in answers only
+	colOp
+	colID
 )
 
 type columnName struct {
@@ -82,6 +85,16 @@ func (p *pageScan) header() []column {
 				col = c.col
 			}
 		}
+		if p.answer {
+			switch name {
+			case "log":
+				col = colLog
+			case "op":
+				col = colOp
+			case "id":
+				col = colID
+			}
+		}
 		if col == colUnknown {
 			p.seen++
 		}
@@ -98,17 +111,20 @@ func (p *pageScan) header() []column {
 // eventRows reads the records of a block by its header.
 func (p *pageScan) eventRows(b *block) {
 	p.array("an array of records", func(n, off int) {
-		e := p.eventRow(b.header)
+		r := p.eventRow(b.header)
 		if p.count(1, off) {
-			b.events = append(b.events, e)
+			b.events = append(b.events, r.entry)
+			if p.answer {
+				b.ids = append(b.ids, r.id)
+			}
 		}
 	})
 }
 
 // eventRow reads one record by the columns of its header. A system event under the header
 // (time, event_type, description) may have a code before its description.
-func (p *pageScan) eventRow(header []column) logdb.Entry {
-	r := eventRow{pageScan: p, entry: logdb.Entry{Op: logdb.OpAdd}}
+func (p *pageScan) eventRow(header []column) *eventRow {
+	r := &eventRow{pageScan: p, entry: logdb.Entry{Op: logdb.OpAdd}}
 	if p.kind == logdb.KindSystem {
 		r.system = &logdb.SystemEvent{}
 		r.entry.System = r.system
@@ -142,7 +158,7 @@ func (p *pageScan) eventRow(header []column) logdb.Entry {
 	if p.err == nil && (have != width || shifted && width == 3 && r.codeGiven) {
 		p.shape(start, fmt.Sprintf("this record has %d values, its header %d", have, len(header)))
 	}
-	return r.entry
+	return r
 }
 
 // eventRow is a record on its way in.
@@ -152,6 +168,7 @@ type eventRow struct {
 	system    *logdb.SystemEvent
 	excursion *logdb.Excursion
 	codeGiven bool
+	id        RecordingID
 }
 
 // value reads the value of one column.
@@ -194,7 +211,33 @@ func (r *eventRow) value(col column) {
 		x.WorstPercent = r.float()
 	case colThreshold:
 		x.Threshold = r.float()
+	case colLog:
+		r.entry.Log = logdb.LogNo(r.integer("log", 0, 1<<16-1))
+	case colOp:
+		r.entry.Op = r.op()
+	case colID:
+		r.id = r.entryID()
 	default:
 		r.skip()
 	}
+}
+
+func (p *pageScan) op() logdb.Op {
+	p.peek()
+	off := p.i
+	op, err := logdb.ParseOp(p.str("op"))
+	if err != nil {
+		p.shape(off, "op must be add, revise, withdraw, skip, close or gap")
+	}
+	return op
+}
+
+func (p *pageScan) entryID() RecordingID {
+	p.peek()
+	off := p.i
+	id, err := ParseRecordingID(p.str("id"))
+	if err != nil {
+		p.shape(off, "an id is position@journal:policy")
+	}
+	return id
 }

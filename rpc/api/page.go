@@ -67,6 +67,7 @@ type pageScan struct {
 	up      Upload
 	rows    int // records and positions so far
 	records int // recordings so far
+	answer  bool
 
 	any        bool // a list of records stood there, though perhaps empty
 	positioned int  // offset of the first member that needs a stream
@@ -84,10 +85,6 @@ func (p *pageScan) page() {
 			page.Meter = logdb.MeterUID(p.str("meter_uid"))
 			if len(page.Meter) > 200 {
 				p.fail(off, RefusedLimit, "meter_uid is longer than 200 bytes")
-			}
-		case "time_first", "time_last": // advisory; the records say it
-			if !p.null(true) {
-				p.float()
 			}
 		case "stream":
 			stream = true

@@ -3,6 +3,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Code says what sort of thing went wrong. The words are on the wire.
@@ -95,7 +96,9 @@ func (e *Error) Error() string {
 		s = e.Field + ": " + s
 	}
 	if e.cause != nil {
-		s += ": " + e.cause.Error()
+		if why := e.cause.Error(); !strings.Contains(s, why) {
+			s += ": " + why
+		}
 	}
 	return s
 }
