@@ -1,0 +1,377 @@
+package cloudsync
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"metermanager/cloudsync/runner"
+	"metermanager/logdb"
+	"metermanager/rpc/api"
+	"metermanager/rpc/fault"
+)
+
+// CloudInfo is what the cloud says about this node's user: the user part of the cache.
+type CloudInfo struct {
+	User        string           `json:"user"`
+	Customer    string           `json:"customer"`
+	Permissions string           `json:"permissions"`
+	Meters      []logdb.MeterUID `json:"meters"`
+	Disabled    []logdb.MeterUID `json:"disabled,omitempty"`
+	Updated     logdb.Millis     `json:"updated_ms"`
+	known       map[logdb.MeterUID]bool
+}
+
+// infoItem is the name of CloudInfo in the stored cache.
+const infoItem = "cloud_info"
+
+func readInfo(item Item) CloudInfo {
+	var out CloudInfo
+	if json.Unmarshal(item.Value, &out) != nil {
+		return CloudInfo{} // written by another version: it is asked for again
+	}
+	return out
+}
+
+// do executes an action, and learns from how it ended.
+func (s *Service) do(ctx context.Context, a Action) (string, error) {
+	s.mu.Lock()
+	d := s.dests[a.Destination]
+	var blocked time.Time
+	enabled := false
+	if d != nil {
+		enabled, blocked = d.cache.Enabled, d.breaker.until
+	}
+	s.mu.Unlock()
+	switch {
+	case d == nil:
+		return "", fmt.Errorf("%w: %d", ErrNoDestination, a.Destination)
+	case !enabled:
+		return "the cloud is switched off", runner.ErrNothing
+	case s.cfg.Now().Before(blocked):
+		return "the cloud does not answer; the next try is at " + blocked.UTC().Format(time.RFC3339), runner.ErrNothing
+	}
+	text, err := s.execute(ctx, d, a)
+	if ctx.Err() == nil {
+		s.learn(d, a, err)
+		s.poke()
+	}
+	return text, err
+}
+
+func (s *Service) execute(ctx context.Context, d *destination, a Action) (string, error) {
+	cloud, conf, err := s.client(d)
+	if err != nil {
+		return "", err
+	}
+	switch a.Kind {
+	case ActionRegister:
+		return s.register(ctx, d, cloud, a.Meter)
+	case ActionUpload:
+		return s.upload(ctx, d, cloud, conf, a.Meter)
+	case ActionServerSync:
+		return s.serverSync(ctx, d, cloud)
+	case ActionRefreshScan:
+		return s.refreshScan(ctx, d, cloud, conf)
+	}
+	return "", fmt.Errorf("unknown action %q", a.Kind)
+}
+
+// client returns the client of a destination and its settings.
+func (s *Service) client(d *destination) (Cloud, Destination, error) {
+	s.mu.Lock()
+	cloud, conf := d.cloud, d.conf
+	s.mu.Unlock()
+	if cloud != nil {
+		return cloud, conf, nil
+	}
+	cloud, err := s.dial(conf)
+	if err != nil {
+		return nil, conf, fmt.Errorf("make a client of %s: %w", conf.URL(), err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d.conf.URL() == conf.URL() {
+		d.cloud = cloud
+	}
+	return cloud, conf, nil
+}
+
+// learn notes what the end of an action means for the next ones.
+func (s *Service) learn(d *destination, a Action, err error) {
+	now := s.cfg.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := d.cache.Meters[a.Meter]
+	if err == nil || errors.Is(err, runner.ErrNothing) {
+		d.breaker.succeed(now)
+		if m != nil {
+			m.Failures, m.Retry, m.LastError = 0, time.Time{}, ""
+		}
+	} else {
+		if unreachable(err) || a.Meter == "" || errors.Is(err, fault.Unauthenticated) {
+			d.breaker.fail(now, err, s.cfg.Pauses)
+		} else {
+			d.breaker.succeed(now)
+		}
+		if m != nil {
+			m.Failures++
+			m.LastError = err.Error()
+			m.Retry = now.Add(s.cfg.Pauses.Pause(m.Failures, err))
+		}
+	}
+	d.cache.Blocked = d.breaker.until
+}
+
+// settingsDigest is the digest of what the cloud is told of a meter.
+func settingsDigest(settings logdb.Settings) logdb.Digest {
+	settings.UID = ""
+	text, err := json.Marshal(settings)
+	if err != nil {
+		return logdb.Digest{} // no float of settings is NaN, so that this does not happen
+	}
+	return logdb.DigestOf(text)
+}
+
+// register tells the cloud of a meter and takes the UID that it answers with.
+func (s *Service) register(ctx context.Context, d *destination, cloud Cloud, uid logdb.MeterUID) (string, error) {
+	settings, err := s.logs.Settings(ctx, uid)
+	if err != nil {
+		return "", fmt.Errorf("read the settings of meter %s: %w", uid, err)
+	}
+	s.mu.Lock()
+	var conf MeterConfig
+	if m := d.cache.Meters[uid]; m != nil {
+		conf = m.Config
+	}
+	customer := d.conf.Customer
+	s.mu.Unlock()
+	if !conf.Enabled {
+		return "the meter is not enabled for the cloud", runner.ErrNothing
+	}
+	told := settingsDigest(settings)
+	if conf.CloudUID != "" && conf.Registered == told {
+		return "", runner.ErrNothing
+	}
+	q := api.RegisterRequest{Settings: settings, CustomerKey: customer}
+	q.Settings.UID = conf.CloudUID
+	var answer api.RegisterAnswer
+	err = runner.Retry(ctx, s.retry(), func(ctx context.Context) (err error) {
+		answer, err = cloud.Register(ctx, q)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("register meter %s: %w", uid, err)
+	}
+	err = s.changeMeter(ctx, d, uid, func(c *MeterConfig) error {
+		c.CloudUID, c.Registered, c.Parked = answer.MeterUID, told, ""
+		return nil
+	})
+	return fmt.Sprintf("%s as %s", answer.Registered, answer.MeterUID), err
+}
+
+// upload sends what the cloud is missing of all logs of a meter.
+func (s *Service) upload(ctx context.Context, d *destination, cloud Cloud, conf Destination, uid logdb.MeterUID) (string, error) {
+	s.mu.Lock()
+	var meter MeterConfig
+	if m := d.cache.Meters[uid]; m != nil {
+		meter = m.Config
+	}
+	s.mu.Unlock()
+	if !meter.UploadEnabled || !meter.Enabled || meter.CloudUID == "" {
+		return "the meter does not upload", runner.ErrNothing
+	}
+	budget := s.cfg.PagesAtOnce
+	var sum Sum
+	for _, kind := range logdb.Kinds {
+		u := &upload{
+			s: s, dest: conf, cloud: cloud, conf: meter, kind: kind, budget: &budget,
+			key: StreamKey{Destination: conf.ID, Meter: uid, Kind: kind},
+		}
+		more, err := u.run(ctx)
+		sum.add(u.sum)
+		if err != nil {
+			return sum.String(), s.refused(ctx, d, uid, err)
+		}
+		s.note(d, u, more)
+	}
+	if sum == (Sum{}) {
+		return "", runner.ErrNothing
+	}
+	return sum.String(), nil
+}
+
+// note puts the result of an upload into the cache.
+func (s *Service) note(d *destination, u *upload, more bool) {
+	now := s.cfg.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := d.cache.Meters[u.key.Meter]
+	if m == nil || u.head.End == 0 {
+		return
+	}
+	l := m.Logs[u.kind]
+	if l == nil {
+		l = &LogCache{Journal: u.head.ID, End: u.head.End, Seen: now}
+		m.Logs[u.kind] = l
+	}
+	u.compared(l, more, now)
+	if u.sum.Pages > 0 {
+		m.LastUpload = now
+	}
+}
+
+// refused looks whether the cloud refuses a meter, and what is to be done about it.
+func (s *Service) refused(ctx context.Context, d *destination, uid logdb.MeterUID, err error) error {
+	change := func(*MeterConfig) error { return nil }
+	switch {
+	case errors.Is(err, fault.NotFound): // the cloud does not know the meter (any more): register it again
+		change = func(c *MeterConfig) error { c.Registered = logdb.Digest{}; return nil }
+	case errors.Is(err, fault.Invalid), errors.Is(err, fault.UnsupportedMedia):
+		change = func(c *MeterConfig) error { c.Parked = err.Error(); return nil }
+	default:
+		return err
+	}
+	return errors.Join(err, s.changeMeter(ctx, d, uid, change))
+}
+
+// serverSync reads what the cloud has configured for this node's user.
+func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (string, error) {
+	var info CloudInfo
+	err := runner.Retry(ctx, s.retry(), func(ctx context.Context) error {
+		user, err := cloud.User(ctx)
+		if err != nil {
+			return err
+		}
+		meters, err := cloud.Meters(ctx)
+		if err != nil {
+			return err
+		}
+		info = CloudInfo{User: user.User, Customer: user.Customer, Permissions: user.Permissions.String(), known: map[logdb.MeterUID]bool{}}
+		for _, m := range meters {
+			info.Meters = append(info.Meters, m.UID)
+			info.known[m.UID] = true
+			if !m.Enabled {
+				info.Disabled = append(info.Disabled, m.UID)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("read the cloud's configuration: %w", err)
+	}
+	now := s.cfg.Now()
+	info.Updated = logdb.MillisOf(now)
+	text, err := json.Marshal(info)
+	if err != nil {
+		return "", fmt.Errorf("write the info cache: %w", err)
+	}
+	s.mu.Lock()
+	id := d.conf.ID
+	d.info, d.cache.Synced = info, now
+	first := d.cache.Scanned.IsZero()
+	if first {
+		d.cache.Scanned = now
+	}
+	var lost []logdb.MeterUID
+	for uid, m := range d.cache.Meters {
+		if m.Config.CloudUID != "" && m.Config.Enabled && !info.known[m.Config.CloudUID] && m.Config.Registered != (logdb.Digest{}) {
+			lost = append(lost, uid)
+		}
+	}
+	s.mu.Unlock()
+	for _, uid := range lost {
+		if err := s.changeMeter(ctx, d, uid, func(c *MeterConfig) error { c.Registered = logdb.Digest{}; return nil }); err != nil {
+			return "", err
+		}
+	}
+	if err := s.store.PutItem(ctx, id, infoItem, Item{Value: text, Updated: info.Updated}); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d meters of customer %s", len(info.Meters), info.Customer), nil
+}
+
+// refreshScan compares the sets of both sides, log by log, so that the plan enqueues what is missing and nothing else.
+func (s *Service) refreshScan(ctx context.Context, d *destination, cloud Cloud, conf Destination) (string, error) {
+	s.mu.Lock()
+	var meters []MeterConfig
+	for _, m := range d.cache.Meters {
+		if m.Config.Enabled && m.Config.UploadEnabled && m.Config.CloudUID != "" {
+			meters = append(meters, m.Config)
+		}
+	}
+	s.mu.Unlock()
+	behind := 0
+	for _, meter := range meters {
+		for _, kind := range logdb.Kinds {
+			u := &upload{s: s, dest: conf, cloud: cloud, conf: meter, kind: kind, key: StreamKey{Destination: conf.ID, Meter: meter.Meter, Kind: kind}}
+			lacks, err := u.compare(ctx)
+			if errors.Is(err, fault.NotFound) {
+				if err := s.refused(ctx, d, meter.Meter, err); err != nil && !errors.Is(err, fault.NotFound) {
+					return "", err
+				}
+				break
+			}
+			if err != nil {
+				return "", fmt.Errorf("compare %s of meter %s: %w", kind, meter.Meter, err)
+			}
+			s.noteScan(d, u, lacks)
+			if lacks {
+				behind++
+			}
+		}
+	}
+	s.mu.Lock()
+	d.cache.Scanned = s.cfg.Now()
+	s.mu.Unlock()
+	return fmt.Sprintf("%d meters compared, %d logs behind", len(meters), behind), nil
+}
+
+// compare asks for the receiver's sets and says whether they lack anything.
+func (u *upload) compare(ctx context.Context) (lacks bool, err error) {
+	if u.head, err = u.s.logs.Journal(ctx, u.key.Meter, u.kind); errors.Is(err, logdb.ErrNotFound) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	if err := u.ask(ctx); err != nil {
+		return false, err
+	}
+	u.key.Journal = u.head.ID
+	if u.streams, err = u.s.store.Streams(ctx, u.key); err != nil {
+		return false, err
+	}
+	if foreign, err := u.foreign(ctx); err != nil || foreign {
+		return foreign, err
+	}
+	next := logdb.Position(1)
+	for _, st := range u.streams {
+		next = max(next, st.State.Next)
+		if len(Missing(&st.Fates, u.received(st.ID))) > 0 {
+			return true, nil
+		}
+	}
+	return next <= u.head.End, nil
+}
+
+// noteScan marks a log whose sets differ, so that it is uploaded.
+func (s *Service) noteScan(d *destination, u *upload, lacks bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := d.cache.Meters[u.key.Meter]
+	if m == nil || u.head.End == 0 {
+		return
+	}
+	l := m.Logs[u.kind]
+	if l == nil {
+		l = &LogCache{Journal: u.head.ID, End: u.head.End}
+		m.Logs[u.kind] = l
+	}
+	if lacks {
+		l.Known = false
+		return
+	}
+	u.compared(l, false, s.cfg.Now())
+}

@@ -1,0 +1,274 @@
+package clouddb
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"metermanager/cloudsync"
+	"metermanager/cloudsync/reduce"
+	"metermanager/logdb"
+	"metermanager/logdb/limit"
+)
+
+// chunkPositions is how many positions share a stored fate set.
+const chunkPositions = 4096
+
+const selectStreams = `SELECT id, generation, policy, state, closed, journal_end, chain FROM cloud_stream
+	WHERE destination = ? AND meter = ? AND kind = ? AND journal = ? ORDER BY id`
+
+// Streams returns the streams of a journal in the order in which they were opened.
+func (s *Store) Streams(ctx context.Context, k cloudsync.StreamKey) ([]*cloudsync.StoredStream, error) {
+	var out []*cloudsync.StoredStream
+	err := s.db.Snapshot(ctx, func(tx *sql.Tx) error {
+		var err error
+		out, err = readStreams(ctx, tx, k)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the streams of meter %s, %s: %w", k.Meter, k.Kind, err)
+	}
+	return out, nil
+}
+
+func readStreams(ctx context.Context, tx *sql.Tx, k cloudsync.StreamKey) ([]*cloudsync.StoredStream, error) {
+	rows, err := tx.QueryContext(ctx, selectStreams, k.Destination, k.Meter, k.Kind, k.Journal)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []*cloudsync.StoredStream
+	for rows.Next() {
+		st := &cloudsync.StoredStream{}
+		var policy, state, chain []byte
+		st.ID.Journal = k.Journal
+		if err := rows.Scan(&st.Row, &st.ID.Policy, &policy, &state, &st.Closed, &st.End, &chain); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(policy, &st.Policy); err != nil {
+			return nil, fmt.Errorf("read the policy of stream %s: %w", st.ID, err)
+		}
+		if err := json.Unmarshal(state, &st.State); err != nil {
+			return nil, fmt.Errorf("read the state of stream %s: %w", st.ID, err)
+		}
+		st.Chain = digestOf(chain)
+		out = append(out, st)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	for _, st := range out {
+		if err := readFates(ctx, tx, st.Row, 0, 1<<62, func(_ int64, set *logdb.FateSet) {
+			for _, r := range set.Ranges() {
+				st.Fates.Put(r)
+			}
+		}); err != nil {
+			return nil, fmt.Errorf("read the fates of stream %s: %w", st.ID, err)
+		}
+	}
+	return out, nil
+}
+
+func readFates(ctx context.Context, tx *sql.Tx, stream, first, last int64, visit func(chunk int64, set *logdb.FateSet)) error {
+	rows, err := tx.QueryContext(ctx, "SELECT chunk, fates FROM cloud_fates WHERE stream = ? AND chunk BETWEEN ? AND ? ORDER BY chunk", stream, first, last)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var chunk int64
+		var data []byte
+		if err := rows.Scan(&chunk, &data); err != nil {
+			return err
+		}
+		var set logdb.FateSet
+		if err := set.UnmarshalBinary(data); err != nil {
+			return err
+		}
+		visit(chunk, &set)
+	}
+	return rows.Err()
+}
+
+const putFates = `INSERT INTO cloud_fates (stream, chunk, fates) VALUES (?, ?, ?) ON CONFLICT (stream, chunk) DO UPDATE SET fates = excluded.fates`
+
+// addFates puts the ranges of set into the chunks of a stream.
+func addFates(ctx context.Context, tx *sql.Tx, stream int64, set *logdb.FateSet) error {
+	parts := map[int64][]logdb.FateRange{}
+	for _, r := range set.Ranges() {
+		for r.First <= r.Last {
+			chunk := int64(r.First / chunkPositions)
+			part := r
+			part.Last = min(r.Last, logdb.Position(chunk+1)*chunkPositions-1)
+			parts[chunk] = append(parts[chunk], part)
+			r.First = part.Last + 1
+		}
+	}
+	for chunk, ranges := range parts {
+		var all logdb.FateSet
+		if err := readFates(ctx, tx, stream, chunk, chunk, func(_ int64, set *logdb.FateSet) { all = set.Clone() }); err != nil {
+			return err
+		}
+		for _, r := range ranges {
+			all.Put(r)
+		}
+		data, err := all.AppendBinary(nil)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, putFates, stream, chunk, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const insertStream = `INSERT INTO cloud_stream (destination, meter, kind, journal, generation, policy, state, closed, journal_end, chain)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`
+
+// Turn closes streams and opens others.
+func (s *Store) Turn(ctx context.Context, k cloudsync.StreamKey, closed, opened []*cloudsync.StoredStream) error {
+	err := s.db.Write(ctx, func(tx *sql.Tx) error {
+		for _, st := range closed {
+			if _, err := tx.ExecContext(ctx, "UPDATE cloud_stream SET closed = ? WHERE id = ?", st.Closed, st.Row); err != nil {
+				return err
+			}
+		}
+		for _, st := range opened {
+			policy, err := json.Marshal(st.Policy)
+			if err != nil {
+				return err
+			}
+			state, err := json.Marshal(st.State)
+			if err != nil {
+				return err
+			}
+			if err := tx.QueryRowContext(ctx, insertStream, k.Destination, k.Meter, k.Kind, k.Journal, st.ID.Policy,
+				string(policy), string(state), st.Closed, st.End, st.Chain[:]).Scan(&st.Row); err != nil {
+				return err
+			}
+			if err := addFates(ctx, tx, st.Row, &st.Fates); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("turn the streams of meter %s, %s: %w", k.Meter, k.Kind, err)
+	}
+	return nil
+}
+
+const putCount = `INSERT INTO cloud_limit_count (destination, journal, cut, start_ms, span, count) VALUES (?, ?, ?, ?, ?, ?)
+	ON CONFLICT (destination, journal, cut, start_ms, span) DO UPDATE SET count = excluded.count`
+
+// Decide stores a decision of one stream: fates, changes, limit counts and state together.
+func (s *Store) Decide(ctx context.Context, k cloudsync.StreamKey, st *cloudsync.StoredStream, d reduce.Decision, head logdb.JournalHead) error {
+	state, err := json.Marshal(d.State)
+	if err != nil {
+		return fmt.Errorf("write the state of stream %s: %w", st.ID, err)
+	}
+	err = s.db.Write(ctx, func(tx *sql.Tx) error {
+		if err := addFates(ctx, tx, st.Row, &d.Fates); err != nil {
+			return err
+		}
+		for _, c := range d.Changes {
+			if _, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO cloud_change (journal, target, position) VALUES (?, ?, ?)",
+				k.Journal, c.Target, c.Position); err != nil {
+				return err
+			}
+		}
+		for key, n := range d.Counts {
+			if _, err := tx.ExecContext(ctx, putCount, k.Destination, k.Journal, st.Cut(), key.Start, key.Window, n); err != nil {
+				return err
+			}
+		}
+		_, err := tx.ExecContext(ctx, "UPDATE cloud_stream SET state = ?, journal_end = ?, chain = ? WHERE id = ?",
+			string(state), head.End, head.Chain[:], st.Row)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("store decisions of stream %s: %w", st.ID, err)
+	}
+	return nil
+}
+
+const selectCounts = `SELECT start_ms, span, count FROM cloud_limit_count WHERE destination = ? AND journal = ? AND cut = ? AND start_ms BETWEEN ? AND ?`
+
+// Counts returns the limit counts of a cut whose spans begin in [first, last].
+func (s *Store) Counts(ctx context.Context, k cloudsync.StreamKey, cut string, first, last logdb.Millis) (limit.Counts, error) {
+	rows, err := s.db.Read().QueryContext(ctx, selectCounts, k.Destination, k.Journal, cut, first, last)
+	if err != nil {
+		return nil, fmt.Errorf("read limit counts: %w", err)
+	}
+	defer rows.Close()
+	out := limit.Counts{}
+	for rows.Next() {
+		var key limit.Key
+		var n int
+		if err := rows.Scan(&key.Start, &key.Window, &n); err != nil {
+			return nil, fmt.Errorf("read limit counts: %w", err)
+		}
+		out[key] = n
+	}
+	return out, rows.Err()
+}
+
+// Changes returns the revises and withdraws of the targets first to last, by target and position.
+func (s *Store) Changes(ctx context.Context, journal logdb.JournalID, first, last logdb.Position) ([]reduce.Change, error) {
+	rows, err := s.db.Read().QueryContext(ctx,
+		"SELECT target, position FROM cloud_change WHERE journal = ? AND target BETWEEN ? AND ? ORDER BY target, position", journal, first, last)
+	if err != nil {
+		return nil, fmt.Errorf("read the changes of positions %d to %d: %w", first, last, err)
+	}
+	defer rows.Close()
+	var out []reduce.Change
+	for rows.Next() {
+		var c reduce.Change
+		if err := rows.Scan(&c.Target, &c.Position); err != nil {
+			return nil, fmt.Errorf("read the changes of positions %d to %d: %w", first, last, err)
+		}
+		out = append(out, c)
+	}
+	return out, rows.Err()
+}
+
+// DropJournals forgets every stream of a meter and kind whose journal is not k.Journal.
+func (s *Store) DropJournals(ctx context.Context, k cloudsync.StreamKey) error {
+	err := s.db.Write(ctx, func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, "SELECT DISTINCT journal FROM cloud_stream WHERE destination = ? AND meter = ? AND kind = ? AND journal <> ?",
+			k.Destination, k.Meter, k.Kind, k.Journal)
+		if err != nil {
+			return err
+		}
+		var old []logdb.JournalID
+		for rows.Next() {
+			var j logdb.JournalID
+			if err := rows.Scan(&j); err != nil {
+				return errors.Join(err, rows.Close())
+			}
+			old = append(old, j)
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return err
+		}
+		for _, j := range old {
+			for _, q := range []string{
+				"DELETE FROM cloud_stream WHERE destination = ?1 AND journal = ?2",
+				"DELETE FROM cloud_limit_count WHERE destination = ?1 AND journal = ?2",
+				"DELETE FROM cloud_change WHERE journal = ?2 AND NOT EXISTS (SELECT 1 FROM cloud_stream WHERE journal = ?2 AND destination <> ?1)",
+			} {
+				if _, err := tx.ExecContext(ctx, q, k.Destination, j); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("drop old journals of meter %s, %s: %w", k.Meter, k.Kind, err)
+	}
+	return nil
+}

@@ -1,0 +1,351 @@
+package cloudsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"metermanager/cloudsync/runner"
+	"metermanager/logdb"
+	"metermanager/rpc/api"
+)
+
+// Cloud is one cloud as this node calls it. Its errors carry fault codes.
+type Cloud interface {
+	// Login asks for a token; User says who the present credential is.
+	Login(ctx context.Context, q api.LoginRequest) (api.LoginAnswer, error)
+	User(ctx context.Context) (api.UserAnswer, error)
+	Register(ctx context.Context, q api.RegisterRequest) (api.RegisterAnswer, error)
+	Meters(ctx context.Context) ([]api.Meter, error)
+	// Streams returns the sets of positions that the cloud holds of a meter and kind.
+	Streams(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) ([]logdb.StreamState, error)
+	// PushPage uploads a page. An answer without any count is a receipt only.
+	PushPage(ctx context.Context, page *logdb.Page) (api.UploadAnswer, error)
+}
+
+// Dial makes the client of a destination. It does not connect.
+type Dial func(Destination) (Cloud, error)
+
+// Logs is this node's log database.
+type Logs = logdb.Store
+
+// Config of a Service. The zero value works.
+type Config struct {
+	Logger *slog.Logger
+	Now    func() time.Time
+	// Found lists the meters that are to be registered; nil: those of the log database.
+	Found func(ctx context.Context) ([]logdb.MeterUID, error)
+
+	TickEvery    time.Duration // how often this node's own side is looked at; default 15 s
+	SyncEvery    time.Duration // server sync; default 10 min
+	ScanEvery    time.Duration // comparison of all sets with the cloud; default 6 h
+	RecheckEvery time.Duration // after an answer that was a receipt only; default 30 s
+	PageBytes    int           // estimated text of a page; default 768 KiB
+	PagesAtOnce  int           // pages that one upload sends before others get their turn; default 64
+	Retry        runner.Backoff
+	// Pauses is the backoff of a cloud that does not answer; default 5 s to 15 min.
+	Pauses runner.Backoff
+}
+
+func (c Config) withDefaults() Config {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	set(&c.TickEvery, 15*time.Second)
+	set(&c.SyncEvery, 10*time.Minute)
+	set(&c.ScanEvery, 6*time.Hour)
+	set(&c.RecheckEvery, 30*time.Second)
+	if c.PagesAtOnce <= 0 {
+		c.PagesAtOnce = 64
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	set(&c.Pauses.First, 5*time.Second)
+	set(&c.Pauses.Max, 15*time.Minute)
+	return c
+}
+
+// Service is the cloud sync service runner.
+type Service struct {
+	cfg   Config
+	log   *slog.Logger
+	dial  Dial
+	logs  Logs
+	store Store
+	queue *runner.Runner
+	wake  chan struct{}
+
+	setting sync.Mutex // held while settings are read, changed and written
+
+	mu     sync.Mutex // guards what follows; never held while anything waits
+	loaded bool
+	dests  map[DestinationID]*destination
+	dirty  map[logdb.MeterUID]bool // told of by Notify
+}
+
+// destination is one cloud with everything known about it.
+type destination struct {
+	conf    Destination
+	cloud   Cloud // nil: to be made
+	cache   Cache
+	breaker breaker
+	info    CloudInfo
+}
+
+// New makes the service; it does nothing before Run, but answers.
+func New(dial Dial, logs Logs, store Store, cfg Config) *Service {
+	cfg = cfg.withDefaults()
+	return &Service{
+		cfg: cfg, log: cfg.Logger.With("component", "cloudsync"), dial: dial, logs: logs, store: store,
+		queue: runner.New(runner.Config{Logger: cfg.Logger.With("component", "cloudsync"), Now: cfg.Now}),
+		wake:  make(chan struct{}, 1), dests: map[DestinationID]*destination{}, dirty: map[logdb.MeterUID]bool{},
+	}
+}
+
+// Run looks at both sides from time to time, or when woken, and executes what is wanted, until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- s.queue.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+
+	tick := time.NewTicker(s.cfg.TickEvery)
+	defer tick.Stop()
+	full := true
+	for {
+		if err := s.look(ctx, full); err != nil && ctx.Err() == nil {
+			s.log.Error("look at the log database", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			full = true
+		case <-s.wake:
+			full = false
+		}
+	}
+}
+
+// Notify says that logs of a meter have grown: what log retrieval calls. It never waits.
+func (s *Service) Notify(meter logdb.MeterUID) {
+	s.mu.Lock()
+	s.dirty[meter] = true
+	s.mu.Unlock()
+	s.poke()
+}
+
+func (s *Service) poke() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// look renews this node's side of the caches, of all meters or of those that Notify named, and enqueues what is wanted.
+func (s *Service) look(ctx context.Context, full bool) error {
+	if err := s.load(ctx); err != nil {
+		return err
+	}
+	meters, err := s.meters(ctx, full)
+	if err != nil {
+		return err
+	}
+	for _, uid := range meters {
+		if err := s.lookAt(ctx, uid); err != nil {
+			return fmt.Errorf("look at meter %s: %w", uid, err)
+		}
+	}
+	return s.enqueuePlan(ctx)
+}
+
+func (s *Service) meters(ctx context.Context, full bool) ([]logdb.MeterUID, error) {
+	s.mu.Lock()
+	var dirty []logdb.MeterUID
+	for uid := range s.dirty {
+		dirty = append(dirty, uid)
+	}
+	clear(s.dirty)
+	s.mu.Unlock()
+	if !full {
+		return dirty, nil
+	}
+	if s.cfg.Found != nil {
+		return s.cfg.Found(ctx)
+	}
+	return s.logs.Meters(ctx)
+}
+
+// load reads the destinations and their meters once.
+func (s *Service) load(ctx context.Context) error {
+	s.mu.Lock()
+	loaded := s.loaded
+	s.mu.Unlock()
+	if loaded {
+		return nil
+	}
+	s.setting.Lock()
+	defer s.setting.Unlock()
+	list, err := s.store.Destinations(ctx)
+	if err != nil {
+		return err
+	}
+	found := map[DestinationID]*destination{}
+	for _, d := range list {
+		if found[d.ID], err = s.loadDestination(ctx, d); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.loaded {
+		s.dests, s.loaded = found, true
+	}
+	return nil
+}
+
+func (s *Service) loadDestination(ctx context.Context, d Destination) (*destination, error) {
+	out := &destination{conf: d, cache: Cache{
+		Destination: d.ID, Enabled: usable(d), SyncEvery: s.cfg.SyncEvery, ScanEvery: s.cfg.ScanEvery,
+		Meters: map[logdb.MeterUID]*MeterCache{},
+	}}
+	configs, err := s.store.MeterConfigs(ctx, d.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range configs {
+		out.cache.Meters[c.Meter] = &MeterCache{Config: c, Logs: map[logdb.Kind]*LogCache{}}
+	}
+	items, err := s.store.Items(ctx, d.ID)
+	if err != nil {
+		return nil, err
+	}
+	out.info = readInfo(items[infoItem])
+	return out, nil
+}
+
+// usable reports whether a destination is switched on and can be spoken to.
+func usable(d Destination) bool {
+	return d.Enabled && d.Host != "" && (d.APIKey != "" || d.Token != "" || d.User != "" && d.Password != "")
+}
+
+// lookAt renews this node's side of one meter.
+func (s *Service) lookAt(ctx context.Context, uid logdb.MeterUID) error {
+	settings, err := s.logs.Settings(ctx, uid)
+	if errors.Is(err, logdb.ErrUnknownMeter) {
+		return nil // nothing to register yet
+	}
+	if err != nil {
+		return err
+	}
+	heads := map[logdb.Kind]logdb.JournalHead{}
+	for _, kind := range logdb.Kinds {
+		head, err := s.logs.Journal(ctx, uid, kind)
+		if errors.Is(err, logdb.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		heads[kind] = head
+	}
+	now := s.cfg.Now()
+	for _, d := range s.destinations() {
+		if err := s.found(ctx, d, uid); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		m := d.cache.Meters[uid]
+		m.Name, m.Settings = settings.Name, settingsDigest(settings)
+		for kind, head := range heads {
+			l := m.Logs[kind]
+			if l == nil {
+				l = &LogCache{}
+				m.Logs[kind] = l
+			}
+			l.Journal, l.End, l.Seen = head.ID, head.End, now
+		}
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+// found makes the cloud settings of a meter that has none: registered and uploading, unless
+// the destination is set to wait for people.
+func (s *Service) found(ctx context.Context, d *destination, uid logdb.MeterUID) error {
+	s.setting.Lock()
+	defer s.setting.Unlock()
+	s.mu.Lock()
+	known, id, auto := d.cache.Meters[uid] != nil, d.conf.ID, !d.conf.ManualRegister
+	s.mu.Unlock()
+	if known {
+		return nil
+	}
+	c := MeterConfig{Meter: uid, Enabled: auto, UploadEnabled: auto}
+	if err := s.store.PutMeterConfig(ctx, id, c); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d.cache.Meters[uid] = &MeterCache{Config: c, Logs: map[logdb.Kind]*LogCache{}}
+	return nil
+}
+
+func (s *Service) destinations() []*destination {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []*destination
+	for _, d := range s.dests {
+		out = append(out, d)
+	}
+	return out
+}
+
+func (s *Service) enqueuePlan(ctx context.Context) error {
+	s.mu.Lock()
+	now := s.cfg.Now()
+	var wanted []Action
+	for _, d := range s.dests {
+		wanted = append(wanted, plan(&d.cache, now)...)
+	}
+	s.mu.Unlock()
+	return s.enqueue(ctx, wanted)
+}
+
+func (s *Service) enqueue(ctx context.Context, wanted []Action) error {
+	list := make([]runner.Action, len(wanted))
+	for i, a := range wanted {
+		list[i] = s.action(a)
+	}
+	_, err := s.queue.Enqueue(ctx, list...)
+	return err
+}
+
+// action makes a an action of the queue.
+func (s *Service) action(a Action) runner.Action {
+	params := map[string]string{"destination": fmt.Sprint(a.Destination)}
+	if a.Meter != "" {
+		params["meter"] = string(a.Meter)
+	}
+	return runner.Action{
+		Key:  fmt.Sprintf("%s %d %s", a.Kind, a.Destination, a.Meter),
+		Name: string(a.Kind), Meter: string(a.Meter), Params: params,
+		Do: func(ctx context.Context) (string, error) { return s.do(ctx, a) },
+	}
+}
+
+func (s *Service) retry() runner.Backoff {
+	b := s.cfg.Retry
+	b.Permanent = func(err error) bool { return !unreachable(err) }
+	return b
+}

@@ -1,0 +1,166 @@
+package cloudsync
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"metermanager/cloudsync/reduce"
+	"metermanager/logdb"
+)
+
+// journal reads this node's own journal of one meter and kind, a window at a time. One
+// goroutine uses it, for one action.
+type journal struct {
+	logs    Logs
+	store   Store
+	meter   logdb.MeterUID
+	kind    logdb.Kind
+	id      logdb.JournalID
+	size    int // entries of a window that is read in sequence
+	windows []*window
+	series  []logdb.Series
+}
+
+var _ reduce.Journal = (*journal)(nil)
+
+// window holds the entries among the positions first to last.
+type window struct {
+	first, last logdb.Position
+	entries     []logdb.Entry
+	changes     []reduce.Change
+}
+
+// keptWindows is how many windows are held: the one that is read in sequence and a few that
+// its revises point to.
+const keptWindows = 4
+
+func newJournal(logs Logs, store Store, meter logdb.MeterUID, kind logdb.Kind, id logdb.JournalID) *journal {
+	size := 1000
+	if kind == logdb.KindWaveform {
+		size = 8
+	}
+	return &journal{logs: logs, store: store, meter: meter, kind: kind, id: id, size: size}
+}
+
+// Entries returns at most max entries from first on.
+func (j *journal) Entries(ctx context.Context, first logdb.Position, max int) ([]logdb.Entry, error) {
+	page, err := j.logs.ReadStream(ctx, j.meter, j.kind, logdb.StreamID{Journal: j.id, Policy: "0"}, first, max)
+	if err != nil {
+		return nil, fmt.Errorf("read the journal from position %d: %w", first, err)
+	}
+	out := page.Entries
+	for i := range page.Rows {
+		for k := range page.Rows[i].Times {
+			out = append(out, page.Rows[i].Entry(k))
+		}
+	}
+	slices.SortFunc(out, func(a, b logdb.Entry) int {
+		if a.Position < b.Position {
+			return -1
+		}
+		return 1
+	})
+	return out, nil
+}
+
+// Entry returns the entry at p.
+func (j *journal) Entry(ctx context.Context, p logdb.Position) (logdb.Entry, error) {
+	w, err := j.window(ctx, p)
+	if err != nil {
+		return logdb.Entry{}, err
+	}
+	i, ok := slices.BinarySearchFunc(w.entries, p, func(e logdb.Entry, p logdb.Position) int {
+		switch {
+		case e.Position < p:
+			return -1
+		case e.Position > p:
+			return 1
+		}
+		return 0
+	})
+	if !ok {
+		return logdb.Entry{}, fmt.Errorf("%w: position %d of the journal", logdb.ErrNotFound, p)
+	}
+	return w.entries[i], nil
+}
+
+// Changes returns the positions of the revises and withdraws of the record added at target.
+func (j *journal) Changes(ctx context.Context, target logdb.Position) ([]logdb.Position, error) {
+	w, err := j.window(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	var out []logdb.Position
+	i, _ := slices.BinarySearchFunc(w.changes, target, func(c reduce.Change, p logdb.Position) int {
+		if c.Target < p {
+			return -1
+		}
+		return 1
+	})
+	for ; i < len(w.changes) && w.changes[i].Target == target; i++ {
+		out = append(out, w.changes[i].Position)
+	}
+	return out, nil
+}
+
+// window returns the window that holds p, and reads it when it is not there.
+func (j *journal) window(ctx context.Context, p logdb.Position) (*window, error) {
+	size := min(j.size, 64)
+	for i, w := range j.windows {
+		if p >= w.first && p <= w.last {
+			if i > 0 { // the newest used stands first
+				j.windows = slices.Insert(slices.Delete(j.windows, i, i+1), 0, w)
+			}
+			return w, nil
+		}
+		if p == w.last+1 {
+			size = j.size
+		}
+	}
+	entries, err := j.Entries(ctx, p, size)
+	if err != nil {
+		return nil, err
+	}
+	w := &window{first: p, last: math.MaxInt64, entries: entries}
+	if len(entries) >= size {
+		w.last = entries[len(entries)-1].Position
+	}
+	if w.changes, err = j.store.Changes(ctx, j.id, w.first, w.last); err != nil {
+		return nil, err
+	}
+	j.windows = slices.Insert(j.windows, 0, w)
+	j.windows = j.windows[:min(len(j.windows), keptWindows)]
+	return w, nil
+}
+
+// Rows returns the positions at which the live rows of a log with first <= time <= last were added.
+func (j *journal) Rows(ctx context.Context, log logdb.LogNo, first, last logdb.Millis) ([]logdb.Position, error) {
+	if j.series == nil {
+		all, err := j.logs.Series(ctx, j.meter)
+		if err != nil {
+			return nil, fmt.Errorf("list the series of meter %s: %w", j.meter, err)
+		}
+		j.series = all
+	}
+	var ids []logdb.SeriesID
+	for _, s := range j.series {
+		if s.Log == log && s.Stream.Journal == j.id && s.Stream.Policy == "0" {
+			ids = append(ids, s.ID)
+		}
+	}
+	var out []logdb.Position
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	err := j.logs.ReadSeries(ctx, ids, first, last+1, func(_ logdb.SeriesID, b *logdb.Block) error {
+		out = append(out, b.Positions...)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the rows from %v to %v: %w", first, last, err)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}

@@ -1,0 +1,135 @@
+package cloudsync
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"metermanager/logdb"
+)
+
+// ActionKind is what an action does.
+type ActionKind string
+
+// The actions.
+const (
+	ActionRegister    ActionKind = "register"
+	ActionUpload      ActionKind = "upload"
+	ActionServerSync  ActionKind = "server_sync"
+	ActionRefreshScan ActionKind = "refresh_scan"
+)
+
+// Action is an action that is wanted. Equal actions are one.
+type Action struct {
+	Kind        ActionKind
+	Destination DestinationID
+	Meter       logdb.MeterUID
+}
+
+// Cache is everything that is known, about one destination, of both sides. Each part
+// carries the time at which it was true.
+type Cache struct {
+	Destination DestinationID
+	Enabled     bool          // switched on, with an address and a credential
+	Blocked     time.Time     // the cloud did not answer: nothing before this time
+	SyncEvery   time.Duration // how old the cloud's configuration may be
+	ScanEvery   time.Duration // how old the comparison of all sets may be
+	Synced      time.Time     // server sync
+	Scanned     time.Time     // refresh scan
+	Meters      map[logdb.MeterUID]*MeterCache
+}
+
+// MeterCache is the part of one meter.
+type MeterCache struct {
+	Config   MeterConfig
+	Name     string
+	Settings logdb.Digest // of the settings here
+	Logs     map[logdb.Kind]*LogCache
+	// After a failure: how many in a row, what the last one was, and when to try again.
+	Failures   int
+	Retry      time.Time
+	LastError  string
+	LastUpload time.Time
+}
+
+// LogCache compares one log here and there.
+type LogCache struct {
+	// Here: renewed by log retrieval.
+	Journal logdb.JournalID
+	End     logdb.Position
+	Seen    time.Time
+	// There: renewed by an upload and by the refresh scan. Known is false before the first.
+	Known        bool
+	ThereJournal logdb.JournalID
+	ThereEnd     logdb.Position // the journal's end when both sides were compared
+	Missing      int64          // positions that the cloud has not decided
+	Waiting      int64          // positions in intervals that are still open
+	Skipped      int64
+	Reduced      int64
+	Decided      int64
+	Stream       string
+	Compared     time.Time
+	// More is set when an upload stopped to let others go first, or was answered by a receipt only: look again after Recheck.
+	More    bool
+	Recheck time.Time
+}
+
+// behind reports whether the cloud may lack something of the log at time now.
+func (l *LogCache) behind(now time.Time) bool {
+	switch {
+	case l.End == 0:
+		return false
+	case l.More:
+		return !now.Before(l.Recheck)
+	case !l.Known || l.Journal != l.ThereJournal || l.End != l.ThereEnd:
+		return true
+	}
+	return l.Missing > 0
+}
+
+// unregistered reports whether the cloud must be told of the meter or its settings.
+func (m *MeterCache) unregistered() bool {
+	return m.Config.Enabled && (m.Config.CloudUID == "" || m.Config.Registered != m.Settings)
+}
+
+// plan returns what is wanted at time now, most urgent first. It is pure.
+func plan(c *Cache, now time.Time) []Action {
+	if !c.Enabled || now.Before(c.Blocked) {
+		return nil
+	}
+	var first, out []Action
+	add := func(list *[]Action, kind ActionKind, meter logdb.MeterUID) {
+		*list = append(*list, Action{kind, c.Destination, meter})
+	}
+	if c.Synced.IsZero() || now.Sub(c.Synced) >= c.SyncEvery {
+		add(&first, ActionServerSync, "")
+	}
+	if !c.Scanned.IsZero() && now.Sub(c.Scanned) >= c.ScanEvery {
+		add(&first, ActionRefreshScan, "")
+	}
+	for uid, m := range c.Meters {
+		if now.Before(m.Retry) {
+			continue
+		}
+		if m.unregistered() && m.Config.Parked == "" {
+			add(&out, ActionRegister, uid)
+		}
+		// A meter without a UID is uploaded once it has one: the answer of the registration plans again.
+		if !m.Config.UploadEnabled || !m.Config.Enabled || m.Config.CloudUID == "" || m.Config.Parked != "" {
+			continue
+		}
+		for _, l := range m.Logs {
+			if l.behind(now) {
+				add(&out, ActionUpload, uid)
+				break
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Action) int {
+		if c := strings.Compare(string(a.Kind), string(b.Kind)); c != 0 {
+			return c // registrations before uploads
+		}
+		return strings.Compare(string(a.Meter), string(b.Meter))
+	})
+	return append(first, out...)
+}

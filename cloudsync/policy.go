@@ -1,0 +1,166 @@
+package cloudsync
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"metermanager/cloudsync/reduce"
+	"metermanager/logdb"
+)
+
+// wanted returns the policy that the destination's settings ask for now.
+func (s *Service) wanted(ctx context.Context, d Destination, kind logdb.Kind, settings logdb.Settings, j *journal) (reduce.Policy, error) {
+	p := reduce.Policy{Limits: logdb.DefaultLimits()}
+	if d.Limits != nil {
+		p.Limits = *d.Limits
+	}
+	if kind != logdb.KindHistorical {
+		return p, nil
+	}
+	p.Channels = slices.Clone(d.Channels)
+	slow, err := slowLogs(ctx, settings, p.Limits, j)
+	if err != nil {
+		return p, err
+	}
+	p.Slow = slow
+	return p, nil
+}
+
+// slowLogs returns the logs whose rows lie at least a reduction interval apart: as the meter's settings
+// say, or, where they say nothing, as the first rows of the journal show.
+func slowLogs(ctx context.Context, settings logdb.Settings, limits logdb.Limits, j *journal) ([]logdb.LogNo, error) {
+	var out []logdb.LogNo
+	known := map[logdb.LogNo]bool{}
+	for log, interval := range settings.LogIntervalsMillis {
+		if interval > 0 {
+			known[logdb.LogNo(log)] = true
+			if interval >= limits.HistoricalIntervalMillis {
+				out = append(out, logdb.LogNo(log))
+			}
+		}
+	}
+	first, err := j.Entries(ctx, 1, 256)
+	if err != nil {
+		return nil, err
+	}
+	times := map[logdb.LogNo][]logdb.Millis{}
+	for _, e := range first {
+		if e.Row != nil && e.Op == logdb.OpAdd && !known[e.Log] {
+			times[e.Log] = append(times[e.Log], e.Time)
+		}
+	}
+	for log, list := range times {
+		var steps []logdb.Millis
+		for i := 1; i < len(list); i++ {
+			steps = append(steps, list[i]-list[i-1])
+		}
+		slices.Sort(steps)
+		if len(steps) >= 3 && int64(steps[len(steps)/2]) >= limits.HistoricalIntervalMillis {
+			out = append(out, log)
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// keep returns the policy to go on with: what the settings say nothing about stays as it
+// was, so that a guess does not open one generation after the other.
+func keep(old, next reduce.Policy, settings logdb.Settings) reduce.Policy {
+	for _, log := range old.Slow {
+		i := int(log)
+		said := i < len(settings.LogIntervalsMillis) && settings.LogIntervalsMillis[i] > 0
+		if !said && !slices.Contains(next.Slow, log) {
+			next.Slow = append(next.Slow, log)
+		}
+	}
+	slices.Sort(next.Slow)
+	return next
+}
+
+// cutOf gathers the streams of one cut, oldest first.
+func cutOf(streams []*StoredStream, cut string) (*reduce.Cut, []*StoredStream) {
+	var parts []*reduce.Stream
+	var stored []*StoredStream
+	for _, st := range streams {
+		if st.Cut() == cut {
+			parts = append(parts, &st.Stream)
+			stored = append(stored, st)
+		}
+	}
+	return reduce.NewCut(parts...), stored
+}
+
+// cutNames lists the cuts of streams, the main one first.
+func cutNames(streams []*StoredStream) []string {
+	out := []string{""}
+	for _, st := range streams {
+		if !slices.Contains(out, st.Cut()) {
+			out = append(out, st.Cut())
+		}
+	}
+	return out
+}
+
+// highestGeneration returns the highest policy number and cut number in use, here and at the receiver.
+func highestGeneration(journal logdb.JournalID, streams []*StoredStream, there []logdb.StreamState) (generation, cut int) {
+	note := func(policy string) {
+		g, c, _ := strings.Cut(policy, "+")
+		if n, err := strconv.Atoi(g); err == nil {
+			generation = max(generation, n)
+		}
+		if n, err := strconv.Atoi(c); err == nil {
+			cut = max(cut, n)
+		}
+	}
+	for _, st := range streams {
+		note(st.ID.Policy)
+	}
+	for _, st := range there {
+		if st.Stream.Journal == journal {
+			note(st.Stream.Policy)
+		}
+	}
+	return generation, cut
+}
+
+// open makes the stream of the next generation. The streams that the receiver has and we do not know any
+// more (our own records were lost) come first, as they are: what they decided stays decided.
+func (u *upload) open(policy reduce.Policy, channelsAdded *reduce.Policy, closed logdb.Position) []*StoredStream {
+	var out []*StoredStream
+	generation, cut := highestGeneration(u.head.ID, u.streams, u.there)
+	var state reduce.State
+	if n := len(u.main); n > 0 {
+		last := u.main[n-1]
+		state = reduce.State{Next: last.State.Next, From: last.State.From}
+	} else {
+		for _, st := range u.there {
+			if st.Stream.Journal != u.head.ID || strings.Contains(st.Stream.Policy, "+") || st.Own {
+				continue
+			}
+			p := policy
+			p.Generation = st.Stream.Policy
+			lost := &StoredStream{Stream: reduce.Stream{ID: st.Stream, Policy: p, Fates: st.Fates.Clone(), Closed: max(st.Fates.Highest(), 1)}}
+			lost.End, lost.Chain = u.head.End, u.head.Chain
+			out = append(out, lost)
+		}
+	}
+	policy.Generation = strconv.Itoa(generation + 1)
+	out = append(out, u.stream(policy, state))
+	if channelsAdded != nil {
+		p := *channelsAdded
+		p.Generation = fmt.Sprintf("%d+%d", generation+1, cut+1)
+		p.Until = closed
+		out = append(out, u.stream(p, reduce.State{}))
+	}
+	return out
+}
+
+func (u *upload) stream(p reduce.Policy, state reduce.State) *StoredStream {
+	return &StoredStream{
+		Stream: reduce.Stream{ID: logdb.StreamID{Journal: u.head.ID, Policy: p.Generation}, Policy: p},
+		State:  state, End: u.head.End, Chain: u.head.Chain,
+	}
+}

@@ -1,0 +1,219 @@
+package reduce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"metermanager/logdb"
+)
+
+// LateReason is the reason given with the revise that a late row makes.
+const LateReason = "late row in a closed interval"
+
+// Composer makes the pages that carry decided positions. What a position carries depends
+// on the journal up to that position only, so every attempt sends the same.
+type Composer struct {
+	meter   logdb.MeterUID
+	kind    logdb.Kind
+	cut     *Cut
+	journal Journal
+	max     int
+}
+
+// Config of a Composer. The zero value works.
+type Config struct {
+	// PageBytes bounds a page by an estimate of its JSON text; default 768 KiB, which is at most
+	// 384 KiB once compressed (digits at random take 3.3 bits of 8). A recording may be larger.
+	PageBytes int
+}
+
+// NewComposer makes pages for the meter named as the receiver names it.
+func NewComposer(meter logdb.MeterUID, kind logdb.Kind, cut *Cut, journal Journal, cfg Config) *Composer {
+	if cfg.PageBytes <= 0 {
+		cfg.PageBytes = 768 << 10
+	}
+	return &Composer{meter: meter, kind: kind, cut: cut, journal: journal, max: cfg.PageBytes}
+}
+
+// Pages makes pages of those positions in ranges that stream decided and hands each to send, whose
+// error ends it. The caller states journal end and chain.
+func (c *Composer) Pages(ctx context.Context, stream *Stream, ranges [][2]logdb.Position, send func(*logdb.Page) error) error {
+	b := c.newBuilder(stream)
+	flush := func() error {
+		if b.size == 0 {
+			return nil
+		}
+		page := b.page
+		b = c.newBuilder(stream)
+		return send(page)
+	}
+	for _, r := range ranges {
+		for p := r[0]; p <= r[1]; {
+			f, ok := stream.Fates.At(p)
+			if !ok {
+				p++
+				continue
+			}
+			next := p + 1
+			if wire := Wire(f); wire.Fate == logdb.FateStored {
+				if err := c.carry(ctx, b, p, f); err != nil {
+					return err
+				}
+			} else {
+				wire.First, wire.Last = p, min(f.Last, r[1])
+				b.fate(wire)
+				next = wire.Last + 1
+			}
+			p = next
+			if b.size >= c.max {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
+}
+
+// carry adds the record or change at p to the page.
+func (c *Composer) carry(ctx context.Context, b *builder, p logdb.Position, f logdb.FateRange) error {
+	e, err := c.journal.Entry(ctx, p)
+	if errors.Is(err, logdb.ErrNotFound) { // cleared here before it was sent
+		b.fate(logdb.FateRange{First: p, Last: p, Fate: logdb.FateNotChosen})
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read position %d: %w", p, err)
+	}
+	late := f.Fate == logdb.FateReduced
+	switch {
+	case late:
+		return c.revise(ctx, b, p, f.Into, logdb.Entry{Why: LateReason, At: e.At, By: e.By})
+	case e.Op == logdb.OpAdd && c.kind == logdb.KindHistorical:
+		row, live, err := c.Content(ctx, p, p)
+		if err != nil {
+			return err
+		}
+		if !live {
+			return fmt.Errorf("%w: nothing is left of position %d", logdb.ErrConflict, p)
+		}
+		b.row(row)
+	case e.Op == logdb.OpAdd:
+		b.entry(c.shorten(p, e))
+	case e.Op == logdb.OpRevise || e.Op == logdb.OpWithdraw:
+		target, ok := e.Target, true
+		if c.kind == logdb.KindHistorical {
+			target, ok = c.cut.row(e.Target)
+		}
+		if !ok {
+			return fmt.Errorf("%w: position %d changes position %d, which does not travel", logdb.ErrConflict, p, e.Target)
+		}
+		return c.revise(ctx, b, p, target, e)
+	default:
+		b.entry(e)
+	}
+	return nil
+}
+
+// revise adds the change at p of the record that travels at target. why says who, when and why.
+func (c *Composer) revise(ctx context.Context, b *builder, p, target logdb.Position, why logdb.Entry) error {
+	now, live, err := c.Content(ctx, target, p)
+	if err != nil {
+		return err
+	}
+	before, existed, err := c.Content(ctx, target, p-1)
+	if err != nil {
+		return err
+	}
+	e := now
+	e.Op, e.Position, e.Target = logdb.OpRevise, p, target
+	if !live {
+		e.Op, e.Row, e.System, e.Excursion, e.Waveform = logdb.OpWithdraw, nil, nil, nil, nil
+	}
+	e.Replaces = why.Replaces
+	if existed {
+		e.Replaces = before.ContentDigest()
+		if !live {
+			e.Log, e.Run, e.Generation, e.Time = before.Log, before.Run, before.Generation, before.Time
+		}
+	}
+	e.By, e.At, e.Why = why.By, why.At, why.Why
+	b.entry(e)
+	return nil
+}
+
+// builder collects one page.
+type builder struct {
+	page   *logdb.Page
+	blocks map[blockKey]int
+	size   int
+}
+
+type blockKey struct {
+	log       logdb.LogNo
+	run, gene uint32
+}
+
+func (c *Composer) newBuilder(s *Stream) *builder {
+	return &builder{page: &logdb.Page{Meter: c.meter, Kind: c.kind, Stream: s.ID}, blocks: map[blockKey]int{}}
+}
+
+func (b *builder) fate(r logdb.FateRange) {
+	b.page.Fates = append(b.page.Fates, r)
+	b.size += 64
+}
+
+func (b *builder) row(e logdb.Entry) {
+	key := blockKey{e.Log, e.Run, e.Generation}
+	i, ok := b.blocks[key]
+	if !ok {
+		i = len(b.page.Rows)
+		b.blocks[key] = i
+		b.page.Rows = append(b.page.Rows, logdb.History{
+			Log: e.Log, Run: e.Run, Generation: e.Generation, Times: []logdb.Millis{}, Positions: []logdb.Position{},
+		})
+	}
+	h := &b.page.Rows[i]
+	column := make(map[logdb.ChannelKey]int, len(h.Channels))
+	for c, key := range h.Channels {
+		column[key] = c
+	}
+	h.Times = append(h.Times, e.Time)
+	h.Positions = append(h.Positions, e.Position)
+	for c := range h.Columns {
+		h.Columns[c] = append(h.Columns[c], math.NaN())
+	}
+	for j, key := range e.Row.Channels {
+		c, ok := column[key]
+		if !ok {
+			c = len(h.Channels)
+			h.Channels = append(h.Channels, key)
+			col := make([]float64, len(h.Times))
+			for k := range col {
+				col[k] = math.NaN()
+			}
+			h.Columns = append(h.Columns, col)
+		}
+		h.Columns[c][len(h.Times)-1] = e.Row.Values[j]
+	}
+	b.size += 24 + 20*len(h.Channels)
+}
+
+func (b *builder) entry(e logdb.Entry) {
+	b.page.Entries = append(b.page.Entries, e)
+	b.size += 200
+	switch {
+	case e.Row != nil:
+		b.size += 60 * len(e.Row.Channels)
+	case e.Waveform != nil:
+		for _, ch := range e.Waveform.Channels {
+			b.size += 20 * len(ch.Samples)
+		}
+		b.size += 24 * len(e.Waveform.Digital)
+	}
+}

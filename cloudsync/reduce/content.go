@@ -1,0 +1,159 @@
+package reduce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"metermanager/logdb"
+	"metermanager/logdb/limit"
+)
+
+// Latest stands for "with everything that is in the journal".
+const Latest = logdb.MaxPosition
+
+// Content returns the record that travels at position p, as it stood at position asOf:
+// chosen, combined and shortened, with its live version. live is false when nothing remains of it.
+// p must be decided as stored and hold an add.
+func (c *Composer) Content(ctx context.Context, p, asOf logdb.Position) (e logdb.Entry, live bool, err error) {
+	if c.kind == logdb.KindHistorical {
+		return c.rowContent(ctx, p, asOf)
+	}
+	e, live, err = c.version(ctx, p, asOf)
+	if err != nil || !live {
+		return e, false, err
+	}
+	return c.shorten(p, e), true, nil
+}
+
+// version returns the live version at asOf of the record added at p, under the position of that version.
+func (c *Composer) version(ctx context.Context, p, asOf logdb.Position) (e logdb.Entry, live bool, err error) {
+	at := p
+	changes, err := c.journal.Changes(ctx, p)
+	if err != nil {
+		return e, false, fmt.Errorf("read the changes of position %d: %w", p, err)
+	}
+	for _, q := range changes {
+		if q <= asOf && q > at {
+			at = q
+		}
+	}
+	e, err = c.journal.Entry(ctx, at)
+	if err != nil {
+		return e, false, fmt.Errorf("read position %d: %w", at, err)
+	}
+	return e, e.Op == logdb.OpAdd || e.Op == logdb.OpRevise, nil
+}
+
+func (c *Composer) shorten(p logdb.Position, e logdb.Entry) logdb.Entry {
+	if e.Waveform == nil {
+		return e
+	}
+	if _, s, ok := c.cut.At(p); ok {
+		e, _ = limit.ShortenEntry(&e, s.Policy.Limits)
+	}
+	return e
+}
+
+func (c *Composer) rowContent(ctx context.Context, p, asOf logdb.Position) (logdb.Entry, bool, error) {
+	var out logdb.Entry
+	_, s, ok := c.cut.At(p)
+	if !ok {
+		return out, false, fmt.Errorf("%w: position %d has no fate", logdb.ErrInvalid, p)
+	}
+	var rows []logdb.Entry
+	for _, q := range c.cut.members(p, asOf) {
+		add, err := c.journal.Entry(ctx, q)
+		if errors.Is(err, logdb.ErrNotFound) {
+			continue // cleared
+		}
+		if err != nil {
+			return out, false, fmt.Errorf("read position %d: %w", q, err)
+		}
+		if add.Op != logdb.OpAdd {
+			continue
+		}
+		if q == p {
+			out.Log, out.Run, out.Generation, out.Time = add.Log, add.Run, add.Generation, add.Time
+		}
+		v, live, err := c.version(ctx, q, asOf)
+		if err != nil {
+			return out, false, err
+		}
+		if row := s.Policy.choose(v.Row); live && row != nil {
+			v.Row = row
+			rows = append(rows, v)
+		}
+	}
+	if len(rows) == 0 {
+		return out, false, nil
+	}
+	out.Position, out.Op = p, logdb.OpAdd
+	out.Row = combine(rows)
+	out.Time = rows[0].Time
+	for _, r := range rows {
+		out.Time = max(out.Time, r.Time)
+	}
+	if step := s.Policy.step(); step > 0 && !s.Policy.slow(out.Log) {
+		out.Time = bucketEnd(out.Time, step)
+	}
+	return out, true, nil
+}
+
+// combine makes one row of several, channel by channel, in the order given: journal order.
+//
+// The arithmetic is fixed, so that every node gets the same bits: sums are added one after another from
+// the first value on, in float64, and nothing is multiplied, so no processor can fuse; a mean is such a
+// sum divided once. The last value is the one of the newest time, of equal times the later in the journal.
+func combine(rows []logdb.Entry) *logdb.Row {
+	if len(rows) == 1 {
+		return rows[0].Row
+	}
+	out := &logdb.Row{}
+	for _, r := range rows {
+		for _, channel := range r.Row.Channels {
+			if !slices.Contains(out.Channels, channel) {
+				out.Channels = append(out.Channels, channel)
+			}
+		}
+	}
+	for _, channel := range out.Channels {
+		var values []float64
+		var times []logdb.Millis
+		for _, r := range rows {
+			if i := slices.Index(r.Row.Channels, channel); i >= 0 {
+				values = append(values, r.Row.Values[i])
+				times = append(times, r.Time)
+			}
+		}
+		out.Values = append(out.Values, aggregate(logdb.LookupChannel(channel).Agg, values, times))
+	}
+	return out
+}
+
+// aggregate combines at least one value.
+func aggregate(agg logdb.Aggregation, values []float64, times []logdb.Millis) float64 {
+	out := values[0]
+	switch agg {
+	case logdb.AggMax:
+		return slices.Max(values)
+	case logdb.AggMin:
+		return slices.Min(values)
+	case logdb.AggLast:
+		newest := times[0]
+		for i, v := range values {
+			if times[i] >= newest {
+				out, newest = v, times[i]
+			}
+		}
+		return out
+	}
+	for _, v := range values[1:] {
+		out += v
+	}
+	if agg == logdb.AggMean {
+		out /= float64(len(values))
+	}
+	return out
+}

@@ -1,0 +1,111 @@
+package reduce
+
+import (
+	"reflect"
+	"slices"
+
+	"metermanager/logdb"
+)
+
+// Policy says what of a journal a stream carries. It never changes while the stream is
+// open: another policy is another generation.
+type Policy struct {
+	// Generation is the policy's part of the stream's name: "1", "2", or "2+1" for a stream that
+	// carries only channels added later.
+	Generation string `json:"generation"`
+	// Channels are the historical channels that are carried; nil means all, but for Except.
+	Channels []logdb.ChannelKey `json:"channels,omitempty"`
+	Except   []logdb.ChannelKey `json:"except,omitempty"`
+	// Limits are the limitor's numbers. HistoricalIntervalMillis is the reduction interval.
+	Limits logdb.Limits `json:"limits"`
+	// Slow lists the historical logs whose rows lie at least one reduction interval apart. Their rows
+	// travel at once; the rows of other logs wait until their interval is closed.
+	Slow []logdb.LogNo `json:"slow,omitempty"`
+	// Until bounds the adds of a stream of channels added later: rows beyond it carry
+	// those channels in the main stream already.
+	Until logdb.Position `json:"until,omitempty"`
+}
+
+// SameRules reports whether both policies carry the same things, whatever they are called.
+func (p Policy) SameRules(o Policy) bool {
+	p.Generation, o.Generation = "", ""
+	return reflect.DeepEqual(p.normal(), o.normal())
+}
+
+func (p Policy) normal() Policy {
+	p.Channels = sorted(p.Channels)
+	p.Except = sorted(p.Except)
+	p.Slow = slices.Sorted(slices.Values(p.Slow))
+	if len(p.Slow) == 0 {
+		p.Slow = nil
+	}
+	return p
+}
+
+func sorted(keys []logdb.ChannelKey) []logdb.ChannelKey {
+	if keys == nil {
+		return nil
+	}
+	out := slices.Clone(keys)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Carries reports whether channel is among those carried.
+func (p *Policy) Carries(channel logdb.ChannelKey) bool {
+	return (p.Channels == nil || slices.Contains(p.Channels, channel)) && !slices.Contains(p.Except, channel)
+}
+
+// all reports whether every channel is carried.
+func (p *Policy) all() bool { return p.Channels == nil && len(p.Except) == 0 }
+
+func (p *Policy) slow(log logdb.LogNo) bool { return slices.Contains(p.Slow, log) }
+
+func (p *Policy) step() logdb.Millis { return logdb.Millis(p.Limits.HistoricalIntervalMillis) }
+
+// choose returns the carried part of row, nil when nothing remains.
+func (p *Policy) choose(row *logdb.Row) *logdb.Row {
+	if row == nil || len(row.Channels) == 0 {
+		return nil
+	}
+	if p.all() {
+		return row
+	}
+	out := &logdb.Row{}
+	for i, c := range row.Channels {
+		if p.Carries(c) {
+			out.Channels = append(out.Channels, c)
+			out.Values = append(out.Values, row.Values[i])
+		}
+	}
+	if len(out.Channels) == 0 {
+		return nil
+	}
+	return out
+}
+
+// Added returns what next carries and p does not, as a list to choose and a list to leave
+// out; ok is false when there is nothing.
+func (p Policy) Added(next Policy) (channels, except []logdb.ChannelKey, ok bool) {
+	switch {
+	case p.Channels == nil && len(p.Except) == 0:
+		return nil, nil, false
+	case next.Channels == nil && p.Channels != nil:
+		except = slices.Concat(next.Except, p.Channels)
+		slices.Sort(except)
+		return nil, slices.Compact(except), true
+	case next.Channels == nil:
+		for _, c := range p.Except {
+			if next.Carries(c) {
+				channels = append(channels, c)
+			}
+		}
+	default:
+		for _, c := range next.Channels {
+			if next.Carries(c) && !p.Carries(c) {
+				channels = append(channels, c)
+			}
+		}
+	}
+	return channels, nil, len(channels) > 0
+}

@@ -1,0 +1,148 @@
+package reduce
+
+import (
+	"slices"
+
+	"metermanager/logdb"
+)
+
+// Stream is one policy generation of a journal with the fates decided under it.
+//
+// The sender's fates say one thing more than the receiver's: a row that came late for a closed
+// minute is reduced into a position *before* it. It travels, at its own position, as a
+// revise of that one, so the receiver knows it as stored.
+type Stream struct {
+	ID     logdb.StreamID
+	Policy Policy
+	Fates  logdb.FateSet
+	// Closed is the position at which the stream ended, 0 while it is open.
+	Closed logdb.Position
+}
+
+// Cut is all streams that carry the same part of one journal, oldest first. A position is
+// decided once in a cut. The last stream is the one that decides.
+type Cut struct {
+	Streams []*Stream
+
+	first map[logdb.Position]logdb.Position   // combined row -> first position reduced into it
+	late  map[logdb.Position][]logdb.Position // combined row -> late rows, rising
+}
+
+// NewCut indexes the streams.
+func NewCut(streams ...*Stream) *Cut {
+	c := &Cut{Streams: streams, first: map[logdb.Position]logdb.Position{}, late: map[logdb.Position][]logdb.Position{}}
+	for _, s := range streams {
+		for _, r := range s.Fates.Ranges() {
+			c.index(r)
+		}
+	}
+	return c
+}
+
+func (c *Cut) index(r logdb.FateRange) {
+	if r.Fate != logdb.FateReduced {
+		return
+	}
+	if r.Into > r.Last {
+		if first, ok := c.first[r.Into]; !ok || r.First < first {
+			c.first[r.Into] = r.First
+		}
+		return
+	}
+	for p := r.First; p <= r.Last; p++ {
+		list := c.late[r.Into]
+		if i, found := slices.BinarySearch(list, p); !found {
+			c.late[r.Into] = slices.Insert(list, i, p)
+		}
+	}
+}
+
+// Current returns the stream that decides.
+func (c *Cut) Current() *Stream { return c.Streams[len(c.Streams)-1] }
+
+// At returns the fate of p and the stream that decided it.
+func (c *Cut) At(p logdb.Position) (logdb.FateRange, *Stream, bool) {
+	for i := len(c.Streams) - 1; i >= 0; i-- {
+		if r, ok := c.Streams[i].Fates.At(p); ok {
+			return r, c.Streams[i], true
+		}
+	}
+	return logdb.FateRange{}, nil, false
+}
+
+// Undecided returns the first position from p to end that no stream has decided, end+1 when there is none.
+func (c *Cut) Undecided(p, end logdb.Position) logdb.Position {
+	for p = max(p, 1); p <= end; {
+		r, _, ok := c.At(p)
+		if !ok {
+			return p
+		}
+		p = r.Last + 1
+	}
+	return end + 1
+}
+
+// Put decides positions in the current stream.
+func (c *Cut) Put(r logdb.FateRange) {
+	c.Current().Fates.Put(r)
+	c.index(r)
+}
+
+// row returns the position at which the row that was added at p travels: p itself or
+// the one that it is combined into. ok is false if it does not travel.
+func (c *Cut) row(p logdb.Position) (logdb.Position, bool) {
+	switch r, _, ok := c.At(p); {
+	case !ok:
+		return 0, false
+	case r.Fate == logdb.FateStored:
+		return p, true
+	case r.Fate == logdb.FateReduced:
+		return r.Into, true
+	}
+	return 0, false
+}
+
+// members returns the positions up to asOf that are combined into the row at p, p included,
+// rising. Revises that were reduced with their rows are among them.
+func (c *Cut) members(p, asOf logdb.Position) []logdb.Position {
+	var out []logdb.Position
+	if q, ok := c.first[p]; ok {
+		for q < p {
+			r, _, ok := c.At(q)
+			if !ok {
+				q++
+				continue
+			}
+			for ; q <= r.Last; q++ {
+				if r.Fate == logdb.FateReduced && r.Into == p {
+					out = append(out, q)
+				}
+			}
+		}
+	}
+	out = append(out, p)
+	for _, q := range c.late[p] {
+		if q <= asOf {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+// Wire returns how the fate r stands in the receiver's set.
+func Wire(r logdb.FateRange) logdb.FateRange {
+	if r.Fate == logdb.FateReduced && r.Into < r.First {
+		return logdb.FateRange{First: r.First, Last: r.Last, Fate: logdb.FateStored}
+	}
+	return r
+}
+
+// View is one journal with everything that was decided about it for one receiver.
+type View struct {
+	Meter   logdb.MeterUID // as this node names it
+	There   logdb.MeterUID // as the receiver names it
+	Kind    logdb.Kind
+	Head    logdb.JournalHead
+	Cuts    []*Cut
+	Journal Journal
+}

@@ -1,0 +1,355 @@
+package cloudsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"metermanager/logdb"
+	"metermanager/rpc/api"
+	"metermanager/rpc/fault"
+	"metermanager/rpc/permission"
+)
+
+// The cloud settings by the names under which people and scripts know them.
+const (
+	SettingLocation = "cloud.location"
+	SettingAPIKey   = "cloud.apikey"
+	SettingCustomer = "cloud.customer"
+	SettingUser     = "cloud.user.name"
+	SettingPassword = "cloud.user.pass"
+	SettingEnabled  = "etheria.client~enabled"
+	SettingHost     = "etheria.client~host"
+	SettingPort     = "etheria.client~port"
+	SettingRootPath = "etheria.client~rootpath"
+	SettingUser2    = "etheria.client~user"     // the same as cloud.user.name
+	SettingPass2    = "etheria.client~password" // the same as cloud.user.pass
+	SettingAuto     = "cloud.meter.register.auto"
+	SettingChannels = "cloud.upload.channels"
+
+	SettingMeterUID     = "cloud.meter.uid"
+	SettingMeterEnabled = "cloud.meter.enabled"
+	SettingMeterUpload  = "cloud.meter.upload.enabled"
+)
+
+// needed is what a user must be allowed at the cloud to configure it for a customer.
+var needed = permission.Of(permission.Upload, permission.MetersManage)
+
+// Set changes one cloud setting by name. The text of lists is joined by commas; "*" stands for all channels.
+func (s *Service) Set(ctx context.Context, name, value string) error {
+	return s.changeDestination(ctx, func(d *Destination) error {
+		return setDestination(d, name, value)
+	})
+}
+
+func setDestination(d *Destination, name, value string) error {
+	value = strings.TrimSpace(value)
+	invalid := func(why string) error { return fault.New(fault.Invalid, why).At("value") }
+	switch name {
+	case SettingLocation:
+		d.Location = value
+	case SettingAPIKey:
+		d.APIKey = Secret(value)
+	case SettingCustomer:
+		d.Customer = value
+	case SettingUser, SettingUser2:
+		d.User, d.Token, d.Expires = value, "", 0
+	case SettingPassword, SettingPass2:
+		d.Password, d.Token, d.Expires = Secret(value), "", 0
+	case SettingHost:
+		if strings.ContainsAny(value, " \t\r\n@?#") {
+			return invalid("The host is a name or address, with http:// or https:// before it where that matters.")
+		}
+		d.Host, d.Token, d.Expires = value, "", 0
+	case SettingPort:
+		port, err := strconv.Atoi(value)
+		if err != nil || port < 0 || port > 65535 {
+			return invalid("The port is a number from 1 to 65535, or 0 for the usual one.")
+		}
+		d.Port = port
+	case SettingRootPath:
+		d.RootPath = strings.Trim(value, "/")
+	case SettingEnabled, SettingAuto:
+		on, err := strconv.ParseBool(value)
+		if err != nil {
+			return invalid("The value must be true or false.")
+		}
+		if name == SettingEnabled {
+			d.Enabled = on
+		} else {
+			d.ManualRegister = !on
+		}
+	case SettingChannels:
+		return setChannels(d, value)
+	default:
+		return fault.New(fault.Invalid, "There is no such cloud setting.").At("name")
+	}
+	return nil
+}
+
+func setChannels(d *Destination, value string) error {
+	if value == "" || value == "*" {
+		d.Channels = nil
+		return nil
+	}
+	var keys []logdb.ChannelKey
+	for part := range strings.SplitSeq(value, ",") {
+		key, err := logdb.NormalizeChannel(strings.TrimSpace(part))
+		if err != nil {
+			return fault.Wrap(fault.Invalid, "One of these is not a channel key.", err).At("value")
+		}
+		if !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	d.Channels = keys
+	return nil
+}
+
+// SetMeter changes one setting of a meter for the cloud.
+func (s *Service) SetMeter(ctx context.Context, meter logdb.MeterUID, name, value string) error {
+	if err := s.load(ctx); err != nil {
+		return err
+	}
+	d, err := s.primary(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.found(ctx, d, meter); err != nil {
+		return err
+	}
+	defer s.poke()
+	return s.changeMeter(ctx, d, meter, func(c *MeterConfig) error {
+		c.Parked = ""
+		switch name {
+		case SettingMeterUID:
+			c.CloudUID, c.Registered = logdb.MeterUID(value), logdb.Digest{}
+			return nil
+		case SettingMeterEnabled, SettingMeterUpload:
+			on, err := strconv.ParseBool(value)
+			if err != nil {
+				return fault.New(fault.Invalid, "The value must be true or false.").At("value")
+			}
+			if name == SettingMeterEnabled {
+				c.Enabled = on
+			} else {
+				c.UploadEnabled = on
+			}
+			return nil
+		}
+		return fault.New(fault.Invalid, "There is no such cloud setting of a meter.").At("name")
+	})
+}
+
+// Meter returns the cloud settings of a meter; logdb.ErrUnknownMeter when it has none.
+func (s *Service) Meter(ctx context.Context, meter logdb.MeterUID) (MeterConfig, error) {
+	if err := s.load(ctx); err != nil {
+		return MeterConfig{}, err
+	}
+	d, err := s.primary(ctx)
+	if err != nil {
+		return MeterConfig{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m := d.cache.Meters[meter]; m != nil {
+		return m.Config, nil
+	}
+	return MeterConfig{}, fmt.Errorf("%w: %s", logdb.ErrUnknownMeter, meter)
+}
+
+// VerifyUser checks that a user can log in at the cloud, and what it may do there.
+func (s *Service) VerifyUser(ctx context.Context, user, pass string) (api.LoginAnswer, error) {
+	d, err := s.Destination(ctx)
+	if err != nil {
+		return api.LoginAnswer{}, err
+	}
+	if d.Host == "" {
+		return api.LoginAnswer{}, fault.New(fault.Invalid, "No cloud is set.").WithHint("Set its address first: rpc cloud.set " + SettingHost + " HOST")
+	}
+	d.User, d.Password, d.APIKey, d.Token = user, Secret(pass), "", ""
+	cloud, err := s.dial(d)
+	if err != nil {
+		return api.LoginAnswer{}, fmt.Errorf("make a client of %s: %w", d.URL(), err)
+	}
+	answer, err := cloud.Login(ctx, api.LoginRequest{User: user, Password: pass})
+	if err != nil {
+		return api.LoginAnswer{}, fmt.Errorf("log in at the cloud: %w", err)
+	}
+	return answer, nil
+}
+
+// Enable verifies that the user may configure the cloud for its customer, keeps the login and switches the
+// sync on. Without a user the stored login or key is verified.
+func (s *Service) Enable(ctx context.Context, user, pass string) (api.SyncStatus, error) {
+	d, err := s.Destination(ctx)
+	if err != nil {
+		return api.SyncStatus{}, err
+	}
+	if user == "" {
+		user, pass = d.User, string(d.Password)
+	}
+	change := func(d *Destination) error { d.Enabled = true; return nil }
+	if user != "" {
+		answer, err := s.VerifyUser(ctx, user, pass)
+		if err != nil {
+			return api.SyncStatus{}, err
+		}
+		if !answer.Permissions.Covers(needed) {
+			return api.SyncStatus{}, fault.New(fault.Forbidden, "This user may not configure the cloud for its customer.").
+				WithHint("It needs the permissions " + needed.String() + ".")
+		}
+		change = func(d *Destination) error {
+			d.Enabled, d.User, d.Password = true, user, Secret(pass)
+			d.Token, d.Expires = Secret(answer.Token), answer.Expires
+			return nil
+		}
+	} else {
+		if d.APIKey == "" {
+			return api.SyncStatus{}, fault.New(fault.Invalid, "A user and password are needed.").At("user")
+		}
+		cloud, err := s.dial(d)
+		if err != nil {
+			return api.SyncStatus{}, fmt.Errorf("make a client of %s: %w", d.URL(), err)
+		}
+		if _, err := cloud.User(ctx); err != nil {
+			return api.SyncStatus{}, fmt.Errorf("verify the key at the cloud: %w", err)
+		}
+	}
+	if err := s.changeDestination(ctx, change); err != nil {
+		return api.SyncStatus{}, err
+	}
+	return s.Status(ctx)
+}
+
+// Disable switches the sync off and forgets user, password and what the cloud said.
+func (s *Service) Disable(ctx context.Context) error {
+	err := s.changeDestination(ctx, func(d *Destination) error {
+		d.Enabled, d.User, d.Password, d.Token, d.Expires = false, "", "", "", 0
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	d, err := s.primary(ctx)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	id := d.conf.ID
+	d.info = CloudInfo{}
+	s.mu.Unlock()
+	return s.store.PutItem(ctx, id, infoItem, Item{Value: []byte("{}")})
+}
+
+// Destination returns the settings of the cloud; the empty ones when nothing was ever set.
+func (s *Service) Destination(ctx context.Context) (Destination, error) {
+	if err := s.load(ctx); err != nil {
+		return Destination{}, err
+	}
+	d, err := s.primary(ctx)
+	if errors.Is(err, ErrNoDestination) {
+		return Destination{}, nil
+	}
+	if err != nil {
+		return Destination{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return d.conf, nil
+}
+
+// primary returns the destination that commands are about: the one with the lowest number.
+func (s *Service) primary(ctx context.Context) (*destination, error) {
+	if err := s.load(ctx); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out *destination
+	for _, d := range s.dests {
+		if out == nil || d.conf.ID < out.conf.ID {
+			out = d
+		}
+	}
+	if out == nil {
+		return nil, ErrNoDestination
+	}
+	return out, nil
+}
+
+// changeDestination stores a change of the cloud's settings and takes it up.
+func (s *Service) changeDestination(ctx context.Context, change func(*Destination) error) error {
+	d, err := s.primary(ctx)
+	if err != nil && !errors.Is(err, ErrNoDestination) {
+		return err
+	}
+	s.setting.Lock()
+	defer s.setting.Unlock()
+	var conf Destination
+	if d != nil {
+		s.mu.Lock()
+		conf = d.conf
+		s.mu.Unlock()
+	}
+	if err := change(&conf); err != nil {
+		return err
+	}
+	conf, err = s.store.PutDestination(ctx, conf)
+	if err != nil {
+		return err
+	}
+	if d == nil {
+		if d, err = s.loadDestination(ctx, conf); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	d.conf, d.cloud, d.breaker = conf, nil, breaker{last: d.breaker.last}
+	d.cache.Enabled, d.cache.Blocked = usable(conf), d.breaker.until
+	if s.dests[conf.ID] == nil {
+		s.dests[conf.ID] = d
+	}
+	for uid := range d.cache.Meters {
+		s.dirty[uid] = true
+	}
+	s.mu.Unlock()
+	s.poke()
+	return nil
+}
+
+// changeMeter stores a change of a meter's cloud settings and takes it up.
+func (s *Service) changeMeter(ctx context.Context, d *destination, uid logdb.MeterUID, change func(*MeterConfig) error) error {
+	s.setting.Lock()
+	defer s.setting.Unlock()
+	s.mu.Lock()
+	id := d.conf.ID
+	c := MeterConfig{Meter: uid}
+	if m := d.cache.Meters[uid]; m != nil {
+		c = m.Config
+	}
+	s.mu.Unlock()
+	if err := change(&c); err != nil {
+		return err
+	}
+	if err := s.store.PutMeterConfig(ctx, id, c); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := d.cache.Meters[uid]
+	if m == nil {
+		m = &MeterCache{Logs: map[logdb.Kind]*LogCache{}}
+		d.cache.Meters[uid] = m
+	}
+	if m.Config.CloudUID != c.CloudUID {
+		for _, l := range m.Logs {
+			l.Known = false // another meter there: other sets
+		}
+	}
+	m.Config = c
+	return nil
+}
