@@ -31,7 +31,8 @@ type Source interface {
 	Streams(ctx context.Context, meter MeterUID, kind Kind) ([]StreamState, error)
 	// ReadStream returns the entries and fates of a stream from position first on, as a page of
 	// at most max positions in journal order, dead versions, gaps and closes included.
-	// Positions that were never decided here are simply absent. An empty page ends the stream.
+	// Positions that were never decided here are simply absent. An empty page ends the stream. A page with a revise
+	// that is held while its target is decided and not stored is marked requested, so that a replay keeps it.
 	ReadStream(ctx context.Context, meter MeterUID, kind Kind, stream StreamID, first Position, max int) (Page, error)
 	// Digests computes, from the data, the tally of every series (or kind) and UTC day of
 	// a stream, beside the claim that was kept apart when the data came.
@@ -46,13 +47,14 @@ type Store interface {
 	PutSettings(ctx context.Context, meter MeterUID, s Settings) error
 	// Append gives the batch the next positions of this node's own journal, making the
 	// journal when it is the first. A batch without records returns First 0.
+	// ErrInvalid for a revise or withdraw of a position that comes later.
 	Append(ctx context.Context, b Batch) (Appended, error)
 	// Accept stores a page of somebody's stream: undecided positions exactly once, the others
 	// are repeats. limits (zero: none) are applied to positions that would be stored, in journal order.
 	//
 	// A position that another stream of the same cut has stored or reduced is held here and counts as a repeat.
 	// A revise or withdraw takes no slot and gets the fate that its target has in any stream of the cut, stored while that is
-	// undecided. Versions are found by journal and cut: after a change of policy a revise in the new stream supersedes
+	// undecided or the page is requested. Versions are found by journal and cut: after a change of policy a revise in the new stream supersedes
 	// the record that the old stream stored, which stays a record of the old stream in reads and digests. A requested page turns skipped positions into stored whatever the limits say; reduced ones only when it holds
 	// every row that was reduced into one position, and that one, whose combined row it replaces: else
 	// they would count twice. The full variant of a shortened recording takes its place in reads and digests.

@@ -135,28 +135,29 @@ func (r *receiver) decide(e logdb.Entry) {
 			return
 		}
 	case logdb.OpRevise, logdb.OpWithdraw:
-		f, ok := r.fateOf(e.Target)
-		if ok && f.Fate == logdb.FateSkipped && !r.page.Requested {
-			r.skip(e, f.Reason)
-			return
+		f, ok := r.fateOf(r.stream, e.Target)
+		if !ok || f.Fate == logdb.FateStored || r.page.Requested {
+			break
 		}
-		if ok && f.Fate != logdb.FateStored && f.Fate != logdb.FateSkipped {
+		if f.Fate == logdb.FateSkipped {
+			r.skip(e, f.Reason)
+		} else {
 			f.FirstTime, f.LastTime = e.Time, e.Time
 			r.stream.decide(e.Position, f)
 			r.receipt.Repeats++
-			return
 		}
+		return
 	}
 	r.store(e)
 }
 
-// fateOf returns the fate of a target: stored if any stream of the cut stored it.
-func (r *receiver) fateOf(target logdb.Position) (fate logdb.FateRange, ok bool) {
-	for _, o := range r.streams {
-		if !o.id.SameCut(r.stream.id) {
+// fateOf returns the fate of a target of stream s: stored if any stream of the cut stored it.
+func (j *journals) fateOf(s *stream, target logdb.Position) (fate logdb.FateRange, ok bool) {
+	for _, o := range j.streams {
+		if !o.id.SameCut(s.id) {
 			continue
 		}
-		if f, known := o.fates.At(target); known && (!ok || f.Fate == logdb.FateStored || o == r.stream && fate.Fate != logdb.FateStored) {
+		if f, known := o.fates.At(target); known && (!ok || f.Fate == logdb.FateStored || o == s && fate.Fate != logdb.FateStored) {
 			fate, ok = f, true
 		}
 	}

@@ -15,6 +15,9 @@ func (m *Model) Append(_ context.Context, b logdb.Batch) (logdb.Appended, error)
 		return logdb.Appended{}, fmt.Errorf("append: %w", err)
 	}
 	defer m.lock()()
+	if err := m.journals(b.Meter, b.Kind).checkTargets(&b); err != nil {
+		return logdb.Appended{}, fmt.Errorf("append: %w", err)
+	}
 	j := m.makeJournals(b.Meter, b.Kind)
 	if j.own == nil {
 		j.own = j.add(logdb.StreamID{Journal: m.cfg.NewJournalID(), Policy: "0"}, "")
@@ -76,6 +79,20 @@ func checkBatch(b *logdb.Batch) error {
 	}
 	if b.Raw != nil && len(b.Raw) != n {
 		return fmt.Errorf("%w: %d raw records for %d entries", logdb.ErrInvalid, len(b.Raw), n)
+	}
+	return nil
+}
+
+// checkTargets reports a revise or withdraw of a position that comes later or not at all.
+func (j *journals) checkTargets(b *logdb.Batch) error {
+	var end logdb.Position
+	if j.own != nil {
+		end = j.own.end
+	}
+	for i, e := range entries(b.Rows, b.Entries) {
+		if p := end + 1 + logdb.Position(i); e.Target >= p {
+			return fmt.Errorf("%w: position %d would change position %d", logdb.ErrInvalid, p, e.Target)
+		}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"metermanager/logdb"
 	"metermanager/logdb/limit"
@@ -27,25 +28,25 @@ type versionOf struct {
 // records returns every record, live or not. Versions belong together by journal and cut; the one
 // with the highest position counts, whatever order they came in.
 func (j *journals) records() []record {
+	type key struct {
+		cut logdb.StreamID // journal and cut
+		p   logdb.Position
+	}
 	var out []record
+	index := map[key]int{}
 	for _, s := range j.streams {
-	next:
+		_, cut, _ := strings.Cut(s.id.Policy, "+")
 		for _, e := range s.held {
-			p := e.Position
-			switch e.Op {
-			case logdb.OpAdd:
-			case logdb.OpRevise, logdb.OpWithdraw:
-				p = e.Target
-			default:
-				continue
-			}
-			for i := range out {
-				if out[i].position == p && out[i].stream.id.SameCut(s.id) {
-					out[i].versions = append(out[i].versions, versionOf{s, e})
-					continue next
+			if e.Op == logdb.OpAdd || e.Op == logdb.OpRevise || e.Op == logdb.OpWithdraw {
+				k := key{logdb.StreamID{Journal: s.id.Journal, Policy: cut}, original(&e)}
+				i, known := index[k]
+				if !known {
+					i = len(out)
+					index[k] = i
+					out = append(out, record{position: k.p})
 				}
+				out[i].versions = append(out[i].versions, versionOf{s, e})
 			}
-			out = append(out, record{stream: s, position: p, versions: []versionOf{{s, e}}})
 		}
 	}
 	for i := range out {
@@ -94,6 +95,7 @@ func (m *Model) Forget(_ context.Context, uid logdb.MeterUID, kind logdb.Kind, i
 	}
 	if n > 0 {
 		clear(s.marks)
+		s.forgot = true
 	}
 	return n, nil
 }

@@ -57,6 +57,7 @@ type stream struct {
 	fates  logdb.FateSet
 	end    logdb.Position
 	chain  logdb.Digest
+	forgot bool          // something was forgotten
 	held   []logdb.Entry // rising positions; a cleared or forgotten one is not here
 
 	// Of the own journal.

@@ -34,7 +34,8 @@ func (m *Model) Streams(_ context.Context, uid logdb.MeterUID, kind logdb.Kind) 
 // ReadStream implements logdb.Source.
 func (m *Model) ReadStream(_ context.Context, uid logdb.MeterUID, kind logdb.Kind, id logdb.StreamID, first logdb.Position, limit int) (logdb.Page, error) {
 	defer m.lock()()
-	s := m.journals(uid, kind).find(id)
+	j := m.journals(uid, kind)
+	s := j.find(id)
 	if s == nil {
 		return logdb.Page{}, fmt.Errorf("read stream %s: %w", id, logdb.ErrNotFound)
 	}
@@ -51,6 +52,8 @@ func (m *Model) ReadStream(_ context.Context, uid logdb.MeterUID, kind logdb.Kin
 				continue
 			}
 			if e := s.at(p); e != nil {
+				target, decided := j.fateOf(s, e.Target)
+				page.Requested = page.Requested || decided && target.Fate != logdb.FateStored
 				page.Entries = append(page.Entries, clone(*e))
 				limit--
 			}
