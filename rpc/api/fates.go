@@ -40,7 +40,7 @@ func (s *scan) position(what string) logdb.Position {
 }
 
 func (s *scan) millis(what string) logdb.Millis {
-	return logdb.Millis(s.integer(what+", milliseconds since 1970,", int64(logdb.MinTime), int64(logdb.MaxTime)))
+	return logdb.Millis(s.integer(what, int64(logdb.MinTime), int64(logdb.MaxTime)))
 }
 
 // fates reads a list of fate ranges. They must rise, which keeps checking them cheap.

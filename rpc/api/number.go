@@ -128,11 +128,26 @@ func (s *scan) integer(what string, low, high int64) int64 {
 		s.shape(start, what+" must be a whole number")
 		return 0
 	}
-	v, err := strconv.ParseInt(string(b[start:i]), 10, 64)
-	if err != nil || v < low || v > high {
+	v, ok := parseInt(b[digits:i], c == '-')
+	if !ok || v < low || v > high {
 		s.shape(start, what+" is out of range")
 		return 0
 	}
 	s.i = i
 	return v
+}
+
+// parseInt reads decimal digits as a 64-bit number.
+func parseInt(digits []byte, negative bool) (int64, bool) {
+	if len(digits) > 19 {
+		return 0, false
+	}
+	var u uint64 // 19 digits always fit
+	for _, d := range digits {
+		u = u*10 + uint64(d-'0')
+	}
+	if negative {
+		return -int64(u), u <= 1<<63
+	}
+	return int64(u), u < 1<<63
 }
