@@ -1,0 +1,113 @@
+package cloudsync_test
+
+import (
+	"testing"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/logdb/logdbtest"
+)
+
+const start = logdb.Millis(1_700_000_040_000) // a full minute
+
+func every(step time.Duration, from logdb.Millis, n int) []logdb.Millis {
+	var out []logdb.Millis
+	for i := range n {
+		out = append(out, from+logdb.Millis(i)*logdb.Millis(step.Milliseconds()))
+	}
+	return out
+}
+
+func TestSlowRowsTravelUnchanged(t *testing.T) {
+	t.Parallel()
+	cloud := newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 500)...)
+	s.upload()
+	same(t, "values", points(t, cloud.store, "cloud-4711", ""), points(t, s.logs, meter, ""))
+	pages := cloud.pages
+	s.upload()
+	if cloud.pages != pages {
+		t.Error("a second upload sent pages although nothing was missing")
+	}
+	s.rows(0, every(time.Minute, start+500*60_000, 3)...)
+	s.restart()
+	s.upload()
+	same(t, "values", points(t, cloud.store, "cloud-4711", ""), points(t, s.logs, meter, ""))
+}
+
+func TestFastRowsAreReduced(t *testing.T) {
+	t.Parallel()
+	cloud := newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+	s.settings(15 * time.Second)
+	// Minutes end at their full minute: 00:15, :30, :45, 01:00 are one.
+	s.rows(0, every(15*time.Second, start+15_000, 4*60)...)
+	s.upload()
+	got := points(t, cloud.store, "cloud-4711", "")
+	raw := points(t, s.logs, meter, "")
+	sum := map[logdb.ChannelKey]float64{}
+	for _, p := range raw {
+		sum[p.channel] += p.value
+	}
+	// The last minute ends at the last row; two more are open until something lies two intervals beyond.
+	if n := len(got) / len(channels); n != 58 {
+		t.Fatalf("%d minutes at the cloud, want 58 closed ones", n)
+	}
+	s.entries(logdb.KindHistorical, logdb.Entry{Op: logdb.OpClose, Time: start + 60*60_000})
+	s.upload()
+	got = points(t, cloud.store, "cloud-4711", "")
+	if n := len(got) / len(channels); n != 60 {
+		t.Fatalf("%d minutes after the close, want 60", n)
+	}
+	for _, p := range got {
+		if p.time%60_000 != 0 {
+			t.Fatalf("a minute has the time %v", p.time)
+		}
+		if p.channel == "energy.interval.wh.received" {
+			sum[p.channel] -= p.value
+		}
+	}
+	if d := sum["energy.interval.wh.received"]; d > 1e-6 || d < -1e-6 {
+		t.Errorf("energy differs by %v Wh", d)
+	}
+}
+
+func TestEmptiedReceiverGetsEverythingAgain(t *testing.T) {
+	t.Parallel()
+	cloud := newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 100)...)
+	s.upload()
+	cloud.store = logdbtest.NewModel(logdbtest.Config{})
+	cloud.known = map[logdb.MeterUID]bool{}
+	if _, err := s.sync.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.upload()
+	same(t, "values", points(t, cloud.store, "cloud-4711", ""), points(t, s.logs, meter, ""))
+}
+
+func TestTooLargePagesAreHalved(t *testing.T) {
+	t.Parallel()
+	cloud := newFakeCloud()
+	cloud.maxRow = 7
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 100)...)
+	s.upload()
+	same(t, "values", points(t, cloud.store, "cloud-4711", ""), points(t, s.logs, meter, ""))
+}
+
+func TestReceiptsOnlyAreAskedForLater(t *testing.T) {
+	t.Parallel()
+	cloud := newFakeCloud()
+	cloud.hold = true
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 50)...)
+	s.upload()
+	same(t, "values", points(t, cloud.store, "cloud-4711", ""), points(t, s.logs, meter, ""))
+}
