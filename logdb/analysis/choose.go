@@ -1,0 +1,322 @@
+package analysis
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"metermanager/logdb"
+)
+
+// Query asks for historical channels of one meter.
+type Query struct {
+	Meter       logdb.MeterUID
+	Channels    []logdb.ChannelKey // all that were recorded, when empty
+	First, Last logdb.Millis       // [First, Last)
+	Zone        *time.Location     // of the site, whose days decide between logs; UTC when nil
+	Log         *logdb.LogNo       // only this log, when not nil
+	Stream      *logdb.StreamID    // only this stream, when not nil
+}
+
+// Column is one channel of an answer.
+type Column struct {
+	Channel logdb.ChannelKey
+	Stream  logdb.StreamID // of the newest part
+	Log     logdb.LogNo    // of the newest part
+	// Group is equal for columns whose rows can be told apart by position: all of one journal and log.
+	Group int
+	// Values is about how many values the range holds.
+	Values int64
+	// Journals counts the sources that recorded the channel; more than one are alternatives,
+	// of which each step uses one.
+	Journals int
+}
+
+// Choice is the answer's plan: for each channel which log and which journal is used when. Two
+// logs are never mixed in one bucket, alternatives are never added.
+type Choice struct {
+	Columns []Column
+	src     logdb.Source
+	query   Query
+	sources [][]source // per column
+	parts   [][]part   // per column, in order of time
+}
+
+// source is one log of one journal: its streams are parts of one whole.
+type source struct {
+	journal logdb.JournalID
+	created logdb.Millis
+	log     logdb.LogNo
+	ids     []logdb.SeriesID
+	stream  logdb.StreamID
+	values  int64
+}
+
+// part says which source is used from first up to last.
+type part struct {
+	source      int
+	first, last logdb.Millis
+}
+
+// Choose plans a query. A channel that was never recorded gets no column.
+func Choose(ctx context.Context, src logdb.Source, q Query) (*Choice, error) {
+	if q.Zone == nil {
+		q.Zone = time.UTC
+	}
+	if q.Last <= q.First {
+		return nil, fmt.Errorf("%w: a range from %s to %s", logdb.ErrInvalid, q.First, q.Last)
+	}
+	series, err := src.Series(ctx, q.Meter)
+	if err != nil {
+		return nil, fmt.Errorf("list channels of %s: %w", q.Meter, err)
+	}
+	created, err := journalAges(ctx, src, q.Meter, series)
+	if err != nil {
+		return nil, err
+	}
+	c := &Choice{src: src, query: q}
+	byChannel := map[logdb.ChannelKey][]logdb.Series{}
+	var order []logdb.ChannelKey
+	for _, s := range series {
+		if q.Log != nil && s.Log != *q.Log || q.Stream != nil && s.Stream != *q.Stream {
+			continue
+		}
+		if byChannel[s.Channel] == nil {
+			order = append(order, s.Channel)
+		}
+		byChannel[s.Channel] = append(byChannel[s.Channel], s)
+	}
+	if len(q.Channels) > 0 {
+		order = q.Channels
+	}
+	groups := map[[2]string]int{}
+	for _, key := range order {
+		if len(byChannel[key]) == 0 {
+			continue
+		}
+		sources := gather(byChannel[key], created)
+		parts, err := c.plan(ctx, key, sources, nil)
+		if err != nil {
+			return nil, err
+		}
+		c.addColumn(key, sources, parts, groups)
+	}
+	return c, nil
+}
+
+// journalAges returns when each journal was made; it is asked for only when a choice needs it.
+func journalAges(ctx context.Context, src logdb.Source, meter logdb.MeterUID, series []logdb.Series) (map[logdb.JournalID]logdb.Millis, error) {
+	created := map[logdb.JournalID]logdb.Millis{}
+	for _, s := range series {
+		created[s.Stream.Journal] = 0
+	}
+	if len(created) < 2 {
+		return created, nil
+	}
+	states, err := src.Streams(ctx, meter, logdb.KindHistorical)
+	if err != nil {
+		return nil, fmt.Errorf("list streams of %s: %w", meter, err)
+	}
+	for _, s := range states {
+		if at, ok := created[s.Stream.Journal]; ok && (at == 0 || s.Created < at) {
+			created[s.Stream.Journal] = s.Created
+		}
+	}
+	return created, nil
+}
+
+// gather groups the series of a channel by journal and log, older journals first.
+func gather(series []logdb.Series, created map[logdb.JournalID]logdb.Millis) []source {
+	var out []source
+	for _, s := range series {
+		i := slices.IndexFunc(out, func(o source) bool { return o.journal == s.Stream.Journal && o.log == s.Log })
+		if i < 0 {
+			i = len(out)
+			out = append(out, source{journal: s.Stream.Journal, created: created[s.Stream.Journal], log: s.Log, stream: s.Stream})
+		}
+		out[i].ids = append(out[i].ids, s.ID)
+		out[i].values += s.Count
+		if s.Stream.Policy > out[i].stream.Policy {
+			out[i].stream = s.Stream
+		}
+	}
+	slices.SortStableFunc(out, func(a, b source) int {
+		if a.created != b.created {
+			return int(min(max(a.created-b.created, -1), 1))
+		}
+		return 0
+	})
+	return out
+}
+
+func (c *Choice) addColumn(key logdb.ChannelKey, sources []source, parts []part, groups map[[2]string]int) {
+	newest := sources[parts[len(parts)-1].source]
+	name := [2]string{string(newest.journal), fmt.Sprint(newest.log)}
+	if len(parts) > 1 {
+		name = [2]string{"composed", string(key)}
+	}
+	if _, ok := groups[name]; !ok {
+		groups[name] = len(groups)
+	}
+	journals := map[logdb.JournalID]bool{}
+	col := Column{Channel: key, Stream: newest.stream, Log: newest.log, Group: groups[name]}
+	for _, s := range sources {
+		journals[s.journal] = true
+		col.Values = max(col.Values, s.values)
+	}
+	col.Journals = len(journals)
+	c.Columns = append(c.Columns, col)
+	c.sources = append(c.sources, sources)
+	c.parts = append(c.parts, parts)
+}
+
+// plan decides which source is used when. edges, when given, are the buckets of an aggregated query.
+func (c *Choice) plan(ctx context.Context, key logdb.ChannelKey, sources []source, edges []logdb.Millis) ([]part, error) {
+	first, last := c.query.First, c.query.Last
+	if len(edges) > 1 {
+		first, last = edges[0], edges[len(edges)-1]
+	}
+	if len(sources) == 1 {
+		return []part{{0, first, last}}, nil
+	}
+	grid, err := c.grid(ctx, sources, first, last)
+	if err != nil {
+		return nil, fmt.Errorf("weigh the sources of %s: %w", key, err)
+	}
+	days, err := Edges(c.query.Zone, Interval{1, Day}, first, last)
+	if err != nil {
+		return nil, err
+	}
+	var parts []part
+	for a := 0; a < len(grid.edges)-1; {
+		end := periodEnd(grid.edges[a], days, edges)
+		b := a + 1
+		for b < len(grid.edges)-1 && grid.edges[b] < end {
+			b++
+		}
+		log := grid.bestLog(a, b)
+		for i := a; i < b; i++ {
+			parts = appendPart(parts, grid.bestSource(log, i), grid.edges[i], grid.edges[i+1])
+		}
+		a = b
+	}
+	return clip(parts, first, last), nil
+}
+
+// periodEnd returns where the period that holds t ends: the site's day, or the bucket where that is
+// longer than a day.
+func periodEnd(t logdb.Millis, days, edges []logdb.Millis) logdb.Millis {
+	day := days[min(sort.Search(len(days), func(i int) bool { return days[i] > t }), len(days)-1)]
+	if i := sort.Search(len(edges), func(i int) bool { return edges[i] > t }); i > 0 && i < len(edges) {
+		// Where a bucket crosses midnight, the day that it begins in decides for all of it.
+		return max(day, edges[i])
+	}
+	return day
+}
+
+func appendPart(parts []part, source int, first, last logdb.Millis) []part {
+	if n := len(parts); n > 0 && (parts[n-1].source == source || source < 0) {
+		parts[n-1].last = last
+		return parts
+	}
+	if n := len(parts); n == 0 && source < 0 {
+		return parts
+	}
+	if len(parts) == 0 {
+		return append(parts, part{source, first, last})
+	}
+	return append(parts, part{source, first, last})
+}
+
+// clip makes the parts cover exactly first to last: what precedes the first part goes to it.
+func clip(parts []part, first, last logdb.Millis) []part {
+	var out []part
+	for _, p := range parts {
+		p.first, p.last = max(p.first, first), min(p.last, last)
+		if p.first < p.last {
+			out = append(out, p)
+		}
+	}
+	if len(out) == 0 {
+		return []part{{0, first, last}}
+	}
+	out[0].first, out[len(out)-1].last = first, last
+	return out
+}
+
+// grid is the number of values of every source in each step of the hour tier.
+type grid struct {
+	edges    []logdb.Millis
+	sources  []source
+	counts   [][]int64 // per source and step
+	logs     []logdb.LogNo
+	expected map[logdb.LogNo]int64 // values in a full step, at least 1
+}
+
+func (c *Choice) grid(ctx context.Context, sources []source, first, last logdb.Millis) (*grid, error) {
+	step := RollStep(c.query.Zone.String(), first)
+	g := &grid{sources: sources, expected: map[logdb.LogNo]int64{}}
+	// A bound on memory: beyond it the steps grow, and the choice is made for longer times at once.
+	for (last-first)/step > MaxEdges {
+		step *= 2
+	}
+	for t := first.Floor(step); ; t += step {
+		g.edges = append(g.edges, t)
+		if t >= last {
+			break
+		}
+	}
+	for _, s := range sources {
+		counts := make([]int64, len(g.edges)-1)
+		err := c.src.ReadBuckets(ctx, s.ids, g.edges, func(_ logdb.SeriesID, buckets []logdb.Bucket) error {
+			for i := range buckets {
+				counts[i] += buckets[i].Count
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		g.counts = append(g.counts, counts)
+		if _, ok := g.expected[s.log]; !ok {
+			g.logs = append(g.logs, s.log)
+		}
+		g.expected[s.log] = max(g.expected[s.log], slices.Max(counts), 1)
+	}
+	// Finest first: of two logs that cover alike the first one wins.
+	slices.SortStableFunc(g.logs, func(a, b logdb.LogNo) int { return int(min(max(g.expected[b]-g.expected[a], -1), 1)) })
+	return g, nil
+}
+
+// bestSource returns the source of a log that holds most values in step i, the older of equals; -1 for none.
+func (g *grid) bestSource(log logdb.LogNo, i int) int {
+	best, most := -1, int64(0)
+	for s := range g.sources {
+		if g.sources[s].log == log && g.counts[s][i] > most {
+			best, most = s, g.counts[s][i]
+		}
+	}
+	return best
+}
+
+// bestLog returns the finest log that is complete from step a to b, else the one with the best coverage.
+func (g *grid) bestLog(a, b int) logdb.LogNo {
+	best, most := g.logs[0], -1.0
+	for _, log := range g.logs {
+		covered := 0.0
+		for i := a; i < b; i++ {
+			if s := g.bestSource(log, i); s >= 0 {
+				covered += min(1, float64(g.counts[s][i])/float64(g.expected[log]))
+			}
+		}
+		if covered > most+1e-9 {
+			best, most = log, covered
+		}
+		if covered >= float64(b-a) {
+			break
+		}
+	}
+	return best
+}
