@@ -1,0 +1,26 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+)
+
+// ErrInUse marks a folder in which another process works.
+var ErrInUse = errors.New("another Meter Manager works in this folder")
+
+// LockFolder makes sure that one process at a time works in a folder. The lock ends with
+// the process, however that ends.
+func LockFolder(dir string) (unlock func() error, err error) {
+	unlock, err = lockFile(filepath.Join(dir, "lock"))
+	if errors.Is(err, errLocked) {
+		return nil, fmt.Errorf("%w: %s", ErrInUse, dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock the folder: %w", err)
+	}
+	return unlock, nil
+}
+
+// errLocked is what lockFile returns when somebody else has the lock.
+var errLocked = errors.New("locked")
