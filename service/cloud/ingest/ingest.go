@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"metermanager/logdb"
@@ -53,6 +54,9 @@ type Service struct {
 	meters Meters
 	cfg    Config
 	limits logdb.Limits
+
+	mu     sync.Mutex
+	pushed map[logdb.MeterUID]logdb.Millis
 }
 
 // New returns the push path into logs over an inline bus.
@@ -66,7 +70,7 @@ func New(logs Logs, meters Meters, cfg Config) *Service {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Service{logs: logs, meters: meters, cfg: cfg, limits: logdb.DefaultLimits()}
+	s := &Service{logs: logs, meters: meters, cfg: cfg, limits: logdb.DefaultLimits(), pushed: map[logdb.MeterUID]logdb.Millis{}}
 	if cfg.Limits != nil {
 		s.limits = *cfg.Limits
 	}
@@ -105,12 +109,22 @@ func (s *Service) consume(ctx context.Context, page logdb.Page) (logdb.Receipt, 
 	if err != nil {
 		return logdb.Receipt{}, fmt.Errorf("store a page: %w", err)
 	}
+	s.mu.Lock()
+	s.pushed[page.Meter] = logdb.MillisOf(s.cfg.Now())
+	s.mu.Unlock()
 	if s.cfg.Stored != nil && r.Stored+r.Revised > 0 {
 		s.cfg.Stored.Publish(ctx, Stored{
 			Meter: page.Meter, Kind: page.Kind, Last: newest(&page), At: logdb.MillisOf(s.cfg.Now()), Receipt: r,
 		})
 	}
 	return r, nil
+}
+
+// LastPush returns when a page of a meter came last since the node was started; 0: never.
+func (s *Service) LastPush(meter logdb.MeterUID) logdb.Millis {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pushed[meter]
 }
 
 func records(p *logdb.Page) int {

@@ -1,0 +1,63 @@
+package webapi
+
+import (
+	"context"
+
+	"metermanager/logdb"
+	"metermanager/logdb/analysis"
+	"metermanager/rpc/api"
+	"metermanager/rpc/permission"
+)
+
+// channels lists what was recorded, with its range, without touching data.
+func (a *API) channels(ctx context.Context, c caller, in *meterInput) (*api.ChannelsAnswer, error) {
+	if _, err := a.Meters.Access(ctx, c.Principal, permission.LogsRead, in.UID); err != nil {
+		return nil, err
+	}
+	series, err := a.Logs.Series(ctx, in.UID)
+	if err != nil {
+		return nil, err
+	}
+	shown, err := a.shownSeries(ctx, in.UID, series)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.ChannelsAnswer{MeterUID: in.UID, Channels: []api.ChannelInfo{}}
+	for _, s := range series {
+		line := logdb.LookupChannel(s.Channel)
+		out.Channels = append(out.Channels, api.ChannelInfo{
+			Key: s.Channel, Name: line.Name, Unit: line.Unit, Aggregation: line.Agg.String(), CoversInterval: line.CoversInterval,
+			Log: s.Log, Stream: s.Stream.String(), First: s.First, Last: s.Last, Count: s.Count, LastValue: api.Value(s.LastValue),
+			Shown: shown[shownKey{s.Channel, s.Stream.Journal, s.Log}],
+		})
+	}
+	return out, nil
+}
+
+type shownKey struct {
+	channel logdb.ChannelKey
+	journal logdb.JournalID
+	log     logdb.LogNo
+}
+
+// shownSeries tells which journal and log a query of a channel's newest data takes.
+func (a *API) shownSeries(ctx context.Context, uid logdb.MeterUID, series []logdb.Series) (map[shownKey]bool, error) {
+	out := map[shownKey]bool{}
+	if len(series) == 0 {
+		return out, nil
+	}
+	last := series[0].Last
+	for _, s := range series {
+		last = max(last, s.Last)
+	}
+	choice, err := analysis.Choose(ctx, a.Logs, analysis.Query{
+		Meter: uid, First: max(last-logdb.DayMillis, 0), Last: last + 1, Zone: a.siteZone(ctx, uid),
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range choice.Columns {
+		out[shownKey{c.Channel, c.Stream.Journal, c.Log}] = true
+	}
+	return out, nil
+}

@@ -1,0 +1,118 @@
+package webapi
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"metermanager/logdb"
+	"metermanager/rpc/api"
+	"metermanager/rpc/permission"
+)
+
+type rangeInput struct {
+	meterInput
+	From string `query:"from" maxLength:"64" doc:"First time: RFC 3339, or ms since 1970"`
+	To   string `query:"to" maxLength:"64" doc:"First time behind the range"`
+}
+
+// span reads the range of a request; without an end it has none.
+func (in rangeInput) span() (first, last logdb.Millis, err error) {
+	q, err := api.ParseRangeQuery(map[string][]string{"from": {in.From}, "to": {in.To}})
+	if err != nil {
+		return 0, 0, err
+	}
+	if q.To == 0 {
+		q.To = logdb.MaxTime
+	}
+	return q.From, q.To, nil
+}
+
+func (a *API) limitCounts(ctx context.Context, c caller, in *rangeInput) (*api.LimitCountsAnswer, error) {
+	if _, err := a.Meters.Access(ctx, c.Principal, permission.LogsRead, in.UID); err != nil {
+		return nil, err
+	}
+	first, last, err := in.span()
+	if err != nil {
+		return nil, err
+	}
+	out := &api.LimitCountsAnswer{MeterUID: in.UID, Counts: []api.LimitCount{}}
+	for _, kind := range logdb.Kinds {
+		counts, err := a.countLimits(ctx, in.UID, kind, first, last)
+		if err != nil {
+			return nil, err
+		}
+		out.Counts = append(out.Counts, counts...)
+	}
+	return out, nil
+}
+
+// countLimits derives from the fates what limits did to a kind in [first, last).
+func (a *API) countLimits(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, first, last logdb.Millis) ([]api.LimitCount, error) {
+	streams, err := a.Logs.Streams(ctx, uid, kind)
+	if err != nil {
+		return nil, err
+	}
+	var out []api.LimitCount
+	for _, s := range streams {
+		for _, r := range s.Fates.Ranges() {
+			if r.Fate != logdb.FateSkipped && r.Fate != logdb.FateReduced || r.LastTime < first && r.FirstTime < first || r.FirstTime >= last && r.LastTime >= last {
+				continue
+			}
+			one := api.LimitCount{
+				Kind: kind.String(), Stream: s.Stream.String(), Day: r.FirstTime.Day(), Fate: r.Fate.String(), Reason: r.Reason,
+				Count: r.Count(), FirstMS: min(r.FirstTime, r.LastTime), LastMS: max(r.FirstTime, r.LastTime),
+			}
+			if n := len(out); n > 0 && sameCount(out[n-1], one) {
+				out[n-1].Count += one.Count
+				out[n-1].FirstMS, out[n-1].LastMS = min(out[n-1].FirstMS, one.FirstMS), max(out[n-1].LastMS, one.LastMS)
+				continue
+			}
+			out = append(out, one)
+		}
+	}
+	return out, nil
+}
+
+func sameCount(a, b api.LimitCount) bool {
+	return a.Stream == b.Stream && a.Day == b.Day && a.Fate == b.Fate && a.Reason == b.Reason
+}
+
+// limitSummary stands in the answer of every query of a range.
+func (a *API) limitSummary(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, first, last logdb.Millis) (api.LimitSummary, error) {
+	var sum api.LimitSummary
+	counts, err := a.countLimits(ctx, uid, kind, first, last)
+	for _, n := range counts {
+		if n.Fate == logdb.FateSkipped.String() {
+			sum.Skipped += n.Count
+		} else {
+			sum.Reduced += n.Count
+		}
+	}
+	return sum, err
+}
+
+func (a *API) eventCounts(ctx context.Context, c caller, in *rangeInput) (*api.EventCountsAnswer, error) {
+	if _, err := a.Meters.Access(ctx, c.Principal, permission.LogsRead, in.UID); err != nil {
+		return nil, err
+	}
+	first, last, err := in.span()
+	if err != nil {
+		return nil, err
+	}
+	out := &api.EventCountsAnswer{MeterUID: in.UID, Counts: []api.EventCount{}}
+	for _, kind := range logdb.Kinds {
+		if kind == logdb.KindHistorical {
+			continue
+		}
+		days := map[logdb.Millis]int{}
+		q := logdb.EventQuery{Meter: in.UID, Kind: kind, First: first, Last: last}
+		if err := a.Logs.ReadEvents(ctx, q, func(_ logdb.StreamID, e *logdb.Entry) error { days[e.Time.Day()]++; return nil }); err != nil {
+			return nil, err
+		}
+		for _, day := range slices.Sorted(maps.Keys(days)) {
+			out.Counts = append(out.Counts, api.EventCount{Kind: kind.String(), Day: day, Count: days[day]})
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,131 @@
+package webapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"metermanager/logdb"
+	"metermanager/rpc/api"
+	"metermanager/rpc/fault"
+	"metermanager/rpc/permission"
+)
+
+// Numbers of events in an answer.
+const (
+	defaultEvents = 1_000
+	maxEvents     = 100_000
+)
+
+var eventParams = []param{
+	{"from", "First time: RFC 3339, or ms since 1970"},
+	{"to", "First time behind the range"},
+	{"channel", "Limits, PQ: only these channels, joined by commas"},
+	{"code", "System events: only these event types"},
+	{"limit_id", "Limit events: only these limits"},
+	{"gaps", "true: periods without data, with their cause, instead of records"},
+	{"withdrawn", "true: superseded and withdrawn versions too"},
+	{"raw", "true: pages with positions and fates, which can be replayed into another node"},
+	{"stream", "Only this stream"},
+	{"limit", "At most so many; 1000 without it"},
+	{"cursor", "next of the answer before"},
+}
+
+// events answers events of a kind, or the list of recordings.
+func (a *API) events(w http.ResponseWriter, r *http.Request, c caller) error {
+	kind, err := parseKind(r.PathValue("kind"))
+	if err != nil {
+		return err
+	}
+	uid := logdb.MeterUID(r.PathValue("meter_uid"))
+	if _, err := a.Meters.Access(r.Context(), c.Principal, permission.LogsRead, uid); err != nil {
+		return err
+	}
+	q, err := api.ParseEventsQuery(kind, r.URL.Query())
+	if err != nil {
+		return err
+	}
+	if q.Raw {
+		return a.rawPages(w, r, uid, rawQuery{kind: kind, from: q.From, to: q.To, stream: q.Stream, limit: q.Limit, cursor: q.Cursor})
+	}
+	out, err := a.readEvents(r.Context(), uid, q)
+	if err != nil {
+		return err
+	}
+	return writeBytes(w, api.AppendEvents(nil, out))
+}
+
+// errEnough ends a read that has what it needs.
+var errEnough = errors.New("enough")
+
+func (a *API) readEvents(ctx context.Context, uid logdb.MeterUID, q api.EventsQuery) (*api.Events, error) {
+	limit := q.Limit
+	if limit == 0 {
+		limit = defaultEvents
+	}
+	limit = min(limit, maxEvents)
+	query := logdb.EventQuery{
+		Meter: uid, Kind: q.Kind, First: q.From, Last: q.To, Channels: q.Channels, Codes: q.Codes, LimitIDs: q.LimitIDs,
+		Gaps: q.Gaps, Withdrawn: q.Withdrawn,
+	}
+	if q.Stream.IsZero() {
+		query.Limit = limit + 1 // one more tells whether there is more
+	}
+	if q.Cursor != "" {
+		after, err := parseEventCursor(q.Cursor)
+		if err != nil {
+			return nil, err
+		}
+		query.After = &after
+	}
+	out := &api.Events{Meter: uid, Kind: q.Kind, Gaps: q.Gaps}
+	err := a.Logs.ReadEvents(ctx, query, func(s logdb.StreamID, e *logdb.Entry) error {
+		switch {
+		case !q.Stream.IsZero() && s != q.Stream:
+			return nil
+		case len(out.Events) == limit:
+			last := out.Events[limit-1]
+			out.Next = eventCursor(logdb.EventCursor{Time: last.Entry.Time, Stream: last.ID.Stream, Position: last.ID.Position})
+			return errEnough
+		}
+		out.Events = append(out.Events, api.Event{ID: api.RecordingID{Position: e.Position, Stream: s}, Entry: *e})
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return nil, err
+	}
+	out.Limits, err = a.limitSummary(ctx, uid, q.Kind, q.From, orEnd(q.To))
+	return out, err
+}
+
+func orEnd(t logdb.Millis) logdb.Millis {
+	if t == 0 {
+		return logdb.MaxTime
+	}
+	return t
+}
+
+// recording answers one recording with its samples, in the shape of an upload.
+func (a *API) recording(w http.ResponseWriter, r *http.Request, c caller) error {
+	uid := logdb.MeterUID(r.PathValue("meter_uid"))
+	if _, err := a.Meters.Access(r.Context(), c.Principal, permission.LogsRead, uid); err != nil {
+		return err
+	}
+	id, err := api.ParseRecordingID(r.PathValue("recording"))
+	if err != nil {
+		return err
+	}
+	e, err := a.Logs.Recording(r.Context(), uid, id.Stream, id.Position)
+	if errors.Is(err, logdb.ErrNotFound) || errors.Is(err, logdb.ErrUnknownMeter) {
+		return fault.Wrap(fault.NotFound, "There is no such recording.", err).At("recording")
+	} else if err != nil {
+		return err
+	}
+	return writeBytes(w, api.AppendRecording(nil, uid, id.Stream, &e))
+}
+
+func writeBytes(w http.ResponseWriter, body []byte) error {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(body) // a client that went away needs no answer
+	return nil
+}

@@ -1,0 +1,307 @@
+package webapi
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/logdb/analysis"
+	"metermanager/rpc/api"
+	"metermanager/rpc/fault"
+	"metermanager/rpc/permission"
+)
+
+var historyParams = []param{
+	{"channels", "Channel keys joined by commas; all without it"},
+	{"from", "First time: RFC 3339, or ms since 1970"},
+	{"to", "First time behind the range"},
+	{"interval", "Aggregate by 15m, 1h, 1d, 1w, 1mo, 1y ... of the zone's calendar"},
+	{"buckets", "Aggregate to so many equal parts"},
+	{"agg", "mean, min, max, sum, last, first, count; the channel's own without it"},
+	{"zone", "site (the meter's) or utc: whose calendar cuts the intervals"},
+	{"raw", "true: pages with positions and fates, which can be replayed into another node"},
+	{"log", "Only this log of the meter"},
+	{"stream", "Only this stream"},
+	{"limit", "At most so many records"},
+	{"cursor", "next of the answer before"},
+	{"nan", "true: absent values as bare NaN instead of null"},
+}
+
+// maxCells bounds buckets times columns, which are held in memory.
+const maxCells = 4_000_000
+
+// history answers historical data of many channels over any range in one answer.
+func (a *API) history(w http.ResponseWriter, r *http.Request, c caller) error {
+	uid := logdb.MeterUID(r.PathValue("meter_uid"))
+	if _, err := a.Meters.Access(r.Context(), c.Principal, permission.LogsRead, uid); err != nil {
+		return err
+	}
+	q, err := api.ParseHistoryQuery(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	if q.Raw {
+		return a.rawPages(w, r, uid, rawQuery{
+			kind: logdb.KindHistorical, from: q.From, to: q.To, stream: q.Stream, log: q.Log, limit: q.Limit, cursor: q.Cursor, dialect: dialect(q),
+		})
+	}
+	p, err := a.planHistory(r.Context(), uid, q)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if q.Aggregated() {
+		return a.writeBuckets(w, r, p)
+	}
+	return a.writeSeries(w, r, p)
+}
+
+func dialect(q api.HistoryQuery) api.Dialect {
+	if q.NaN {
+		return api.DialectNaN
+	}
+	return api.DialectJSON
+}
+
+// historyPlan is a query with its holes filled in.
+type historyPlan struct {
+	uid         logdb.MeterUID
+	q           api.HistoryQuery
+	zone        *time.Location
+	first, last logdb.Millis
+	choice      *analysis.Choice // nil: nothing was ever recorded
+	limits      api.LimitSummary
+}
+
+func (a *API) planHistory(ctx context.Context, uid logdb.MeterUID, q api.HistoryQuery) (*historyPlan, error) {
+	p := &historyPlan{uid: uid, q: q, first: q.From, last: q.To, zone: time.UTC}
+	if q.Zone != api.ZoneUTC {
+		p.zone = a.siteZone(ctx, uid)
+	}
+	series, err := a.Logs.Series(ctx, uid)
+	if err != nil {
+		return nil, err
+	}
+	if p.limits, err = a.limitSummary(ctx, uid, logdb.KindHistorical, q.From, orEnd(q.To)); err != nil {
+		return nil, err
+	}
+	if !p.fillRange(series) {
+		return p, nil
+	}
+	if q.Cursor != "" {
+		if p.first, err = parseTimeCursor(q.Cursor); err != nil || p.first >= p.last {
+			return nil, errCursor
+		}
+	}
+	ask := analysis.Query{Meter: uid, Channels: q.Channels, First: p.first, Last: p.last, Zone: p.zone, Log: q.Log}
+	if !q.Stream.IsZero() {
+		ask.Stream = &q.Stream
+	}
+	p.choice, err = analysis.Choose(ctx, a.Logs, ask)
+	return p, err
+}
+
+// fillRange replaces an open end by that of the data and reports whether anything is left.
+func (p *historyPlan) fillRange(series []logdb.Series) bool {
+	if len(series) == 0 {
+		return false
+	}
+	first, last := series[0].First, series[0].Last
+	for _, s := range series {
+		first, last = min(first, s.First), max(last, s.Last)
+	}
+	if p.first == 0 {
+		p.first = first
+	}
+	if p.last == 0 {
+		p.last = last + 1
+	}
+	return p.first < p.last
+}
+
+// siteZone is the zone of the meter's days; UTC while its settings are unknown.
+func (a *API) siteZone(ctx context.Context, uid logdb.MeterUID) *time.Location {
+	s, err := a.Logs.Settings(ctx, uid)
+	if err != nil {
+		return time.UTC
+	}
+	zone, err := time.LoadLocation(s.Zone)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
+func (p *historyPlan) head() api.SeriesHead {
+	h := api.SeriesHead{Meter: p.uid, Dialect: dialect(p.q)}
+	if p.choice == nil {
+		return h
+	}
+	for _, c := range p.choice.Columns {
+		h.Columns = append(h.Columns, api.SeriesColumn{
+			Key: c.Channel, Unit: logdb.LookupChannel(c.Channel).Unit, Log: c.Log, Stream: c.Stream, Group: c.Group,
+		})
+	}
+	return h
+}
+
+// writeSeries streams every value of the range.
+func (a *API) writeSeries(w http.ResponseWriter, r *http.Request, p *historyPlan) error {
+	out := api.NewSeriesWriter(w, p.head())
+	tail := api.SeriesTail{Limits: p.limits}
+	if p.choice != nil {
+		ids := make([]logdb.SeriesID, len(p.choice.Columns))
+		span := api.Span{First: p.first, Last: p.last}
+		for i, c := range p.choice.Columns {
+			ids[i] = logdb.SeriesID(i + 1)
+			span.Values += c.Values
+		}
+		next, err := out.Copy(r.Context(), p.choice, ids, span, p.q.Limit)
+		if err != nil {
+			return a.cutOff(r, out, err)
+		}
+		if next != 0 {
+			tail.Next = timeCursor(next)
+		}
+	}
+	if err := out.Close(tail); err != nil {
+		return a.cutOff(r, out, err)
+	}
+	return nil
+}
+
+// cutOff ends an answer that went wrong. When a part of it is out, the connection is
+// broken, so that a client can never take the part for the whole.
+func (a *API) cutOff(r *http.Request, out *api.SeriesWriter, err error) error {
+	if !out.Started() {
+		return err
+	}
+	if !errors.Is(err, context.Canceled) {
+		a.log.WarnContext(r.Context(), "cut off an answer", "request_id", requestID(r.Context()), "err", err)
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// writeBuckets answers one record for each part of the range.
+func (a *API) writeBuckets(w http.ResponseWriter, r *http.Request, p *historyPlan) error {
+	head := p.head()
+	head.Interval, head.Zone = p.q.Interval, p.zone.String()
+	edges, err := p.edges()
+	if err != nil {
+		return err
+	}
+	columns := p.bucketColumns(&head)
+	if len(edges)*len(columns) > maxCells {
+		return fault.Newf(fault.TooLarge, "The answer would have more than %d values.", maxCells).WithHint("Ask for longer intervals, fewer channels or a shorter range.")
+	}
+	values := make([][]float64, len(columns))
+	if p.choice != nil {
+		err = p.choice.ReadBuckets(r.Context(), edges, func(column int, b []logdb.Bucket) error {
+			for i, c := range columns {
+				if c.column == column {
+					values[i] = c.values(b)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	out := api.NewSeriesWriter(w, head)
+	row := make([]float64, len(columns))
+	for i := 0; len(columns) > 0 && i < len(edges)-1; i++ {
+		for c := range columns {
+			row[c] = values[c][i]
+		}
+		if err := out.Row(edges[i], row); err != nil {
+			return a.cutOff(r, out, err)
+		}
+	}
+	if err := out.Close(api.SeriesTail{Limits: p.limits}); err != nil {
+		return a.cutOff(r, out, err)
+	}
+	return nil
+}
+
+func (p *historyPlan) edges() ([]logdb.Millis, error) {
+	if p.first >= p.last {
+		return nil, nil
+	}
+	var edges []logdb.Millis
+	var err error
+	if p.q.Buckets > 0 {
+		edges, err = analysis.Buckets(p.q.Buckets, p.first, p.last)
+	} else {
+		var step analysis.Interval
+		if step, err = analysis.ParseInterval(p.q.Interval); err == nil {
+			edges, err = analysis.Edges(p.zone, step, p.first, p.last)
+		}
+	}
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, "The range cannot be cut like that: too many intervals, or an interval that is not known.", err).
+			At("interval").WithHint("For example 15m, 1h, 1d or 1mo, and at most 200000 of them.")
+	}
+	return edges, nil
+}
+
+// bucketColumn is one aggregate of one channel.
+type bucketColumn struct {
+	column int
+	agg    string
+}
+
+// bucketColumns replaces the columns of head by one for each channel and aggregate.
+func (p *historyPlan) bucketColumns(head *api.SeriesHead) []bucketColumn {
+	var out []bucketColumn
+	var columns []api.SeriesColumn
+	for i, c := range head.Columns {
+		aggs := p.q.Aggs
+		if len(aggs) == 0 {
+			aggs = []string{logdb.LookupChannel(c.Key).Agg.String()}
+		}
+		for _, agg := range aggs {
+			c.Agg = agg
+			if agg == "count" {
+				c.Unit = ""
+			}
+			columns = append(columns, c)
+			out = append(out, bucketColumn{i, agg})
+		}
+	}
+	head.Columns = columns
+	return out
+}
+
+func (c bucketColumn) values(buckets []logdb.Bucket) []float64 {
+	out := make([]float64, len(buckets))
+	for i, b := range buckets {
+		out[i] = c.value(b)
+	}
+	return out
+}
+
+func (c bucketColumn) value(b logdb.Bucket) float64 {
+	switch {
+	case c.agg == "count":
+		return float64(b.Count)
+	case b.Count == 0:
+		return math.NaN()
+	}
+	switch c.agg {
+	case "min":
+		return b.Min
+	case "max":
+		return b.Max
+	case "sum":
+		return b.Sum
+	case "first":
+		return b.First
+	case "last":
+		return b.Last
+	}
+	return b.Mean()
+}

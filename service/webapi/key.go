@@ -1,0 +1,53 @@
+package webapi
+
+import (
+	"context"
+
+	"metermanager/rpc/api"
+	"metermanager/rpc/permission"
+	"metermanager/service/cloud/account"
+)
+
+func (a *API) keys(ctx context.Context, c caller, _ *none) (*api.KeysAnswer, error) {
+	keys, err := a.Accounts.Keys(ctx, c.Principal)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.KeysAnswer{Keys: []api.Key{}}
+	for _, k := range keys {
+		out.Keys = append(out.Keys, keyDocument(k))
+	}
+	return out, nil
+}
+
+func keyDocument(k account.Key) api.Key {
+	return api.Key{ID: string(k.ID), Name: k.Name, Permissions: k.Permissions, Meter: k.Meter, Created: k.Created, LastUsed: k.LastUsed}
+}
+
+type createKeyInput struct{ Body api.CreateKeyRequest }
+
+func (a *API) createKey(ctx context.Context, c caller, in *createKeyInput) (*api.CreateKeyAnswer, error) {
+	if in.Body.Meter != "" {
+		if _, err := a.Meters.Access(ctx, c.Principal, permission.UsersManage, in.Body.Meter); err != nil {
+			return nil, err
+		}
+	}
+	k, secret, err := a.Accounts.CreateKey(ctx, c.Principal, account.NewKey{
+		Name: in.Body.Name, Permissions: in.Body.Permissions, Meter: in.Body.Meter,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.CreateKeyAnswer{Key: keyDocument(k), Secret: secret}, nil
+}
+
+type keyInput struct {
+	ID account.KeyID `path:"key_id" maxLength:"64"`
+}
+
+func (a *API) revokeKey(ctx context.Context, c caller, in *keyInput) (*done, error) {
+	if err := a.Accounts.RevokeKey(ctx, c.Principal, in.ID); err != nil {
+		return nil, err
+	}
+	return &done{true}, nil
+}

@@ -1,0 +1,82 @@
+package webapi
+
+import (
+	"context"
+
+	"metermanager/rpc/api"
+	"metermanager/rpc/fault"
+	"metermanager/service/cloud/account"
+)
+
+type loginInput struct{ Body api.LoginRequest }
+
+func (a *API) login(ctx context.Context, c caller, in *loginInput) (*api.LoginAnswer, error) {
+	got, err := a.Accounts.Login(ctx, account.Login{User: in.Body.User, Password: in.Body.Password, Address: c.request.address})
+	if err != nil {
+		return nil, err
+	}
+	return a.loggedIn(ctx, c, got, in.Body.Cookie)
+}
+
+func (a *API) loggedIn(ctx context.Context, c caller, got account.LoggedIn, cookie bool) (*api.LoginAnswer, error) {
+	customer, _, err := a.Accounts.CustomerOf(ctx, got.Principal)
+	if err != nil {
+		return nil, err
+	}
+	if cookie {
+		age := int((got.Expires.Time().Sub(a.cfg.Now())).Seconds())
+		c.request.cookies = append(c.request.cookies, c.request.sessionCookie(got.Token, max(age, 1)))
+	}
+	return &api.LoginAnswer{
+		Token: got.Token, Expires: got.Expires, User: got.Principal.Name, Customer: customer.Name, Permissions: got.Principal.Permissions,
+	}, nil
+}
+
+// done is the answer of what only succeeds.
+type done struct {
+	OK bool `json:"ok"`
+}
+
+func (a *API) logout(ctx context.Context, c caller, _ *none) (*done, error) {
+	if c.request.token != "" {
+		if err := a.Accounts.Logout(ctx, c.request.token); err != nil {
+			return nil, err
+		}
+	}
+	c.request.cookies = append(c.request.cookies, c.request.sessionCookie("", -1))
+	return &done{true}, nil
+}
+
+func (a *API) user(ctx context.Context, c caller, _ *none) (*userAnswer, error) {
+	if !c.Known() {
+		return nil, fault.New(fault.Unauthenticated, "Nobody is logged in.")
+	}
+	out := &userAnswer{UserAnswer: api.UserAnswer{KeyID: string(c.Key), Permissions: c.Permissions, Meter: c.Meter}}
+	if c.User != "" {
+		out.User = c.Name
+	}
+	if c.Customer == "" { // the key of a meter that is nobody's yet
+		return out, nil
+	}
+	customer, key, err := a.Accounts.CustomerOf(ctx, c.Principal)
+	out.Customer, out.CustomerKey = customer.Name, key
+	return out, err
+}
+
+// userAnswer adds the customer key, which the users of a customer may see again.
+type userAnswer struct {
+	api.UserAnswer
+	CustomerKey string `json:"customer_key,omitempty" doc:"Joins meters to the customer; shown to its users"`
+}
+
+type setupInput struct{ Body api.SetupRequest }
+
+func (a *API) setup(ctx context.Context, c caller, in *setupInput) (*api.LoginAnswer, error) {
+	got, err := a.Accounts.SetUp(ctx, account.Setup{
+		Token: in.Body.Token, User: in.Body.User, Password: in.Body.Password, Address: c.request.address,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a.loggedIn(ctx, c, got, false)
+}

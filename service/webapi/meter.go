@@ -1,0 +1,113 @@
+package webapi
+
+import (
+	"context"
+	"fmt"
+
+	"metermanager/logdb"
+	"metermanager/rpc/api"
+	"metermanager/rpc/permission"
+	"metermanager/service/cloud/registry"
+)
+
+type registerInput struct{ Body api.RegisterRequest }
+
+func (a *API) register(ctx context.Context, c caller, in *registerInput) (*api.RegisterAnswer, error) {
+	p := c.Principal
+	if !p.Known() && in.Body.APIKey != "" {
+		var err error
+		if p, err = a.Accounts.Authenticate(ctx, in.Body.APIKey); err != nil {
+			return nil, err
+		}
+	}
+	got, err := a.Meters.Register(ctx, p, registry.Registration{
+		Settings: in.Body.Settings, Claim: in.Body.Claim, CustomerKey: in.Body.CustomerKey,
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &api.RegisterAnswer{
+		MeterUID: got.Meter.UID, Registered: api.RegisteredKnown, APIKey: got.APIKey, ClaimCode: got.ClaimCode, Settings: got.Meter.Settings,
+	}
+	if got.New {
+		out.Registered = api.RegisteredNew
+	}
+	return out, nil
+}
+
+func (a *API) meters(ctx context.Context, c caller, _ *none) (*api.MetersAnswer, error) {
+	list, err := a.Meters.Meters(ctx, c.Principal)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.MetersAnswer{Meters: []api.Meter{}}
+	for _, m := range list {
+		doc, err := a.meterDocument(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		out.Meters = append(out.Meters, *doc)
+	}
+	return out, nil
+}
+
+// meterInput is the meter of a path.
+type meterInput struct {
+	UID logdb.MeterUID `path:"meter_uid" maxLength:"200" doc:"UID of the meter"`
+}
+
+func (a *API) meter(ctx context.Context, c caller, in *meterInput) (*api.Meter, error) {
+	m, err := a.Meters.Meter(ctx, c.Principal, in.UID)
+	if err != nil {
+		return nil, err
+	}
+	return a.meterDocument(ctx, m)
+}
+
+func (a *API) meterDocument(ctx context.Context, m registry.Meter) (*api.Meter, error) {
+	out := &api.Meter{
+		UID: m.UID, Enabled: m.Enabled, Customer: string(m.Customer), Created: m.Created, Settings: m.Settings, LastPush: a.Push.LastPush(m.UID),
+	}
+	series, err := a.Logs.Series(ctx, m.UID)
+	if err != nil {
+		return nil, fmt.Errorf("list series of meter %s: %w", m.UID, err)
+	}
+	for _, s := range series {
+		out.LastData = max(out.LastData, s.Last)
+	}
+	return out, nil
+}
+
+func (a *API) removeMeter(ctx context.Context, c caller, in *meterInput) (*done, error) {
+	if err := a.Meters.Remove(ctx, c.Principal, in.UID); err != nil {
+		return nil, err
+	}
+	return &done{true}, nil
+}
+
+type settingsInput struct {
+	meterInput
+	Body struct {
+		logdb.Settings
+		Enabled *bool `json:"enabled,omitempty" doc:"Whether the meter's data can be read; needs meters_manage"`
+	}
+}
+
+func (a *API) putSettings(ctx context.Context, c caller, in *settingsInput) (*api.Meter, error) {
+	if in.Body.Enabled != nil {
+		if _, err := a.Meters.Access(ctx, c.Principal, permission.MetersManage, in.UID); err != nil {
+			return nil, err
+		}
+	}
+	m, err := a.Meters.PutSettings(ctx, c.Principal, in.UID, in.Body.Settings)
+	if err != nil {
+		return nil, err
+	}
+	if in.Body.Enabled != nil {
+		if err := a.Meters.SetEnabled(ctx, c.Principal, in.UID, *in.Body.Enabled); err != nil {
+			return nil, err
+		}
+		m.Enabled = *in.Body.Enabled
+	}
+	return a.meterDocument(ctx, m)
+}

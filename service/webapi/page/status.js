@@ -1,0 +1,364 @@
+"use strict";
+(() => {
+  const names = JSON.parse(document.getElementById("names").textContent);
+  const kindNames = { historical: "Historical", waveform: "Waveforms", system: "System events", limits: "Limit events", pq: "PQ events" };
+  const stateNames = {
+    idle: ["good", "Idle"], reading: ["busy", "Reading"], retrieving: ["busy", "Retrieving"], receiving: ["good", "Receiving"],
+    unreachable: ["bad", "Unreachable"], paused: ["off", "Paused"], waiting: ["off", "Waiting"], disabled: ["off", "Disabled"],
+    off: ["off", "Switched off"], working: ["busy", "Working"], not_registered: ["off", "Not registered"],
+    uploading: ["busy", "Uploading"], up_to_date: ["good", "Up to date"], parked: ["bad", "Parked after errors"],
+  };
+  const every = 5000;
+  const state = { timer: 0, last: 0, zones: new Map(), zonesAt: 0, open: new Set(), shown: "" };
+  const $ = (id) => document.getElementById(id);
+
+  // el makes an element; text only ever enters as text.
+  function el(tag, props, ...children) {
+    const e = document.createElement(tag);
+    for (const [k, v] of Object.entries(props || {})) {
+      if (v === undefined || v === null || v === false) continue;
+      if (k === "class") e.className = v; else e.setAttribute(k, v === true ? "" : v);
+    }
+    for (const c of children.flat()) if (c !== null && c !== undefined && c !== "") e.append(c);
+    return e;
+  }
+
+  function show(id) {
+    for (const part of ["loading", "setup", "login", "node"]) $(part).hidden = part !== id;
+    if (id === "login" && state.shown !== "login") $("name").focus();
+    state.shown = id;
+  }
+
+  async function call(method, path, body) {
+    const answer = await fetch(path, {
+      method, credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(20000),
+      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const text = await answer.text();
+    let doc = null;
+    try { doc = text ? JSON.parse(text) : null; } catch { doc = null; }
+    if (!answer.ok) {
+      const problem = new Error((doc && (doc.detail || doc.title)) || "The node answered with status " + answer.status + ".");
+      problem.status = answer.status;
+      problem.hint = (doc && doc.hint) || "";
+      throw problem;
+    }
+    return doc;
+  }
+
+  const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+  const count = (n) => whole.format(n).replaceAll(",", "\u202f");
+
+  function bytes(n) {
+    const units = ["B", "KB", "MB", "GB", "TB"];
+    let i = 0;
+    while (n >= 1000 && i < units.length - 1) { n /= 1000; i++; }
+    return (i === 0 ? n : n.toPrecision(3)) + "\u00a0" + units[i];
+  }
+
+  // time prints an instant in a zone, with the zone's name behind it.
+  function time(ms, zone) {
+    if (!ms) return "";
+    const options = { timeZone: zone || "UTC", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "shortOffset" };
+    let parts;
+    try { parts = new Intl.DateTimeFormat("en-GB", options).formatToParts(new Date(ms)); }
+    catch { options.timeZone = "UTC"; parts = new Intl.DateTimeFormat("en-GB", options).formatToParts(new Date(ms)); }
+    const p = Object.fromEntries(parts.map((x) => [x.type, x.value]));
+    return `${p.year}-${p.month}-${p.day} ${p.hour}:${p.minute}:${p.second} ${p.timeZoneName.replace("GMT", "UTC").replace("-", "\u2212")}`;
+  }
+
+  function ago(ms, now) {
+    const s = Math.round((now - ms) / 1000);
+    if (!ms) return "";
+    if (s < -90) return "in " + span(-s);
+    if (s < 5) return "just now";
+    return span(s) + " ago";
+  }
+
+  function span(s) {
+    if (s < 120) return s + " s";
+    if (s < 7200) return Math.round(s / 60) + " min";
+    if (s < 172800) return Math.round(s / 3600) + " h";
+    return Math.round(s / 86400) + " days";
+  }
+
+  function when(ms, zone, now) {
+    return ms ? el("span", { title: time(ms, "UTC") }, time(ms, zone), " ", el("span", { class: "quiet" }, "(" + ago(ms, now) + ")")) : el("span", { class: "quiet" }, "never");
+  }
+
+  function badge(word) {
+    const [cls, text] = stateNames[word] || ["off", word || "Unknown"];
+    return el("span", { class: "state " + cls }, el("span", { class: "dot", "aria-hidden": "true" }), text);
+  }
+
+  // value prints a measured value with 4 digits; ratios other than the power factor in percent.
+  function value(v) {
+    const x = v.value;
+    if (x === null || x === undefined) return "\u2013";
+    const digits = (n) => {
+      const a = Math.abs(n);
+      return n.toFixed(a >= 1000 ? 0 : a >= 100 ? 1 : a >= 10 ? 2 : 3).replace("-", "\u2212");
+    };
+    if (!v.unit) return v.chan_key.startsWith("thd.") ? digits(100 * x) + "\u00a0%" : digits(x);
+    let n = x, prefix = "";
+    if (["W", "var", "VA", "Wh", "varh", "VAh"].includes(v.unit)) {
+      const a = Math.abs(x);
+      if (a >= 1e6) { n = x / 1e6; prefix = "M"; } else if (a >= 1e3) { n = x / 1e3; prefix = "k"; }
+    }
+    return digits(n) + "\u00a0" + prefix + v.unit;
+  }
+
+  function tiles(s) {
+    const now = s.now_ms, meters = s.meters || [];
+    let records = 0, bad = 0;
+    for (const m of meters) {
+      if (m.state === "unreachable") bad++;
+      for (const l of m.logs || []) records += l.records || 0;
+    }
+    const tile = (label, main, sub, cls) => el("div", { class: "tile" }, el("h3", {}, label), el("b", { class: cls }, main), el("span", { class: "quiet small" }, sub));
+    const out = [
+      tile("Meters", count(meters.length), bad ? bad + " unreachable" : meters.length ? "all answer or upload" : "none yet", bad ? "bad-text" : ""),
+      tile("Records kept", count(records), "of all five logs"),
+    ];
+    if (s.sync) {
+      const pending = s.sync.pending || 0;
+      out.push(tile("Waiting for the cloud", s.sync.enabled ? count(pending) : "off", s.sync.enabled ? (pending ? "records not yet decided there" : "everything is there") : "cloud sync is switched off"));
+    }
+    const disk = s.disk || {};
+    out.push(tile("Data on disk", bytes(disk.used_bytes || 0), disk.free_bytes ? bytes(disk.free_bytes) + " free" : ""));
+    out.push(tile("Running for", span(Math.max(0, Math.round((now - s.started_ms) / 1000))), "since " + time(s.started_ms, "UTC")));
+    $("tiles").replaceChildren(...out);
+  }
+
+  function lastOf(m) {
+    return Math.max(0, ...(m.logs || []).map((l) => l.last_ms || 0));
+  }
+
+  function logTable(m, zone, now) {
+    const rows = (m.logs || []).map((l) => el("tr", {},
+      el("td", {}, (kindNames[l.kind] || l.kind) + (l.log ? " " + (l.log + 1) : "")),
+      el("td", { class: "num" }, count(l.records || 0)),
+      el("td", { class: "when" }, l.first_ms ? time(l.first_ms, zone) : ""),
+      el("td", { class: "when" }, l.last_ms ? when(l.last_ms, zone, now) : ""),
+      el("td", {}, l.note ? el("span", { class: "mark-warn" }, "! " + l.note) : "")));
+    if (!rows.length) return el("p", { class: "quiet" }, "No records yet.");
+    return el("div", { class: "scroll" }, el("table", {},
+      el("thead", {}, el("tr", {}, ...[["Log"], ["Records", "num"], ["First"], ["Last"], [""]].map(([t, c]) => el("th", { class: c, scope: "col" }, t)))),
+      el("tbody", {}, ...rows)));
+  }
+
+  function values(m, zone, now) {
+    const latest = m.latest;
+    if (!latest || !(latest.values || []).length) return el("p", { class: "quiet" }, "No present values. They appear when the meter is read or posts them.");
+    const order = Object.keys(names);
+    const rank = (v) => { const i = order.indexOf(v.chan_key); return i < 0 ? 9999 : i; };
+    const list = [...latest.values].sort((a, b) => rank(a) - rank(b) || (a.chan_key < b.chan_key ? -1 : 1));
+    return el("div", { class: latest.stale ? "stale" : "" },
+      el("p", { class: "quiet small" }, latest.stale ? "Old values, read " : "Read ", when(latest.time_ms, zone, now)),
+      el("div", { class: "values" }, ...list.map((v) => el("div", { class: "value", title: v.chan_key }, el("span", {}, names[v.chan_key] || v.chan_key), el("span", {}, value(v))))));
+  }
+
+  function details(m, zone, now) {
+    const pairs = [];
+    const pair = (k, v) => { if (v) pairs.push(el("div", {}, el("dt", {}, k), el("dd", {}, v))); };
+    pair("Read at", m.address ? m.address + (m.unit ? ", unit " + m.unit : "") : "");
+    pair("Profile", m.profile);
+    pair("Zone", zone);
+    pair("Last contact", m.last_ok_ms ? when(m.last_ok_ms, zone, now) : "");
+    pair("Next retrieval", m.next_ms ? when(m.next_ms, zone, now) : "");
+    pair("Clock", m.clock_drift_ms === undefined ? "" : drift(m.clock_drift_ms));
+    pair("Events without an end yet", m.open_events ? String(m.open_events) : "");
+    pair("Cloud", m.cloud ? badge(m.cloud.state) : "");
+    pair("Waiting for the cloud", m.cloud && m.cloud.pending ? count(m.cloud.pending) + " records" : "");
+    pair("Meter UID", m.meter_uid);
+    return el("dl", { class: "pairs" }, ...pairs);
+  }
+
+  function drift(ms) {
+    const s = Math.abs(ms) / 1000;
+    return s < 1 ? "right" : span(Math.round(s)) + (ms > 0 ? " fast" : " slow");
+  }
+
+  function unverified(m) {
+    const list = m.unverified || [];
+    return list.length ? el("p", { class: "small" }, el("span", { class: "mark-warn" }, "! unverified"), " The profile took this from inference, not from a document: " + list.join(", ") + ".") : "";
+  }
+
+  function meter(m, now) {
+    const zone = state.zones.get(m.meter_uid) || "UTC";
+    const notes = (m.logs || []).filter((l) => l.note).length;
+    const total = (m.logs || []).reduce((n, l) => n + (l.records || 0), 0);
+    const last = lastOf(m);
+    const d = el("details", { class: "card meter", open: state.open.has(m.meter_uid) },
+      el("summary", {},
+        el("span", {}, el("span", { class: "name" }, m.name || m.serial || m.meter_uid), el("br"), el("span", { class: "quiet small" }, [m.type, m.serial].filter(Boolean).join(" \u00b7 "))),
+        badge(m.state),
+        el("span", { class: "when small" }, last ? el("span", {}, "Last record ", time(last, zone), el("br"), el("span", { class: "quiet" }, ago(last, now))) : el("span", { class: "quiet" }, "No records yet")),
+        el("span", { class: "rest small" }, count(total) + " records ", notes ? el("span", { class: "mark-warn", title: "Open the meter to see what limits kept out" }, "!") : "")),
+      el("div", { class: "inner" },
+        m.last_error ? el("p", { class: "error" }, m.last_error, m.error_since_ms ? el("span", { class: "quiet" }, " since " + time(m.error_since_ms, zone)) : "") : "",
+        el("div", {}, el("h3", {}, "Present values"), values(m, zone, now)),
+        el("div", {}, el("h3", {}, "Logs"), logTable(m, zone, now)),
+        el("div", {}, el("h3", {}, "Meter"), details(m, zone, now), unverified(m))));
+    d.addEventListener("toggle", () => { if (d.open) state.open.add(m.meter_uid); else state.open.delete(m.meter_uid); });
+    return d;
+  }
+
+  function meters(s) {
+    const list = s.meters || [];
+    $("meters-note").textContent = list.length ? "times in each meter's zone" : "";
+    if (!list.length) {
+      $("meters").replaceChildren(el("div", { class: "card empty" }, el("p", {}, "No meters yet."),
+        el("p", {}, "Add one that this node reads with ", el("code", {}, "metermanager meter add"), ", or let a meter or another manager register here with a key.")));
+      return;
+    }
+    if (!state.shownMeters && list.length <= 3) list.forEach((m) => state.open.add(m.meter_uid));
+    state.shownMeters = true;
+    $("meters").replaceChildren(...list.map((m) => meter(m, s.now_ms)));
+  }
+
+  function actionText(a) {
+    const word = { upload: "Upload", register: "Register", server_sync: "Compare with the cloud", refresh_scan: "Refresh scan" }[a.action] || a.action;
+    return word + (a.name || a.meter_uid ? " \u00b7 " + (a.name || a.meter_uid) : "");
+  }
+
+  function history(list, now) {
+    if (!list.length) return el("p", { class: "quiet" }, "Nothing has been done yet.");
+    return el("div", { class: "scroll" }, el("table", {},
+      el("thead", {}, el("tr", {}, ...["Started", "Action", "Result", "Took", ""].map((t) => el("th", { scope: "col" }, t)))),
+      el("tbody", {}, ...list.map((a) => el("tr", {},
+        el("td", { class: "when" }, time(a.started_ms || a.queued_ms, "UTC")), el("td", {}, actionText(a)),
+        el("td", { class: a.result === "failed" ? "bad-text" : "" }, a.result || ""), el("td", { class: "when" }, a.duration_ms === undefined ? "" : a.duration_ms < 1000 ? a.duration_ms + " ms" : (a.duration_ms / 1000).toFixed(1) + " s"),
+        el("td", {}, a.error || a.detail || ""))))));
+  }
+
+  function sync(s, past) {
+    $("sync").hidden = !s.sync;
+    if (!s.sync) return;
+    const y = s.sync, now = s.now_ms;
+    $("sync-note").textContent = y.enabled && y.host ? "to " + y.host : "";
+    if (!y.enabled) {
+      $("sync-body").replaceChildren(el("div", { class: "card empty" }, el("p", {}, "Cloud sync is switched off. What meters record is kept here."),
+        el("p", {}, "Switch it on with ", el("code", {}, "metermanager rpc cloud.enable USER PASSWORD"), ".")));
+      return;
+    }
+    const pairs = [];
+    const pair = (k, v) => { if (v !== "" && v !== undefined) pairs.push(el("div", {}, el("dt", {}, k), el("dd", {}, v))); };
+    pair("State", badge(y.state));
+    pair("Now", y.current ? actionText(y.current) : "nothing");
+    pair("Queue", (y.queue || []).length ? y.queue.length + " waiting" : "empty");
+    pair("Actions", `${count(y.succeeded || 0)} succeeded, ${count(y.failed || 0)} failed, ${count(y.skipped || 0)} skipped`);
+    pair("Last contact", when(y.last_contact_ms, "UTC", now));
+    if (y.next_try_ms) pair("Next try", when(y.next_try_ms, "UTC", now));
+    const card = el("div", { class: "card" }, el("dl", { class: "pairs" }, ...pairs),
+      y.last_error ? el("p", { class: "error" }, y.last_error) : "");
+    const perMeter = (y.meters || []).map((m) => {
+      const end = (m.logs || []).reduce((n, l) => n + (l.journal_end || 0), 0), decided = (m.logs || []).reduce((n, l) => n + (l.decided || 0), 0);
+      const skipped = (m.logs || []).reduce((n, l) => n + (l.skipped || 0), 0), reduced = (m.logs || []).reduce((n, l) => n + (l.reduced || 0), 0);
+      const share = end ? Math.min(100, Math.floor(100 * decided / end)) : 0;
+      const bar = el("i");
+      bar.style.width = share + "%";
+      return el("tr", {}, el("td", {}, m.name || m.meter_uid), el("td", {}, badge(m.state)),
+        el("td", {}, end ? el("span", {}, share + " % of " + count(end), el("span", { class: "track", "aria-hidden": "true" }, bar)) : el("span", { class: "quiet" }, "nothing to send")),
+        el("td", { class: "num" }, count(m.pending || 0)),
+        el("td", {}, skipped ? el("span", { class: "mark-warn" }, "! " + count(skipped) + " skipped by limits") : "", reduced ? el("span", { class: "quiet small" }, " " + count(reduced) + " combined into minutes") : "", m.last_error ? el("div", { class: "bad-text small" }, m.last_error) : ""));
+    });
+    const meterCard = perMeter.length ? el("div", { class: "card scroll" }, el("h3", {}, "Meters"), el("table", {},
+      el("thead", {}, el("tr", {}, ...["Meter", "State", "Decided by the cloud", "Waiting", ""].map((t, i) => el("th", { class: i === 3 ? "num" : "", scope: "col" }, t)))), el("tbody", {}, ...perMeter))) : "";
+    const queue = (y.queue || []).length ? el("div", { class: "card" }, el("h3", {}, "Queue"), el("ol", { class: "small" }, ...y.queue.slice(0, 20).map((a) => el("li", {}, actionText(a))))) : "";
+    $("sync-body").replaceChildren(...[card, meterCard, queue, past ? el("div", { class: "card" }, el("h3", {}, "History"), history(past, now)) : ""].filter((x) => x !== ""));
+  }
+
+  function warnings(s) {
+    const list = s.warnings || [];
+    $("warnings").hidden = !list.length;
+    $("warning-list").replaceChildren(...list.map((w) => el("li", {}, w)));
+  }
+
+  function banner(text) {
+    $("banner").hidden = !text;
+    $("banner").textContent = text || "";
+  }
+
+  async function zones() {
+    if (Date.now() - state.zonesAt < 60000) return;
+    try {
+      const doc = await call("GET", "/api/v1/meters");
+      for (const m of doc.meters || []) state.zones.set(m.meter_uid, (m.settings || {}).time_zone || "UTC");
+      state.zonesAt = Date.now();
+    } catch { /* without the zones the times stand in UTC, and say so */ }
+  }
+
+  async function past(s) {
+    if (!s.sync || !s.sync.enabled) return null;
+    try { return ((await call("POST", "/api/v1/rpc/cloud.sync.history", { limit: 20 })).result || {}).actions || []; }
+    catch { return null; }
+  }
+
+  async function refresh() {
+    clearTimeout(state.timer);
+    try {
+      const s = await call("GET", "/api/v1/status");
+      await zones();
+      const actions = await past(s);
+      state.last = Date.now();
+      show("node");
+      tiles(s); warnings(s); meters(s); sync(s, actions);
+      $("version").textContent = s.version || "";
+      $("where").textContent = location.host;
+      $("logout").hidden = false;
+      banner("");
+    } catch (e) {
+      if (e.status === 401) { await anonymous(); return; }
+      if (e.status === 403) banner("This login may not see the state of the node. " + e.message);
+      else banner(state.last ? "Not up to date: the node has not answered for " + span(Math.round((Date.now() - state.last) / 1000)) + ". What you see is old." : "The node does not answer. Trying again.");
+    }
+    clock();
+    state.timer = setTimeout(refresh, document.hidden ? 6 * every : every);
+  }
+
+  function clock() {
+    $("updated").textContent = state.last ? "updated " + time(state.last, Intl.DateTimeFormat().resolvedOptions().timeZone) : "";
+  }
+
+  async function anonymous() {
+    $("logout").hidden = true;
+    $("user").textContent = "";
+    try {
+      const ready = await fetch("/readyz", { cache: "no-store" });
+      const doc = await ready.json();
+      if ((doc.problems || []).some((p) => p.includes("set up"))) { show("setup"); state.timer = setTimeout(refresh, every); return; }
+    } catch { /* the login form says the rest */ }
+    show("login");
+  }
+
+  async function who() {
+    try { $("user").textContent = (await call("GET", "/api/v1/user")).user || ""; } catch { $("user").textContent = ""; }
+  }
+
+  $("login").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = $("login").querySelector("button"), error = $("login-error");
+    button.disabled = true;
+    error.hidden = true;
+    try {
+      await call("POST", "/api/v1/login", { user: $("name").value, password: $("password").value, cookie: true });
+      $("password").value = "";
+      await Promise.all([who(), refresh()]);
+    } catch (e) {
+      error.textContent = [e.status ? e.message : "The node does not answer.", e.hint].filter(Boolean).join(" ");
+      error.hidden = false;
+    }
+    button.disabled = false;
+  });
+  $("logout").addEventListener("click", async () => {
+    try { await call("POST", "/api/v1/logout"); } catch { /* the session ends by itself */ }
+    state.last = 0;
+    state.shownMeters = false;
+    refresh();
+  });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && state.shown === "node") refresh(); });
+  who();
+  refresh();
+})();

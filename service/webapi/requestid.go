@@ -1,0 +1,5 @@
+package webapi
+
+import "context"
+
+func requestID(context.Context) string { return "" }

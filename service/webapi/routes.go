@@ -1,0 +1,168 @@
+package webapi
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"metermanager/rpc/api"
+	"metermanager/rpc/fault"
+	"metermanager/rpc/permission"
+	"metermanager/service/cloud/account"
+)
+
+// routes registers every handler. The table of rpc/api says what each is called, which path
+// it has and which permission it needs.
+func (a *API) routes() error {
+	r := &registrar{a: a}
+	typed(r, api.OpLive, a.live)
+	typed(r, api.OpReady, a.ready)
+	typed(r, api.OpVersion, a.version)
+	r.raw(api.OpHome, a.home, answers{media: "text/html"})
+	r.raw(api.OpSetupPage, a.setupPage, answers{media: "text/html"})
+	r.raw(api.OpOpenAPI, a.openAPI, answers{media: "application/json"})
+
+	typed(r, api.OpSetup, a.setup)
+	typed(r, api.OpLogin, a.login)
+	typed(r, api.OpLogout, a.logout)
+	typed(r, api.OpUser, a.user)
+	typed(r, api.OpKeys, a.keys)
+	typed(r, api.OpCreateKey, a.createKey)
+	typed(r, api.OpRevokeKey, a.revokeKey)
+
+	typed(r, api.OpRegister, a.register)
+	typed(r, api.OpMeters, a.meters)
+	typed(r, api.OpMeter, a.meter)
+	typed(r, api.OpRemoveMeter, a.removeMeter)
+	typed(r, api.OpPutSettings, a.putSettings)
+	typed(r, api.OpChannels, a.channels)
+	typed(r, api.OpRealtime, a.realtime)
+	typed(r, api.OpPostRealtime, a.postRealtime)
+
+	r.raw(api.OpUpload, a.upload, answers{body: reflect.TypeFor[api.UploadAnswer]()})
+	r.raw(api.OpPush, a.upload, answers{body: reflect.TypeFor[api.UploadAnswer]()})
+	r.raw(api.OpHistory, a.history, answers{media: "application/json", query: historyParams})
+	r.raw(api.OpEvents, a.events, answers{media: "application/json", query: eventParams})
+	r.raw(api.OpRecording, a.recording, answers{media: "application/json"})
+	typed(r, api.OpStreams, a.streams)
+	typed(r, api.OpDigests, a.digests)
+	typed(r, api.OpForget, a.forget)
+	typed(r, api.OpClear, a.clear)
+	typed(r, api.OpLimitCounts, a.limitCounts)
+	typed(r, api.OpEventCounts, a.eventCounts)
+
+	r.raw(api.OpStatus, a.status, answers{body: reflect.TypeFor[api.NodeStatus]()})
+	r.raw(api.OpCommand, a.command, answers{body: reflect.TypeFor[api.CommandAnswer]()})
+	return r.err
+}
+
+// registrar collects routes and keeps the first mistake.
+type registrar struct {
+	a   *API
+	err error
+}
+
+func (r *registrar) operation(id string) (api.Operation, *huma.Operation) {
+	op, ok := api.Lookup(id)
+	if !ok && r.err == nil {
+		r.err = fmt.Errorf("route %s stands in no table of operations", id)
+	}
+	if r.a.served[id] && r.err == nil {
+		r.err = fmt.Errorf("route %s has two handlers", id)
+	}
+	r.a.served[id] = true
+	doc := &huma.Operation{
+		OperationID: id, Method: op.Method, Path: op.Path, Summary: op.Summary, Tags: []string{op.Tag},
+		Metadata: map[string]any{"permission": op.Permission.String()}, MaxBodyBytes: maxBody(op),
+	}
+	if op.Permission != permission.Public {
+		doc.Description = "Needs the permission " + op.Permission.String() + "."
+		doc.Security = []map[string][]string{{"token": {}}, {"key": {}}}
+	}
+	return op, doc
+}
+
+// none is the input of a route that takes nothing.
+type none struct{}
+
+// answer is the reply of a typed route.
+type answer[O any] struct {
+	SetCookie    []http.Cookie `header:"Set-Cookie"`
+	CacheControl string        `header:"Cache-Control"`
+	Body         *O
+}
+
+// typed registers a handler whose documents huma decodes, checks and encodes.
+func typed[I, O any](r *registrar, id string, do func(ctx context.Context, c caller, in *I) (*O, error)) {
+	op, doc := r.operation(id)
+	if op.Body == api.BodyJSON && id == api.OpPostRealtime {
+		doc.SkipValidateBody = true // null is an absent value there
+	}
+	if r.err != nil {
+		return
+	}
+	huma.Register(r.a.huma, *doc, func(ctx context.Context, in *I) (*answer[O], error) {
+		c := callerOf(ctx)
+		out, err := do(ctx, c, in)
+		if err != nil {
+			return nil, r.a.problem(ctx, err)
+		}
+		return &answer[O]{SetCookie: c.request.cookies, CacheControl: "no-store", Body: out}, nil
+	})
+}
+
+// answers describes what a raw route answers, for the OpenAPI document.
+type answers struct {
+	media string
+	body  reflect.Type
+	query []param
+}
+
+// param is one query parameter of a raw route.
+type param struct{ name, help string }
+
+// raw registers a handler that reads and writes bodies itself: those that are large, and
+// pages for people. It is in the OpenAPI document like any other.
+func (r *registrar) raw(id string, do func(http.ResponseWriter, *http.Request, caller) error, out answers) {
+	op, doc := r.operation(id)
+	if r.err != nil {
+		return
+	}
+	r.a.describe(doc, op, out)
+	guarded{r.a}.HandleFunc(op.Pattern(), func(w http.ResponseWriter, req *http.Request) {
+		if err := do(w, req, callerOf(req.Context())); err != nil {
+			r.a.writeError(w, req, err)
+		}
+	})
+}
+
+// guarded is the mux as huma sees it: every route that it registers is behind the guard.
+type guarded struct{ a *API }
+
+// HandleFunc registers a handler behind the guard of its operation.
+func (g guarded) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
+	for _, op := range api.Operations() {
+		if op.Pattern() == pattern {
+			g.a.mux.HandleFunc(pattern, g.a.guard(op, handler))
+			return
+		}
+	}
+	// A route outside of the table would have no permission: it stays closed.
+	g.a.mux.HandleFunc(pattern, g.a.unknown)
+}
+
+// ServeHTTP serves one request.
+func (g guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.a.ServeHTTP(w, r) }
+
+func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
+	a.writeError(w, r, fault.New(fault.NotFound, "There is no such path.").WithHint("The paths stand in "+api.Root+"/openapi.json."))
+}
+
+// caller is who asks, and how the request came.
+type caller struct {
+	account.Principal
+	request *request
+}

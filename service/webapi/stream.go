@@ -1,0 +1,117 @@
+package webapi
+
+import (
+	"context"
+
+	"metermanager/logdb"
+	"metermanager/rpc/api"
+	"metermanager/rpc/fault"
+	"metermanager/rpc/permission"
+)
+
+// kindInput is the meter and the kind of log of a path.
+type kindInput struct {
+	meterInput
+	Kind string `path:"kind" maxLength:"32" doc:"historical, waveform, system, limits or pq"`
+}
+
+// log checks that c may do perm with the log.
+func (a *API) logAccess(ctx context.Context, c caller, perm permission.Permission, in kindInput) (logdb.Kind, error) {
+	kind, err := parseKind(in.Kind)
+	if err != nil {
+		return 0, err
+	}
+	_, err = a.Meters.Access(ctx, c.Principal, perm, in.UID)
+	return kind, err
+}
+
+func parseKind(text string) (logdb.Kind, error) {
+	kind, err := logdb.ParseKind(text)
+	if err != nil {
+		return 0, fault.Wrap(fault.NotFound, "There is no such kind of log.", err).At("kind").
+			WithHint("One of historical, waveform, system, limits, pq.")
+	}
+	return kind, nil
+}
+
+func parseStream(text string) (logdb.StreamID, error) {
+	stream, err := logdb.ParseStream(text)
+	if err != nil || stream.IsZero() {
+		return stream, fault.New(fault.Invalid, "A stream is 32 hex digits, a colon and a policy number.").At("stream")
+	}
+	return stream, nil
+}
+
+func (a *API) streams(ctx context.Context, c caller, in *kindInput) (*api.StreamsAnswer, error) {
+	kind, err := a.logAccess(ctx, c, permission.Upload, *in)
+	if err != nil {
+		return nil, err
+	}
+	states, err := a.Logs.Streams(ctx, in.UID, kind)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.StreamsAnswer{MeterUID: in.UID, Kind: kind.String(), Streams: []api.StreamInfo{}}
+	for _, s := range states {
+		out.Streams = append(out.Streams, api.StreamInfoOf(s))
+	}
+	return out, nil
+}
+
+type digestsInput struct {
+	kindInput
+	Stream string `query:"stream" maxLength:"64" doc:"Journal and policy, joined by a colon"`
+}
+
+func (a *API) digests(ctx context.Context, c caller, in *digestsInput) (*api.DigestsAnswer, error) {
+	kind, err := a.logAccess(ctx, c, permission.Upload, in.kindInput)
+	if err != nil {
+		return nil, err
+	}
+	stream, err := parseStream(in.Stream)
+	if err != nil {
+		return nil, err
+	}
+	days, err := a.Logs.Digests(ctx, in.UID, kind, stream)
+	if err != nil {
+		return nil, err
+	}
+	return &api.DigestsAnswer{MeterUID: in.UID, Kind: kind.String(), Stream: stream.String(), Days: api.DigestInfosOf(days)}, nil
+}
+
+type forgetInput struct {
+	kindInput
+	Body api.ForgetRequest
+}
+
+func (a *API) forget(ctx context.Context, c caller, in *forgetInput) (*api.ForgetAnswer, error) {
+	kind, err := a.logAccess(ctx, c, permission.LogsDelete, in.kindInput)
+	if err != nil {
+		return nil, err
+	}
+	stream, err := parseStream(in.Body.Stream)
+	if err != nil {
+		return nil, err
+	}
+	if in.Body.From < logdb.MinTime || in.Body.To <= in.Body.From || in.Body.To > logdb.MaxTime {
+		return nil, fault.New(fault.Invalid, "The range must end after it begins.").At("to")
+	}
+	n, err := a.Logs.Forget(ctx, in.UID, kind, stream, in.Body.From, in.Body.To)
+	if err != nil {
+		return nil, err
+	}
+	a.log.InfoContext(ctx, "removed records to be sent again", "meter", string(in.UID), "kind", kind.String(), "count", n, "user", string(c.User), "key", string(c.Key))
+	return &api.ForgetAnswer{Removed: n}, nil
+}
+
+func (a *API) clear(ctx context.Context, c caller, in *kindInput) (*done, error) {
+	kind, err := a.logAccess(ctx, c, permission.LogsDelete, *in)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.Logs.Clear(ctx, in.UID, kind); err != nil {
+		return nil, err
+	}
+	a.log.InfoContext(ctx, "cleared a log", "meter", string(in.UID), "kind", kind.String(), "user", string(c.User), "key", string(c.Key))
+	return &done{true}, nil
+}

@@ -1,0 +1,108 @@
+package webapi
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"metermanager/logdb"
+	"metermanager/rpc/api"
+	"metermanager/service/cloud/account"
+	"metermanager/service/cloud/ingest"
+	"metermanager/service/cloud/realtime"
+	"metermanager/service/cloud/registry"
+	"metermanager/service/command"
+)
+
+// Parts are what the web API serves. All are needed.
+type Parts struct {
+	Accounts *account.Service
+	Meters   *registry.Registry
+	Push     *ingest.Service
+	Logs     logdb.Store
+	Board    *realtime.Board
+	Commands *command.Table
+	Status   command.StatusSource
+}
+
+// Config sets a web API. The zero value works.
+type Config struct {
+	Version api.VersionAnswer
+	// Ready tells what keeps the node from its work, for people; nil: nothing.
+	Ready func(ctx context.Context) []string
+	// Scan bounds uploads; zero fields take the defaults of rpc/api.
+	Scan   api.ScanLimits
+	Now    func() time.Time
+	Logger *slog.Logger
+}
+
+// API is the web API as an http.Handler.
+type API struct {
+	Parts
+	cfg    Config
+	log    *slog.Logger
+	mux    *http.ServeMux
+	huma   huma.API
+	cross  *http.CrossOriginProtection
+	served map[string]bool // ids of the operations that have a handler
+}
+
+// New returns the web API. It is an error when an operation of api.Operations has no
+// handler here, or the reverse.
+func New(parts Parts, cfg Config) (*API, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Version.API == "" {
+		cfg.Version.API = api.Root
+	}
+	a := &API{
+		Parts: parts, cfg: cfg, log: cfg.Logger, mux: http.NewServeMux(),
+		cross: http.NewCrossOriginProtection(), served: map[string]bool{},
+	}
+	a.huma = humago.New(guarded{a}, a.humaConfig())
+	if err := a.routes(); err != nil {
+		return nil, err
+	}
+	for _, op := range api.Operations() {
+		if !a.served[op.ID] {
+			return nil, fmt.Errorf("operation %s has no handler", op.ID)
+		}
+	}
+	return a, nil
+}
+
+// ServeHTTP serves one request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if _, pattern := a.mux.Handler(r); pattern == "" {
+		a.unknown(w, r)
+		return
+	}
+	a.mux.ServeHTTP(w, r)
+}
+
+// humaConfig avoids what huma would add by itself: a docs page with scripts from
+// elsewhere, a $schema in every answer, values of the request in problem documents.
+func (a *API) humaConfig() huma.Config {
+	c := huma.DefaultConfig("Meter Manager", a.cfg.Version.Version)
+	c.Info.Description = "Log data of meters: the same protocol at a site's manager and at a cloud. " +
+		"Times are milliseconds since 1970 in UTC, values are primary, absent values are null."
+	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "", "", ""
+	c.CreateHooks = nil
+	c.Transformers = []huma.Transformer{hideValues}
+	c.FieldsOptionalByDefault = true
+	c.AllowAdditionalPropertiesByDefault = true
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"token": {Type: "http", Scheme: "bearer", Description: "From POST /api/v1/login."},
+		"key":   {Type: "apiKey", In: "header", Name: keyHeader, Description: "An upload key."},
+	}
+	return c
+}
