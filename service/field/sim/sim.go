@@ -1,0 +1,271 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"metermanager/assets"
+)
+
+// Kind is the sort of meter that is simulated.
+type Kind string
+
+// The kinds.
+const (
+	Shark200 Kind = "shark200" // readings and five kinds of logs
+	SunSpec  Kind = "sunspec"  // readings only: models 1, 203 and 213
+)
+
+// Config says what is simulated. The zero value is a Shark 200 with 60 days of history on a
+// free port of the loopback.
+type Config struct {
+	Listen string // host:port; default "127.0.0.1:0"
+	// SecondListen, when not empty, is the address of a second network card: another COM port of
+	// the same meter. Everything that comes by Listen is COM3, by SecondListen COM4.
+	SecondListen string
+	Kind         Kind   // default Shark200
+	Unit         byte   // Modbus unit id, default 1
+	Seed         uint64 // equal seeds and starts make equal meters
+	Zone         string // IANA name of the meter's clock, default "America/New_York"
+	// Start is the begin of the history, rounded down to an hour. Keep it to get the same records
+	// at the same places after a restart. Zero: as in the State file, else History ago.
+	Start   time.Time
+	History time.Duration // used when Start is zero; default 60 days
+	Name    string        // at most 16 bytes; default "Sim <seed>"
+	Serial  string        // at most 16 bytes; default from the seed
+	Site    Site          // default Site277
+	Energy  EnergyFormat  // default 8 digits, kilo, 2 decimals
+	// EnergyStartWh is what the Wh received counter showed at Start; default 312 MWh. The other
+	// counters start in proportion.
+	EnergyStartWh float64
+	// MaxRecords overrides how many records a log holds, by the meter's log number.
+	MaxRecords map[int]int
+	// RealMemory gives the logs the sizes of the real meter, so that long histories roll over.
+	// Without it they are larger, and ExceedsRealMemory tells.
+	RealMemory bool
+	// NotReadyEvery makes about one of so many log windows need a second reading, as the real
+	// meter does; default 16, negative never.
+	NotReadyEvery int
+	// State is a file for what cannot be computed again, the log retrievals in the system log.
+	// Without it they are forgotten at the end of the process.
+	State    string
+	Profiles fs.FS // default assets.Profiles()
+	Now      func() time.Time
+	Logger   *slog.Logger
+}
+
+// Meter is one simulated meter.
+type Meter struct {
+	cfg    Config
+	site   Site
+	zone   *zone
+	layout *layout
+	model  *model
+	plan   *plan
+	energy *meterEnergy
+	items  []item
+	start  energies // mWh at the begin
+	log    *slog.Logger
+
+	listeners []net.Listener
+	journal   *journal
+
+	waveMu     sync.Mutex
+	waveCached []byte
+	waveIndex  int
+
+	mu       sync.Mutex // guards all below; a meter does one thing at a time
+	logs     []*meterLog
+	history  [3]*historical
+	resets   []energyReset
+	session  *session
+	windows  int64 // read so far: decides which are not ready
+	faults   faults
+	counters Counters
+	conns    map[net.Conn]struct{}
+}
+
+// New makes a meter and opens its port, so that Addr is known; nothing is answered before Run.
+func New(cfg Config) (*Meter, error) {
+	if err := cfg.setDefaults(); err != nil {
+		return nil, fmt.Errorf("simulated meter: %w", err)
+	}
+	m := &Meter{cfg: cfg, site: cfg.Site, log: cfg.Logger, conns: map[net.Conn]struct{}{}}
+	var err error
+	if m.zone, err = newZone(cfg.Zone, cfg.Start); err != nil {
+		return nil, fmt.Errorf("simulated meter: %w", err)
+	}
+	if m.layout, err = readLayout(cfg.Profiles); err != nil {
+		return nil, fmt.Errorf("simulated meter: %w", err)
+	}
+	begin := cfg.Start.UnixMilli()
+	m.model = &model{seed: seed(cfg.Seed), zone: m.zone, site: cfg.Site, begin: begin}
+	m.plan = &plan{
+		seed: seed(cfg.Seed), begin: begin, zone: m.zone, layout: m.layout, limits: limitSettings(cfg.Site),
+		hertz: cfg.Site.NominalHz, perVolt: cfg.Site.NominalVolts / cfg.Site.VoltageFullScale(),
+		amps: func(at int64, d *day) float64 {
+			r := m.model.measure(at-1, d.disturbances)
+			return r.Amps[0] / cfg.Site.CurrentFullScale()
+		},
+	}
+	m.model.plan = m.plan
+	m.energy = &meterEnergy{model: m.model}
+	m.items = items()
+	for i, part := range [energyCount]float64{1, 0.04, 0.31, 0.02, 1.06} {
+		m.start[i] = int64(cfg.EnergyStartWh * 1000 * part)
+	}
+	m.buildLogs()
+	if err := m.openState(); err != nil {
+		return nil, fmt.Errorf("simulated meter: %w", err)
+	}
+	if err := m.listen(); err != nil {
+		return nil, errors.Join(fmt.Errorf("simulated meter: %w", err), m.journal.close())
+	}
+	return m, nil
+}
+
+func (c *Config) setDefaults() error {
+	if c.Listen == "" {
+		c.Listen = "127.0.0.1:0"
+	}
+	if c.Kind == "" {
+		c.Kind = Shark200
+	}
+	if c.Kind != Shark200 && c.Kind != SunSpec {
+		return fmt.Errorf("kind %q, must be %s or %s", c.Kind, Shark200, SunSpec)
+	}
+	if c.Unit == 0 {
+		c.Unit = 1
+	}
+	if c.Zone == "" {
+		c.Zone = "America/New_York"
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.History == 0 {
+		c.History = 60 * 24 * time.Hour
+	}
+	if c.Start.IsZero() {
+		c.Start = c.Now().Add(-c.History)
+		if ms, ok := startOf(c.State, c.Seed); ok {
+			c.Start = time.UnixMilli(ms)
+		}
+	}
+	c.Start = c.Start.UTC().Truncate(time.Hour)
+	if c.History < 0 || c.Start.Year() < 2000 || c.Start.Year() > 2090 {
+		return fmt.Errorf("start %s, must be from 2000 to 2090", c.Start.Format(time.RFC3339))
+	}
+	if c.Name == "" {
+		c.Name = fmt.Sprintf("Sim %d", c.Seed%1_000_000)
+	}
+	if c.Serial == "" {
+		c.Serial = fmt.Sprintf("SIM%013d", c.Seed%10_000_000_000_000)
+	}
+	if len(c.Name) > 16 || len(c.Serial) > 16 {
+		return fmt.Errorf("name %q and serial %q, at most 16 bytes each", c.Name, c.Serial)
+	}
+	if c.Energy == (EnergyFormat{}) {
+		c.Energy = EnergyFormat{Digits: 8, Prefix: 3, Decimals: 2}
+	}
+	if e := c.Energy; e.Digits < 5 || e.Digits > 8 || e.Decimals < 0 || e.Decimals > 6 || e.Decimals > e.Prefix+3 ||
+		e.Prefix != 0 && e.Prefix != 3 && e.Prefix != 6 {
+		return fmt.Errorf("energy format %+v", e)
+	}
+	if c.EnergyStartWh == 0 {
+		c.EnergyStartWh = 312e6
+	}
+	if c.NotReadyEvery == 0 {
+		c.NotReadyEvery = 16
+	}
+	if c.Profiles == nil {
+		c.Profiles = assets.Profiles()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c.Logger = c.Logger.With("component", "sim", "serial", strings.TrimSpace(c.Serial))
+	var err error
+	c.Site, err = c.Site.withDefaults()
+	return err
+}
+
+func (m *Meter) listen() error {
+	for _, addr := range [...]string{m.cfg.Listen, m.cfg.SecondListen} {
+		if addr == "" {
+			continue
+		}
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			for _, l := range m.listeners {
+				err = errors.Join(err, l.Close())
+			}
+			return fmt.Errorf("listen on %s: %w", addr, err)
+		}
+		m.listeners = append(m.listeners, l)
+	}
+	return nil
+}
+
+// Addr returns the address of the meter's (first) port.
+func (m *Meter) Addr() net.Addr { return m.listeners[0].Addr() }
+
+// SecondAddr returns the address of the second port, nil when there is none.
+func (m *Meter) SecondAddr() net.Addr {
+	if len(m.listeners) < 2 {
+		return nil
+	}
+	return m.listeners[1].Addr()
+}
+
+// Start returns the begin of the history: what Config.Start has to be after a restart.
+func (m *Meter) Start() time.Time { return m.cfg.Start }
+
+// Serial returns the serial number that the meter answers.
+func (m *Meter) Serial() string { return m.cfg.Serial }
+
+// At returns what the model measures at t: zero while the supply was off.
+func (m *Meter) At(t time.Time) Reading {
+	ms := t.UnixMilli()
+	if d := m.plan.day(ms); d.isOff(ms) {
+		return Reading{}
+	}
+	return m.model.at(ms)
+}
+
+// Powered reports whether the meter's supply is on at t.
+func (m *Meter) Powered(t time.Time) bool {
+	ms := t.UnixMilli()
+	return !m.plan.day(ms).isOff(ms)
+}
+
+// Run answers until ctx ends, then closes the ports and all connections.
+func (m *Meter) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	stop := context.AfterFunc(ctx, m.closeAll)
+	defer stop()
+	errs := make([]error, len(m.listeners))
+	for i, l := range m.listeners {
+		wg.Go(func() { errs[i] = m.accept(ctx, l, 3+i) })
+	}
+	wg.Wait()
+	m.closeAll()
+	return errors.Join(errors.Join(errs...), m.journal.close())
+}
+
+func (m *Meter) closeAll() {
+	for _, l := range m.listeners {
+		_ = l.Close() // closing twice is fine
+	}
+	m.closeConns()
+}
+
+// now is the present in ms.
+func (m *Meter) now() int64 { return m.cfg.Now().UnixMilli() }
