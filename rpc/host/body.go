@@ -1,0 +1,177 @@
+package host
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"metermanager/rpc/fault"
+)
+
+// timedBody moves the deadline on with each read.
+type timedBody struct {
+	io.ReadCloser
+	rc      *http.ResponseController
+	timeout time.Duration
+}
+
+// Read reads a piece within the timeout.
+func (b *timedBody) Read(p []byte) (int, error) {
+	_ = b.rc.SetReadDeadline(time.Now().Add(b.timeout))
+	n, err := b.ReadCloser.Read(p)
+	if err != nil { // no deadline may be left behind: it would end the request's context
+		_ = b.rc.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+// timedWriter moves the deadline on with each write.
+type timedWriter struct {
+	http.ResponseWriter
+	rc      *http.ResponseController
+	timeout time.Duration
+}
+
+// Unwrap lets http.ResponseController through.
+func (w *timedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Write writes a piece within the timeout.
+func (w *timedWriter) Write(p []byte) (int, error) {
+	_ = w.rc.SetWriteDeadline(time.Now().Add(w.timeout))
+	return w.ResponseWriter.Write(p)
+}
+
+// unpacked bounds bodies on the wire and unpacks gzip and zstd, bounded again: a megabyte can
+// unpack to a thousand. Handlers read plain bytes; errors of reading are faults.
+func unpacked(cfg Config) middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.ContentLength > cfg.WireBytes {
+				w.Header().Set("Connection", "close")
+				WriteError(w, r, tooLarge(cfg.WireBytes))
+				return
+			}
+			wire := &limited{r: r.Body, left: cfg.WireBytes, limit: cfg.WireBytes}
+			encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
+			if len(r.Header.Values("Content-Encoding")) > 1 {
+				encoding = "several"
+			}
+			switch encoding {
+			case "", "identity":
+				r.Body = readCloser{wire, r.Body}
+			case "gzip", "x-gzip", "zstd":
+				body := &packed{wire: wire, kind: encoding}
+				defer body.end()
+				r.Body = readCloser{&limited{r: body, left: cfg.BodyBytes, limit: cfg.BodyBytes}, r.Body}
+				r.Header.Del("Content-Encoding")
+				r.Header.Del("Content-Length")
+				r.ContentLength = -1
+			default:
+				w.Header().Set("Accept-Encoding", "gzip, zstd")
+				WriteError(w, r, fault.New(fault.UnsupportedMedia, "The encoding of the body is not understood.").At("Content-Encoding").
+					WithHint("Send it as gzip, as zstd, or plain."))
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+func tooLarge(limit int64) *fault.Error {
+	return fault.Newf(fault.TooLarge, "The body has more than %d bytes.", limit).WithHint("Send smaller pages.")
+}
+
+type readCloser struct {
+	io.Reader
+	io.Closer
+}
+
+// limited fails with a fault behind so many bytes.
+type limited struct {
+	r           io.Reader
+	left, limit int64
+}
+
+// Read reads what is allowed.
+func (l *limited) Read(p []byte) (int, error) {
+	if l.r == nil {
+		return 0, io.EOF
+	}
+	if int64(len(p)) > l.left+1 {
+		p = p[:l.left+1]
+	}
+	n, err := l.r.Read(p)
+	if int64(n) > l.left {
+		n, l.left = int(l.left), 0
+		return n, tooLarge(l.limit)
+	}
+	l.left -= int64(n)
+	return n, err
+}
+
+// packed unpacks on the first read, so that a handler that refuses the caller costs nothing.
+type packed struct {
+	wire  *limited
+	kind  string
+	out   io.Reader
+	close func()
+	err   error
+}
+
+// Read unpacks a piece.
+func (p *packed) Read(b []byte) (int, error) {
+	if p.out == nil && p.err == nil {
+		p.open()
+	}
+	if p.err != nil {
+		return 0, p.err
+	}
+	n, err := p.out.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		p.err = p.explain(err)
+		return n, p.err
+	}
+	if errors.Is(err, io.EOF) && err != io.EOF { // a wrapped end is none
+		p.err = p.explain(err)
+		return n, p.err
+	}
+	return n, err
+}
+
+func (p *packed) open() {
+	if p.kind == "zstd" {
+		d, err := zstd.NewReader(p.wire, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8<<20), zstd.WithDecoderLowmem(true))
+		if err != nil {
+			p.err = p.explain(err)
+			return
+		}
+		p.out, p.close = d, d.Close
+		return
+	}
+	z, err := gzip.NewReader(p.wire)
+	if err != nil {
+		p.err = p.explain(err)
+		return
+	}
+	p.out = z
+}
+
+// explain keeps faults and makes anything else a bad body.
+func (p *packed) explain(err error) error {
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return f
+	}
+	return fault.Wrap(fault.Invalid, "The body is not what its Content-Encoding says, or it was cut.", err).At("Content-Encoding")
+}
+
+func (p *packed) end() {
+	if p.close != nil {
+		p.close()
+	}
+}
