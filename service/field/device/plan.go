@@ -161,3 +161,6 @@ func (p *Profile) Decode(points []Point, img *Image) []Reading {
 	}
 	return out
 }
+
+// Empty reports whether nothing was put into the image.
+func (m *Image) Empty() bool { return len(m.blocks) == 0 }

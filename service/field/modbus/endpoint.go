@@ -1,0 +1,354 @@
+package modbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	gomodbus "github.com/goburrow/modbus"
+)
+
+// Priority orders the queue of an endpoint.
+type Priority uint8
+
+// The priorities, highest first.
+const (
+	Live Priority = iota // polling on exact times
+	User                 // somebody waits; also tries to connect during a back-off
+	Logs                 // log windows
+	priorities
+)
+
+// Config tunes an endpoint. The zero value works.
+type Config struct {
+	Timeout        time.Duration // of one answer; 2 s
+	ConnectTimeout time.Duration // 3 s
+	ConnectDelay   time.Duration // pause after connecting; none
+	RequestDelay   time.Duration // pause between requests; none
+	CloseAfterPoll bool          // close when the queue is empty, for meters with one master
+	MinBackoff     time.Duration // 1 s
+	MaxBackoff     time.Duration // 60 s
+	Dial           func(ctx context.Context, address string) (net.Conn, error)
+	Now            func() time.Time
+	Logger         *slog.Logger
+}
+
+// Endpoint owns the one connection to an address. Its units share the connection and a
+// queue; Run is the only goroutine that touches the connection.
+type Endpoint struct {
+	addr string
+	cfg  Config
+
+	mu     sync.Mutex
+	queue  [priorities][]*job
+	units  map[byte]bool // seen, to tell a gateway from a meter
+	closed bool
+	wake   chan struct{}
+
+	counters counters
+	packager *gomodbus.TCPClientHandler
+
+	// Owned by Run:
+	conn      net.Conn
+	fresh     bool // nothing was read from conn yet
+	failures  int
+	nextDial  time.Time
+	dialError error
+	lastUse   time.Time
+}
+
+type job struct {
+	ctx  context.Context
+	unit *Unit
+	req  *Request
+	done chan result
+}
+
+type result struct {
+	data []byte
+	err  error
+}
+
+// ParseAddress reads "host", "host:port" or "tcp://host:port"; the usual port is 502.
+func ParseAddress(s string) (string, error) {
+	host := strings.TrimPrefix(s, "tcp://")
+	if scheme, _, ok := strings.Cut(host, "://"); ok {
+		return "", fmt.Errorf("%w: address %q: transport %q, want tcp", ErrInvalidRequest, s, scheme)
+	}
+	if host == "" || strings.ContainsAny(host, " /") {
+		return "", fmt.Errorf("%w: address %q, want host or host:port", ErrInvalidRequest, s)
+	}
+	if h, p, err := net.SplitHostPort(host); err == nil {
+		if h == "" || p == "" {
+			return "", fmt.Errorf("%w: address %q, want host or host:port", ErrInvalidRequest, s)
+		}
+		return host, nil
+	}
+	return net.JoinHostPort(strings.Trim(host, "[]"), "502"), nil
+}
+
+// New makes an endpoint. Nothing connects before Run and the first request.
+func New(address string, cfg Config) (*Endpoint, error) {
+	addr, err := ParseAddress(address)
+	if err != nil {
+		return nil, err
+	}
+	set := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	set(&cfg.Timeout, 2*time.Second)
+	set(&cfg.ConnectTimeout, 3*time.Second)
+	set(&cfg.MinBackoff, time.Second)
+	set(&cfg.MaxBackoff, time.Minute)
+	if cfg.Dial == nil {
+		cfg.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+			return (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext(ctx, "tcp", address)
+		}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Endpoint{addr: addr, cfg: cfg, units: map[byte]bool{}, wake: make(chan struct{}, 1), packager: gomodbus.NewTCPClientHandler(addr)}, nil
+}
+
+// Address returns host and port.
+func (e *Endpoint) Address() string { return e.addr }
+
+// Counters returns what happened so far.
+func (e *Endpoint) Counters() Counters { return e.counters.snapshot() }
+
+// Run serves the queue until ctx ends, then fails what waits and closes the connection.
+func (e *Endpoint) Run(ctx context.Context) error {
+	defer e.shut()
+	for {
+		j := e.pop()
+		if j == nil {
+			if e.cfg.CloseAfterPoll {
+				e.close()
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-e.wake:
+			}
+			continue
+		}
+		if ctx.Err() != nil {
+			j.done <- result{err: ErrClosed}
+			return nil
+		}
+		if err := j.ctx.Err(); err != nil {
+			j.done <- result{err: err}
+			continue
+		}
+		data, err := e.serve(ctx, j)
+		j.done <- result{data, err}
+	}
+}
+
+func (e *Endpoint) shut() {
+	e.close()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.closed = true
+	for p := range e.queue {
+		for _, j := range e.queue[p] {
+			j.done <- result{err: ErrClosed}
+		}
+		e.queue[p] = nil
+	}
+}
+
+func (e *Endpoint) push(j *job) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return ErrClosed
+	}
+	p := min(j.req.Priority, priorities-1)
+	e.queue[p] = append(e.queue[p], j)
+	e.units[j.unit.id] = true
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func (e *Endpoint) pop() *job {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for p := range e.queue {
+		if q := e.queue[p]; len(q) > 0 {
+			e.queue[p] = q[1:]
+			return q[0]
+		}
+	}
+	return nil
+}
+
+func (e *Endpoint) shared() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.units) > 1
+}
+
+func (e *Endpoint) close() {
+	if e.conn != nil {
+		e.conn.Close() // nothing can be done about its error
+		e.conn = nil
+	}
+}
+
+// serve carries out one request. A connection that the meter closed while it was idle is
+// opened again, silently, and a read is then sent once more.
+func (e *Endpoint) serve(ctx context.Context, j *job) ([]byte, error) {
+	for try := 0; ; try++ {
+		if err := e.connect(ctx, j); err != nil {
+			e.count(j, err, 0)
+			return nil, err
+		}
+		if err := e.pause(ctx, j); err != nil {
+			return nil, err
+		}
+		reused := !e.fresh
+		x, data, err := e.exchange(j)
+		if err != nil && reused && try == 0 && x.received == 0 && j.req.isRead() && isHangUp(err) {
+			continue
+		}
+		return data, err
+	}
+}
+
+func isHangUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)
+}
+
+func (e *Endpoint) exchange(j *job) (*exchange, []byte, error) {
+	start := e.cfg.Now()
+	timeout := j.unit.cfg.Timeout
+	if timeout <= 0 {
+		timeout = e.cfg.Timeout
+	}
+	deadline := time.Now().Add(timeout) // of the socket, which knows the real clock only
+	if d, ok := j.ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	x := &exchange{ctx: j.ctx, conn: e.conn, deadline: deadline, fc: j.req.FC, count: func(what string) { e.dropped(j, what) }}
+	e.packager.SlaveId = j.unit.id
+	data, err := call(e.packager, x, j.req)
+	e.lastUse = e.cfg.Now()
+	if x.received > 0 {
+		e.fresh = false
+	}
+	for _, c := range []*counters{&e.counters, &j.unit.counters} {
+		c.add(func(c *Counters) { c.BytesIn += int64(x.received); c.BytesOut += int64(x.sent) })
+	}
+	_, refused := ExceptionOf(err)
+	switch {
+	case err == nil, refused:
+		e.failures = 0
+	case errors.Is(err, ErrTimeout) && x.clean && e.shared():
+		// A silent unit behind a gateway must not take the link from the others. Its
+		// late answer will carry a transaction id that nobody waits for.
+	default:
+		e.close()
+	}
+	e.count(j, err, e.cfg.Now().Sub(start))
+	return x, data, err
+}
+
+func (e *Endpoint) dropped(j *job, what string) {
+	for _, c := range []*counters{&e.counters, &j.unit.counters} {
+		c.add(func(c *Counters) {
+			if what == "unit" {
+				c.UnknownUnit++
+			} else {
+				c.UnknownTransaction++
+			}
+		})
+	}
+}
+
+func (e *Endpoint) count(j *job, err error, took time.Duration) {
+	e.counters.done(err, took)
+	j.unit.counters.done(err, took)
+}
+
+// connect opens the connection unless a back-off forbids it. It never gives up for good.
+func (e *Endpoint) connect(ctx context.Context, j *job) error {
+	if e.conn != nil {
+		return nil
+	}
+	if e.cfg.Now().Before(e.nextDial) && j.req.Priority != User {
+		return fmt.Errorf("%w: %w (next attempt at %s)", ErrUnreachable, e.dialError, e.nextDial.UTC().Format(time.RFC3339))
+	}
+	dialCtx, cancel := context.WithTimeout(j.ctx, e.cfg.ConnectTimeout)
+	defer cancel()
+	stop := context.AfterFunc(ctx, cancel)
+	defer stop()
+	conn, err := e.cfg.Dial(dialCtx, e.addr)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ErrClosed
+		}
+		if j.ctx.Err() != nil && errors.Is(j.ctx.Err(), context.Canceled) {
+			return j.ctx.Err()
+		}
+		e.dialError = err
+		e.nextDial = e.cfg.Now().Add(e.backoff())
+		e.failures++
+		return fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	e.conn, e.fresh, e.nextDial, e.lastUse = conn, true, time.Time{}, time.Time{}
+	e.counters.add(func(c *Counters) { c.Connects++ })
+	e.cfg.Logger.Debug("connected", "conn", e.addr)
+	return wait(ctx, j.ctx, e.cfg.ConnectDelay)
+}
+
+// backoff is 1, 2, 4 .. 60 s, less up to a quarter so that many managers spread out.
+func (e *Endpoint) backoff() time.Duration {
+	d := e.cfg.MaxBackoff
+	if e.failures < 16 {
+		d = min(d, e.cfg.MinBackoff<<e.failures)
+	}
+	return d - time.Duration(rand.Int64N(int64(d)/4+1))
+}
+
+// pause keeps the distance between requests that slow meters need.
+func (e *Endpoint) pause(ctx context.Context, j *job) error {
+	d := max(e.cfg.RequestDelay, j.unit.cfg.RequestDelay)
+	if d <= 0 || e.lastUse.IsZero() {
+		return nil
+	}
+	return wait(ctx, j.ctx, d-e.cfg.Now().Sub(e.lastUse))
+}
+
+func wait(run, request context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-run.Done():
+		return ErrClosed
+	case <-request.Done():
+		return request.Err()
+	}
+}

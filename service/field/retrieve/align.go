@@ -1,0 +1,138 @@
+package retrieve
+
+import (
+	"bytes"
+	"context"
+
+	"metermanager/service/field/device"
+)
+
+// tailRecords is K of the alignment: how many of the last stored raw records must stand
+// in the meter's memory as a run.
+const tailRecords = 8
+
+// place is where in the meter's memory the records begin that are not stored yet.
+type place struct {
+	next  uint32
+	found bool // the stored tail stands right before next
+}
+
+// align finds the place behind the stored tail (oldest first). first is the index of the
+// meter's oldest real record, hint where the place is thought to be. Only equal bytes
+// decide; time and index merely say where to look first.
+func (s *session) align(ctx context.Context, tail [][]byte, first, hint uint32) (place, error) {
+	used := s.status.Used
+	if len(tail) == 0 {
+		return place{next: first}, nil
+	}
+	if hint > first && hint <= used {
+		if ok, err := s.matches(ctx, tail, first, hint); err != nil || ok {
+			return place{hint, ok}, err
+		}
+	}
+	guess, err := s.searchTime(ctx, tail[len(tail)-1], first, used)
+	if err != nil {
+		return place{}, err
+	}
+	// Near the guess first, then everything from the newest on: clocks go back.
+	window := uint32(4 * device.RecordsPerWindow(int(s.status.RecordSize)))
+	lo, hi := first, min(used, guess+window)
+	if guess > first+window {
+		lo = guess - window
+	}
+	if at, ok, err := s.scan(ctx, tail, first, lo, hi); err != nil || ok {
+		return place{at, ok}, err
+	}
+	for end := used; end > first; {
+		start := first
+		if end-first > 16*window {
+			start = end - 16*window
+		}
+		if at, ok, err := s.scan(ctx, tail, first, start, end); err != nil || ok {
+			return place{at, ok}, err
+		}
+		end = start
+	}
+	return place{next: first}, nil
+}
+
+// matches reports whether the tail stands right before index at. Where the memory begins
+// inside the tail, the part that is left must match.
+func (s *session) matches(ctx context.Context, tail [][]byte, first, at uint32) (bool, error) {
+	n := min(uint32(len(tail)), at-first)
+	if n == 0 {
+		return false, nil
+	}
+	recs, err := s.fetch(ctx, at-n, at)
+	if err != nil {
+		return false, err
+	}
+	return equalRun(recs, tail[len(tail)-int(n):]), nil
+}
+
+func equalRun(a, b [][]byte) bool {
+	for i := range a {
+		if !bytes.Equal(a[i], b[i]) {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+// scan looks for the tail's end in (lo, hi], newest first.
+func (s *session) scan(ctx context.Context, tail [][]byte, first, lo, hi uint32) (uint32, bool, error) {
+	from := lo
+	if back := uint32(len(tail)); lo > first+back {
+		from = lo - back
+	} else {
+		from = first
+	}
+	if from >= hi {
+		return 0, false, nil
+	}
+	recs, err := s.fetch(ctx, from, hi)
+	if err != nil {
+		return 0, false, err
+	}
+	for at := len(recs); at > int(lo-from); at-- {
+		n := min(len(tail), at)
+		if n < len(tail) && from > first {
+			break
+		}
+		if equalRun(recs[at-n:at], tail[len(tail)-n:]) {
+			return from + uint32(at), true, nil
+		}
+	}
+	return 0, false, nil
+}
+
+// searchTime returns about the first index whose record is later than last, by the
+// meter's own clock.
+func (s *session) searchTime(ctx context.Context, last []byte, first, used uint32) (uint32, error) {
+	lo, hi := first, used
+	for hi-lo > 1 {
+		mid := lo + (hi-lo)/2
+		recs, err := s.window(ctx, mid, 1)
+		if err != nil {
+			return 0, err
+		}
+		if bytes.Compare(stampOf(recs[0]), stampOf(last)) > 0 {
+			hi = mid
+		} else {
+			lo = mid
+		}
+	}
+	return hi, nil
+}
+
+// stampOf masks the state bits out of a record's time, so that bytes compare as times do.
+func stampOf(rec []byte) []byte {
+	masks := [6]byte{0x7F, 0x0F, 0x1F, 0x1F, 0x3F, 0x3F}
+	out := make([]byte, 6)
+	for i := range out {
+		if i < len(rec) {
+			out[i] = rec[i] & masks[i]
+		}
+	}
+	return out
+}

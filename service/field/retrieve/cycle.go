@@ -1,0 +1,163 @@
+package retrieve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/service/field/device"
+	"metermanager/service/field/modbus"
+	"metermanager/service/field/poll"
+)
+
+// retrieveLoop retrieves the meter's logs at its schedule and when somebody asks.
+func (u *unit) retrieveLoop(ctx context.Context) {
+	every := seconds(u.meter.RetrieveSeconds, u.m.cfg.Retrieve)
+	states, err := u.m.state.LogStates(ctx, u.meter.UID)
+	if err != nil && ctx.Err() == nil {
+		u.m.cfg.Logger.Warn("cannot read where retrieval stood", "meter", string(u.meter.UID), "err", err)
+	}
+	if states == nil {
+		states = map[string]LogState{}
+	}
+	var systemDue time.Time
+	for next := u.m.cfg.Now(); ; {
+		u.mu.Lock()
+		u.st.nextDue = logdb.MillisOf(next)
+		u.mu.Unlock()
+		if !u.waitOrAnswer(ctx, next, func() retrieved { return u.retrieve(ctx, states, "user", true) }) {
+			return
+		}
+		withSystem := !u.m.cfg.Now().Before(systemDue)
+		if out := u.retrieve(ctx, states, "schedule", withSystem); out.err == nil && withSystem {
+			systemDue = u.m.cfg.Now().Add(u.m.cfg.System)
+		}
+		next = next.Add(every)
+		if now := u.m.cfg.Now(); next.Before(now) || next.Sub(now) > every {
+			next = now.Add(every)
+		}
+	}
+}
+
+// retrieve goes through all logs of the meter once. Logs that fail do not keep the others
+// from being read, unless the meter does not answer at all.
+func (u *unit) retrieve(ctx context.Context, states map[string]LogState, trigger string, withSystem bool) retrieved {
+	start := u.m.cfg.Now()
+	prio := modbus.Logs
+	if trigger == "user" {
+		prio = modbus.User
+	}
+	u.setAction("identifying", "")
+	defer u.setAction("", "")
+	records, entries, err := 0, 0, error(nil)
+	id, idErr := u.source.Identify(ctx, prio)
+	if idErr == nil {
+		idErr = u.identified(ctx, id)
+	}
+	if idErr != nil {
+		err = idErr
+	} else {
+		records, entries, err = u.logs(ctx, states, id, trigger, withSystem)
+	}
+	if ctx.Err() != nil {
+		return retrieved{err: ctx.Err()}
+	}
+	u.note(reachability(err))
+	item := u.item(start, trigger, records, err)
+	u.mu.Lock()
+	if err == nil {
+		u.st.lastSuccess = logdb.MillisOf(u.m.cfg.Now())
+	} else {
+		u.st.lastError, u.st.errorAt = err.Error(), logdb.MillisOf(u.m.cfg.Now())
+	}
+	u.st.records += int64(records)
+	u.mu.Unlock()
+	if records > 0 || err != nil || trigger == "user" { // a quiet minute is no history
+		if herr := u.m.state.AddHistory(ctx, item, u.m.cfg.HistoryKeep); herr != nil {
+			u.m.cfg.Logger.Error("cannot keep the history of retrievals", "meter", string(u.meter.UID), "err", herr)
+		}
+	}
+	if entries > 0 {
+		u.m.cfg.OnNewData(u.meter.UID)
+	}
+	return retrieved{item, err}
+}
+
+// reachability drops errors that a meter which answers can have.
+func reachability(err error) error {
+	if errors.Is(err, modbus.ErrUnreachable) || errors.Is(err, modbus.ErrTimeout) {
+		return err
+	}
+	return nil
+}
+
+func (u *unit) logs(ctx context.Context, states map[string]LogState, id poll.Identity, trigger string, withSystem bool) (records, entries int, err error) {
+	prio := modbus.Logs
+	t := &Target{UID: u.meter.UID, Profile: u.profile, Zone: u.zone, Conn: u.conn, Identity: id}
+	r := &Reader{Store: u.m.store, Priority: prio, Now: u.m.cfg.Now, Logger: u.m.cfg.Logger}
+	var errs []error
+	for _, log := range u.profile.Logs {
+		if log.LogKind() == logdb.KindSystem && !withSystem {
+			continue
+		}
+		u.setAction("retrieving", log.Name)
+		st := states[log.Name]
+		old := st
+		out, lerr := r.Log(ctx, t, log, &st, trigger == "user")
+		states[log.Name] = st
+		records, entries = records+out.Records, entries+out.Entries
+		if errors.Is(lerr, ErrLogDisabled) {
+			lerr = nil
+		}
+		if old.LastSuccess = st.LastSuccess; st != old {
+			if perr := u.m.state.PutLogState(context.WithoutCancel(ctx), u.meter.UID, st); perr != nil {
+				errs = append(errs, fmt.Errorf("keep the place in log %s: %w", log.Name, perr))
+			}
+		}
+		if lerr != nil {
+			errs = append(errs, lerr)
+			if ctx.Err() != nil || reachability(lerr) != nil || errors.Is(lerr, logdb.ErrFull) {
+				break
+			}
+		}
+	}
+	return records, entries, errors.Join(errs...)
+}
+
+func (u *unit) setAction(action, log string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.st.action, u.st.session = action, log
+}
+
+func (u *unit) item(start time.Time, trigger string, records int, err error) HistoryItem {
+	h := HistoryItem{
+		Meter: u.meter.UID, Start: logdb.MillisOf(start), Took: u.m.cfg.Now().Sub(start).Milliseconds(),
+		Action: "retrieve", Trigger: trigger, Records: records,
+	}
+	if err != nil {
+		h.Error = err.Error()
+	}
+	return h
+}
+
+// mergeSettings lays what the meter says over what was known. The name and the zone are
+// the user's.
+func mergeSettings(old logdb.Settings, m Meter, p *device.Profile, id poll.Identity) logdb.Settings {
+	s := old
+	s.UID, s.Name, s.Zone, s.Profile = m.UID, m.Name, m.Zone, p.ID
+	s.Make, s.Model, s.Serial, s.Firmware = id.Make, id.Model, id.Serial, id.Firmware
+	s.Unverified = p.Unverified()
+	if id.HasSetup {
+		x := id.Setup
+		s.Hookup = x.HookupName()
+		s.CTPrimary, s.CTSecondary = x.CurrentFullScale(), float64(x.CTDenominator)
+		s.PTPrimary, s.PTSecondary = x.VoltageFullScale(), float64(x.PTDenominator)
+		s.VoltageFullScale, s.CurrentFullScale = x.VoltageFullScale(), x.CurrentFullScale()
+		s.CurrentClass = x.CTDenominator
+		s.Energy = x.Energy.Log()
+	}
+	return s
+}

@@ -1,0 +1,186 @@
+package retrieve
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"metermanager/logdb"
+)
+
+// events pairs the crossings of limit and PQ logs. A start waits beside the journal until
+// its end comes, or until none can come any more; then it enters once.
+//
+// The raw of an entry is the start's record, then all records from behind the previous
+// entry's up to and including the one that made this entry. So the stored raws, without
+// those first records, are the meter's own sequence, which alignment needs.
+type events struct {
+	recSize int
+	open    []logdb.OpenStart
+	carry   []byte // records consumed since the last entry
+	batch   logdb.Batch
+	dirty   bool
+	orphans int
+}
+
+func (d *events) size() int { return d.recSize }
+func (d *events) unit() int { return 1 }
+
+func (d *events) records(raw []byte) [][]byte {
+	var out [][]byte
+	for at := d.recSize; at+d.recSize <= len(raw); at += d.recSize {
+		out = append(out, raw[at:at+d.recSize])
+	}
+	return out
+}
+
+func (d *events) begin(ctx context.Context, w *work) error {
+	starts, err := w.r.Store.OpenStarts(ctx, w.t.UID, w.kind)
+	if err != nil {
+		return fmt.Errorf("read the open starts: %w", err)
+	}
+	d.open = d.open[:0]
+	for _, o := range starts {
+		if o.Log == w.log.Log {
+			d.open = append(d.open, o)
+		}
+	}
+	return nil
+}
+
+// same reports whether two events are about one limit or one phase.
+func same(a, b *logdb.Excursion) bool {
+	return a.Channel == b.Channel && a.LimitID == b.LimitID && a.Type == b.Type
+}
+
+func (d *events) find(x *logdb.Excursion) int {
+	return slices.IndexFunc(d.open, func(o logdb.OpenStart) bool { return same(&o.Event, x) })
+}
+
+// start opens an event. One of the same kind that still waited had no end: power failed,
+// say, and the meter found the condition afresh.
+func (d *events) start(w *work, at logdb.Millis, x logdb.Excursion, rec []byte) {
+	x.DurationSeconds = math.NaN()
+	if i := d.find(&x); i >= 0 {
+		if bytes.Equal(d.open[i].Raw, rec) && d.open[i].Start == at {
+			return // read again after an interrupted retrieval
+		}
+		d.giveUp(w, i)
+	}
+	d.open = append(d.open, logdb.OpenStart{Log: w.log.Log, Start: at, Event: x, Raw: bytes.Clone(rec)})
+	d.dirty = true
+}
+
+// giveUp enters an open start without an end.
+func (d *events) giveUp(w *work, i int) {
+	o := d.open[i]
+	d.open = slices.Delete(d.open, i, i+1)
+	d.add(logdb.Entry{Op: logdb.OpAdd, Log: w.log.Log, Run: w.run, Generation: w.gen, Time: o.Start, Excursion: &o.Event}, o.Raw)
+}
+
+// end closes an event. worst combines what start and end say.
+func (d *events) end(ctx context.Context, w *work, at logdb.Millis, x logdb.Excursion) error {
+	i := d.find(&x)
+	if i < 0 {
+		return d.lateEnd(ctx, w, at, x)
+	}
+	o := d.open[i]
+	d.open = slices.Delete(d.open, i, i+1)
+	x.DurationSeconds = math.Max(0, float64(at-o.Start)/1000)
+	x.Worst, x.WorstPercent = worse(x.Type, o.Event.Worst, x.Worst), worse(x.Type, o.Event.WorstPercent, x.WorstPercent)
+	x.Threshold = o.Event.Threshold
+	d.add(logdb.Entry{Op: logdb.OpAdd, Log: w.log.Log, Run: w.run, Generation: w.gen, Time: o.Start, Excursion: &x}, o.Raw)
+	return nil
+}
+
+func worse(typ int64, a, b float64) float64 {
+	switch {
+	case math.IsNaN(a):
+		return b
+	case math.IsNaN(b):
+		return a
+	case typ == logdb.ExcursionBelow:
+		return math.Min(a, b)
+	}
+	return math.Max(a, b)
+}
+
+// lateEnd gives its end to an event that was given up. An end whose start was never seen
+// makes no event: its start is unknown and is not invented.
+func (d *events) lateEnd(ctx context.Context, w *work, at logdb.Millis, x logdb.Excursion) error {
+	var found *logdb.Entry
+	q := logdb.EventQuery{Meter: w.t.UID, Kind: w.kind, First: 0, Last: at, Channels: []logdb.ChannelKey{x.Channel}}
+	err := w.r.Store.ReadEvents(ctx, q, func(_ logdb.StreamID, e *logdb.Entry) error {
+		if e.Log == w.log.Log && e.Excursion != nil && same(e.Excursion, &x) {
+			copied, body := *e, *e.Excursion
+			copied.Excursion = &body
+			found = &copied
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look for the start of an event: %w", err)
+	}
+	// Only the newest event of its kind can be the one that ends here.
+	if found == nil || !math.IsNaN(found.Excursion.DurationSeconds) || found.Generation != w.gen {
+		d.orphans++
+		return nil
+	}
+	target := found.Position
+	if found.Target != 0 {
+		target = found.Target
+	}
+	x.DurationSeconds = math.Max(0, float64(at-found.Time)/1000)
+	x.Worst, x.WorstPercent = worse(x.Type, found.Excursion.Worst, x.Worst), worse(x.Type, found.Excursion.WorstPercent, x.WorstPercent)
+	x.Threshold = found.Excursion.Threshold
+	d.add(logdb.Entry{
+		Op: logdb.OpRevise, Target: target, Replaces: found.ContentDigest(), Log: w.log.Log, Run: found.Run, Generation: found.Generation,
+		Time: found.Time, Excursion: &x, By: "retrieval", At: w.r.now(), Why: "the end was found later",
+	}, nil)
+	return nil
+}
+
+// add puts an entry into the batch with the records that led to it.
+func (d *events) add(e logdb.Entry, start []byte) {
+	raw := make([]byte, d.recSize, 2*d.recSize+len(d.carry))
+	for i := range raw {
+		raw[i] = 0xFF
+	}
+	copy(raw, start)
+	d.batch.Entries = append(d.batch.Entries, e)
+	d.batch.Raw = append(d.batch.Raw, append(raw, d.carry...))
+	d.carry = d.carry[:0]
+	d.dirty = true
+}
+
+// consume notes that rec is the record at work.
+func (d *events) consume(rec []byte) { d.carry = append(d.carry, rec...) }
+
+// take returns what was gathered, with the starts that wait now.
+func (d *events) take(w *work) []logdb.Batch {
+	if !d.dirty {
+		return nil
+	}
+	b := d.batch
+	b.Open = &logdb.OpenSet{Log: w.log.Log, Starts: slices.Clone(d.open)}
+	d.batch, d.dirty = logdb.Batch{}, false
+	return []logdb.Batch{b}
+}
+
+// lost enters every open start: the records that would close them are gone.
+func (d *events) lost(_ context.Context, w *work) ([]logdb.Batch, error) {
+	d.carry = d.carry[:0]
+	for len(d.open) > 0 {
+		d.giveUp(w, 0)
+	}
+	out := d.take(w)
+	for i := range out {
+		out[i].Raw = nil // they belong to no place in the new sequence
+	}
+	return out, nil
+}
+
+// broken keeps a record that does not decode.
+func (d *events) broken(w *work, err error) { d.add(w.unreadable(err), nil) }

@@ -1,0 +1,174 @@
+package retrieve
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/service/field/device"
+)
+
+// history decodes the rows of a historical log.
+type history struct {
+	program device.HistoryProgram
+	dec     *device.HistoryDecoder
+}
+
+func newHistory(p *device.Profile, block []byte, setup device.Setup) (*history, error) {
+	program, err := device.ParseHistoryProgram(block)
+	if err != nil {
+		return nil, fmt.Errorf("read the log's program: %w", err)
+	}
+	if !program.Enabled() {
+		return nil, ErrLogDisabled
+	}
+	dec, err := p.HistoryDecoder(program, setup.Energy)
+	if err != nil {
+		return nil, err
+	}
+	if len(dec.Channels) == 0 {
+		return nil, fmt.Errorf("%w: the log's program holds no numbers", ErrLogDisabled)
+	}
+	return &history{program, dec}, nil
+}
+
+func (h *history) size() int                          { return h.program.RecordSize() }
+func (h *history) unit() int                          { return 1 }
+func (h *history) begin(context.Context, *work) error { return nil }
+func (h *history) records(raw []byte) [][]byte        { return [][]byte{raw} }
+func (h *history) lost(context.Context, *work) ([]logdb.Batch, error) {
+	return nil, nil
+}
+
+// decode makes one batch of rows, cut where the clock stepped back or a record does not
+// decode, since a batch numbers its rows before its entries.
+func (h *history) decode(_ context.Context, w *work, recs [][]byte) ([]logdb.Batch, error) {
+	var out []logdb.Batch
+	var cur logdb.Batch
+	var notes []logdb.Batch
+	row := make([]float64, len(h.dec.Channels))
+	for _, rec := range recs {
+		t, err := h.dec.Decode(rec, row)
+		if err != nil {
+			if len(cur.Rows) > 0 {
+				out, cur = append(out, cur), logdb.Batch{}
+			}
+			out = append(out, logdb.Batch{Entries: []logdb.Entry{w.unreadable(err)}, Raw: [][]byte{rec}})
+			continue
+		}
+		at, back := w.stamp(t)
+		if back > 0 {
+			notes = append(notes, w.steppedBack(at, back))
+		}
+		n := len(cur.Rows)
+		if n == 0 || cur.Rows[n-1].Run != w.run || cur.Rows[n-1].Generation != w.gen {
+			cur.Rows = append(cur.Rows, logdb.History{
+				Log: w.log.Log, Run: w.run, Generation: w.gen, Channels: h.dec.Channels, Columns: make([][]float64, len(row)),
+			})
+			n++
+		}
+		b := &cur.Rows[n-1]
+		b.Times = append(b.Times, at)
+		for c, v := range row {
+			b.Columns[c] = append(b.Columns[c], v)
+		}
+		cur.Raw = append(cur.Raw, rec)
+	}
+	if len(cur.Rows) > 0 {
+		out = append(out, cur)
+	}
+	return append(notes, out...), nil
+}
+
+// steppedBack is the system event that tells of a new run.
+func (w *work) steppedBack(at, back logdb.Millis) logdb.Batch {
+	text := fmt.Sprintf("clock stepped back by %s, seen in log %s by the manager", (time.Duration(back) * time.Millisecond).String(), w.log.Name)
+	return logdb.Batch{Kind: logdb.KindSystem, Entries: []logdb.Entry{{
+		Op: logdb.OpAdd, Time: at, System: &logdb.SystemEvent{Type: logdb.SystemTimeChanged, Description: text},
+	}}}
+}
+
+// systems decodes system events.
+type systems struct{ lay device.SystemLayout }
+
+func (d *systems) size() int                          { return device.SystemRecordSize }
+func (d *systems) unit() int                          { return 1 }
+func (d *systems) begin(context.Context, *work) error { return nil }
+func (d *systems) records(raw []byte) [][]byte        { return [][]byte{raw} }
+func (d *systems) lost(context.Context, *work) ([]logdb.Batch, error) {
+	return nil, nil
+}
+
+func (d *systems) decode(_ context.Context, w *work, recs [][]byte) ([]logdb.Batch, error) {
+	var b logdb.Batch
+	for _, rec := range recs {
+		r, err := device.ParseSystem(rec)
+		var e logdb.Entry
+		if err != nil {
+			e = w.unreadable(err)
+		} else {
+			at, _ := w.stamp(r.Time)
+			ev := d.lay.Event(r)
+			e = logdb.Entry{Op: logdb.OpAdd, Log: w.log.Log, Run: w.run, Generation: w.gen, Time: at, System: &ev}
+		}
+		b.Entries = append(b.Entries, e)
+		b.Raw = append(b.Raw, rec)
+	}
+	return []logdb.Batch{b}, nil
+}
+
+// waves assembles recordings.
+type waves struct {
+	lay   device.WaveformLayout
+	setup device.Setup
+	pre   int
+}
+
+func (d *waves) size() int                          { return device.WaveRecordSize }
+func (d *waves) unit() int                          { return device.WaveRecords }
+func (d *waves) begin(context.Context, *work) error { return nil }
+func (d *waves) lost(context.Context, *work) ([]logdb.Batch, error) {
+	return nil, nil
+}
+
+func (d *waves) records(raw []byte) [][]byte {
+	var out [][]byte
+	for len(raw) >= device.WaveRecordSize {
+		out = append(out, raw[:device.WaveRecordSize])
+		raw = raw[device.WaveRecordSize:]
+	}
+	return out
+}
+
+// decode takes the 26 records of one capture. What cannot be assembled keeps its bytes.
+func (d *waves) decode(_ context.Context, w *work, recs [][]byte) ([]logdb.Batch, error) {
+	raw := make([]byte, 0, len(recs)*device.WaveRecordSize)
+	for _, r := range recs {
+		raw = append(raw, r...)
+	}
+	e, err := d.recording(w, recs)
+	if err != nil {
+		e = w.unreadable(err)
+	}
+	return []logdb.Batch{{Entries: []logdb.Entry{e}, Raw: [][]byte{raw}}}, nil
+}
+
+func (d *waves) recording(w *work, recs [][]byte) (logdb.Entry, error) {
+	c, err := device.AssembleCapture(recs)
+	if err != nil {
+		return logdb.Entry{}, err
+	}
+	at, _ := w.stamp(c.Time)
+	wave, start, err := d.lay.Recording(c, d.setup, at, d.pre)
+	if err != nil {
+		return logdb.Entry{}, err
+	}
+	for _, v := range wave.RMS {
+		if math.IsInf(v.Value, 0) {
+			return logdb.Entry{}, fmt.Errorf("%w: %s is infinite", device.ErrRecord, v.Name)
+		}
+	}
+	return logdb.Entry{Op: logdb.OpAdd, Log: w.log.Log, Run: w.run, Generation: w.gen, Time: start, Waveform: &wave}, nil
+}

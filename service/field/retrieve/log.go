@@ -1,0 +1,422 @@
+package retrieve
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/service/field/device"
+	"metermanager/service/field/modbus"
+	"metermanager/service/field/poll"
+)
+
+// Store is what retrieval needs of the log database.
+type Store interface {
+	poll.Store
+	LastRaw(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, log logdb.LogNo, n int) ([]logdb.RawRecord, error)
+	OpenStarts(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) ([]logdb.OpenStart, error)
+	PutSnapshot(ctx context.Context, meter logdb.MeterUID, data []byte) (logdb.Digest, error)
+	Snapshot(ctx context.Context, meter logdb.MeterUID, id logdb.Digest) ([]byte, error)
+	ReadEvents(ctx context.Context, q logdb.EventQuery, visit func(logdb.StreamID, *logdb.Entry) error) error
+	Settings(ctx context.Context, meter logdb.MeterUID) (logdb.Settings, error)
+	PutSettings(ctx context.Context, meter logdb.MeterUID, s logdb.Settings) error
+}
+
+// Target is a meter as retrieval sees it.
+type Target struct {
+	UID      logdb.MeterUID
+	Profile  *device.Profile
+	Zone     *time.Location
+	Conn     Conn
+	Identity poll.Identity
+}
+
+// Reader retrieves logs.
+type Reader struct {
+	Store    Store
+	Priority modbus.Priority
+	Now      func() time.Time
+	Logger   *slog.Logger
+}
+
+// Outcome is what one retrieval of one log did.
+type Outcome struct {
+	Records int // new records of the meter
+	Entries int // entries appended to the journal
+	Gap     logdb.GapCause
+}
+
+const (
+	minBatch  = 256
+	maxBatch  = 4096
+	batchTime = 2 * time.Second
+	shifts    = 3 // times that records may move under us before we give up
+)
+
+// Log stores what is new in one log and brings st up to date. It always disengages; what
+// was appended stays, and the next call goes on from there. Nothing is engaged when the
+// status block shows nothing new, unless force is set.
+func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogState, force bool) (out Outcome, err error) {
+	st.Log = log.Name
+	defer func() {
+		st.Records += int64(out.Records)
+		if err != nil && !errors.Is(err, ErrLogDisabled) {
+			st.LastError, st.ErrorAt = err.Error(), r.now()
+		} else {
+			st.LastError, st.ErrorAt = "", 0
+		}
+	}()
+	s, err := newSession(ctx, t.Conn, t.Profile, log, r.Priority)
+	if err != nil {
+		return out, err
+	}
+	if !force && st.unchanged(s.status.Used, s.status.Max, s.status.Last) {
+		st.LastSuccess = r.now()
+		return out, nil
+	}
+	work, err := r.prepare(ctx, t, log, s, st)
+	if err != nil {
+		return out, err
+	}
+	if err := s.status.Check(work.recordSize()); err != nil {
+		return out, fmt.Errorf("log %s is unavailable: %w", log.Name, err)
+	}
+	if err := s.engage(ctx, t.Profile); err != nil {
+		return out, errors.Join(err, s.disengageIfHeld(ctx))
+	}
+	defer func() {
+		if derr := s.disengage(ctx); derr != nil {
+			err = errors.Join(err, derr)
+		}
+	}()
+	if err := s.status.Check(work.recordSize()); err != nil {
+		return out, fmt.Errorf("log %s is unavailable: %w", log.Name, err)
+	}
+	for try := 0; ; try++ {
+		err = r.run(ctx, s, work, st, &out)
+		if err == nil || !errors.Is(err, ErrShifted) || try == shifts {
+			break
+		}
+	}
+	if err != nil {
+		return out, err
+	}
+	st.Used, st.Max, st.LastSuccess = s.status.Used, s.status.Max, r.now()
+	st.LastStamp = hex.EncodeToString(s.status.Last[:])
+	return out, nil
+}
+
+func (s *session) disengageIfHeld(ctx context.Context) error {
+	if s.port != 0 && s.status.Availability == s.port {
+		return s.disengage(ctx)
+	}
+	return nil
+}
+
+func (r *Reader) now() logdb.Millis {
+	if r.Now == nil {
+		return logdb.MillisOf(time.Now())
+	}
+	return logdb.MillisOf(r.Now())
+}
+
+// work is one log on its way into the journal: where it stands and what decodes it.
+type work struct {
+	r        *Reader
+	t        *Target
+	log      device.Log
+	kind     logdb.Kind
+	snapshot logdb.Digest
+	settings []byte // the log's own programming
+	decoder  decoder
+
+	tail   [][]byte // the last stored raw records
+	prev   []byte   // the record before the next one, nil when unknown
+	lastAt logdb.Millis
+	run    uint32
+	gen    uint32
+	clock  *device.Clock
+	newGen logdb.GapCause // settings changed or meter replaced: why a generation must begin
+	detail string
+	// pending is the gap of a new generation: it enters with the first records after it, in
+	// one transaction, so that a crash between cannot note it twice.
+	pending *logdb.Entry
+}
+
+// decoder turns raw records, in order, into entries. Every record given is consumed.
+type decoder interface {
+	size() int // of a record, 0: any
+	begin(ctx context.Context, w *work) error
+	// decode takes records and returns a batch without its meter, kind and snapshot.
+	decode(ctx context.Context, w *work, recs [][]byte) ([]logdb.Batch, error)
+	// lost is called when a new generation begins: what waits cannot be paired any more.
+	lost(ctx context.Context, w *work) ([]logdb.Batch, error)
+	// unit is how many records belong together.
+	unit() int
+	// records splits a stored raw into the meter's records.
+	records(raw []byte) [][]byte
+}
+
+func (w *work) recordSize() int { return w.decoder.size() }
+
+func (r *Reader) prepare(ctx context.Context, t *Target, log device.Log, s *session, st *LogState) (*work, error) {
+	w := &work{r: r, t: t, log: log, kind: log.LogKind()}
+	snap, err := w.readSettings(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	data, err := snap.encode()
+	if err != nil {
+		return nil, fmt.Errorf("encode the settings: %w", err)
+	}
+	if w.snapshot, err = r.Store.PutSnapshot(ctx, t.UID, data); err != nil {
+		return nil, fmt.Errorf("keep the settings: %w", err)
+	}
+	n := tailRecords
+	if w.decoder.unit() > 1 {
+		n = 1 // one capture is a run of 26 records by itself
+	}
+	raws, err := r.Store.LastRaw(ctx, t.UID, w.kind, log.Log, n)
+	if err != nil {
+		return nil, fmt.Errorf("read the last stored records: %w", err)
+	}
+	for _, raw := range raws {
+		w.tail = append(w.tail, w.decoder.records(raw.Bytes)...)
+		w.run, w.gen, w.lastAt = raw.Run, raw.Generation, raw.Time
+	}
+	if len(raws) > 0 {
+		if err := w.compare(ctx, snap, raws[len(raws)-1].Snapshot); err != nil {
+			return nil, err
+		}
+	}
+	for _, rec := range w.tail {
+		if len(rec) > 3 && rec[3]&0x40 != 0 {
+			st.SetsDST = true
+		}
+	}
+	w.clock = device.NewClock(t.Zone, w.lastAt, st.SetsDST)
+	return w, w.decoder.begin(ctx, w)
+}
+
+// compare says whether the log's programming or the meter itself changed since old.
+func (w *work) compare(ctx context.Context, now snapshot, id logdb.Digest) error {
+	if id == w.snapshot || id.IsZero() {
+		return nil
+	}
+	data, err := w.r.Store.Snapshot(ctx, w.t.UID, id)
+	if errors.Is(err, logdb.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the settings of the last record: %w", err)
+	}
+	old, err := parseSnapshot(data)
+	if err != nil {
+		return fmt.Errorf("read the settings of the last record: %w", err)
+	}
+	switch {
+	case old.Serial != now.Serial:
+		w.newGen, w.detail = logdb.GapReplaced, fmt.Sprintf("serial %s instead of %s", now.Serial, old.Serial)
+	case w.log.Record == device.RecordHistory && old.Blocks["program"] != now.Blocks["program"]:
+		w.newGen, w.detail = logdb.GapSettings, "the log was programmed anew"
+	}
+	return nil
+}
+
+// run aligns, then fetches, decodes and appends batch by batch.
+func (r *Reader) run(ctx context.Context, s *session, w *work, st *LogState, out *Outcome) error {
+	first, err := w.firstIndex(ctx, s)
+	if err != nil {
+		return err
+	}
+	tail := w.tail
+	if len(tail) > tailRecords {
+		tail = tail[len(tail)-tailRecords:]
+	}
+	var at place
+	if fits(tail, int(s.status.RecordSize)) {
+		if at, err = s.align(ctx, tail, first, st.Next); err != nil {
+			return fmt.Errorf("align log %s: %w", w.log.Name, err)
+		}
+	} else {
+		at = place{next: first}
+	}
+	if len(w.tail) > 0 && (!at.found || w.newGen != "") {
+		if err := w.generation(ctx, s, at, first, out); err != nil {
+			return err
+		}
+	}
+	if !at.found {
+		w.prev = nil
+	} else {
+		w.prev = tail[len(tail)-1]
+	}
+	st.Next = at.next
+	return w.pump(ctx, s, st, out)
+}
+
+// fits reports whether the stored records have the size of the meter's: others cannot match.
+func fits(tail [][]byte, size int) bool {
+	for _, t := range tail {
+		if len(t) != size {
+			return false
+		}
+	}
+	return true
+}
+
+// firstIndex is 1 while the filler stands at 0, 0 once the log has rolled over.
+func (w *work) firstIndex(ctx context.Context, s *session) (uint32, error) {
+	recs, err := s.window(ctx, 0, 1)
+	if err != nil {
+		return 0, err
+	}
+	if device.IsFiller(recs[0]) {
+		return 1, nil
+	}
+	return 0, nil
+}
+
+// generation notes that the meter's memory does not continue what is stored.
+func (w *work) generation(ctx context.Context, s *session, at place, first uint32, out *Outcome) error {
+	if at.found { // the records go on without a hole, only under new settings
+		w.gen++
+		w.newGen = ""
+		return nil
+	}
+	if first >= s.status.Used {
+		return nil // nothing follows yet: the break is noted with the first record after it
+	}
+	lost, err := w.decoder.lost(ctx, w)
+	if err != nil {
+		return err
+	}
+	for i := range lost {
+		if err := w.append(ctx, lost[i], out); err != nil {
+			return err
+		}
+	}
+	w.gen++
+	cause, detail := w.newGen, w.detail
+	w.newGen = ""
+	gap := logdb.Gap{From: w.lastAt, To: w.lastAt, Cause: cause, Detail: detail}
+	recs, err := s.window(ctx, first, 1)
+	if err != nil {
+		return err
+	}
+	if t, err := device.ParseTStamp(recs[0]); err == nil {
+		clock := device.NewClock(w.t.Zone, 0, w.clock.SetsDST())
+		gap.To = max(gap.From, clock.UTC(t))
+	}
+	if gap.Cause == "" {
+		gap.Cause, gap.Detail = logdb.GapReset, "the stored records are no longer in the meter"
+		if s.status.Used == s.status.Max && gap.To > gap.From {
+			gap.Cause, gap.Detail = logdb.GapOverwritten, "the meter's memory was full before its records were retrieved"
+		}
+	}
+	out.Gap = gap.Cause
+	w.tail = nil
+	w.pending = &logdb.Entry{Op: logdb.OpGap, Log: w.log.Log, Run: w.run, Generation: w.gen, Time: gap.From, Gap: &gap}
+	return nil
+}
+
+// pump moves records from st.Next to the end of the log. Each batch begins with the last
+// record of the one before, so that nothing can move between them unseen.
+func (w *work) pump(ctx context.Context, s *session, st *LogState, out *Outcome) error {
+	size := minBatch
+	for st.Next < s.status.Used {
+		n := min(size, int(s.status.Used-st.Next))
+		if u := w.decoder.unit(); u > 1 {
+			if n = min(n, u); n < u {
+				return nil // the rest of this capture is not there yet
+			}
+		}
+		began := time.Now()
+		from := st.Next
+		if w.prev != nil && from > 0 {
+			from--
+		}
+		recs, err := s.fetch(ctx, from, st.Next+uint32(n))
+		if err != nil {
+			return err
+		}
+		if err := s.held(ctx); err != nil {
+			return err
+		}
+		if from < st.Next {
+			if !bytes.Equal(recs[0], w.prev) {
+				return fmt.Errorf("log %s before record %d: %w", w.log.Name, st.Next, ErrShifted)
+			}
+			recs = recs[1:]
+		}
+		batches, err := w.decoder.decode(ctx, w, recs)
+		if err != nil {
+			return err
+		}
+		for i := range batches {
+			if err := w.append(ctx, batches[i], out); err != nil {
+				return err
+			}
+		}
+		w.prev = recs[len(recs)-1]
+		w.tail = append(w.tail, recs[max(0, len(recs)-tailRecords):]...)
+		w.tail = w.tail[max(0, len(w.tail)-tailRecords):]
+		st.Next += uint32(n)
+		st.SetsDST = st.SetsDST || w.clock.SetsDST()
+		out.Records += n
+		if time.Since(began) < batchTime/2 {
+			size = min(2*size, maxBatch)
+		}
+	}
+	return nil
+}
+
+func (w *work) append(ctx context.Context, b logdb.Batch, out *Outcome) error {
+	n := len(b.Entries)
+	for i := range b.Rows {
+		n += b.Rows[i].Len()
+	}
+	if n == 0 && b.Open == nil {
+		return nil
+	}
+	if w.pending != nil && n > 0 && (b.Kind == 0 || b.Kind == w.kind) {
+		if b.Raw == nil {
+			b.Raw = make([][]byte, n)
+		}
+		b.Entries = append(b.Entries, *w.pending)
+		b.Raw = append(b.Raw, nil)
+		w.pending = nil
+		n++
+	}
+	b.Meter, b.Snapshot, b.At = w.t.UID, w.snapshot, w.r.now()
+	if b.Kind == 0 {
+		b.Kind = w.kind
+	}
+	if _, err := w.r.Store.Append(ctx, b); err != nil {
+		return fmt.Errorf("store %d entries of log %s: %w", n, w.log.Name, err)
+	}
+	out.Entries += n
+	return nil
+}
+
+// stamp converts the time of the next record, counting a step back of the clock as a new run.
+func (w *work) stamp(t device.TStamp) (at logdb.Millis, back logdb.Millis) {
+	at = w.clock.UTC(t)
+	if w.lastAt > 0 && at < w.lastAt {
+		back = w.lastAt - at
+		w.run++
+	}
+	w.lastAt = at
+	return at, back
+}
+
+// unreadable keeps a record that does not decode: its bytes, at the time of the last good one.
+func (w *work) unreadable(err error) logdb.Entry {
+	return logdb.Entry{Op: logdb.OpGap, Log: w.log.Log, Run: w.run, Generation: w.gen, Time: w.lastAt,
+		Gap: &logdb.Gap{From: w.lastAt, To: w.lastAt, Cause: logdb.GapImplausible, Detail: err.Error()}}
+}

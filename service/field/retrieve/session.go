@@ -1,0 +1,341 @@
+package retrieve
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"metermanager/service/field/device"
+	"metermanager/service/field/modbus"
+)
+
+// The ways in which a session ends early.
+var (
+	// ErrLogBusy: another port, or another program on ours, has the log.
+	ErrLogBusy = errors.New("the log is in use")
+	// ErrLogDisabled: the meter does not keep this log.
+	ErrLogDisabled = errors.New("the log is disabled")
+	// ErrSessionLost: the meter ended our session.
+	ErrSessionLost = errors.New("the log session was lost")
+	// ErrShifted: the records moved under their indexes while they were read.
+	ErrShifted = errors.New("the records moved while they were read")
+	// ErrNotReady: the window stayed unreadable.
+	ErrNotReady = errors.New("the log window does not become ready")
+)
+
+const (
+	engageTries   = 3
+	indexTries    = 3
+	readyTries    = 50
+	readyTime     = 30 * time.Second
+	disengageTime = 5 * time.Second
+)
+
+// Conn is a unit of an endpoint.
+type Conn interface {
+	Do(ctx context.Context, r modbus.Request) ([]byte, error)
+}
+
+// session is an engaged log.
+type session struct {
+	conn     Conn
+	lay      device.SessionLayout
+	log      device.Log
+	status   device.LogStatus
+	port     uint16
+	priority modbus.Priority
+
+	setup   bool // the window registers hold records and repeats
+	records int  // per window, as set up
+	index   uint32
+}
+
+// do sends a request, again while the meter is busy and after one timeout or a broken link.
+func (s *session) do(ctx context.Context, r modbus.Request) ([]byte, error) {
+	r.Priority = s.priority
+	deadline := time.Now().Add(readyTime)
+	delay, links := time.Duration(0), 0
+	for try := 0; ; try++ {
+		data, err := s.conn.Do(ctx, r)
+		if err == nil || ctx.Err() != nil {
+			return data, err
+		}
+		x, busy := modbus.ExceptionOf(err)
+		busy = busy && (x == modbus.Busy || x == modbus.Acknowledge)
+		if !busy {
+			if links++; links > 1 || !errors.Is(err, modbus.ErrTimeout) && !errors.Is(err, modbus.ErrDesync) && !errors.Is(err, modbus.ErrUnreachable) {
+				return nil, err
+			}
+		}
+		if try >= readyTries || time.Now().After(deadline) {
+			return nil, err
+		}
+		if err := sleep(ctx, delay); err != nil {
+			return nil, err
+		}
+		delay = min(2*delay+5*time.Millisecond, time.Second)
+	}
+}
+
+func (s *session) read(ctx context.Context, addr device.Addr, count int) ([]byte, error) {
+	return s.do(ctx, modbus.Request{FC: 3, Addr: uint16(addr), Count: count})
+}
+
+func (s *session) word(ctx context.Context, addr device.Addr) (uint16, error) {
+	b, err := s.read(ctx, addr, 1)
+	if err != nil {
+		return 0, err
+	}
+	return binary.BigEndian.Uint16(b), nil
+}
+
+func (s *session) readStatus(ctx context.Context) (device.LogStatus, error) {
+	b, err := s.read(ctx, s.log.StatusAddr, device.StatusRegs)
+	if err != nil {
+		return device.LogStatus{}, fmt.Errorf("read the status of log %s: %w", s.log.Name, err)
+	}
+	return device.ParseStatus(b)
+}
+
+func (s *session) writeEnable(ctx context.Context, word uint16) error {
+	_, err := s.do(ctx, modbus.Request{FC: 6, Addr: uint16(s.lay.Enable), Count: 1, Data: binary.BigEndian.AppendUint16(nil, word)})
+	return err
+}
+
+// newSession reads the log's status and our port number; nothing is engaged yet.
+func newSession(ctx context.Context, conn Conn, p *device.Profile, log device.Log, priority modbus.Priority) (*session, error) {
+	s := &session{conn: conn, lay: p.Layouts.Session, log: log, priority: priority}
+	var err error
+	if s.status, err = s.readStatus(ctx); err != nil {
+		return nil, err
+	}
+	if s.status.Availability == device.NotPresent {
+		return nil, fmt.Errorf("log %s: %w", log.Name, ErrLogDisabled)
+	}
+	return s, nil
+}
+
+// portAddr is where the meter says which of its ports we are.
+func portAddr(p *device.Profile) (device.Addr, bool) {
+	for _, x := range p.Identify {
+		if x.Name == "port_id" {
+			return x.Addr, true
+		}
+	}
+	return 0, false
+}
+
+// engage locks the log to our port. A session of our own that an earlier run lost is ended first.
+func (s *session) engage(ctx context.Context, p *device.Profile) error {
+	addr, ok := portAddr(p)
+	if !ok {
+		return fmt.Errorf("log %s: %w: the profile has no port_id", s.log.Name, device.ErrProfile)
+	}
+	var err error
+	if s.port, err = s.word(ctx, addr); err != nil {
+		return fmt.Errorf("read our port number: %w", err)
+	}
+	if s.port < 1 || s.port > 4 {
+		return fmt.Errorf("log %s: %w: our port number reads %d", s.log.Name, device.ErrRecord, s.port)
+	}
+	owner, err := s.word(ctx, s.lay.ComPort)
+	if err != nil {
+		return fmt.Errorf("read whose session is open: %w", err)
+	}
+	if owner != 0 && owner != s.port || s.status.Availability != 0 && s.status.Availability != s.port {
+		return fmt.Errorf("log %s: %w by port %d", s.log.Name, ErrLogBusy, max(owner, s.status.Availability))
+	}
+	if owner == s.port {
+		if err := s.writeEnable(ctx, device.DisengageWord(s.log.Number)); err != nil {
+			return fmt.Errorf("end the lost session: %w", err)
+		}
+	}
+	for range engageTries {
+		if err := s.writeEnable(ctx, device.EngageWord(s.log.Number, device.ScopeNormal)); err != nil {
+			return fmt.Errorf("engage log %s: %w", s.log.Name, err)
+		}
+		if s.status, err = s.readStatus(ctx); err != nil {
+			return err
+		}
+		if s.status.Availability == s.port {
+			s.setup = false
+			return nil
+		}
+	}
+	return fmt.Errorf("log %s: %w by port %d", s.log.Name, ErrLogBusy, s.status.Availability)
+}
+
+// disengage lets the log go, whatever became of ctx: other software is locked out until then.
+func (s *session) disengage(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), disengageTime)
+	defer cancel()
+	s.priority = modbus.User
+	if err := s.writeEnable(ctx, device.DisengageWord(s.log.Number)); err != nil {
+		return fmt.Errorf("disengage log %s: %w", s.log.Name, err)
+	}
+	return nil
+}
+
+// held checks that the session is still ours. Registers of a lost one read 0, which
+// would look like records at index 0.
+func (s *session) held(ctx context.Context) error {
+	st, err := s.readStatus(ctx)
+	if err != nil {
+		return err
+	}
+	if st.Availability != s.port {
+		return fmt.Errorf("log %s: %w: port %d has it now", s.log.Name, ErrSessionLost, st.Availability)
+	}
+	return nil
+}
+
+// seek sets the window registers for records per window at index.
+func (s *session) seek(ctx context.Context, records int, index uint32) error {
+	repeats := byte(1) // auto-increment
+	if s.wave() {
+		repeats = device.WaveRepeats
+	}
+	if s.setup && s.records == records && s.index == index {
+		return nil
+	}
+	var err error
+	if s.setup && s.records == records {
+		_, err = s.do(ctx, modbus.Request{FC: 16, Addr: uint16(s.lay.Window), Count: 2, Data: device.IndexWords(index)})
+	} else {
+		_, err = s.do(ctx, modbus.Request{FC: 16, Addr: uint16(s.lay.Setup), Count: 3, Data: device.WindowSetup(byte(records), repeats, index)})
+	}
+	if err != nil {
+		return fmt.Errorf("set the window of log %s to record %d: %w", s.log.Name, index, err)
+	}
+	s.setup, s.records, s.index = true, records, index
+	return nil
+}
+
+func (s *session) wave() bool { return int(s.status.RecordSize) > device.WindowBytes }
+
+// window reads the records [index, index+records).
+func (s *session) window(ctx context.Context, index uint32, records int) ([][]byte, error) {
+	if err := s.seek(ctx, records, index); err != nil {
+		return nil, err
+	}
+	deadline := time.Now().Add(readyTime)
+	wrong, delay := 0, time.Duration(0)
+	for try := 0; try < readyTries && time.Now().Before(deadline); try++ {
+		recs, got, ready, err := s.pull(ctx, records)
+		if err != nil {
+			return nil, fmt.Errorf("read record %d of log %s: %w", index, s.log.Name, err)
+		}
+		if !ready {
+			if err := sleep(ctx, delay); err != nil {
+				return nil, err
+			}
+			delay = min(2*delay+5*time.Millisecond, time.Second)
+			continue
+		}
+		if got == index {
+			s.index = index + uint32(records)
+			return recs, nil
+		}
+		// A lost or doubled answer has moved the meter's index: put it back.
+		if wrong++; wrong > indexTries {
+			return nil, fmt.Errorf("log %s stays at record %d instead of %d: %w", s.log.Name, got, index, ErrSessionLost)
+		}
+		s.index = got
+		if err := s.seek(ctx, records, index); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("record %d of log %s: %w", index, s.log.Name, ErrNotReady)
+}
+
+// pull reads the window where it stands.
+func (s *session) pull(ctx context.Context, records int) (recs [][]byte, index uint32, ready bool, err error) {
+	size := int(s.status.RecordSize)
+	if s.wave() {
+		return s.pullWave(ctx, size)
+	}
+	b, err := s.read(ctx, s.lay.Window, device.WindowRegs)
+	if err != nil {
+		return nil, 0, false, err
+	}
+	w, err := device.ParseWindow(b)
+	if err != nil || !w.Ready {
+		return nil, 0, false, err
+	}
+	for i := range records {
+		rec := w.Record(i, size)
+		if rec == nil {
+			return nil, 0, false, fmt.Errorf("%w: %d records of %d bytes in a window", device.ErrRecord, records, size)
+		}
+		recs = append(recs, rec)
+	}
+	return recs, w.Index, true, nil
+}
+
+// pullWave reads one record in four windows by function 0x23, checking each of them.
+func (s *session) pullWave(ctx context.Context, size int) (recs [][]byte, index uint32, ready bool, err error) {
+	b, err := s.do(ctx, modbus.Request{FC: modbus.FCReadRepeated, Addr: uint16(s.lay.Window), Count: device.WaveWindowRegs, Repeat: device.WaveRepeats})
+	if err != nil {
+		return nil, 0, false, err
+	}
+	part := len(b) / device.WaveRepeats
+	rec := make([]byte, 0, len(b))
+	for i := range device.WaveRepeats {
+		w, err := device.ParseWindow(b[i*part : (i+1)*part])
+		if err != nil || !w.Ready {
+			return nil, 0, false, err
+		}
+		if i > 0 && w.Index != index {
+			return nil, 0, false, fmt.Errorf("%w: windows of records %d and %d in one answer", device.ErrRecord, index, w.Index)
+		}
+		index = w.Index
+		rec = append(rec, w.Data...)
+	}
+	if len(rec) < size {
+		return nil, 0, false, fmt.Errorf("%w: %d bytes for a record of %d", device.ErrRecord, len(rec), size)
+	}
+	return [][]byte{rec[:size]}, index, true, nil
+}
+
+// fetch reads records [from, to). The first is read again at the end: where it changed,
+// the records moved meanwhile and there may be a hole in what was read.
+func (s *session) fetch(ctx context.Context, from, to uint32) ([][]byte, error) {
+	perWindow := device.RecordsPerWindow(int(s.status.RecordSize))
+	out := make([][]byte, 0, to-from)
+	for at := from; at < to; {
+		n := min(perWindow, int(to-at))
+		recs, err := s.window(ctx, at, n)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, recs...)
+		at += uint32(n)
+	}
+	if len(out) > perWindow {
+		again, err := s.window(ctx, from, 1)
+		if err != nil {
+			return nil, err
+		}
+		if !bytes.Equal(again[0], out[0]) {
+			return nil, fmt.Errorf("log %s at record %d: %w", s.log.Name, from, ErrShifted)
+		}
+	}
+	return out, nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

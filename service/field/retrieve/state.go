@@ -1,0 +1,96 @@
+package retrieve
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+
+	"metermanager/logdb"
+)
+
+// Meter is one line of the list of meters.
+type Meter struct {
+	UID     logdb.MeterUID `json:"meter_uid"`
+	Name    string         `json:"name"`
+	Address string         `json:"address"` // host:port
+	Unit    byte           `json:"unit"`
+	Profile string         `json:"profile"`
+	Zone    string         `json:"time_zone"` // of the meter's clock, IANA
+	Serial  string         `json:"serial"`
+	Enabled bool           `json:"enabled"`
+	// RetrieveSeconds is the time between two retrievals of the meter's logs, LiveSeconds
+	// between two live readings, LogSeconds the interval of a log that the manager keeps.
+	// 0 takes the manager's default.
+	RetrieveSeconds int `json:"retrieve_s,omitempty"`
+	LiveSeconds     int `json:"live_s,omitempty"`
+	LogSeconds      int `json:"log_s,omitempty"`
+
+	Added logdb.Millis `json:"added_ms"`
+}
+
+// LogState is the resume point and the account of one log of one meter. What is new is
+// decided by the stored records alone; the state says where to look first.
+type LogState struct {
+	Log         string       `json:"log"`
+	Next        uint32       `json:"next"` // index behind the last stored record
+	Used        uint32       `json:"used"`
+	Max         uint32       `json:"max"`
+	LastStamp   string       `json:"last_stamp,omitempty"` // the newest record's time as the meter has it
+	SetsDST     bool         `json:"sets_dst,omitempty"`
+	Records     int64        `json:"records"` // stored since the meter was added
+	LastSuccess logdb.Millis `json:"last_success_ms,omitempty"`
+	LastError   string       `json:"last_error,omitempty"`
+	ErrorAt     logdb.Millis `json:"error_ms,omitempty"`
+}
+
+// unchanged reports whether the status block shows nothing beyond what was stored.
+func (s *LogState) unchanged(used, max uint32, last [6]byte) bool {
+	return s.LastSuccess > 0 && s.LastError == "" && s.Next == used && s.Used == used && s.Max == max && s.LastStamp == hex.EncodeToString(last[:])
+}
+
+// HistoryItem is one retrieval of a meter.
+type HistoryItem struct {
+	ID      int64          `json:"id"`
+	Meter   logdb.MeterUID `json:"meter_uid"`
+	Start   logdb.Millis   `json:"start_ms"`
+	Took    int64          `json:"took_ms"`
+	Action  string         `json:"action"`  // "retrieve"
+	Trigger string         `json:"trigger"` // "schedule" or "user"
+	Records int            `json:"records"`
+	Error   string         `json:"error,omitempty"`
+}
+
+// State is where the meter list, states and history survive restarts.
+type State interface {
+	Meters(ctx context.Context) ([]Meter, error)
+	PutMeter(ctx context.Context, m Meter) error
+	DeleteMeter(ctx context.Context, uid logdb.MeterUID) error
+	LogStates(ctx context.Context, uid logdb.MeterUID) (map[string]LogState, error)
+	PutLogState(ctx context.Context, uid logdb.MeterUID, s LogState) error
+	AddHistory(ctx context.Context, h HistoryItem, keep int) error
+	History(ctx context.Context, uid logdb.MeterUID, limit int) ([]HistoryItem, error)
+}
+
+// snapshot is the settings under which records were decoded, as it is kept with them.
+type snapshot struct {
+	Profile string            `json:"profile"`
+	Zone    string            `json:"time_zone"`
+	Serial  string            `json:"serial"`
+	Blocks  map[string]string `json:"blocks"` // name -> register bytes in hex
+}
+
+func (s snapshot) encode() ([]byte, error) { return json.Marshal(s) }
+
+func parseSnapshot(b []byte) (snapshot, error) {
+	var s snapshot
+	err := json.Unmarshal(b, &s)
+	return s, err
+}
+
+func seconds(n int, otherwise time.Duration) time.Duration {
+	if n <= 0 {
+		return otherwise
+	}
+	return time.Duration(n) * time.Second
+}

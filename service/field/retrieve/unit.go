@@ -1,0 +1,315 @@
+package retrieve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/service/field/device"
+	"metermanager/service/field/modbus"
+	"metermanager/service/field/poll"
+)
+
+// unit is a running meter: a goroutine for live readings (and the log kept for meters
+// without memory) and one for retrieval.
+type unit struct {
+	m       *Manager
+	meter   Meter
+	profile *device.Profile
+	zone    *time.Location
+	end     *endpoint
+	conn    *modbus.Unit
+	source  *poll.Source
+	cancel  context.CancelFunc
+	done    chan struct{}
+	now     chan chan retrieved // "retrieve now"
+
+	mu sync.Mutex
+	st liveState
+}
+
+// liveState is what a unit tells about itself.
+type liveState struct {
+	online      bool
+	known       bool // online is known
+	serial      string
+	lastSuccess logdb.Millis
+	nextDue     logdb.Millis
+	lastError   string
+	errorAt     logdb.Millis
+	action      string
+	session     string
+	drift       *time.Duration
+	readings    []device.Reading
+	readAt      logdb.Millis
+	records     int64
+}
+
+type retrieved struct {
+	item HistoryItem
+	err  error
+}
+
+func newUnit(m *Manager, x Meter, p *device.Profile, zone *time.Location, e *endpoint) *unit {
+	conn := e.Unit(x.Unit, unitConfig(p))
+	return &unit{
+		m: m, meter: x, profile: p, zone: zone, end: e, conn: conn, source: poll.NewSource(p, conn, m.cfg.Now),
+		done: make(chan struct{}), now: make(chan chan retrieved), st: liveState{serial: x.Serial},
+	}
+}
+
+func unitConfig(p *device.Profile) modbus.UnitConfig {
+	d := p.Defaults
+	return modbus.UnitConfig{
+		WriteAllow: p.WriteList(), Timeout: d.Timeout(), Retries: d.Retries,
+		RequestDelay: time.Duration(d.RequestDelayMS) * time.Millisecond,
+	}
+}
+
+func (u *unit) run(ctx context.Context) {
+	var wg sync.WaitGroup
+	if u.profile.HasMemory() {
+		wg.Go(func() { u.retrieveLoop(ctx) })
+		wg.Go(func() { u.liveLoop(ctx) })
+	} else {
+		wg.Go(func() { u.keepLoop(ctx) })
+	}
+	wg.Wait()
+}
+
+// until sleeps until a time of the manager's clock, at most a minute at once, so that a
+// step of the clock is noticed. It reports whether the time has come.
+func (u *unit) until(ctx context.Context, t time.Time) bool {
+	for {
+		d := t.Sub(u.m.cfg.Now())
+		if d <= 0 {
+			return ctx.Err() == nil
+		}
+		if sleep(ctx, min(d, time.Minute)) != nil {
+			return false
+		}
+	}
+}
+
+// liveLoop reads the present values again and again.
+func (u *unit) liveLoop(ctx context.Context) {
+	every := seconds(u.meter.LiveSeconds, u.m.cfg.Live)
+	for next := u.m.cfg.Now(); u.until(ctx, next); {
+		if _, err := u.readLive(ctx, modbus.Live); err != nil && ctx.Err() == nil {
+			u.m.cfg.Logger.Debug("live reading failed", "meter", string(u.meter.UID), "err", err)
+		}
+		next = next.Add(every)
+		if now := u.m.cfg.Now(); next.Before(now) {
+			next = now.Add(every)
+		}
+	}
+}
+
+func (u *unit) readLive(ctx context.Context, prio modbus.Priority) ([]device.Reading, error) {
+	readings, err := u.source.Read(ctx, prio)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	at := u.m.cfg.Now()
+	u.note(err)
+	if err != nil {
+		return nil, err
+	}
+	u.mu.Lock()
+	u.st.readings, u.st.readAt = readings, logdb.MillisOf(at)
+	u.mu.Unlock()
+	u.m.cfg.OnLive(u.meter.UID, at, readings)
+	return readings, nil
+}
+
+// note keeps whether the meter answers.
+func (u *unit) note(err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	was, known := u.st.online, u.st.known
+	u.st.online, u.st.known = err == nil, true
+	if err != nil {
+		u.st.lastError, u.st.errorAt = err.Error(), logdb.MillisOf(u.m.cfg.Now())
+	}
+	if known && was == u.st.online {
+		return
+	}
+	if err != nil {
+		u.m.cfg.Logger.Warn("meter does not answer", "meter", string(u.meter.UID), "err", err)
+	} else {
+		u.m.cfg.Logger.Info("meter answers", "meter", string(u.meter.UID))
+	}
+}
+
+// keepLoop reads live values, and logs those of each boundary.
+func (u *unit) keepLoop(ctx context.Context) {
+	k := poll.NewKeeper(u.m.store, u.meter.UID, seconds(u.meter.LogSeconds, u.m.cfg.Log), u.m.cfg.Now)
+	defer func() {
+		stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), disengageTime)
+		defer cancel()
+		if err := k.Stop(stopCtx); err != nil {
+			u.m.cfg.Logger.Error("cannot log a gap", "meter", string(u.meter.UID), "err", err)
+		}
+	}()
+	every := seconds(u.meter.LiveSeconds, u.m.cfg.Live)
+	live, boundary := u.m.cfg.Now(), k.Next(u.m.cfg.Now())
+	for identified := false; ; {
+		u.mu.Lock()
+		u.st.nextDue = logdb.MillisOf(boundary)
+		u.mu.Unlock()
+		next := boundary
+		if live.Before(next) {
+			next = live
+		}
+		if !u.waitOrAnswer(ctx, next, func() retrieved { return u.keepNow(ctx) }) {
+			return
+		}
+		now := u.m.cfg.Now()
+		if k.Next(now).Before(boundary) { // our clock was set back
+			boundary = k.Next(now)
+			continue
+		}
+		if !now.Before(boundary) {
+			identified = u.keepRow(ctx, k, boundary, identified)
+			boundary = k.Next(u.m.cfg.Now())
+		} else {
+			_, err := u.readLive(ctx, modbus.Live)
+			identified = identified && err == nil
+		}
+		live = u.m.cfg.Now().Add(every)
+	}
+}
+
+// waitOrAnswer waits for t, answering requests for a retrieval meanwhile.
+func (u *unit) waitOrAnswer(ctx context.Context, t time.Time, act func() retrieved) bool {
+	for {
+		d := t.Sub(u.m.cfg.Now())
+		if d <= 0 {
+			return ctx.Err() == nil
+		}
+		timer := time.NewTimer(min(d, time.Minute))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return false
+		case reply := <-u.now:
+			timer.Stop()
+			reply <- act()
+		case <-timer.C:
+		}
+	}
+}
+
+func (u *unit) keepNow(ctx context.Context) retrieved {
+	start := u.m.cfg.Now()
+	_, err := u.readLive(ctx, modbus.User)
+	return retrieved{u.item(start, "user", 0, err), err}
+}
+
+// keepRow logs one boundary: the first good reading within the tolerance, else a gap.
+// It returns whether the meter is known to be the one it was.
+func (u *unit) keepRow(ctx context.Context, k *poll.Keeper, boundary time.Time, identified bool) bool {
+	deadline := boundary.Add(k.Tolerance())
+	var readings []device.Reading
+	err := poll.ErrLate
+	for try := 0; u.m.cfg.Now().Before(deadline); try++ {
+		if try > 0 && !u.until(ctx, u.m.cfg.Now().Add(time.Second)) {
+			return false
+		}
+		readCtx, cancel := context.WithTimeout(ctx, deadline.Sub(u.m.cfg.Now()))
+		if !identified {
+			err = u.identifyKept(readCtx, k)
+			identified = err == nil
+		}
+		if identified {
+			readings, err = u.readLive(readCtx, modbus.Live)
+		}
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	if ctx.Err() != nil {
+		return false
+	}
+	store := context.WithoutCancel(ctx)
+	var serr error
+	if err != nil {
+		u.note(err)
+		u.source.Forget()
+		serr = k.Miss(store, boundary, err)
+	} else if serr = k.Row(store, boundary, readings); serr == nil {
+		u.mu.Lock()
+		u.st.lastSuccess = logdb.MillisOf(boundary)
+		u.st.records++
+		u.mu.Unlock()
+		u.m.cfg.OnNewData(u.meter.UID)
+	}
+	if serr != nil {
+		u.fail(serr)
+	}
+	return err == nil
+}
+
+func (u *unit) fail(err error) {
+	u.mu.Lock()
+	u.st.lastError, u.st.errorAt = err.Error(), logdb.MillisOf(u.m.cfg.Now())
+	u.mu.Unlock()
+	u.m.cfg.Logger.Error("cannot store readings", "meter", string(u.meter.UID), "err", err)
+}
+
+// identifyKept checks who answers: another serial number means a replaced meter.
+func (u *unit) identifyKept(ctx context.Context, k *poll.Keeper) error {
+	id, err := u.source.Identify(ctx, modbus.Live)
+	if err != nil {
+		return err
+	}
+	if old := u.serial(); old != "" && id.Serial != old {
+		detail := fmt.Sprintf("serial %s instead of %s", id.Serial, old)
+		if err := k.Replaced(context.WithoutCancel(ctx), u.m.cfg.Now(), detail); err != nil {
+			return err
+		}
+	}
+	return u.identified(ctx, id)
+}
+
+func (u *unit) serial() string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.st.serial
+}
+
+// identified keeps a meter's identity and settings when they changed.
+func (u *unit) identified(ctx context.Context, id poll.Identity) error {
+	ctx = context.WithoutCancel(ctx)
+	u.mu.Lock()
+	u.st.serial = id.Serial
+	if id.HasClock {
+		wall := device.NewClock(u.zone, 0, true).UTC(id.Clock)
+		d := wall.Time().Sub(u.m.cfg.Now()).Round(time.Second)
+		u.st.drift = &d
+	}
+	u.mu.Unlock()
+	if id.Serial != u.meter.Serial {
+		if err := u.m.setSerial(ctx, u.meter.UID, id.Serial); err != nil {
+			return err
+		}
+	}
+	old, err := u.m.store.Settings(ctx, u.meter.UID)
+	if err != nil && !errors.Is(err, logdb.ErrUnknownMeter) {
+		return fmt.Errorf("read the meter's settings: %w", err)
+	}
+	s := mergeSettings(old, u.meter, u.profile, id)
+	if err == nil && reflect.DeepEqual(s, old) {
+		return nil
+	}
+	if err := u.m.store.PutSettings(ctx, u.meter.UID, s); err != nil {
+		return fmt.Errorf("store the meter's settings: %w", err)
+	}
+	u.m.cfg.OnMeter(u.meter.UID)
+	return nil
+}
