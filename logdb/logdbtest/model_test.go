@@ -26,5 +26,11 @@ func opener() logdbtest.Open {
 // contradict each other, and that a replay of everything into another node loses nothing.
 func TestModelRandom(t *testing.T) {
 	t.Parallel()
-	logdbtest.RunRandom(t, opener(), logdbtest.Seeds(1, 150)...)
+	logdbtest.RunRandom(t, opener(), logdbtest.Seeds(1, 60)...)
+}
+
+// TestModelRules checks that the rules of the suite are those of the model.
+func TestModelRules(t *testing.T) {
+	t.Parallel()
+	logdbtest.Run(t, opener())
 }

@@ -49,30 +49,37 @@ func (m *Model) Series(_ context.Context, uid logdb.MeterUID) ([]logdb.Series, e
 	return out, nil
 }
 
-func (m *Model) valuesOf(id logdb.SeriesID) (seriesKey, []value) {
-	for k, known := range m.ids {
-		if known == id {
-			return k, m.series(k.meter)[k]
-		}
+// valuesOf returns the live values of the given series, in the order asked.
+func (m *Model) valuesOf(ids []logdb.SeriesID) (keys []seriesKey, values [][]value) {
+	defer m.lock()()
+	byID := map[logdb.SeriesID]seriesKey{}
+	for k, id := range m.ids {
+		byID[id] = k
 	}
-	return seriesKey{}, nil
+	all := map[logdb.MeterUID]map[seriesKey][]value{}
+	for _, id := range ids {
+		k := byID[id]
+		if all[k.meter] == nil {
+			all[k.meter] = m.series(k.meter)
+		}
+		keys, values = append(keys, k), append(values, all[k.meter][k])
+	}
+	return keys, values
 }
 
 // ReadSeries implements logdb.Source.
 func (m *Model) ReadSeries(_ context.Context, ids []logdb.SeriesID, first, last logdb.Millis, visit func(logdb.SeriesID, *logdb.Block) error) error {
 	blocks := make([]logdb.Block, len(ids))
-	unlock := m.lock()
-	for i, id := range ids {
-		_, values := m.valuesOf(id)
+	_, values := m.valuesOf(ids)
+	for i := range ids {
 		b := &blocks[i]
-		for _, v := range values {
+		for _, v := range values[i] {
 			if v.time >= first && v.time < last {
 				b.Exceptions = append(b.Exceptions, logdb.Exception{Index: len(b.Times), Value: v.v})
 				b.Times, b.Positions, b.Mantissas = append(b.Times, v.time), append(b.Positions, v.position), append(b.Mantissas, 0)
 			}
 		}
 	}
-	unlock()
 	for i := range blocks {
 		if blocks[i].Len() == 0 {
 			continue
@@ -89,14 +96,12 @@ func (m *Model) ReadBuckets(_ context.Context, ids []logdb.SeriesID, edges []log
 	if len(edges) < 2 || !slices.IsSorted(edges) || len(slices.Compact(slices.Clone(edges))) != len(edges) {
 		return fmt.Errorf("%w: %d edges, want at least two that rise", logdb.ErrInvalid, len(edges))
 	}
-	for _, id := range ids {
-		unlock := m.lock()
-		k, values := m.valuesOf(id)
-		unlock()
-		covers := logdb.LookupChannel(k.channel).CoversInterval
+	keys, values := m.valuesOf(ids)
+	for n, id := range ids {
+		covers := logdb.LookupChannel(keys[n].channel).CoversInterval
 		out := make([]logdb.Bucket, len(edges)-1)
 		for i := range out {
-			out[i] = bucket(values, edges[i], edges[i+1], covers)
+			out[i] = bucket(values[n], edges[i], edges[i+1], covers)
 		}
 		if err := visit(id, out); err != nil {
 			return err

@@ -1,0 +1,197 @@
+package logdbtest
+
+import (
+	"sync"
+
+	"metermanager/logdb"
+)
+
+func receiverRules() []rule {
+	return []rule{
+		{"a decided position is a repeat, in whatever page it comes", func(f *fixture) {
+			f.send(logdb.KindHistorical, a1, row(1, day0, volts, 1), row(2, day0+minute, volts, 2))
+			f.want("same page", counts(f.send(logdb.KindHistorical, a1, row(1, day0, volts, 1), row(2, day0+minute, volts, 2))), "[0 2 0 0]")
+			f.want("other cut", counts(f.send(logdb.KindHistorical, a1, row(2, day0+minute, volts, 2), row(3, day0+2*minute, volts, 3))), "[1 1 0 0]")
+			f.want("other content", counts(f.send(logdb.KindHistorical, a1, row(3, day0, wh, 9))), "[0 1 0 0]")
+			f.want("values", f.values(volts), "[1 2 3]")
+		}},
+		{"a new position is stored though its time and value equal another's", func(f *fixture) {
+			f.want("in one page", counts(f.send(logdb.KindHistorical, a1, row(1, day0, volts, 1), row(2, day0, volts, 1))), "[2 0 0 0]")
+			f.want("in the next", counts(f.send(logdb.KindHistorical, a1, row(3, day0, volts, 1))), "[1 0 0 0]")
+			f.want("values", f.values(volts), "[1 1 1]")
+			f.send(logdb.KindSystem, a1, system(1, day0, 4), system(2, day0, 4))
+			f.want("codes", f.codes(), "[4 4]")
+		}},
+		{"the answer counts stored, repeats, revised and skipped", func(f *fixture) {
+			f.limits = logdb.Limits{System: []logdb.Window{{Name: "day", Millis: day, Max: 3}}}
+			f.send(logdb.KindSystem, a1, system(1, day0, 1), system(2, day0, 2))
+			gap := logdb.Entry{Position: 6, Op: logdb.OpGap, Time: day0, Gap: &logdb.Gap{From: day0, To: day0}}
+			r := f.send(logdb.KindSystem, a1, system(1, day0, 1), revise(system(0, day0, 7), 3, 2), system(4, day0, 4), system(5, day0, 5), gap, fate(7, 9, logdb.FateNotChosen, day0))
+			f.want("receipt", counts(r), "[2 1 1 1]")
+			f.want("refused", r.Refused, []logdb.FateRange{{First: 5, Last: 5, Fate: logdb.FateSkipped, Reason: "day", FirstTime: day0, LastTime: day0}})
+			f.want("codes", f.codes(), "[1 7 4]")
+		}},
+		{"a page is valid whole or refused whole", func(f *fixture) {
+			p := f.page(logdb.KindSystem, a1, system(1, day0, 1), logdb.Entry{Position: 2, Op: logdb.OpRevise, Time: day0})
+			_, err := f.Accept(f.ctx, p, logdb.Limits{})
+			f.wantErr("page", err, logdb.ErrInvalid)
+			h := f.page(logdb.KindHistorical, a1, row(1, day0, volts, 1), row(2, -1, volts, 1))
+			_, err = f.Accept(f.ctx, h, logdb.Limits{})
+			f.wantErr("rows", err, logdb.ErrInvalid)
+			_, err = f.Append(f.ctx, logdb.Batch{Meter: f.meter, Kind: logdb.KindSystem, Entries: []logdb.Entry{system(0, day0, 1), sag(0, day0, 1)}})
+			f.wantErr("batch", err, logdb.ErrInvalid)
+			for _, kind := range logdb.Kinds {
+				states, err := f.Streams(f.ctx, f.meter, kind)
+				f.must(err)
+				f.want("streams of "+kind.String(), len(states), 0)
+			}
+		}},
+		{"clearing leaves the sets: nothing comes back by itself", func(f *fixture) {
+			rows := []any{row(1, day0, volts, 1), row(2, day0+minute, volts, 2)}
+			f.send(logdb.KindHistorical, a1, append(rows, fate(3, 3, logdb.FateSkipped, day0))...)
+			f.append(logdb.KindHistorical, row(0, day0, volts, 9))
+			f.must(f.Clear(f.ctx, f.meter, logdb.KindHistorical))
+			f.after(f)
+			f.want("values", f.values(volts), "[]")
+			f.want("fates", f.fates(logdb.KindHistorical, a1, 3), "ssx")
+			f.want("sent again", counts(f.send(logdb.KindHistorical, a1, rows...)), "[0 2 0 0]")
+			f.want("values", f.values(volts), "[]")
+			f.want("next of the own journal", f.append(logdb.KindHistorical, row(0, day0, volts, 8)).First, 2)
+			f.send(logdb.KindHistorical, a1, row(4, day0+hour, volts, 4))
+			f.want("new values", sortedFloats(f.values(volts)), "[4 8]")
+		}},
+		{"clearing one kind leaves the others and other meters", func(f *fixture) {
+			f.send(logdb.KindSystem, a1, system(1, day0, 1))
+			f.send(logdb.KindPQ, a1, sag(1, day0, 1))
+			other := f.page(logdb.KindPQ, a1, sag(1, day0, 2))
+			other.Meter = "meter-2"
+			f.accept(other)
+			f.must(f.Clear(f.ctx, f.meter, logdb.KindPQ))
+			f.after(f)
+			f.want("left", []any{f.codes(), f.durations()}, "[[1] []]")
+			f.meter = "meter-2"
+			f.want("of the other meter", f.durations(), "[2]")
+		}},
+		{"a requested page turns skipped positions into stored, once", func(f *fixture) {
+			f.limits = logdb.Limits{System: []logdb.Window{{Name: "day", Millis: day, Max: 1}}}
+			f.send(logdb.KindSystem, a1, fate(1, 2, logdb.FateSkipped, day0), system(3, day0, 3), system(4, day0, 4))
+			f.want("fates", f.fates(logdb.KindSystem, a1, 4), "xxsx")
+			r := f.request(logdb.KindSystem, a1, system(1, day0, 1), system(3, day0, 3), system(4, day0, 4))
+			f.want("receipt", counts(r), "[2 1 0 0]")
+			f.want("fates", f.fates(logdb.KindSystem, a1, 4), "sxss")
+			f.want("again", counts(f.request(logdb.KindSystem, a1, system(1, day0, 1), system(4, day0, 4))), "[0 2 0 0]")
+			f.want("codes", f.codes(), "[1 3 4]")
+		}},
+		{"a requested page does not turn what was not chosen or is held", func(f *fixture) {
+			f.send(logdb.KindSystem, a1, fate(1, 1, logdb.FateNotChosen, day0), fate(2, 2, logdb.FateHeld, day0))
+			f.want("receipt", counts(f.request(logdb.KindSystem, a1, system(1, day0, 1), system(2, day0, 2))), "[0 2 0 0]")
+			f.want("codes", f.codes(), "[]")
+		}},
+		// Hole: turned one by one, reduced rows would stand beside the row that combines them.
+		{"reduced rows are turned with the whole of their combined row, or not at all", func(f *fixture) {
+			f.send(logdb.KindHistorical, a1, reduced(1, 2, 3, day0), row(3, day0+3*second, wh, 6), row(4, day0+hour, wh, 100))
+			one, two, three := row(1, day0+second, wh, 1), row(2, day0+2*second, wh, 2), row(3, day0+3*second, wh, 3)
+			f.want("a part of it", counts(f.request(logdb.KindHistorical, a1, one, two)), "[0 2 0 0]")
+			f.want("another part", counts(f.request(logdb.KindHistorical, a1, two, three)), "[0 2 0 0]")
+			f.want("values", f.values(wh), "[6 100]")
+			f.want("sum", f.buckets(wh, day0, day0+2*hour)[0].Sum, 106)
+			f.want("all of it", counts(f.request(logdb.KindHistorical, a1, one, two, three)), "[2 1 0 0]")
+			f.want("values", f.values(wh), "[1 2 3 100]")
+			f.want("sum", f.buckets(wh, day0, day0+2*hour)[0].Sum, 106)
+			f.want("fates", f.fates(logdb.KindHistorical, a1, 4), "ssss")
+			f.want("tally", f.tallies(logdb.KindHistorical, a1)[day0].Count, 4)
+			f.want("once", counts(f.request(logdb.KindHistorical, a1, one, two, three)), "[0 3 0 0]")
+		}},
+		{"a combined row that was revised is not turned", func(f *fixture) {
+			f.send(logdb.KindHistorical, a1, reduced(1, 1, 2, day0), row(2, day0+2*second, wh, 3), revise(row(0, day0+2*second, wh, 7), 3, 2))
+			f.want("receipt", counts(f.request(logdb.KindHistorical, a1, row(1, day0+second, wh, 1), row(2, day0+2*second, wh, 2))), "[0 2 0 0]")
+			f.want("values", f.values(wh), "[7]")
+		}},
+		{"send again removes the live records of a range and takes them out of the set", func(f *fixture) {
+			rows := []any{row(1, day0, volts, 1), row(2, day0+minute, volts, 2), row(3, day0+2*minute, volts, 3), fate(4, 4, logdb.FateSkipped, day0+minute)}
+			f.send(logdb.KindHistorical, a1, rows...)
+			n, err := f.Forget(f.ctx, f.meter, logdb.KindHistorical, a1, day0+minute, day0+2*minute)
+			f.must(err)
+			f.after(f)
+			f.want("forgotten", n, 1)
+			f.want("fates", f.fates(logdb.KindHistorical, a1, 4), "s.sx")
+			f.want("values", f.values(volts), "[1 3]")
+			f.want("tally", f.tallies(logdb.KindHistorical, a1)[day0].Count, 2)
+			f.want("sent again", counts(f.send(logdb.KindHistorical, a1, rows...)), "[1 2 0 0]")
+			f.want("values", f.values(volts), "[1 2 3]")
+		}},
+		{"send again covers all versions of a record, by the time of the live one", func(f *fixture) {
+			list := []any{system(1, day0, 1), revise(system(0, day0+hour, 2), 2, 1), system(3, day0, 3), withdraw(4, 3, day0), system(5, day0, 5)}
+			f.send(logdb.KindSystem, a1, list...)
+			n, err := f.Forget(f.ctx, f.meter, logdb.KindSystem, a1, day0+hour, day0+2*hour)
+			f.must(err)
+			f.after(f)
+			f.want("forgotten", []any{n, f.fates(logdb.KindSystem, a1, 5), f.codes()}, "[1 ..sss [5]]")
+			f.want("sent again", counts(f.send(logdb.KindSystem, a1, list...)), "[1 3 1 0]")
+			f.want("codes", f.codes(), "[5 2]")
+		}},
+		{"send again touches one stream only", func(f *fixture) {
+			f.send(logdb.KindSystem, a1, system(1, day0, 1))
+			f.send(logdb.KindSystem, b1, system(1, day0, 2))
+			_, err := f.Forget(f.ctx, f.meter, logdb.KindSystem, a1, day0, day0+1)
+			f.must(err)
+			f.after(f)
+			f.want("codes", f.codes(), "[2]")
+			_, err = f.Forget(f.ctx, f.meter, logdb.KindSystem, a2, day0, day0+1)
+			f.wantErr("unknown stream", err, logdb.ErrNotFound)
+		}},
+		{"nothing of the own journal can be forgotten", func(f *fixture) {
+			a := f.append(logdb.KindSystem, system(0, day0, 1))
+			_, err := f.Forget(f.ctx, f.meter, logdb.KindSystem, logdb.StreamID{Journal: a.Journal, Policy: "0"}, 0, logdb.MaxTime)
+			f.wantErr("forget", err, logdb.ErrInvalid)
+			f.want("codes", f.codes(), "[1]")
+		}},
+		{"a page of the own journal beyond its end is a conflict", func(f *fixture) {
+			a := f.append(logdb.KindSystem, system(0, day0, 1))
+			for _, policy := range []string{"0", "1"} {
+				_, err := f.Accept(f.ctx, f.page(logdb.KindSystem, logdb.StreamID{Journal: a.Journal, Policy: policy}, system(2, day0, 2)), logdb.Limits{})
+				f.wantErr("policy "+policy, err, logdb.ErrConflict)
+			}
+			r := f.send(logdb.KindSystem, logdb.StreamID{Journal: a.Journal, Policy: "1"}, system(1, day0, 1))
+			f.want("what is known", counts(r), "[0 1 0 0]")
+			f.want("codes", f.codes(), "[1]")
+		}},
+		{"another chain for an end that is known is a conflict", func(f *fixture) {
+			p := f.page(logdb.KindSystem, a1, system(1, day0, 1))
+			p.Chain = logdb.Digest{1}
+			f.accept(p)
+			p.Chain = logdb.Digest{2}
+			_, err := f.Accept(f.ctx, p, logdb.Limits{})
+			f.wantErr("same stream", err, logdb.ErrConflict)
+			p.Stream = a2
+			_, err = f.Accept(f.ctx, p, logdb.Limits{})
+			f.wantErr("another stream of the journal", err, logdb.ErrConflict)
+		}},
+		{"one page on many connections is stored once", func(f *fixture) {
+			pages := []logdb.Page{
+				f.page(logdb.KindHistorical, a1, row(1, day0, volts, 1), row(2, day0+minute, volts, 2)),
+				f.page(logdb.KindHistorical, a1, row(2, day0+minute, volts, 2), row(3, day0+2*minute, volts, 3)),
+			}
+			var wait sync.WaitGroup
+			var mu sync.Mutex
+			total := [4]int{}
+			for i := range 16 {
+				wait.Go(func() {
+					r, err := f.Accept(f.ctx, pages[i%2], logdb.Limits{})
+					mu.Lock()
+					defer mu.Unlock()
+					if err != nil {
+						f.Error(err)
+					}
+					for k, n := range counts(r) {
+						total[k] += n
+					}
+				})
+			}
+			wait.Wait()
+			f.after(f)
+			f.want("receipts together", total, "[3 29 0 0]")
+			f.want("values", f.values(volts), "[1 2 3]")
+		}},
+	}
+}
