@@ -10,7 +10,7 @@ import (
 )
 
 // channels lists what was recorded, with its range, without touching data.
-func (a *API) channels(ctx context.Context, c caller, in *meterInput) (*api.ChannelsAnswer, error) {
+func (a *API) channels(ctx context.Context, c caller, in *MeterPath) (*api.ChannelsAnswer, error) {
 	if _, err := a.Meters.Access(ctx, c.Principal, permission.LogsRead, in.UID); err != nil {
 		return nil, err
 	}

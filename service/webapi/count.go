@@ -10,14 +10,15 @@ import (
 	"metermanager/rpc/permission"
 )
 
-type rangeInput struct {
-	meterInput
+// MeterRange is the meter of a path and a range of time.
+type MeterRange struct {
+	MeterPath
 	From string `query:"from" maxLength:"64" doc:"First time: RFC 3339, or ms since 1970"`
 	To   string `query:"to" maxLength:"64" doc:"First time behind the range"`
 }
 
 // span reads the range of a request; without an end it has none.
-func (in rangeInput) span() (first, last logdb.Millis, err error) {
+func (in MeterRange) span() (first, last logdb.Millis, err error) {
 	q, err := api.ParseRangeQuery(map[string][]string{"from": {in.From}, "to": {in.To}})
 	if err != nil {
 		return 0, 0, err
@@ -28,7 +29,7 @@ func (in rangeInput) span() (first, last logdb.Millis, err error) {
 	return q.From, q.To, nil
 }
 
-func (a *API) limitCounts(ctx context.Context, c caller, in *rangeInput) (*api.LimitCountsAnswer, error) {
+func (a *API) limitCounts(ctx context.Context, c caller, in *MeterRange) (*api.LimitCountsAnswer, error) {
 	if _, err := a.Meters.Access(ctx, c.Principal, permission.LogsRead, in.UID); err != nil {
 		return nil, err
 	}
@@ -92,7 +93,7 @@ func (a *API) limitSummary(ctx context.Context, uid logdb.MeterUID, kind logdb.K
 	return sum, err
 }
 
-func (a *API) eventCounts(ctx context.Context, c caller, in *rangeInput) (*api.EventCountsAnswer, error) {
+func (a *API) eventCounts(ctx context.Context, c caller, in *MeterRange) (*api.EventCountsAnswer, error) {
 	if _, err := a.Meters.Access(ctx, c.Principal, permission.LogsRead, in.UID); err != nil {
 		return nil, err
 	}

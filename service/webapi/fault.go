@@ -9,6 +9,7 @@ import (
 
 	"metermanager/logdb"
 	"metermanager/rpc/fault"
+	"metermanager/rpc/host"
 	"metermanager/service/bus"
 	"metermanager/service/cloud/account"
 	"metermanager/service/cloud/registry"
@@ -77,7 +78,7 @@ func (a *API) problem(ctx context.Context, err error) huma.StatusError {
 // note gives err its code and request id and logs what nobody will be told.
 func (a *API) note(ctx context.Context, err error) *fault.Error {
 	f := toFault(err)
-	if id := requestID(ctx); id != "" {
+	if id := host.RequestID(ctx); id != "" {
 		f = f.WithRequest(id)
 	}
 	if f.Code == fault.Internal {
@@ -88,16 +89,7 @@ func (a *API) note(ctx context.Context, err error) *fault.Error {
 
 // writeError sends err as a problem document.
 func (a *API) writeError(w http.ResponseWriter, r *http.Request, err error) {
-	f := a.note(r.Context(), err)
-	switch f.Code {
-	case fault.Unauthenticated:
-		w.Header().Set("WWW-Authenticate", `Bearer realm="metermanager"`)
-	case fault.RateLimited, fault.Unavailable, fault.Full:
-		w.Header().Set("Retry-After", "30")
-	}
-	if err := fault.Write(w, f); err != nil {
-		a.log.DebugContext(r.Context(), "send a problem document", "err", err)
-	}
+	host.WriteError(w, r, a.note(r.Context(), err))
 }
 
 // hideValues replaces the problem documents that huma makes itself, which repeat what was

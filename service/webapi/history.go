@@ -11,6 +11,7 @@ import (
 	"metermanager/logdb/analysis"
 	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
+	"metermanager/rpc/host"
 	"metermanager/rpc/permission"
 )
 
@@ -180,7 +181,7 @@ func (a *API) cutOff(r *http.Request, out *api.SeriesWriter, err error) error {
 		return err
 	}
 	if !errors.Is(err, context.Canceled) {
-		a.log.WarnContext(r.Context(), "cut off an answer", "request_id", requestID(r.Context()), "err", err)
+		a.log.WarnContext(r.Context(), "cut off an answer", "request_id", host.RequestID(r.Context()), "err", err)
 	}
 	panic(http.ErrAbortHandler)
 }

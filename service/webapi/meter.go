@@ -51,12 +51,12 @@ func (a *API) meters(ctx context.Context, c caller, _ *none) (*api.MetersAnswer,
 	return out, nil
 }
 
-// meterInput is the meter of a path.
-type meterInput struct {
+// MeterPath is the meter of a path. It is exported since huma fills exported parts only.
+type MeterPath struct {
 	UID logdb.MeterUID `path:"meter_uid" maxLength:"200" doc:"UID of the meter"`
 }
 
-func (a *API) meter(ctx context.Context, c caller, in *meterInput) (*api.Meter, error) {
+func (a *API) meter(ctx context.Context, c caller, in *MeterPath) (*api.Meter, error) {
 	m, err := a.Meters.Meter(ctx, c.Principal, in.UID)
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func (a *API) meterDocument(ctx context.Context, m registry.Meter) (*api.Meter, 
 	return out, nil
 }
 
-func (a *API) removeMeter(ctx context.Context, c caller, in *meterInput) (*done, error) {
+func (a *API) removeMeter(ctx context.Context, c caller, in *MeterPath) (*done, error) {
 	if err := a.Meters.Remove(ctx, c.Principal, in.UID); err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (a *API) removeMeter(ctx context.Context, c caller, in *meterInput) (*done,
 }
 
 type settingsInput struct {
-	meterInput
+	MeterPath
 	Body struct {
 		logdb.Settings
 		Enabled *bool `json:"enabled,omitempty" doc:"Whether the meter's data can be read; needs meters_manage"`

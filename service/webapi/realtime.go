@@ -9,7 +9,7 @@ import (
 	"metermanager/service/command"
 )
 
-func (a *API) realtime(ctx context.Context, c caller, in *meterInput) (*realtimeAnswer, error) {
+func (a *API) realtime(ctx context.Context, c caller, in *MeterPath) (*realtimeAnswer, error) {
 	if _, err := a.Meters.Access(ctx, c.Principal, permission.RealtimeRead, in.UID); err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ type realtimeAnswer struct {
 }
 
 type postRealtimeInput struct {
-	meterInput
+	MeterPath
 	Body api.Realtime
 }
 

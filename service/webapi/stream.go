@@ -9,14 +9,14 @@ import (
 	"metermanager/rpc/permission"
 )
 
-// kindInput is the meter and the kind of log of a path.
-type kindInput struct {
-	meterInput
+// LogPath is the meter and the kind of log of a path.
+type LogPath struct {
+	MeterPath
 	Kind string `path:"kind" maxLength:"32" doc:"historical, waveform, system, limits or pq"`
 }
 
 // log checks that c may do perm with the log.
-func (a *API) logAccess(ctx context.Context, c caller, perm permission.Permission, in kindInput) (logdb.Kind, error) {
+func (a *API) logAccess(ctx context.Context, c caller, perm permission.Permission, in LogPath) (logdb.Kind, error) {
 	kind, err := parseKind(in.Kind)
 	if err != nil {
 		return 0, err
@@ -42,7 +42,7 @@ func parseStream(text string) (logdb.StreamID, error) {
 	return stream, nil
 }
 
-func (a *API) streams(ctx context.Context, c caller, in *kindInput) (*api.StreamsAnswer, error) {
+func (a *API) streams(ctx context.Context, c caller, in *LogPath) (*api.StreamsAnswer, error) {
 	kind, err := a.logAccess(ctx, c, permission.Upload, *in)
 	if err != nil {
 		return nil, err
@@ -59,12 +59,12 @@ func (a *API) streams(ctx context.Context, c caller, in *kindInput) (*api.Stream
 }
 
 type digestsInput struct {
-	kindInput
+	LogPath
 	Stream string `query:"stream" maxLength:"64" doc:"Journal and policy, joined by a colon"`
 }
 
 func (a *API) digests(ctx context.Context, c caller, in *digestsInput) (*api.DigestsAnswer, error) {
-	kind, err := a.logAccess(ctx, c, permission.Upload, in.kindInput)
+	kind, err := a.logAccess(ctx, c, permission.Upload, in.LogPath)
 	if err != nil {
 		return nil, err
 	}
@@ -80,12 +80,12 @@ func (a *API) digests(ctx context.Context, c caller, in *digestsInput) (*api.Dig
 }
 
 type forgetInput struct {
-	kindInput
+	LogPath
 	Body api.ForgetRequest
 }
 
 func (a *API) forget(ctx context.Context, c caller, in *forgetInput) (*api.ForgetAnswer, error) {
-	kind, err := a.logAccess(ctx, c, permission.LogsDelete, in.kindInput)
+	kind, err := a.logAccess(ctx, c, permission.LogsDelete, in.LogPath)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (a *API) forget(ctx context.Context, c caller, in *forgetInput) (*api.Forge
 	return &api.ForgetAnswer{Removed: n}, nil
 }
 
-func (a *API) clear(ctx context.Context, c caller, in *kindInput) (*done, error) {
+func (a *API) clear(ctx context.Context, c caller, in *LogPath) (*done, error) {
 	kind, err := a.logAccess(ctx, c, permission.LogsDelete, *in)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,119 @@
+package webapi_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"metermanager/rpc/api"
+	"metermanager/rpc/permission"
+)
+
+// sample is a request to an operation that succeeds when its sender may do it.
+type sample struct {
+	path string // empty: the operation's own
+	body string
+	// Public operations answer by who asks; these are the statuses that differ from 200.
+	nobody, wrong, upload, reader int
+	theirs                        int // of the other customer's administrator
+}
+
+func samples(s *server) map[string]sample {
+	const stream = "00112233445566778899aabbccddeeff:1"
+	at := func(rest string) string { return s.meterPath(rest) }
+	return map[string]sample{
+		api.OpLive: {}, api.OpReady: {}, api.OpVersion: {}, api.OpHome: {path: "/"}, api.OpOpenAPI: {}, api.OpSetupPage: {},
+		api.OpSetup:  {body: `{"token":"setup-x","user":"u","password":"a long password"}`, nobody: 403, wrong: 403, upload: 403, reader: 403, theirs: 403},
+		api.OpLogin:  {body: `{"user":"owner","password":"a long password"}`},
+		api.OpLogout: {wrong: 401}, api.OpUser: {nobody: 401, wrong: 401},
+		api.OpKeys: {}, api.OpCreateKey: {body: `{"name":"k","permissions":"upload"}`}, api.OpRevokeKey: {path: api.Root + "/keys/none", theirs: 404},
+		api.OpRegister: {body: `{"make":"EIG","serial":"1","name":"n"}`, nobody: 409, wrong: 401, reader: 403, theirs: 409},
+		api.OpMeters:   {theirs: 200}, api.OpMeter: {path: at("")}, api.OpRemoveMeter: {path: at("")},
+		api.OpPutSettings: {path: at("/settings"), body: `{"name":"n"}`}, api.OpChannels: {path: at("/channels")},
+		api.OpRealtime: {path: at("/realtime")}, api.OpPostRealtime: {path: at("/realtime"), body: `{"time_ms":1772366400000,"values":[{"chan_key":"readings.voltage.an","value":null}]}`},
+		api.OpUpload:  {path: at("/logs/historical"), body: rows(day0, 2)},
+		api.OpPush:    {path: api.Root + "/push/historical", body: strings.Replace(rows(day0, 2), "{", `{"meter_uid":"`+string(s.uid)+`",`, 1), nobody: 401, wrong: 401, reader: 403, theirs: 404},
+		api.OpHistory: {path: at("/logs/historical")}, api.OpEvents: {path: at("/logs/pq")},
+		api.OpRecording: {path: at("/logs/waveform/1@" + stream)}, api.OpStreams: {path: at("/streams/historical")},
+		api.OpDigests: {path: at("/digests/historical?stream=" + stream)},
+		api.OpForget:  {path: at("/logs/historical/forget"), body: `{"stream":"` + stream + `","from":0,"to":1}`},
+		api.OpClear:   {path: at("/logs/pq")}, api.OpLimitCounts: {path: at("/limit-counts")}, api.OpEventCounts: {path: at("/event-counts")},
+		api.OpStatus: {}, api.OpCommand: {path: api.Root + "/rpc/node.status", nobody: 401, wrong: 401, upload: 403},
+	}
+}
+
+// notThere are operations whose sample names something that is not there: allowed is 404.
+var notThere = map[string]bool{api.OpRecording: true, api.OpDigests: true, api.OpForget: true, api.OpRevokeKey: true}
+
+// refusedToAll are operations whose sample nobody may do.
+var refusedToAll = map[string]bool{api.OpSetup: true}
+
+// TestAuthorisation sends every operation under every sort of credential. An operation
+// without a sample fails, so no route can be forgotten.
+func TestAuthorisation(t *testing.T) {
+	t.Parallel()
+	for _, op := range api.Operations() {
+		t.Run(op.ID, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t)
+			c, ok := samples(s)[op.ID]
+			if !ok {
+				t.Fatal("the matrix does not cover this operation")
+			}
+			path := c.path
+			if path == "" {
+				path = op.Path
+			}
+			allowed := http.StatusOK
+			if notThere[op.ID] {
+				allowed = http.StatusNotFound
+			}
+			byRole := func(override int, perms permission.Set) int {
+				switch {
+				case override != 0:
+					return override
+				case !perms.Has(op.Permission):
+					return http.StatusForbidden
+				}
+				return allowed
+			}
+			unknown := func(override int) int {
+				switch {
+				case override != 0:
+					return override
+				case op.Permission != permission.Public:
+					return http.StatusUnauthorized
+				}
+				return http.StatusOK
+			}
+			theirs := byRole(c.theirs, adminPermissions)
+			if strings.Contains(op.Path, "{meter_uid}") && c.theirs == 0 {
+				theirs = http.StatusNotFound
+			}
+			admin := allowed
+			if refusedToAll[op.ID] {
+				admin = http.StatusForbidden
+			}
+			for _, one := range []struct {
+				name, key string
+				want      int
+			}{
+				{"nobody", "", unknown(c.nobody)},
+				{"wrong key", "mmk_wrong", unknown(c.wrong)},
+				{"a token as a key", "mm_wrong", unknown(c.wrong)},
+				{"upload key", s.upload, byRole(c.upload, permission.Of(permission.Upload))},
+				{"reader", s.reader, byRole(c.reader, readerPermissions)},
+				{"other customer's administrator", s.theirs, theirs},
+				{"administrator", s.admin, admin},
+			} {
+				r := s.call(one.key, op.Method, path, c.body)
+				if r.status != one.want {
+					t.Errorf("%s: status %d, want %d: %.300s", one.name, r.status, one.want, r.body)
+				}
+				if strings.Contains(r.body, "$schema") {
+					t.Errorf("%s: the answer holds a $schema", one.name)
+				}
+			}
+		})
+	}
+}

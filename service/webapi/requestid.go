@@ -1,5 +1,0 @@
-package webapi
-
-import "context"
-
-func requestID(context.Context) string { return "" }

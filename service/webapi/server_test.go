@@ -1,0 +1,212 @@
+package webapi_test
+
+import (
+	"bytes"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/logdb/logdbtest"
+	"metermanager/logdb/sqldb"
+	"metermanager/rpc/api"
+	"metermanager/rpc/host"
+	"metermanager/rpc/permission"
+	"metermanager/service/cloud/account"
+	"metermanager/service/cloud/ingest"
+	"metermanager/service/cloud/realtime"
+	"metermanager/service/cloud/registry"
+	"metermanager/service/command"
+	"metermanager/service/metadb"
+	"metermanager/service/webapi"
+)
+
+const password = "a long password"
+
+// server is a node with two customers: "ours" has the meter uid, "theirs" has otherUID.
+type server struct {
+	t        *testing.T
+	url      string
+	logs     logdb.Store
+	accounts *account.Service
+	registry *registry.Registry
+	board    *realtime.Board
+	log      *bytes.Buffer
+	now      time.Time
+
+	uid, otherUID logdb.MeterUID
+	// Credentials by role.
+	upload, reader, admin, system, theirs string
+}
+
+var (
+	readerPermissions = permission.Of(permission.MetersRead, permission.LogsRead, permission.RealtimeRead, permission.RPCRead)
+	adminPermissions  = permission.Everything().Without(permission.Of(permission.System))
+)
+
+func newServer(t *testing.T) *server {
+	t.Helper()
+	s := &server{t: t, log: &bytes.Buffer{}, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	now := func() time.Time { return s.now }
+	db, err := sqldb.Open(t.Context(), filepath.Join(t.TempDir(), "meta.db"), sqldb.Config{})
+	must(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	store, err := metadb.OpenCloud(t.Context(), db)
+	must(t, err)
+	sealer, err := account.NewSealer(make([]byte, 32))
+	must(t, err)
+	s.accounts, err = account.New(store, sealer, account.Config{BcryptCost: 4, HashParallel: 64, Now: now})
+	must(t, err)
+	s.logs = logdbtest.NewModel(logdbtest.Config{Now: now})
+	s.registry = registry.New(store, s.logs, s.accounts, registry.Config{Now: now})
+	s.board = realtime.New(realtime.Config{Now: now})
+	push := ingest.New(s.logs, s.registry, ingest.Config{Now: now})
+	node := command.NewNode(s.registry, s.logs, s.board, command.NodeConfig{Version: "test", Now: now})
+	commands, err := command.New(command.Config{Now: now}, command.NodeHandlers(node))
+	must(t, err)
+	handler, err := webapi.New(webapi.Parts{
+		Accounts: s.accounts, Meters: s.registry, Push: push, Logs: s.logs, Board: s.board, Commands: commands, Status: node,
+	}, webapi.Config{Now: now, Logger: slog.New(slog.NewTextHandler(s.log, nil)), Version: api.VersionAnswer{Program: "metermanager", Version: "test"}})
+	must(t, err)
+	stack, err := host.Stack(handler, host.Config{Rate: -1})
+	must(t, err)
+	h := httptest.NewServer(stack)
+	t.Cleanup(h.Close)
+	s.url = h.URL
+	s.populate(db)
+	return s
+}
+
+func (s *server) populate(db *sqldb.DB) {
+	s.t.Helper()
+	ctx := s.t.Context()
+	s.system = account.KeyPrefix + strings.Repeat("s", 40)
+	_, err := s.accounts.EnsureBootstrap(ctx, account.Bootstrap{
+		User: "owner", Password: password, Customer: "Ours", Key: s.system, KeyPermissions: permission.Everything(),
+	})
+	must(s.t, err)
+	owner, err := s.accounts.Authenticate(ctx, s.system)
+	must(s.t, err)
+	must(s.t, db.Write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.Exec(`INSERT INTO customer (id, name, key_hash, sealed_key, created_ms) VALUES ('theirs', 'Theirs', x'01', x'02', 9000000000000)`)
+		return err
+	}))
+	key := func(p account.Principal, perms permission.Set) string {
+		_, secret, err := s.accounts.CreateKey(ctx, p, account.NewKey{Name: "test", Permissions: perms})
+		must(s.t, err)
+		return secret
+	}
+	s.upload = key(owner, permission.Of(permission.Upload))
+	s.reader = key(owner, readerPermissions)
+	s.admin = key(owner, adminPermissions)
+	their := account.Principal{User: "x", Customer: "theirs", Permissions: adminPermissions}
+	s.theirs = key(their, adminPermissions)
+	s.uid = s.register(owner, "1")
+	s.otherUID = s.register(their, "2")
+}
+
+func (s *server) register(p account.Principal, serial string) logdb.MeterUID {
+	s.t.Helper()
+	got, err := s.registry.Register(s.t.Context(), p, registry.Registration{Settings: logdb.Settings{
+		Name: "Main incomer", Make: "EIG", Model: "Shark 200", Serial: serial, Zone: "Europe/Berlin",
+	}})
+	must(s.t, err)
+	return got.Meter.UID
+}
+
+// response is what came back.
+type response struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (r response) json(t *testing.T) map[string]any {
+	t.Helper()
+	var doc map[string]any
+	if err := json.Unmarshal([]byte(r.body), &doc); err != nil {
+		t.Fatalf("status %d, body %q: %v", r.status, r.body, err)
+	}
+	return doc
+}
+
+// call sends a request with a key; headers come in pairs.
+func (s *server) call(key, method, path, body string, headers ...string) response {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
+	must(s.t, err)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if key != "" {
+		req.Header.Set("X-Api-Key", key)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	must(s.t, err)
+	defer func() { _ = res.Body.Close() }()
+	got, err := io.ReadAll(res.Body)
+	must(s.t, err)
+	return response{res.StatusCode, res.Header, string(got)}
+}
+
+// ok is call for a request that must succeed.
+func (s *server) ok(key, method, path, body string) map[string]any {
+	s.t.Helper()
+	r := s.call(key, method, path, body)
+	if r.status != http.StatusOK {
+		s.t.Fatalf("%s %s: status %d: %s", method, path, r.status, r.body)
+	}
+	return r.json(s.t)
+}
+
+// refused checks the problem document of a refusal.
+func (s *server) refused(r response, status int, code string) {
+	s.t.Helper()
+	if r.status != status {
+		s.t.Errorf("status %d, want %d: %s", r.status, status, r.body)
+		return
+	}
+	if ct := r.header.Get("Content-Type"); ct != "application/problem+json" {
+		s.t.Errorf("content type %q of %s", ct, r.body)
+	}
+	if got := r.json(s.t)["code"]; got != code {
+		s.t.Errorf("code %v, want %s: %s", got, code, r.body)
+	}
+}
+
+func (s *server) meterPath(rest string) string { return api.Root + "/meters/" + string(s.uid) + rest }
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// day0 is the midnight in Berlin with which the test data begin.
+const day0 = 1772319600000 // 2026-02-28T23:00:00Z
+
+// rows makes a page of n rows, a minute apart, from start on.
+func rows(start int64, n int) string {
+	var b strings.Builder
+	b.WriteString(`{"channels":[{"chan_key":"reading.voltage.an"},{"chan_key":"energy.interval.wh.received"}],"records":[`)
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "[%d,%d.5,%d]", start+int64(i)*60_000, 120+i%3, 10)
+	}
+	b.WriteString("]}")
+	return b.String()
+}
