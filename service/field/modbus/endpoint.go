@@ -352,3 +352,14 @@ func wait(run, request context.Context, d time.Duration) error {
 		return request.Err()
 	}
 }
+
+// Waiting returns how many requests wait in the queue.
+func (e *Endpoint) Waiting() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := 0
+	for p := range e.queue {
+		n += len(e.queue[p])
+	}
+	return n
+}
