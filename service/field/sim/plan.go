@@ -181,6 +181,9 @@ func (p *plan) addSegments(d *day) {
 		}
 		shift := d.shift(from)
 		offset, _ := p.zone.at(from + shift)
+		if from == p.begin {
+			from++ // the first record closes an interval
+		}
 		p.segments = append(p.segments, segment{from, to, shift, offset})
 	}
 }

@@ -269,7 +269,8 @@ func (m *Meter) ratios() []byte {
 	s := m.site
 	b := append16(nil, uint16(s.CTDenominator)<<8|uint16(s.CTMultiplier))
 	b = append16(append16(append16(b, uint16(s.CTNumerator)), uint16(s.PTNumerator)), uint16(s.PTDenominator))
-	b = append16(b, uint16(s.PTMultiplier)<<4) // hookup 0: three-element wye
+	// mmmmmmmm MMMMhhhh: MMMM is the high part of the PT multiplier; hookup 0 is three-element wye.
+	b = append16(b, uint16(s.PTMultiplier&0xFF)<<8|uint16(s.PTMultiplier>>8)<<4)
 	b = append16(b, 0)
 	return append16(b, m.cfg.Energy.register())
 }

@@ -148,7 +148,7 @@ func TestIdentification(t *testing.T) {
 		t.Errorf("port % x, want COM3", got)
 	}
 	// CT 400:5, PT 277:120, wye; 8 digits, kilo, 2 decimals.
-	if got, want := hex.EncodeToString(p.registers(0x752F, 7)), "0501"+"0190"+"0115"+"0078"+"0010"+"0000"+"3332"; got != want {
+	if got, want := hex.EncodeToString(p.registers(0x752F, 7)), "0501"+"0190"+"0115"+"0078"+"0100"+"0000"+"3332"; got != want {
 		t.Errorf("ratios %s, want %s", got, want)
 	}
 }

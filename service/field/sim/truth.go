@@ -21,7 +21,8 @@ type Record struct {
 	Param      uint32           // system log
 }
 
-// Value is one channel of a historical record, in primary units.
+// Value is one channel of a historical record, in primary units. The meter's floats have 32
+// bits: compare as float32 with what was read through its bytes.
 type Value struct {
 	Channel logdb.ChannelKey
 	Value   float64
@@ -44,7 +45,7 @@ type Recording struct {
 	Trigger        time.Time // by the meter's clock, to the millisecond
 	First          time.Time // of the first sample, to the microsecond
 	SampleInterval time.Duration
-	Channels       []logdb.WaveChannel // "Van", "Ia", "Vbn", ...: what the stored counts mean
+	Channels       []logdb.WaveChannel // "Van_Vab", "Ia", "Vbn_Vbc", ...: what the stored counts mean
 }
 
 // Records visits what a log's memory holds at present, oldest first, the filler record left out.
@@ -191,7 +192,7 @@ func (m *Meter) recording(c *capture) Recording {
 	trigger := time.UnixMilli(c.meter).UTC()
 	r := Recording{Number: c.number, Trigger: trigger, SampleInterval: interval,
 		First: trigger.Add(-time.Duration(wavePreCycles*wavePerCycle*m.sampleIntervalMillis()*1000) * time.Microsecond)}
-	for p, names := range [...][2]string{{"Van", "Ia"}, {"Vbn", "Ib"}, {"Vcn", "Ic"}} {
+	for p, names := range [...][2]string{{"Van_Vab", "Ia"}, {"Vbn_Vbc", "Ib"}, {"Vcn_Vca", "Ic"}} {
 		for k, name := range names {
 			w := logdb.WaveChannel{Name: name}
 			for _, count := range m.wave(c, p, k == 1) {
