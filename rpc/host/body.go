@@ -1,7 +1,11 @@
 package host
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
+	"hash"
 	"io"
 	"net/http"
 	"strings"
@@ -56,7 +60,7 @@ func unpacked(cfg Config) middleware {
 				WriteError(w, r, tooLarge(cfg.WireBytes))
 				return
 			}
-			wire := &limited{r: r.Body, left: cfg.WireBytes, limit: cfg.WireBytes}
+			wire := &limited{r: digested(r), left: cfg.WireBytes, limit: cfg.WireBytes}
 			encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
 			if len(r.Header.Values("Content-Encoding")) > 1 {
 				encoding = "several"
@@ -81,6 +85,48 @@ func unpacked(cfg Config) middleware {
 		})
 	}
 }
+
+// digested compares a body with its Content-Digest (RFC 9530) where it ends, so that what was
+// cut or changed on the way is refused. Other algorithms than sha-256 are passed over.
+func digested(r *http.Request) io.Reader {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	for part := range strings.SplitSeq(r.Header.Get("Content-Digest"), ",") {
+		name, value, ok := strings.Cut(strings.TrimSpace(part), "=")
+		if !ok || !strings.EqualFold(name, "sha-256") {
+			continue
+		}
+		sum, err := base64.StdEncoding.DecodeString(strings.Trim(value, ":"))
+		if err != nil || len(sum) != sha256.Size {
+			return failed{fault.New(fault.Invalid, "The digest of the body is not one.").At("Content-Digest")}
+		}
+		return &digest{r: r.Body, want: sum, hash: sha256.New()}
+	}
+	return r.Body
+}
+
+type digest struct {
+	r    io.Reader
+	want []byte
+	hash hash.Hash
+}
+
+// Read reads a piece; the end is checked.
+func (d *digest) Read(p []byte) (int, error) {
+	n, err := d.r.Read(p)
+	d.hash.Write(p[:n])
+	if err == io.EOF && !bytes.Equal(d.hash.Sum(nil), d.want) {
+		err = fault.New(fault.Invalid, "The body is not the one whose digest came along: it was cut or changed on the way.").At("Content-Digest").
+			WithHint("Send it again.")
+	}
+	return n, err
+}
+
+type failed struct{ err error }
+
+// Read fails.
+func (f failed) Read([]byte) (int, error) { return 0, f.err }
 
 func tooLarge(limit int64) *fault.Error {
 	return fault.Newf(fault.TooLarge, "The body has more than %d bytes.", limit).WithHint("Send smaller pages.")
