@@ -206,11 +206,11 @@ func (s *site) start() {
 	dial := func(cloudsync.Destination) (cloudsync.Cloud, error) { return s.cloud, nil }
 	s.sync = cloudsync.New(dial, s.logs, s.store, s.cfg)
 	done := make(chan error, 1)
-	go func(r *cloudsync.Service) { done <- r.Run(ctx) }(s.sync)
+	go func(r *cloudsync.Service) { done <- r.RunQueue(ctx) }(s.sync)
 	s.stop = func() {
 		cancel()
 		if err := <-done; err != nil {
-			s.t.Errorf("Run: %v", err)
+			s.t.Errorf("run the queue: %v", err)
 		}
 		if err := db.Close(); err != nil {
 			s.t.Errorf("close: %v", err)
@@ -252,7 +252,7 @@ func (s *site) upload() {
 func (s *site) settings(interval time.Duration) {
 	s.t.Helper()
 	err := s.logs.PutSettings(s.t.Context(), meter, logdb.Settings{
-		Name: "main", Make: "EIG", Model: "Shark 200", Serial: "4711", Zone: "UTC", LogIntervalsMillis: []int64{interval.Milliseconds()},
+		Name: "main", Make: "EIG", Model: "Shark 200", Serial: "4711", Zone: "UTC", LogIntervalsMillis: []int64{interval.Milliseconds(), 20_000},
 	})
 	if err != nil {
 		s.t.Fatal(err)

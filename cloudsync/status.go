@@ -318,6 +318,7 @@ func (s *Service) View(ctx context.Context, meter logdb.MeterUID, kind logdb.Kin
 	}
 	for _, name := range cutNames(streams) {
 		if cut, stored := cutOf(streams, name); len(stored) > 0 {
+			cut.Next = stored[len(stored)-1].State.Next
 			view.Cuts = append(view.Cuts, cut)
 		}
 	}

@@ -275,6 +275,9 @@ func (u *upload) loadCounts(ctx context.Context, cut string, p *reduce.Policy, e
 	first, last := entries[0].Time, entries[0].Time
 	for _, e := range entries {
 		first, last = min(first, e.Time), max(last, e.Time)
+		if e.Waveform != nil { // a shortened one starts later
+			last = max(last, e.Waveform.End)
+		}
 	}
 	var longest logdb.Millis
 	for _, w := range windows {
@@ -370,8 +373,8 @@ func (u *upload) push(ctx context.Context, page *logdb.Page) error {
 	}
 	u.sum.add(Sum{Pages: 1, Stored: answer.Stored, Repeats: answer.Repeats, Revised: answer.Revised, Skipped: answer.Skipped})
 	positions := reduce.Positions(page)
-	if answer.Stored+answer.Repeats+answer.Revised+answer.Skipped == 0 && len(page.Rows)+len(page.Entries) > 0 {
-		u.unsure = true // a receipt only: the sets will tell
+	if answer.Stored+answer.Repeats+answer.Revised+answer.Skipped == 0 {
+		u.unsure = true // a receipt only, or nothing that is counted: the sets will tell
 		return nil
 	}
 	set := u.received(page.Stream)

@@ -84,7 +84,7 @@ func (d *Decider) slowRow(ctx context.Context, e *logdb.Entry) error {
 			return nil
 		}
 		if first == ls.Closed {
-			if _, s, ok := d.cut.At(ls.Last); ok && s == d.cut.Current() {
+			if d.sameRules(ls.Last) {
 				d.reduceInto(e, ls.Last)
 				return nil
 			}
@@ -117,11 +117,11 @@ func (d *Decider) lateRow(ctx context.Context, e *logdb.Entry, first, last logdb
 		if q >= e.Position {
 			continue
 		}
-		into, ok := d.cut.row(q)
+		into, ok := d.cut.Row(q)
 		if !ok {
 			continue
 		}
-		if _, s, ok := d.cut.At(into); !ok || s != d.cut.Current() {
+		if !d.sameRules(into) {
 			continue
 		}
 		add, err := d.journal.Entry(ctx, q)
@@ -139,6 +139,14 @@ func (d *Decider) lateRow(ctx context.Context, e *logdb.Entry, first, last logdb
 	}
 	d.store(e.Position)
 	return nil
+}
+
+// sameRules reports whether p was decided under the rules that hold now: a row that is
+// combined with one of another policy would lose the channels that only one of them carries.
+func (d *Decider) sameRules(p logdb.Position) bool {
+	_, s, ok := d.cut.At(p)
+	current := d.cut.Current()
+	return ok && (s == current || s.Policy.SameRules(current.Policy))
 }
 
 func (d *Decider) reduceInto(e *logdb.Entry, into logdb.Position) {

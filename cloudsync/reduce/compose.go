@@ -108,7 +108,7 @@ func (c *Composer) carry(ctx context.Context, b *builder, p logdb.Position, f lo
 	case e.Op == logdb.OpRevise || e.Op == logdb.OpWithdraw:
 		target, ok := e.Target, true
 		if c.kind == logdb.KindHistorical {
-			target, ok = c.cut.row(e.Target)
+			target, ok = c.cut.Row(e.Target)
 		}
 		if !ok {
 			return fmt.Errorf("%w: position %d changes position %d, which does not travel", logdb.ErrConflict, p, e.Target)

@@ -226,7 +226,9 @@ func (d *Decider) event(e *logdb.Entry) {
 		d.notChosen(p)
 		return
 	}
-	if ok, reason := d.count(e.Time); !ok {
+	// A receiver counts a recording by the start that it gets, that of the shortened one.
+	short, _ := limit.ShortenEntry(e, d.cut.Current().Policy.Limits)
+	if ok, reason := d.count(short.Time); !ok {
 		d.put(logdb.FateRange{First: p, Last: p, Fate: logdb.FateSkipped, Reason: reason, FirstTime: e.Time, LastTime: e.Time})
 		return
 	}
@@ -268,7 +270,8 @@ func (d *Decider) adopt(e *logdb.Entry, r logdb.FateRange) {
 		}
 	case e.Op == logdb.OpAdd && r.Fate == logdb.FateStored:
 		windows := d.windows()
-		for _, k := range limit.Keys(windows, e.Time) {
+		short, _ := limit.ShortenEntry(e, d.cut.Current().Policy.Limits)
+		for _, k := range limit.Keys(windows, short.Time) {
 			d.counts[k]++
 			d.touched[k] = true
 		}

@@ -23,6 +23,9 @@ type Stream struct {
 // decided once in a cut. The last stream is the one that decides.
 type Cut struct {
 	Streams []*Stream
+	// Next is the first position that no decision has looked at; those before it that have no fate lie in
+	// intervals that are still open.
+	Next logdb.Position
 
 	first map[logdb.Position]logdb.Position   // combined row -> first position reduced into it
 	late  map[logdb.Position][]logdb.Position // combined row -> late rows, rising
@@ -88,9 +91,9 @@ func (c *Cut) Put(r logdb.FateRange) {
 	c.index(r)
 }
 
-// row returns the position at which the row that was added at p travels: p itself or
+// Row returns the position at which the row that was added at p travels: p itself or
 // the one that it is combined into. ok is false if it does not travel.
-func (c *Cut) row(p logdb.Position) (logdb.Position, bool) {
+func (c *Cut) Row(p logdb.Position) (logdb.Position, bool) {
 	switch r, _, ok := c.At(p); {
 	case !ok:
 		return 0, false

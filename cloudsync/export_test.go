@@ -1,0 +1,12 @@
+package cloudsync
+
+import (
+	"context"
+	"time"
+)
+
+// RunQueue executes what is asked for and plans nothing by itself, so that a random test can be repeated.
+func (s *Service) RunQueue(ctx context.Context) error { return s.queue.Run(ctx) }
+
+// Plan is the pure function under test.
+func Plan(c *Cache, now time.Time) []Action { return plan(c, now) }

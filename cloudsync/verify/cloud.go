@@ -1,0 +1,361 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"metermanager/cloudsync/reduce"
+	"metermanager/logdb"
+	"metermanager/rpc/api"
+)
+
+// Reasons why something cannot be compared.
+const (
+	ReasonOpen    = "the interval is still open"
+	ReasonThinned = "the day is no longer held at full resolution"
+	ReasonHeld    = "the receiver has the day from another source"
+	ReasonCleared = "cleared here before it was sent"
+	ReasonAsked   = "sent on request"
+)
+
+// expectation is what the receiver must hold of one cut, by day.
+type expectation struct {
+	view     reduce.View
+	cut      *reduce.Cut
+	compose  *reduce.Composer
+	sets     map[logdb.StreamID]*logdb.FateSet
+	days     map[key]*logdb.Tally
+	pending  map[key]int64 // without channel
+	apart    map[key]map[string]int64
+	skipped  int64
+	versions map[logdb.Position]logdb.Position // of rows that were changed: the version that is counted
+	records  map[key]map[logdb.Position]record // of the days in wanted only
+	wanted   map[key]bool
+}
+
+// cloud compares what was sent with what the receiver holds.
+func (r *run) cloud(ctx context.Context, view reduce.View) error {
+	states, err := r.cfg.Cloud.Streams(ctx, view.There, view.Kind)
+	if err != nil {
+		return fmt.Errorf("ask which positions the cloud holds: %w", err)
+	}
+	sets := map[logdb.StreamID]*logdb.FateSet{}
+	for i := range states {
+		st := &states[i]
+		if st.Own {
+			continue
+		}
+		sets[st.Stream] = &st.Fates
+		if st.Stream.Journal == view.Head.ID && st.Fates.Highest() > view.Head.End {
+			r.different(api.VerifyDay{
+				Meter: view.Meter, Between: SiteCloud, Kind: view.Kind.String(), Stream: st.Stream.String(),
+				Here: int64(view.Head.End), There: int64(st.Fates.Highest()), Reason: "the cloud knows more of this journal than this node: it was restored from a backup",
+			})
+		}
+	}
+	if len(view.Cuts) == 0 {
+		if view.Head.End > 0 { // nothing was decided yet
+			r.add(api.VerifyDay{Meter: view.Meter, Between: SiteCloud, Kind: view.Kind.String(), Records: int64(view.Head.End)}, StatePending)
+		}
+		return nil
+	}
+	for _, cut := range view.Cuts {
+		if err := r.cutOf(ctx, view, cut, sets); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func newExpectation(view reduce.View, cut *reduce.Cut, sets map[logdb.StreamID]*logdb.FateSet) *expectation {
+	return &expectation{
+		view: view, cut: cut, sets: sets,
+		compose: reduce.NewComposer(view.There, view.Kind, cut, view.Journal, reduce.Config{}),
+		days:    map[key]*logdb.Tally{}, pending: map[key]int64{}, apart: map[key]map[string]int64{},
+		versions: map[logdb.Position]logdb.Position{}, records: map[key]map[logdb.Position]record{}, wanted: map[key]bool{},
+	}
+}
+
+// cutOf compares the streams of one cut: after a change of policy a revise travels in the
+// new stream and changes a record of the old one, so their digests are added.
+func (r *run) cutOf(ctx context.Context, view reduce.View, cut *reduce.Cut, sets map[logdb.StreamID]*logdb.FateSet) error {
+	want := newExpectation(view, cut, sets)
+	if err := want.read(ctx); err != nil {
+		return err
+	}
+	r.report.Skipped += want.skipped
+	have, err := r.digests(ctx, view, cut, sets)
+	if err != nil {
+		return err
+	}
+	base := api.VerifyDay{Meter: view.Meter, Between: SiteCloud, Kind: view.Kind.String(), Stream: cut.Current().ID.String()}
+	r.apart(want, base)
+	var keys []key
+	for k := range want.days {
+		keys = append(keys, k)
+	}
+	for k := range have {
+		if want.days[k] == nil {
+			keys = append(keys, k)
+		}
+	}
+	sortKeys(keys)
+	var bad []key
+	for _, k := range keys {
+		if r.day(k, want, have[k], base) {
+			bad = append(bad, k)
+		}
+	}
+	return r.nameRecords(ctx, want, bad)
+}
+
+// apart reports what is pending or cannot be compared.
+func (r *run) apart(want *expectation, base api.VerifyDay) {
+	var keys []key
+	for k := range want.pending {
+		keys = append(keys, k)
+	}
+	sortKeys(keys)
+	for _, k := range keys {
+		d := base
+		d.Log, d.Day, d.Records, d.Here = k.log, k.day, want.pending[k], want.pending[k]
+		r.add(d, StatePending)
+	}
+	keys = keys[:0]
+	for k := range want.apart {
+		keys = append(keys, k)
+	}
+	sortKeys(keys)
+	for _, k := range keys {
+		for reason, n := range want.apart[k] {
+			d := base
+			d.Log, d.Day, d.Records, d.Here, d.Reason = k.log, k.day, n, n, reason
+			r.add(d, StateNotComparable)
+		}
+	}
+}
+
+// digests adds up the receiver's digests of the streams of a cut.
+func (r *run) digests(ctx context.Context, view reduce.View, cut *reduce.Cut, sets map[logdb.StreamID]*logdb.FateSet) (map[key]*logdb.DayDigest, error) {
+	out := map[key]*logdb.DayDigest{}
+	for _, st := range cut.Streams {
+		if sets[st.ID] == nil {
+			continue
+		}
+		days, err := r.cfg.Cloud.Digests(ctx, view.There, view.Kind, st.ID)
+		if err != nil {
+			return nil, fmt.Errorf("ask for the digests of stream %s: %w", st.ID, err)
+		}
+		for _, d := range days {
+			k := key{d.Log, d.Channel, d.Day}
+			if out[k] == nil {
+				out[k] = &logdb.DayDigest{Log: d.Log, Channel: d.Channel, Day: d.Day, Full: true}
+			}
+			out[k].Data.Merge(d.Data)
+			out[k].Claim.Merge(d.Claim)
+			out[k].Full = out[k].Full && d.Full
+		}
+	}
+	return out, nil
+}
+
+// day compares one day and reports whether the two sides differ.
+func (r *run) day(k key, want *expectation, have *logdb.DayDigest, base api.VerifyDay) bool {
+	var expected logdb.Tally
+	if t := want.days[k]; t != nil {
+		expected = *t
+	}
+	if have == nil {
+		have = &logdb.DayDigest{Full: true}
+	}
+	d := base
+	d.Log, d.Channel, d.Day, d.Here, d.There = k.log, k.channel, k.day, expected.Count, have.Data.Count
+	switch {
+	case !have.Full:
+		d.Records, d.Reason = expected.Count, ReasonThinned
+		if d.Records > 0 {
+			r.add(d, StateNotComparable)
+		}
+		return false
+	case have.Data == expected:
+		r.report.Compared += expected.Count
+		if have.Claim != have.Data {
+			d.Between, d.Here, d.There, d.Reason = CloudClaim, have.Data.Count, have.Claim.Count, claimReason("the cloud", *have)
+			r.different(d)
+		}
+		return false
+	case want.pending[key{log: k.log, day: k.day}] > 0:
+		return false // reported as pending already
+	}
+	switch {
+	case have.Claim == expected:
+		d.Reason = claimReason("the cloud", *have)
+	case have.Data == have.Claim && have.Data.Count > expected.Count:
+		d.Reason = "the cloud holds records that this node's journal does not: lost here, or sent by a copy of it"
+	case have.Data == have.Claim && have.Data.Count < expected.Count:
+		d.Reason = "the cloud calls records decided that it does not hold"
+	default:
+		d.Reason = "the values differ"
+	}
+	r.different(d)
+	r.report.Compared += max(0, expected.Count-max(d.Here-d.There, d.There-d.Here, 1))
+	return true
+}
+
+// read goes through the journal and adds up what the receiver must hold.
+func (x *expectation) read(ctx context.Context) error {
+	const batch = 500
+	for next := logdb.Position(1); next <= x.view.Head.End; {
+		entries, err := x.view.Journal.Entries(ctx, next, batch)
+		if err != nil {
+			return err
+		}
+		if len(entries) == 0 {
+			return nil
+		}
+		for i := range entries {
+			if entries[i].Position > x.view.Head.End {
+				return nil
+			}
+			if err := x.entry(ctx, &entries[i]); err != nil {
+				return err
+			}
+		}
+		next = entries[len(entries)-1].Position + 1
+	}
+	return nil
+}
+
+func (x *expectation) entry(ctx context.Context, e *logdb.Entry) error {
+	p := e.Position
+	day := key{log: e.Log, day: e.Time.Day()}
+	here, stream, decided := x.cut.At(p)
+	if !decided {
+		if p < x.cut.Next {
+			x.setApart(day, ReasonOpen)
+		} else {
+			x.pending[day]++
+		}
+		return nil
+	}
+	var there logdb.FateRange
+	ok := false
+	if set := x.sets[stream.ID]; set != nil {
+		there, ok = set.At(p)
+	}
+	if !ok {
+		x.pending[day]++
+		return nil
+	}
+	switch wire := reduce.Wire(here).Fate; {
+	case wire == logdb.FateStored && there.Fate == logdb.FateStored:
+		return x.carried(ctx, e, here)
+	case wire == logdb.FateStored && there.Fate == logdb.FateSkipped, wire == there.Fate && wire != logdb.FateNotChosen:
+		if there.Fate != logdb.FateHeld {
+			x.skipped++
+			return nil
+		}
+		x.setApart(day, ReasonHeld)
+	case wire == there.Fate: // not chosen: accounted, never counted
+	case there.Fate == logdb.FateStored:
+		x.setApart(day, ReasonAsked)
+	case there.Fate == logdb.FateNotChosen:
+		x.setApart(day, ReasonCleared)
+	default:
+		x.setApart(day, "the cloud calls it "+there.Fate.String()+", this node "+here.Fate.String())
+	}
+	return nil
+}
+
+func (x *expectation) setApart(k key, reason string) {
+	if x.apart[k] == nil {
+		x.apart[k] = map[string]int64{}
+	}
+	x.apart[k][reason]++
+}
+
+// carried counts what travelled at e's position.
+func (x *expectation) carried(ctx context.Context, e *logdb.Entry, here logdb.FateRange) error {
+	p := e.Position
+	switch {
+	case here.Fate == logdb.FateReduced:
+		return x.changed(ctx, here.Into, p)
+	case e.Op == logdb.OpAdd:
+		return x.count(ctx, p, p, 1)
+	case e.Op == logdb.OpRevise, e.Op == logdb.OpWithdraw:
+		target, ok := e.Target, true
+		if x.view.Kind == logdb.KindHistorical {
+			target, ok = x.cut.Row(e.Target)
+		}
+		if !ok {
+			return nil
+		}
+		return x.changed(ctx, target, p)
+	}
+	return nil
+}
+
+// changed takes the version of target that is counted out and counts that of p.
+func (x *expectation) changed(ctx context.Context, target, p logdb.Position) error {
+	_, s, ok := x.cut.At(target)
+	if !ok {
+		return nil
+	}
+	set := x.sets[s.ID]
+	if set == nil {
+		return nil
+	}
+	if there, ok := set.At(target); !ok || there.Fate != logdb.FateStored {
+		return nil // the target is not there, so neither is its change
+	}
+	before := target
+	if v, ok := x.versions[target]; ok {
+		before = v
+	}
+	if err := x.count(ctx, target, before, -1); err != nil {
+		return err
+	}
+	x.versions[target] = p
+	return x.count(ctx, target, p, 1)
+}
+
+// count adds the record that travels at p, as it stood at version, to its days, or takes it out.
+func (x *expectation) count(ctx context.Context, p, version logdb.Position, sign int) error {
+	e, live, err := x.compose.Content(ctx, p, version)
+	if errors.Is(err, logdb.ErrNotFound) { // not in the journal any more: what the cloud holds will tell
+		return nil
+	}
+	if err != nil || !live {
+		return err
+	}
+	if e.Row == nil {
+		k := key{log: e.Log, day: e.Time.Day()}
+		t := x.tally(k)
+		if sign > 0 {
+			t.AddEntry(p, e.ContentDigest())
+		} else {
+			t.RemoveEntry(p, e.ContentDigest())
+		}
+		x.remember(k, p, record{content: e.ContentDigest()}, sign)
+		return nil
+	}
+	for i, c := range e.Row.Channels {
+		k := key{e.Log, c, e.Time.Day()}
+		t := x.tally(k)
+		if sign > 0 {
+			t.AddValue(p, e.Time, e.Row.Values[i])
+		} else {
+			t.RemoveValue(p, e.Time, e.Row.Values[i])
+		}
+		x.remember(k, p, record{time: e.Time, value: e.Row.Values[i]}, sign)
+	}
+	return nil
+}
+
+func (x *expectation) tally(k key) *logdb.Tally {
+	if x.days[k] == nil {
+		x.days[k] = &logdb.Tally{}
+	}
+	return x.days[k]
+}

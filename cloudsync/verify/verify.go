@@ -1,0 +1,218 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"metermanager/cloudsync/reduce"
+	"metermanager/logdb"
+	"metermanager/rpc/api"
+)
+
+// The values of api.VerifyDay.Between and State.
+const (
+	MeterSite  = "meter-site"  // the meter's memory and the journal
+	SiteClaim  = "site-claim"  // this node's data and the claim kept apart from them
+	SiteCloud  = "site-cloud"  // what was sent and what the cloud holds
+	CloudClaim = "cloud-claim" // the cloud's data and its claim
+
+	StatePending       = "pending"
+	StateDifferent     = "different"
+	StateNotComparable = "not_comparable"
+)
+
+// Site tells what was decided about a journal for the cloud; ok is false where nothing is uploaded.
+type Site interface {
+	View(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) (view reduce.View, ok bool, err error)
+}
+
+// Cloud answers with the receiver's sets and digests.
+type Cloud interface {
+	Streams(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) ([]logdb.StreamState, error)
+	Digests(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID) ([]logdb.DayDigest, error)
+}
+
+// PageReader is a Cloud that can also be asked for what a stream holds of a range: then the
+// report names the records that differ.
+type PageReader interface {
+	HistoryPages(ctx context.Context, meter logdb.MeterUID, q api.HistoryQuery) (api.Pages, error)
+	EventPages(ctx context.Context, meter logdb.MeterUID, q api.EventsQuery) (api.Pages, error)
+}
+
+// MeterChecker compares a meter's memory with the journal, up to the mark of its retrieval.
+type MeterChecker interface {
+	CheckMeter(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) (api.VerifyReport, error)
+}
+
+// Config of Run. The zero value compares everything that can be compared.
+type Config struct {
+	Meters []logdb.MeterUID // nil: all of the log database
+	Kinds  []logdb.Kind     // nil: all
+	// Cloud is the receiver; nil: there is none.
+	Cloud Cloud
+	// Meter checks the meters themselves; nil: they are not asked.
+	Meter MeterChecker
+	Now   func() time.Time
+}
+
+// run is one comparison under way.
+type run struct {
+	site   Site
+	logs   logdb.Source
+	cfg    Config
+	report api.VerifyReport
+	name   string // of the meter at hand
+}
+
+// Run compares and reports. An error means that it could not be done; differences are no error.
+func Run(ctx context.Context, site Site, logs logdb.Source, cfg Config) (api.VerifyReport, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Kinds == nil {
+		cfg.Kinds = logdb.Kinds[:]
+	}
+	r := &run{site: site, logs: logs, cfg: cfg, report: api.VerifyReport{Days: []api.VerifyDay{}}}
+	r.report.At = cfg.Now().UnixMilli()
+	if cfg.Meters == nil {
+		meters, err := logs.Meters(ctx)
+		if err != nil {
+			return r.report, fmt.Errorf("list the meters: %w", err)
+		}
+		cfg.Meters = meters
+	}
+	for _, meter := range cfg.Meters {
+		r.name = ""
+		if settings, err := logs.Settings(ctx, meter); err == nil {
+			r.name = settings.Name
+		} else if !errors.Is(err, logdb.ErrUnknownMeter) {
+			return r.report, fmt.Errorf("read the settings of meter %s: %w", meter, err)
+		}
+		for _, kind := range cfg.Kinds {
+			if err := r.compare(ctx, meter, kind); err != nil {
+				return r.report, fmt.Errorf("verify %s of meter %s: %w", kind, meter, err)
+			}
+		}
+	}
+	return r.report, nil
+}
+
+func (r *run) compare(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) error {
+	if r.cfg.Meter != nil {
+		part, err := r.cfg.Meter.CheckMeter(ctx, meter, kind)
+		if err != nil {
+			return fmt.Errorf("compare the meter's memory: %w", err)
+		}
+		r.merge(part)
+	}
+	view, ok, err := r.site.View(ctx, meter, kind)
+	if err != nil {
+		return err
+	}
+	uploads := ok && r.cfg.Cloud != nil
+	if err := r.claims(ctx, meter, kind, !uploads); err != nil {
+		return err
+	}
+	if !uploads {
+		return nil
+	}
+	return r.cloud(ctx, view)
+}
+
+func (r *run) merge(o api.VerifyReport) {
+	r.report.Compared += o.Compared
+	r.report.Pending += o.Pending
+	r.report.Different += o.Different
+	r.report.Skipped += o.Skipped
+	r.report.NotComparable += o.NotComparable
+	for _, d := range o.Days {
+		if d.Name == "" {
+			d.Name = r.name
+		}
+		r.report.Days = append(r.report.Days, d)
+	}
+}
+
+// claims compares this node's own data with the claims kept apart from them. count says
+// whether its records are to be counted as compared, where nothing else is compared.
+func (r *run) claims(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, count bool) error {
+	streams, err := r.logs.Streams(ctx, meter, kind)
+	if errors.Is(err, logdb.ErrNotFound) || errors.Is(err, logdb.ErrUnknownMeter) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("list the streams here: %w", err)
+	}
+	for _, st := range streams {
+		days, err := r.logs.Digests(ctx, meter, kind, st.Stream)
+		if err != nil {
+			return fmt.Errorf("compute the digests of stream %s: %w", st.Stream, err)
+		}
+		for _, d := range days {
+			if d.Data == d.Claim || !d.Full {
+				if count {
+					r.report.Compared += d.Claim.Count
+				}
+				continue
+			}
+			r.different(api.VerifyDay{
+				Meter: meter, Between: SiteClaim, Kind: kind.String(), Log: d.Log, Channel: d.Channel, Stream: st.Stream.String(), Day: d.Day,
+				Here: d.Data.Count, There: d.Claim.Count, Reason: claimReason("this node", d),
+			})
+		}
+	}
+	return nil
+}
+
+func claimReason(who string, d logdb.DayDigest) string {
+	switch {
+	case d.Data.Count < d.Claim.Count:
+		return who + " has lost records that it had stored"
+	case d.Data.Count > d.Claim.Count:
+		return who + " holds records that it never stored"
+	}
+	return who + " holds other values than it had stored"
+}
+
+// different adds a day that differs; Records is how many at least.
+func (r *run) different(d api.VerifyDay) {
+	if d.Records == 0 {
+		d.Records = max(d.Here-d.There, d.There-d.Here, 1)
+	}
+	d.Name, d.State = r.name, StateDifferent
+	r.report.Different += d.Records
+	r.report.Days = append(r.report.Days, d)
+}
+
+func (r *run) add(d api.VerifyDay, state string) {
+	d.Name, d.State = r.name, state
+	if state == StatePending {
+		r.report.Pending += d.Records
+	} else {
+		r.report.NotComparable += d.Records
+	}
+	r.report.Days = append(r.report.Days, d)
+}
+
+// key names a day of a series, or of a log of events.
+type key struct {
+	log     logdb.LogNo
+	channel logdb.ChannelKey
+	day     logdb.Millis
+}
+
+func sortKeys(keys []key) {
+	slices.SortFunc(keys, func(a, b key) int {
+		switch {
+		case a.day != b.day:
+			return int((a.day - b.day) / logdb.DayMillis)
+		case a.log != b.log:
+			return int(a.log) - int(b.log)
+		}
+		return strings.Compare(string(a.channel), string(b.channel))
+	})
+}
