@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 
 	"metermanager/logdb"
 )
@@ -106,8 +107,12 @@ func (t *Tally) UnmarshalJSON(b []byte) error {
 	if len(d.Sum) != 32 {
 		return fmt.Errorf("%w: the sum of a tally has 32 hex digits", logdb.ErrInvalid)
 	}
-	if _, err := fmt.Sscanf(d.Sum, "%16x%16x", &out.Sum[0], &out.Sum[1]); err != nil {
-		return fmt.Errorf("%w: the sum of a tally has 32 hex digits", logdb.ErrInvalid)
+	for i := range out.Sum {
+		half, err := strconv.ParseUint(d.Sum[16*i:16*i+16], 16, 64)
+		if err != nil {
+			return fmt.Errorf("%w: the sum of a tally has 32 hex digits", logdb.ErrInvalid)
+		}
+		out.Sum[i] = half
 	}
 	*t = out
 	return nil

@@ -219,7 +219,7 @@ func (f failing) Write([]byte) (int, error) { return 0, f.err }
 func TestDecimals(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(4, 4))
-	for range 100_000 {
+	for range 20_000 {
 		exp := r.IntN(16)
 		m := r.Int64N(int64(math.Pow10(1+r.IntN(17)))) * int64(1-2*r.IntN(2))
 		b := &logdb.Block{Times: []logdb.Millis{1}, Positions: []logdb.Position{1}, Mantissas: []int64{m}, Exponent: uint8(exp)}
