@@ -115,7 +115,10 @@ func (f *faults) taken(number int) uint16 {
 	defer f.mu.Unlock()
 	for _, x := range f.list {
 		if x.Kind == FaultLogTaken && x.Value == uint32(number) {
-			return uint16(max(x.Code, 1))
+			if x.Code == 0 {
+				return 2
+			}
+			return uint16(x.Code)
 		}
 	}
 	return 0

@@ -85,7 +85,9 @@ func (v view) moment(i int) moment {
 	return v.log.moment(v.first + i)
 }
 
-// What the logs hold when neither the configuration nor the real meter sets it.
+// What the logs hold when the configuration does not say. Of the real meter the manual gives the
+// flash sectors of the historical logs and the number of alarms; the other logs take the same
+// number, and the captures are those of the larger model: both unverified.
 const (
 	roomyHistorical = 8_000_000
 	roomyEvents     = 200_000

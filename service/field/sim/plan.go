@@ -62,6 +62,7 @@ type plan struct {
 	alarms   []alarmRecord
 	pq       []pqRecord
 	captures []capture
+	noted    int64 // true ms of the last note
 }
 
 // segment is a stretch in which the meter was on and its clock ran evenly.
@@ -256,8 +257,13 @@ func upTo[T any](list []T, t int64, at func(*T) int64) int {
 	return sort.Search(len(list), func(i int) bool { return at(&list[i]) > t })
 }
 
-// note adds a system event that happens now, which is after all that happened before. It returns the time used.
+// note adds a system event that happens now, behind all that happened before, even if the
+// computer's clock was set back. It returns the time used.
 func (p *plan) note(at int64, event eventName, channel byte, param uint32) int64 {
+	p.mu.Lock()
+	at = max(at, p.noted)
+	p.noted = at
+	p.mu.Unlock()
 	m := p.day(at).moment(at)
 	p.mu.Lock()
 	defer p.mu.Unlock()

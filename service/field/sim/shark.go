@@ -291,13 +291,13 @@ func (m *Meter) limitStatus(now int64) byte {
 	since := m.plan.day(now)
 	m.plan.mu.RLock()
 	defer m.plan.mu.RUnlock()
+	from := since.start
+	if now >= since.on {
+		from = max(from, since.on) // limits are detected afresh after power-up
+	}
+	at := func(r *alarmRecord) int64 { return r.at }
 	var out byte
-	n := upTo(m.plan.alarms, now, func(r *alarmRecord) int64 { return r.at })
-	for i := range m.plan.alarms[:n] {
-		r := &m.plan.alarms[i]
-		if r.at < since.start || r.at < since.on && now >= since.on {
-			continue
-		}
+	for _, r := range m.plan.alarms[upTo(m.plan.alarms, from-1, at):upTo(m.plan.alarms, now, at)] {
 		if out &^= 1 << r.limit; r.out {
 			out |= 1 << r.limit
 		}

@@ -163,21 +163,8 @@ func (c *Config) setDefaults() error {
 	if c.History < 0 || c.Start.Year() < 2000 || c.Start.Year() > 2090 {
 		return fmt.Errorf("start %s, must be from 2000 to 2090", c.Start.Format(time.RFC3339))
 	}
-	if c.Name == "" {
-		c.Name = fmt.Sprintf("Sim %d", c.Seed%1_000_000)
-	}
-	if c.Serial == "" {
-		c.Serial = fmt.Sprintf("SIM%013d", c.Seed%10_000_000_000_000)
-	}
-	if len(c.Name) > 16 || len(c.Serial) > 16 {
-		return fmt.Errorf("name %q and serial %q, at most 16 bytes each", c.Name, c.Serial)
-	}
-	if c.Energy == (EnergyFormat{}) {
-		c.Energy = EnergyFormat{Digits: 8, Prefix: 3, Decimals: 2}
-	}
-	if e := c.Energy; e.Digits < 5 || e.Digits > 8 || e.Decimals < 0 || e.Decimals > 6 || e.Decimals > e.Prefix+3 ||
-		e.Prefix != 0 && e.Prefix != 3 && e.Prefix != 6 {
-		return fmt.Errorf("energy format %+v", e)
+	if err := c.setIdentity(); err != nil {
+		return err
 	}
 	if c.EnergyStartWh == 0 {
 		c.EnergyStartWh = 312e6
@@ -195,6 +182,27 @@ func (c *Config) setDefaults() error {
 	var err error
 	c.Site, err = c.Site.withDefaults()
 	return err
+}
+
+// setIdentity sets what the meter says of itself.
+func (c *Config) setIdentity() error {
+	if c.Name == "" {
+		c.Name = fmt.Sprintf("Sim %d", c.Seed%1_000_000)
+	}
+	if c.Serial == "" {
+		c.Serial = fmt.Sprintf("SIM%013d", c.Seed%10_000_000_000_000)
+	}
+	if len(c.Name) > 16 || len(c.Serial) > 16 {
+		return fmt.Errorf("name %q and serial %q, at most 16 bytes each", c.Name, c.Serial)
+	}
+	if c.Energy == (EnergyFormat{}) {
+		c.Energy = EnergyFormat{Digits: 8, Prefix: 3, Decimals: 2}
+	}
+	if e := c.Energy; e.Digits < 5 || e.Digits > 8 || e.Decimals < 0 || e.Decimals > 6 || e.Decimals > e.Prefix+3 ||
+		e.Prefix != 0 && e.Prefix != 3 && e.Prefix != 6 {
+		return fmt.Errorf("energy format %+v", e)
+	}
+	return nil
 }
 
 func (m *Meter) listen() error {
