@@ -5,5 +5,5 @@
 // Owns: the types of meter data, their canonical bytes and digests, interval sets.
 // Does not own: storage, the wire, clocks, meters. No I/O at all.
 // May import: the standard library only.
-// Start reading at: journal.go (Entry, History, Page), then store.go (Store).
+// Start reading at: journal.go (Entry, History), page.go (Page), then store.go (Store).
 package logdb
