@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"metermanager/logdb"
@@ -44,7 +45,7 @@ func (h *history) lost(context.Context, *work) ([]logdb.Batch, error) {
 
 // decode makes one batch of rows, cut where the clock stepped back or a record does not
 // decode, since a batch numbers its rows before its entries.
-func (h *history) decode(_ context.Context, w *work, recs [][]byte) ([]logdb.Batch, error) {
+func (h *history) decode(ctx context.Context, w *work, recs [][]byte) ([]logdb.Batch, error) {
 	var out []logdb.Batch
 	var cur logdb.Batch
 	var notes []logdb.Batch
@@ -60,7 +61,11 @@ func (h *history) decode(_ context.Context, w *work, recs [][]byte) ([]logdb.Bat
 		}
 		at, back := w.stamp(t)
 		if back > 0 {
-			notes = append(notes, w.steppedBack(at, back))
+			note, err := w.steppedBack(ctx, at, back)
+			if err != nil {
+				return nil, err
+			}
+			notes = append(notes, note...)
 		}
 		n := len(cur.Rows)
 		if n == 0 || cur.Rows[n-1].Run != w.run || cur.Rows[n-1].Generation != w.gen {
@@ -82,13 +87,30 @@ func (h *history) decode(_ context.Context, w *work, recs [][]byte) ([]logdb.Bat
 	return append(notes, out...), nil
 }
 
-// steppedBack is the system event that tells of a new run.
-func (w *work) steppedBack(at, back logdb.Millis) logdb.Batch {
-	text := fmt.Sprintf("clock stepped back by %s, seen in log %s by the manager", (time.Duration(back) * time.Millisecond).String(), w.log.Name)
-	return logdb.Batch{Kind: logdb.KindSystem, Entries: []logdb.Entry{{
+// steppedBack is the system event that tells of a new run. Several logs see one step: the
+// first tells.
+func (w *work) steppedBack(ctx context.Context, at, back logdb.Millis) ([]logdb.Batch, error) {
+	const hour = 3_600_000
+	told := false
+	q := logdb.EventQuery{Meter: w.t.UID, Kind: logdb.KindSystem, First: max(0, at-hour), Last: at + hour, Codes: []int64{int64(logdb.SystemTimeChanged)}}
+	err := w.r.Store.ReadEvents(ctx, q, func(_ logdb.StreamID, e *logdb.Entry) error {
+		told = told || e.System != nil && strings.HasSuffix(e.System.Description, seenByManager)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for a noted step of the clock: %w", err)
+	}
+	if told {
+		return nil, nil
+	}
+	text := fmt.Sprintf("clock stepped back by about %s (log %s%s", (time.Duration(back) * time.Millisecond).String(), w.log.Name, seenByManager)
+	return []logdb.Batch{{Kind: logdb.KindSystem, Entries: []logdb.Entry{{
 		Op: logdb.OpAdd, Time: at, System: &logdb.SystemEvent{Type: logdb.SystemTimeChanged, Description: text},
-	}}}
+	}}}}, nil
 }
+
+// seenByManager marks what no record of the meter says.
+const seenByManager = ", seen by the manager)"
 
 // systems decodes system events.
 type systems struct{ lay device.SystemLayout }

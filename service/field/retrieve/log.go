@@ -87,7 +87,7 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 		return out, fmt.Errorf("log %s is unavailable: %w", log.Name, err)
 	}
 	if err := s.engage(ctx, t.Profile); err != nil {
-		return out, errors.Join(err, s.disengageIfHeld(ctx))
+		return out, errors.Join(err, s.disengageIfAsked(ctx))
 	}
 	defer func() {
 		if derr := s.disengage(ctx); derr != nil {
@@ -102,6 +102,9 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 		if err == nil || !errors.Is(err, ErrShifted) || try == shifts {
 			break
 		}
+		if s.status, err = s.readStatus(ctx); err != nil {
+			break
+		}
 	}
 	if err != nil {
 		return out, err
@@ -111,11 +114,11 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 	return out, nil
 }
 
-func (s *session) disengageIfHeld(ctx context.Context) error {
-	if s.port != 0 && s.status.Availability == s.port {
-		return s.disengage(ctx)
+func (s *session) disengageIfAsked(ctx context.Context) error {
+	if !s.asked {
+		return nil
 	}
-	return nil
+	return s.disengage(ctx)
 }
 
 func (r *Reader) now() logdb.Millis {
@@ -354,6 +357,11 @@ func (w *work) pump(ctx context.Context, s *session, st *LogState, out *Outcome)
 			}
 			recs = recs[1:]
 		}
+		recs, short := present(recs, w.decoder.unit())
+		if len(recs) == 0 {
+			return nil
+		}
+		n = len(recs)
 		batches, err := w.decoder.decode(ctx, w, recs)
 		if err != nil {
 			return err
@@ -369,11 +377,25 @@ func (w *work) pump(ctx context.Context, s *session, st *LogState, out *Outcome)
 		st.Next += uint32(n)
 		st.SetsDST = st.SetsDST || w.clock.SetsDST()
 		out.Records += n
+		if short {
+			return nil
+		}
 		if time.Since(began) < batchTime/2 {
 			size = min(2*size, maxBatch)
 		}
 	}
 	return nil
+}
+
+// present drops what lies behind the last record of the log: windows are filled up with
+// 0xFF there. What belongs together stays together.
+func present(recs [][]byte, unit int) (out [][]byte, short bool) {
+	for i, rec := range recs {
+		if len(bytes.Trim(rec, "\xff")) == 0 {
+			return recs[:i/unit*unit], true
+		}
+	}
+	return recs, false
 }
 
 func (w *work) append(ctx context.Context, b logdb.Batch, out *Outcome) error {

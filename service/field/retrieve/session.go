@@ -48,6 +48,7 @@ type session struct {
 	port     uint16
 	priority modbus.Priority
 
+	asked   bool // engage was sent, so that we may hold the log
 	setup   bool // the window registers hold records and repeats
 	records int  // per window, as set up
 	index   uint32
@@ -153,6 +154,7 @@ func (s *session) engage(ctx context.Context, p *device.Profile) error {
 			return fmt.Errorf("end the lost session: %w", err)
 		}
 	}
+	s.asked = true
 	for range engageTries {
 		if err := s.writeEnable(ctx, device.EngageWord(s.log.Number, device.ScopeNormal)); err != nil {
 			return fmt.Errorf("engage log %s: %w", s.log.Name, err)

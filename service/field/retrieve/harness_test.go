@@ -1,0 +1,160 @@
+package retrieve_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"metermanager/assets"
+	"metermanager/logdb"
+	"metermanager/logdb/logdbtest"
+	"metermanager/service/field/device"
+	"metermanager/service/field/modbus"
+	"metermanager/service/field/poll"
+	"metermanager/service/field/retrieve"
+	"metermanager/service/field/sim"
+)
+
+const uid logdb.MeterUID = "meter-1"
+
+// site is a simulated meter, the path to it and an empty log database.
+type site struct {
+	t       *testing.T
+	meter   *sim.Meter
+	conn    *modbus.Unit
+	profile *device.Profile
+	store   *logdbtest.Model
+	states  map[string]retrieve.LogState
+	zone    *time.Location
+	now     *clock
+}
+
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *clock) Add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}
+
+func profiles(t testing.TB) *device.Set {
+	t.Helper()
+	set, err := device.LoadProfiles(assets.Profiles())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+func background(t *testing.T, run func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+}
+
+func newSite(t *testing.T, cfg sim.Config) *site {
+	t.Helper()
+	now := &clock{t: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
+	cfg.Now = now.Now
+	if cfg.History == 0 {
+		cfg.History = 3 * 24 * time.Hour
+	}
+	if cfg.Seed == 0 {
+		cfg.Seed = 7
+	}
+	m, err := sim.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	background(t, m.Run)
+	e, err := modbus.New(m.Addr().String(), modbus.Config{Timeout: 2 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	background(t, e.Run)
+	p, _ := profiles(t).Get("eig-shark-200")
+	zone, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &site{
+		t: t, meter: m, profile: p, store: logdbtest.NewModel(logdbtest.Config{}), states: map[string]retrieve.LogState{}, zone: zone, now: now,
+		conn: e.Unit(1, modbus.UnitConfig{WriteAllow: p.WriteList(), Timeout: 2 * time.Second}),
+	}
+}
+
+func (s *site) target() *retrieve.Target {
+	s.t.Helper()
+	id, err := poll.NewSource(s.profile, s.conn, s.now.Now).Identify(s.t.Context(), modbus.User)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return &retrieve.Target{UID: uid, Profile: s.profile, Zone: s.zone, Conn: s.conn, Identity: id}
+}
+
+func (s *site) reader() *retrieve.Reader {
+	return &retrieve.Reader{Store: s.store, Priority: modbus.Logs, Now: s.now.Now}
+}
+
+// retrieve reads one log once.
+func (s *site) retrieve(name string) (retrieve.Outcome, error) {
+	s.t.Helper()
+	log, ok := s.profile.LogOf(name)
+	if !ok {
+		s.t.Fatalf("no log %s", name)
+	}
+	st := s.states[name]
+	out, err := s.reader().Log(s.t.Context(), s.target(), log, &st, true)
+	s.states[name] = st
+	return out, err
+}
+
+func (s *site) must(name string) retrieve.Outcome {
+	s.t.Helper()
+	out, err := s.retrieve(name)
+	if err != nil {
+		s.t.Fatalf("retrieve %s: %v", name, err)
+	}
+	return out
+}
+
+// raws returns all raw records of a log in journal order.
+func (s *site) raws(kind logdb.Kind, log logdb.LogNo) []logdb.RawRecord {
+	s.t.Helper()
+	out, err := s.store.LastRaw(s.t.Context(), uid, kind, log, 1<<30)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return out
+}
+
+// events returns the live events of a kind.
+func (s *site) events(kind logdb.Kind, gaps bool) []logdb.Entry {
+	s.t.Helper()
+	var out []logdb.Entry
+	err := s.store.ReadEvents(s.t.Context(), logdb.EventQuery{Meter: uid, Kind: kind, Gaps: gaps}, func(_ logdb.StreamID, e *logdb.Entry) error {
+		out = append(out, *e)
+		return nil
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return out
+}

@@ -1,0 +1,341 @@
+package retrieve_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"testing"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/service/field/device"
+	"metermanager/service/field/modbus"
+	"metermanager/service/field/retrieve"
+	"metermanager/service/field/sim"
+)
+
+var allLogs = []string{"hist1", "hist2", "hist3", "alarm", "pq", "waveform", "system"}
+
+func (s *site) all() {
+	s.t.Helper()
+	for _, name := range allLogs {
+		s.must(name)
+	}
+}
+
+// sameAs compares everything stored but what depends on how often logs were read.
+func (s *site) sameAs(want *site) {
+	s.t.Helper()
+	for _, l := range s.profile.Logs {
+		if l.LogKind() == logdb.KindSystem {
+			continue
+		}
+		a, b := s.raws(l.LogKind(), l.Log), want.raws(l.LogKind(), l.Log)
+		if len(a) != len(b) {
+			s.t.Errorf("%s: %d raw records, want %d", l.Name, len(a), len(b))
+			continue
+		}
+		for i := range a {
+			if !bytes.Equal(a[i].Bytes, b[i].Bytes) || a[i].Time != b[i].Time || a[i].Run != b[i].Run || a[i].Generation != b[i].Generation {
+				s.t.Errorf("%s: record %d is % x at %v run %d, want % x at %v run %d", l.Name, i, a[i].Bytes[:10], a[i].Time, a[i].Run, b[i].Bytes[:10], b[i].Time, b[i].Run)
+				break
+			}
+		}
+	}
+	for _, k := range []logdb.Kind{logdb.KindLimit, logdb.KindPQ, logdb.KindWaveform} {
+		a, b := s.events(k, false), want.events(k, false)
+		if len(a) != len(b) {
+			s.t.Errorf("%s: %d events, want %d", k, len(a), len(b))
+			continue
+		}
+		for i := range a {
+			if a[i].ContentDigest() != b[i].ContentDigest() {
+				s.t.Errorf("%s: event %d is %+v, want %+v", k, i, a[i], b[i])
+				break
+			}
+		}
+	}
+}
+
+// advance lets time pass, and more while the simulated supply has failed.
+func (s *site) advance(d time.Duration) {
+	for s.now.Add(d); !s.meter.Powered(s.now.Now()); {
+		s.now.Add(time.Minute)
+	}
+}
+
+// free fails when the meter's log is still engaged.
+func (s *site) free() {
+	s.t.Helper()
+	b, err := s.conn.Read(s.t.Context(), 3, 0xC34E, 1, modbus.User)
+	if err != nil || b[1] != 0 {
+		s.t.Errorf("a session is still open: % x, %v", b, err)
+	}
+}
+
+func TestLittleByLittleIsAllAtOnce(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 18, 0, 0, 0, 0, time.UTC)
+	once := newSite(t, sim.Config{Start: start})
+	once.now.Add(24 * time.Hour)
+	once.all()
+	often := newSite(t, sim.Config{Start: start})
+	often.all()
+	for range 6 {
+		often.now.Add(4 * time.Hour)
+		often.all()
+	}
+	often.sameAs(once)
+	often.free()
+	for _, name := range []string{"hist1", "hist2", "hist3", "waveform"} {
+		if out := often.must(name); out.Records != 0 {
+			t.Errorf("nothing is new in %s, but %+v was stored", name, out)
+		}
+	}
+	sys := often.events(logdb.KindSystem, false)
+	reads := 0
+	for _, e := range sys {
+		if e.System.Type == logdb.SystemLogRetrieval {
+			reads++
+		}
+	}
+	if reads == 0 {
+		t.Error("no log retrieval event was kept")
+	}
+}
+
+func TestHistoryValuesAreTheMeters(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sim.Config{History: 6 * time.Hour})
+	s.must("hist1")
+	raws := s.raws(logdb.KindHistorical, 0)
+	block, err := s.conn.Read(t.Context(), 3, 0x7917, 125, modbus.User)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest, err := s.conn.Read(t.Context(), 3, 0x7917+125, 67, modbus.User)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := device.ParseHistoryProgram(append(block, rest...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, err := s.store.Journal(t.Context(), uid, logdb.KindHistorical)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := s.store.ReadStream(t.Context(), uid, logdb.KindHistorical, logdb.StreamID{Journal: head.ID, Policy: "0"}, 1, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := 0
+	for _, e := range page.Entries {
+		if e.Row != nil {
+			h := logdb.History{Channels: e.Row.Channels}
+			for _, v := range e.Row.Values {
+				h.Columns = append(h.Columns, []float64{v})
+			}
+			page.Rows = append(page.Rows, h)
+		}
+	}
+	for _, h := range page.Rows {
+		for r := range max(1, len(h.Times)) {
+			rec := raws[i].Bytes
+			if len(rec) != program.RecordSize() {
+				t.Fatalf("a raw record of %d bytes, the program says %d", len(rec), program.RecordSize())
+			}
+			// The first item is Volts A-N in the simulated meter's first log.
+			for c, key := range h.Channels {
+				if key == "readings.voltage.an" {
+					bits := uint32(rec[6])<<24 | uint32(rec[7])<<16 | uint32(rec[8])<<8 | uint32(rec[9])
+					if program.Items[0].Addr == 0x03E7 && float32(h.Columns[c][r]) != math.Float32frombits(bits) {
+						t.Fatalf("row %d: Volts A-N %v, the record holds %v", i, h.Columns[c][r], math.Float32frombits(bits))
+					}
+				}
+			}
+			i++
+		}
+	}
+	if i < 300 || i != len(raws) {
+		t.Errorf("%d rows for %d raw records", i, len(raws))
+	}
+}
+
+func TestFaultsLoseAndDoubleNothing(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 19, 12, 0, 0, 0, time.UTC)
+	clean := newSite(t, sim.Config{Start: start})
+	clean.all()
+	for _, f := range []sim.Fault{
+		{Kind: sim.FaultWrongTransaction, Times: 3, Skip: 20},
+		{Kind: sim.FaultWrongUnit, Times: 2, Skip: 20},
+		{Kind: sim.FaultWrongByteCount, Times: 2, Skip: 30},
+		{Kind: sim.FaultShortAnswer, Times: 2, Skip: 30},
+		{Kind: sim.FaultCloseMidFrame, Times: 4, Skip: 25},
+		{Kind: sim.FaultClose, Times: 4, Skip: 25},
+		{Kind: sim.FaultTwoReplies, Times: 4, Skip: 25},
+		{Kind: sim.FaultDribble, Times: 4, Skip: 25},
+		{Kind: sim.FaultLength, Times: 2, Skip: 25, Value: 0},
+		{Kind: sim.FaultProtocol, Times: 2, Skip: 25},
+		{Kind: sim.FaultException, Times: 10, Skip: 25, Code: 6},
+		{Kind: sim.FaultException, Times: 1, Skip: 25, Code: 4},
+		{Kind: sim.FaultWindowNotReady, Times: 20, Skip: 3},
+		{Kind: sim.FaultIndexStuck, Times: 5, Skip: 3},
+		{Kind: sim.FaultIndexTwice, Times: 5, Skip: 3},
+		{Kind: sim.FaultSessionLost, Times: 1, Skip: 40},
+		{Kind: sim.FaultSessionLost, Times: 1, Skip: 0},
+		{Kind: sim.FaultRecordSizeZero, Times: 1, Skip: 2},
+		{Kind: sim.FaultUsedOne, Times: 1, Skip: 1},
+		{Kind: sim.FaultLogTaken, Value: 2, Code: 2},
+	} {
+		t.Run(string(f.Kind), func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, sim.Config{Start: start})
+			s.target()
+			s.meter.Inject(f)
+			for _, name := range allLogs {
+				if _, err := s.retrieve(name); err != nil {
+					t.Logf("%s: %v", name, err)
+				}
+			}
+			s.meter.ClearFaults()
+			s.free()
+			s.all()
+			s.sameAs(clean)
+			s.free()
+		})
+	}
+}
+
+// A retrieval that is cut off anywhere goes on where it was, and disengages.
+func TestResumeAnywhere(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+	clean := newSite(t, sim.Config{Start: start})
+	clean.all()
+	s := newSite(t, sim.Config{Start: start})
+	id := s.target().Identity
+	for limit := 3; limit < 400; limit = limit*5/4 + 1 {
+		for _, name := range allLogs {
+			log, _ := s.profile.LogOf(name)
+			ctx, cancel := context.WithCancel(t.Context())
+			conn := &countdown{Conn: s.conn, left: limit, stop: cancel}
+			st := s.states[name]
+			if limit%2 == 0 {
+				st = retrieve.LogState{} // the crash came before the state was written
+			}
+			_, err := s.reader().Log(ctx, &retrieve.Target{UID: uid, Profile: s.profile, Zone: s.zone, Conn: conn, Identity: id}, log, &st, true)
+			s.states[name] = st
+			cancel()
+			if err != nil && !errors.Is(err, context.Canceled) {
+				t.Fatalf("%s cut off after %d requests: %v", name, limit, err)
+			}
+			s.free()
+		}
+	}
+	s.all()
+	s.sameAs(clean)
+}
+
+// countdown ends the caller's context after some requests; those of the clean-up pass.
+type countdown struct {
+	retrieve.Conn
+	left int
+	stop func()
+}
+
+func (c *countdown) Do(ctx context.Context, r modbus.Request) ([]byte, error) {
+	if c.left--; c.left == 0 {
+		c.stop()
+	}
+	return c.Conn.Do(ctx, r)
+}
+
+func TestOverwrittenMakesAGapAndAGeneration(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sim.Config{MaxRecords: map[int]int{sim.LogHist1: 200}, History: 10 * time.Hour})
+	first := s.must("hist1")
+	if first.Gap != "" || first.Records != 200 {
+		t.Fatalf("first retrieval %+v, want 200 records and no gap: nothing was known before", first)
+	}
+	s.now.Add(time.Hour)
+	if out := s.must("hist1"); out.Gap != "" || out.Records != 60 {
+		t.Fatalf("after an hour %+v, want 60 records found behind the stored ones in a full memory", out)
+	}
+	s.now.Add(10 * time.Hour)
+	out := s.must("hist1")
+	if out.Gap != logdb.GapOverwritten || out.Records != 200 {
+		t.Fatalf("after ten hours %+v, want a gap of overwritten records", out)
+	}
+	gaps := s.events(logdb.KindHistorical, true)
+	if len(gaps) != 1 || gaps[0].Gap.Cause != logdb.GapOverwritten || gaps[0].Gap.To <= gaps[0].Gap.From {
+		t.Fatalf("gaps %+v", gaps)
+	}
+	raws := s.raws(logdb.KindHistorical, 0)
+	if g := raws[len(raws)-1].Generation; g != 1 || raws[0].Generation != 0 {
+		t.Errorf("generation %d after the gap", g)
+	}
+	if again := s.must("hist1"); again.Records != 0 || len(s.events(logdb.KindHistorical, true)) != 1 {
+		t.Errorf("a further retrieval %+v", again)
+	}
+}
+
+func TestLogResetAndNewProgram(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sim.Config{History: 5 * time.Hour})
+	s.must("hist1")
+	if err := s.meter.ResetLog(sim.LogHist1); err != nil {
+		t.Fatal(err)
+	}
+	if out := s.must("hist1"); out.Records != 0 || len(s.events(logdb.KindHistorical, true)) != 0 {
+		t.Fatalf("an empty log gives %+v", out)
+	}
+	s.advance(30 * time.Minute)
+	if out := s.must("hist1"); out.Gap != logdb.GapReset || out.Records < 25 {
+		t.Fatalf("after a reset %+v", out)
+	}
+	if err := s.meter.Reprogram(sim.LogHist1, 5*time.Minute, "readings.frequency", "energy.total.wh.received"); err != nil {
+		t.Fatal(err)
+	}
+	s.advance(time.Hour)
+	if out := s.must("hist1"); out.Gap != logdb.GapSettings || out.Records < 10 {
+		t.Fatalf("after new settings %+v", out)
+	}
+	raws := s.raws(logdb.KindHistorical, 0)
+	if g := raws[len(raws)-1].Generation; g != 2 {
+		t.Errorf("generation %d, want 2", g)
+	}
+	if raws[0].Snapshot == raws[len(raws)-1].Snapshot {
+		t.Error("records under different settings share a snapshot")
+	}
+}
+
+func TestRolledOverDuringRetrieval(t *testing.T) {
+	t.Parallel()
+	cfg := sim.Config{Start: time.Date(2026, 11, 19, 6, 0, 0, 0, time.UTC), MaxRecords: map[int]int{sim.LogHist1: 1500}}
+	clean, s := newSite(t, cfg), newSite(t, cfg)
+	for _, x := range []*site{clean, s} {
+		x.must("hist1")
+		x.now.Add(10 * time.Hour)
+	}
+	s.meter.Inject(sim.Fault{Kind: sim.FaultRolledOver, Times: 1, Skip: 40, Value: 5})
+	out, err := s.retrieve("hist1")
+	t.Logf("with the fault: %+v, %v", out, err)
+	s.meter.ClearFaults()
+	s.must("hist1")
+	clean.must("hist1")
+	s.sameAs(clean)
+}
+
+func TestNotAllowedToWriteElsewhere(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sim.Config{History: 5 * time.Hour})
+	s.all()
+	for addr := range s.meter.Counters().Writes {
+		if addr < 0xC34F || addr > 0xC352 {
+			t.Errorf("register %#04x was written", addr)
+		}
+	}
+}
