@@ -94,19 +94,20 @@ func randomRows(r *rand.Rand, positioned bool, next func() logdb.Position) logdb
 }
 
 func randomOp(r *rand.Rand, e *logdb.Entry) {
-	switch r.IntN(8) {
-	case 0:
-		e.Op, e.Target, e.Replaces = logdb.OpRevise, 1+logdb.Position(r.IntN(9)), logdb.DigestOf([]byte("x"))
+	switch n := r.IntN(8); {
+	case n < 2 && e.Position == 1: // nothing stands before it
+	case n == 0:
+		e.Op, e.Target, e.Replaces = logdb.OpRevise, 1+logdb.Position(r.IntN(int(e.Position)-1)), logdb.DigestOf([]byte("x"))
 		e.By, e.At, e.Why = "user \"x\"", 17, "wrong ratio\u2028 \u00e9 </script>"
-	case 1:
+	case n == 1:
 		e.Op, e.Target = logdb.OpWithdraw, 1
-	case 2:
+	case n == 2:
 		e.Op = logdb.OpSkip
-	case 3:
+	case n == 3:
 		e.Op = logdb.OpClose
-	case 4:
+	case n == 4:
 		e.Op, e.Gap = logdb.OpGap, &logdb.Gap{From: 3, To: 9, Cause: logdb.GapBusy, Detail: "a\tb\x00\\"}
-	case 5:
+	case n == 5:
 		e.Why = "an add with a reason"
 	}
 }
