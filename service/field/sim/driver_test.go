@@ -11,6 +11,12 @@ import (
 	"metermanager/service/field/sim"
 )
 
+// beforeWinter is a history of five days with a first day and the end of daylight time.
+func beforeWinter() sim.Config {
+	begin := time.Date(2025, 10, 30, 0, 0, 0, 0, time.UTC)
+	return sim.Config{Seed: 7, Start: begin, Now: clockAt(begin.AddDate(0, 0, 5)).now, NotReadyEvery: -1}
+}
+
 func profile(t *testing.T) *device.Profile {
 	t.Helper()
 	set, err := device.LoadProfiles(assets.Profiles())
@@ -29,7 +35,7 @@ func profile(t *testing.T) *device.Profile {
 // the clock changes and the end of daylight time.
 func TestDriverDecodes(t *testing.T) {
 	t.Parallel()
-	cfg, _ := quiet(20 * 24 * time.Hour)
+	cfg := beforeWinter()
 	m := start(t, cfg)
 	p, prof := dial(t, m.Addr()), profile(t)
 	zone, err := time.LoadLocation("America/New_York")
@@ -75,7 +81,7 @@ func TestDriverDecodes(t *testing.T) {
 // TestDriverReadsEvents does the same for alarms, PQ events, system events and captures.
 func TestDriverReadsEvents(t *testing.T) {
 	t.Parallel()
-	cfg, _ := quiet(20 * 24 * time.Hour)
+	cfg := beforeWinter()
 	m := start(t, cfg)
 	prof := profile(t)
 	limits, err := device.ParseLimits(dial(t, m.Addr()).registers(0x754B, 40))

@@ -205,8 +205,7 @@ func TestFirstDay(t *testing.T) {
 // TestDaylightTime finds the repeated hour in the records.
 func TestDaylightTime(t *testing.T) {
 	t.Parallel()
-	cfg, _ := quiet(20 * 24 * time.Hour)
-	m := mustNew(t, cfg)
+	m := mustNew(t, beforeWinter())
 	change := time.Date(2025, 11, 2, 6, 0, 0, 0, time.UTC)
 	last, got := "", 0
 	for r := range m.Records(sim.LogHist2) {

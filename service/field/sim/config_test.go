@@ -1,0 +1,107 @@
+package sim_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/service/field/sim"
+)
+
+// TestConfigRefused: what cannot be simulated is said, and no port stays open.
+func TestConfigRefused(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	foreign := filepath.Join(t.TempDir(), "state")
+	if err := os.WriteFile(foreign, []byte("something else\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, cfg := range map[string]sim.Config{
+		"kind":           {Kind: "toaster"},
+		"time zone":      {Zone: "Mars/Olympus"},
+		"start":          {Start: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"at most 16":     {Name: "a name that is too long"},
+		"energy format":  {Energy: sim.EnergyFormat{Digits: 9}},
+		"CT secondary":   {Site: sim.Site{NominalVolts: 120, NominalHz: 60, CTNumerator: 100, CTMultiplier: 1, CTDenominator: 3, PTNumerator: 1, PTDenominator: 1, PTMultiplier: 1}},
+		"listen on":      {Listen: taken.Addr().String()},
+		"another meter":  {State: foreign},
+		"open state":     {State: filepath.Join(foreign, "nowhere")},
+		"listen on 127.": {SecondListen: taken.Addr().String()},
+	} {
+		if want == "open state" {
+			want = "state"
+		}
+		if _, err := sim.New(cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+// TestTornState: half a line at the end of the state file, from a crash, is dropped.
+func TestTornState(t *testing.T) {
+	t.Parallel()
+	cfg, _ := quiet(30 * time.Hour)
+	cfg.State = filepath.Join(t.TempDir(), "state")
+	head := fmt.Sprintf("metermanager-sim 1 seed 7 start %d\n", epoch.UnixMilli())
+	line := fmt.Sprintf("%d 10 3 2\n", epoch.Add(25*time.Hour).UnixMilli())
+	for name, test := range map[string]struct {
+		tail string
+		want int
+	}{"whole": {"", 1}, "torn": {"17616", 1}, "two": {line, 2}} {
+		if err := os.WriteFile(cfg.State, []byte(head+line+test.tail), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, got := mustNew(t, cfg), 0
+		for r := range m.Records(sim.LogSystem) {
+			if r.System == logdb.SystemLogRetrieval {
+				got++
+			}
+		}
+		if data, _ := os.ReadFile(cfg.State); got != test.want || len(data) != len(head)+test.want*len(line) {
+			t.Errorf("%s: %d retrievals noted, %d bytes kept", name, got, len(data))
+		}
+	}
+	if err := os.WriteFile(cfg.State, []byte(head+"nonsense\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sim.New(cfg); err == nil {
+		t.Error("a damaged state was taken")
+	}
+}
+
+// TestLimitStatus compares the status register with the limit events.
+func TestLimitStatus(t *testing.T) {
+	t.Parallel()
+	cfg, _ := quiet(10 * 24 * time.Hour)
+	events := mustNew(t, cfg).LimitEvents()
+	checked := 0
+	for _, e := range events {
+		// Days 1 to 9 have a right clock, so that the events' times are true.
+		if e.Limit != 5 || e.Start.Before(epoch.AddDate(0, 0, 1)) || e.End.IsZero() {
+			continue
+		}
+		c := clockAt(e.Start.Add(2 * time.Second))
+		cfg.Now = c.now
+		p := dial(t, start(t, cfg).Addr())
+		if got := p.registers(0x1388, 1)[0]; got != 1<<4 {
+			t.Errorf("%s: limit status %08b during an excursion of limit 5", c.now(), got)
+		}
+		c.advance(e.End.Sub(e.Start))
+		if got := p.registers(0x1388, 1)[0]; got != 0 {
+			t.Errorf("%s: limit status %08b after it", c.now(), got)
+		}
+		checked++
+	}
+	if checked < 2 {
+		t.Errorf("only %d excursions of limit 5", checked)
+	}
+}
