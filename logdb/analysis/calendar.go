@@ -25,7 +25,7 @@ func RollStep(zone string, since logdb.Millis) logdb.Millis {
 		for step > hour/4 && offset%step != 0 {
 			step /= 2
 		}
-		_, next := local.ZoneBounds()
+		_, next := zoneBounds(local)
 		if next.IsZero() {
 			break
 		}
@@ -150,11 +150,11 @@ func midnight(loc *time.Location, y int, m time.Month, d int) time.Time {
 	ly, lm, ld := t.Date()
 	if date := time.Date(ly, lm, ld, 0, 0, 0, 0, time.UTC); date.Before(want) {
 		// Midnight was skipped and t lies in the day before: the day begins where the offset changes.
-		if _, end := t.ZoneBounds(); !end.IsZero() {
+		if _, end := zoneBounds(t); !end.IsZero() {
 			return end
 		}
 	}
-	if start, _ := t.ZoneBounds(); !start.IsZero() {
+	if start, _ := zoneBounds(t); !start.IsZero() {
 		// Midnight may come twice; the day begins with the first one.
 		if before := start.Add(-time.Nanosecond); before.In(loc).Day() == t.Day() {
 			_, old := before.In(loc).Zone()
@@ -181,7 +181,7 @@ func clockEdges(loc *time.Location, i Interval, first, last logdb.Millis) ([]log
 		local := at.Time().In(loc)
 		_, offset := local.Zone()
 		shift := logdb.Millis(offset) * 1000
-		start, end := local.ZoneBounds()
+		start, end := zoneBounds(local)
 		edge := (at + shift).Floor(step) - shift
 		if !start.IsZero() && edge < logdb.MillisOf(start) && len(out) > 0 {
 			edge = logdb.MillisOf(start)
