@@ -220,15 +220,20 @@ func (w *pageWriter) recording(e *logdb.Entry) {
 		w.b = append(w.b, ']')
 	}
 	end()
-	if s := v.Source; s != nil {
-		w.name("source")
-		end = w.open()
-		w.integer("start_time", int64(s.Start))
-		w.integer("samples", int64(s.Samples))
-		w.float("sample_interval_ms", s.SampleIntervalMillis)
-		w.text("digest", s.Digest.String())
-		end()
+	w.source(v.Source)
+}
+
+func (w *pageWriter) source(s *logdb.WaveSource) {
+	if s == nil {
+		return
 	}
+	w.name("source")
+	end := w.open()
+	w.integer("start_time", int64(s.Start))
+	w.integer("samples", int64(s.Samples))
+	w.float("sample_interval_ms", s.SampleIntervalMillis)
+	w.text("digest", s.Digest.String())
+	end()
 }
 
 func appendDigital(b []byte, samples []byte) []byte {

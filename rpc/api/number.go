@@ -65,7 +65,12 @@ func (s *scan) float() float64 {
 		}
 		return f
 	}
-	f, err := strconv.ParseFloat(string(b[start:s.i]), 64)
+	return s.slowFloat(start)
+}
+
+// slowFloat reads a number of any length that ends here.
+func (s *scan) slowFloat(start int) float64 {
+	f, err := strconv.ParseFloat(string(s.b[start:s.i]), 64)
 	if err != nil {
 		s.fail(start, RefusedSyntax, "a number is larger than a double can hold")
 		return 0

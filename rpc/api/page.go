@@ -114,6 +114,12 @@ func (p *pageScan) page() {
 	})
 	p.finish(&top)
 	p.changes(changes)
+	p.settle(stream)
+}
+
+// settle applies the rules that need the whole page.
+func (p *pageScan) settle(stream bool) {
+	page := &p.up.Page
 	switch {
 	case p.err != nil:
 	case p.positioned > 0 && page.Stream.IsZero():
