@@ -240,13 +240,15 @@ func (s *Service) refused(ctx context.Context, d *destination, uid logdb.MeterUI
 // serverSync reads what the cloud has configured for this node's user.
 func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (string, error) {
 	var info CloudInfo
+	var listed bool
 	err := runner.Retry(ctx, s.retry(), func(ctx context.Context) error {
 		user, err := cloud.User(ctx)
 		if err != nil {
 			return err
 		}
 		meters, err := cloud.Meters(ctx)
-		if err != nil {
+		listed = err == nil
+		if err != nil && !errors.Is(err, fault.Forbidden) { // a key that only uploads sees no list
 			return err
 		}
 		info = CloudInfo{User: user.User, Customer: user.Customer, Permissions: user.Permissions.String(), known: map[logdb.MeterUID]bool{}}
@@ -277,7 +279,7 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 	}
 	var lost []logdb.MeterUID
 	for uid, m := range d.cache.Meters {
-		if m.Config.CloudUID != "" && m.Config.Enabled && !info.known[m.Config.CloudUID] && m.Config.Registered != (logdb.Digest{}) {
+		if listed && m.Config.CloudUID != "" && m.Config.Enabled && !info.known[m.Config.CloudUID] && m.Config.Registered != (logdb.Digest{}) {
 			lost = append(lost, uid)
 		}
 	}

@@ -39,13 +39,13 @@ type Config struct {
 	// Found lists the meters that are to be registered; nil: those of the log database.
 	Found func(ctx context.Context) ([]logdb.MeterUID, error)
 
-	TickEvery    time.Duration // how often this node's own side is looked at; default 15 s
-	SyncEvery    time.Duration // server sync; default 10 min
-	ScanEvery    time.Duration // comparison of all sets with the cloud; default 6 h
-	RecheckEvery time.Duration // after an answer that was a receipt only; default 30 s
-	PageBytes    int           // estimated text of a page; default 768 KiB
-	PagesAtOnce  int           // pages that one upload sends before others get their turn; default 64
-	Retry        runner.Backoff
+	TickEvery    time.Duration  // how often this node's own side is looked at; default 30 s
+	SyncEvery    time.Duration  // server sync; default 10 min
+	ScanEvery    time.Duration  // comparison of all sets with the cloud; default 6 h
+	RecheckEvery time.Duration  // after an answer that was a receipt only; default 30 s
+	PageBytes    int            // estimated text of a page; default 768 KiB
+	PagesAtOnce  int            // pages that one upload sends before others get their turn; default 64
+	Retry        runner.Backoff // within an action; default 2 tries, since the client repeats by itself
 	// Pauses is the backoff of a cloud that does not answer; default 5 s to 15 min.
 	Pauses runner.Backoff
 }
@@ -56,10 +56,13 @@ func (c Config) withDefaults() Config {
 			*d = v
 		}
 	}
-	set(&c.TickEvery, 15*time.Second)
+	set(&c.TickEvery, 30*time.Second)
 	set(&c.SyncEvery, 10*time.Minute)
 	set(&c.ScanEvery, 6*time.Hour)
 	set(&c.RecheckEvery, 30*time.Second)
+	if c.Retry.Tries <= 0 {
+		c.Retry.Tries = 2 // the client tries again by itself
+	}
 	if c.PagesAtOnce <= 0 {
 		c.PagesAtOnce = 64
 	}
@@ -156,6 +159,9 @@ func (s *Service) poke() {
 func (s *Service) look(ctx context.Context, full bool) error {
 	if err := s.load(ctx); err != nil {
 		return err
+	}
+	if len(s.destinations()) == 0 {
+		return nil
 	}
 	meters, err := s.meters(ctx, full)
 	if err != nil {

@@ -165,8 +165,6 @@ type site struct {
 	path  string
 	logs  logdb.Store
 	cloud *fakeCloud
-	db    *sqldb.DB
-	store *clouddb.Store
 	sync  *cloudsync.Service
 	stop  func()
 	cfg   cloudsync.Config
@@ -192,19 +190,30 @@ func newSite(t testing.TB, logs logdb.Store, cloud *fakeCloud) *site {
 	return s
 }
 
-func (s *site) start() {
+// open opens the sync's own database.
+func (s *site) open() (*clouddb.Store, func()) {
 	s.t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	db, err := sqldb.Open(ctx, s.path, sqldb.Config{})
+	db, err := sqldb.Open(context.Background(), s.path, sqldb.Config{})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if s.store, err = clouddb.New(ctx, db, clouddb.Config{MasterKey: make([]byte, 32)}); err != nil {
+	store, err := clouddb.New(context.Background(), db, clouddb.Config{MasterKey: make([]byte, 32)})
+	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.db = db
+	return store, func() {
+		if err := db.Close(); err != nil {
+			s.t.Errorf("close: %v", err)
+		}
+	}
+}
+
+func (s *site) start() {
+	s.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	store, closeStore := s.open()
 	dial := func(cloudsync.Destination) (cloudsync.Cloud, error) { return s.cloud, nil }
-	s.sync = cloudsync.New(dial, s.logs, s.store, s.cfg)
+	s.sync = cloudsync.New(dial, s.logs, store, s.cfg)
 	done := make(chan error, 1)
 	go func(r *cloudsync.Service) { done <- r.RunQueue(ctx) }(s.sync)
 	s.stop = func() {
@@ -212,9 +221,7 @@ func (s *site) start() {
 		if err := <-done; err != nil {
 			s.t.Errorf("run the queue: %v", err)
 		}
-		if err := db.Close(); err != nil {
-			s.t.Errorf("close: %v", err)
-		}
+		closeStore()
 		s.stop = func() {}
 	}
 }

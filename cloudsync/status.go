@@ -202,10 +202,10 @@ func (s *Service) Refresh(ctx context.Context) (api.SyncAction, error) {
 	if err := s.look(ctx, true); err != nil {
 		return api.SyncAction{}, err
 	}
-	if _, err := s.wait(ctx, Action{ActionServerSync, d.conf.ID, ""}); err != nil {
+	if _, err := s.wait(ctx, Action{ActionServerSync, d.cache.Destination, ""}); err != nil {
 		return api.SyncAction{}, err
 	}
-	rec, err := s.wait(ctx, Action{ActionRefreshScan, d.conf.ID, ""})
+	rec, err := s.wait(ctx, Action{ActionRefreshScan, d.cache.Destination, ""})
 	if err != nil {
 		return rec, err
 	}
@@ -253,7 +253,7 @@ func (s *Service) each(ctx context.Context, kind ActionKind, meter logdb.MeterUI
 	s.mu.Unlock()
 	out := []api.SyncAction{}
 	for _, uid := range meters {
-		rec, err := s.wait(ctx, Action{kind, d.conf.ID, uid})
+		rec, err := s.wait(ctx, Action{kind, d.cache.Destination, uid})
 		if err != nil {
 			return out, err
 		}

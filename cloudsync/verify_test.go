@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -69,6 +70,7 @@ func (m *tampered) ReadStream(ctx context.Context, uid logdb.MeterUID, kind logd
 		}
 	}
 	page.Rows = rows
+	page.Entries = slices.DeleteFunc(page.Entries, func(e logdb.Entry) bool { return m.lost[e.Position] })
 	return page, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"metermanager/cloudsync/reduce"
 	"metermanager/logdb"
@@ -34,23 +35,74 @@ type expectation struct {
 	wanted   map[key]bool
 }
 
-// cloud compares what was sent with what the receiver holds.
+// patience is how often a comparison begins anew because the receiver got more meanwhile.
+const patience = 4
+
+// cloud compares what was sent with what the receiver holds. A node that is at work uploads while it
+// is compared: where the receiver's sets have grown between two looks, the comparison is done again.
 func (r *run) cloud(ctx context.Context, view reduce.View) error {
+	sets, err := r.sets(ctx, view)
+	if err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		part := &run{site: r.site, logs: r.logs, cfg: r.cfg, name: r.name}
+		if err := part.once(ctx, view, sets); err != nil {
+			return err
+		}
+		after, err := r.sets(ctx, view)
+		if err != nil {
+			return err
+		}
+		if try >= patience || part.report.Different == 0 && part.report.Pending == 0 || sameSets(sets, after) {
+			r.merge(part.report)
+			return nil
+		}
+		newer, ok, err := r.site.View(ctx, view.Meter, view.Kind)
+		if err != nil {
+			return err
+		}
+		if !ok { // switched off meanwhile
+			r.merge(part.report)
+			return nil
+		}
+		view, sets = newer, after
+	}
+}
+
+// sets asks for the receiver's sets by stream.
+func (r *run) sets(ctx context.Context, view reduce.View) (map[logdb.StreamID]*logdb.FateSet, error) {
 	states, err := r.cfg.Cloud.Streams(ctx, view.There, view.Kind)
 	if err != nil {
-		return fmt.Errorf("ask which positions the cloud holds: %w", err)
+		return nil, fmt.Errorf("ask which positions the cloud holds: %w", err)
 	}
-	sets := map[logdb.StreamID]*logdb.FateSet{}
+	out := map[logdb.StreamID]*logdb.FateSet{}
 	for i := range states {
-		st := &states[i]
-		if st.Own {
-			continue
+		if st := &states[i]; !st.Own && st.Stream.Journal == view.Head.ID {
+			out[st.Stream] = &st.Fates
 		}
-		sets[st.Stream] = &st.Fates
-		if st.Stream.Journal == view.Head.ID && st.Fates.Highest() > view.Head.End {
+	}
+	return out, nil
+}
+
+func sameSets(a, b map[logdb.StreamID]*logdb.FateSet) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for id, set := range a {
+		if b[id] == nil || !slices.Equal(set.Ranges(), b[id].Ranges()) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *run) once(ctx context.Context, view reduce.View, sets map[logdb.StreamID]*logdb.FateSet) error {
+	for id, set := range sets {
+		if set.Highest() > view.Head.End {
 			r.different(api.VerifyDay{
-				Meter: view.Meter, Between: SiteCloud, Kind: view.Kind.String(), Stream: st.Stream.String(),
-				Here: int64(view.Head.End), There: int64(st.Fates.Highest()), Reason: "the cloud knows more of this journal than this node: it was restored from a backup",
+				Meter: view.Meter, Between: SiteCloud, Kind: view.Kind.String(), Stream: id.String(),
+				Here: int64(view.Head.End), There: int64(set.Highest()), Reason: "the cloud knows more of this journal than this node: it was restored from a backup",
 			})
 		}
 	}
