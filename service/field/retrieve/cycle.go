@@ -27,11 +27,14 @@ func (u *unit) retrieveLoop(ctx context.Context) {
 		u.mu.Lock()
 		u.st.nextDue = logdb.MillisOf(next)
 		u.mu.Unlock()
-		if !u.waitOrAnswer(ctx, next, func() retrieved { return u.retrieve(ctx, states, "user", true) }) {
+		if !u.waitOrAnswer(ctx, next, func(k logdb.Kind) retrieved {
+			return u.retrieve(ctx, states, "user", func(x logdb.Kind) bool { return k == 0 || k == x })
+		}) {
 			return
 		}
 		withSystem := !u.m.cfg.Now().Before(systemDue)
-		if out := u.retrieve(ctx, states, "schedule", withSystem); out.err == nil && withSystem {
+		out := u.retrieve(ctx, states, "schedule", func(k logdb.Kind) bool { return withSystem || k != logdb.KindSystem })
+		if out.err == nil && withSystem {
 			systemDue = u.m.cfg.Now().Add(u.m.cfg.System)
 		}
 		next = next.Add(every)
@@ -41,9 +44,9 @@ func (u *unit) retrieveLoop(ctx context.Context) {
 	}
 }
 
-// retrieve goes through all logs of the meter once. Logs that fail do not keep the others
+// retrieve goes through the wanted logs of the meter once. Logs that fail do not keep the others
 // from being read, unless the meter does not answer at all.
-func (u *unit) retrieve(ctx context.Context, states map[string]LogState, trigger string, withSystem bool) retrieved {
+func (u *unit) retrieve(ctx context.Context, states map[string]LogState, trigger string, wanted func(logdb.Kind) bool) retrieved {
 	start := u.m.cfg.Now()
 	prio := modbus.Logs
 	if trigger == "user" {
@@ -59,7 +62,7 @@ func (u *unit) retrieve(ctx context.Context, states map[string]LogState, trigger
 	if idErr != nil {
 		err = idErr
 	} else {
-		records, entries, err = u.logs(ctx, states, id, trigger, withSystem)
+		records, entries, err = u.logs(ctx, states, id, trigger, wanted)
 	}
 	if ctx.Err() != nil {
 		return retrieved{err: ctx.Err()}
@@ -93,13 +96,12 @@ func reachability(err error) error {
 	return nil
 }
 
-func (u *unit) logs(ctx context.Context, states map[string]LogState, id poll.Identity, trigger string, withSystem bool) (records, entries int, err error) {
-	prio := modbus.Logs
+func (u *unit) logs(ctx context.Context, states map[string]LogState, id poll.Identity, trigger string, wanted func(logdb.Kind) bool) (records, entries int, err error) {
 	t := &Target{UID: u.meter.UID, Profile: u.profile, Zone: u.zone, Conn: u.conn, Identity: id}
-	r := &Reader{Store: u.m.store, Priority: prio, Now: u.m.cfg.Now, Logger: u.m.cfg.Logger}
+	r := &Reader{Store: u.m.store, Priority: modbus.Logs, Now: u.m.cfg.Now, Logger: u.m.cfg.Logger}
 	var errs []error
 	for _, log := range u.profile.Logs {
-		if log.LogKind() == logdb.KindSystem && !withSystem {
+		if !wanted(log.LogKind()) {
 			continue
 		}
 		u.setAction("retrieving", log.Name)

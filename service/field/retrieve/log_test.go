@@ -293,7 +293,7 @@ func TestLogResetAndNewProgram(t *testing.T) {
 		t.Fatalf("an empty log gives %+v", out)
 	}
 	s.advance(30 * time.Minute)
-	if out := s.must("hist1"); out.Gap != logdb.GapReset || out.Records < 25 {
+	if out := s.must("hist1"); out.Gap != logdb.GapReset || out.Records < 10 {
 		t.Fatalf("after a reset %+v", out)
 	}
 	if err := s.meter.Reprogram(sim.LogHist1, 5*time.Minute, "readings.frequency", "energy.total.wh.received"); err != nil {

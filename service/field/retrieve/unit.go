@@ -26,7 +26,7 @@ type unit struct {
 	source  *poll.Source
 	cancel  context.CancelFunc
 	done    chan struct{}
-	now     chan chan retrieved // "retrieve now"
+	now     chan order // "retrieve now"
 
 	mu sync.Mutex
 	st liveState
@@ -49,6 +49,12 @@ type liveState struct {
 	records     int64
 }
 
+// order asks for a retrieval of one kind of log, or of all (0).
+type order struct {
+	kind  logdb.Kind
+	reply chan<- retrieved
+}
+
 type retrieved struct {
 	item HistoryItem
 	err  error
@@ -58,7 +64,7 @@ func newUnit(m *Manager, x Meter, p *device.Profile, zone *time.Location, e *end
 	conn := e.Unit(x.Unit, unitConfig(p))
 	return &unit{
 		m: m, meter: x, profile: p, zone: zone, end: e, conn: conn, source: poll.NewSource(p, conn, m.cfg.Now),
-		done: make(chan struct{}), now: make(chan chan retrieved), st: liveState{serial: x.Serial},
+		done: make(chan struct{}), now: make(chan order), st: liveState{serial: x.Serial},
 	}
 }
 
@@ -165,7 +171,7 @@ func (u *unit) keepLoop(ctx context.Context) {
 		if live.Before(next) {
 			next = live
 		}
-		if !u.waitOrAnswer(ctx, next, func() retrieved { return u.keepNow(ctx) }) {
+		if !u.waitOrAnswer(ctx, next, func(logdb.Kind) retrieved { return u.keepNow(ctx) }) {
 			return
 		}
 		now := u.m.cfg.Now()
@@ -185,7 +191,7 @@ func (u *unit) keepLoop(ctx context.Context) {
 }
 
 // waitOrAnswer waits for t, answering requests for a retrieval meanwhile.
-func (u *unit) waitOrAnswer(ctx context.Context, t time.Time, act func() retrieved) bool {
+func (u *unit) waitOrAnswer(ctx context.Context, t time.Time, act func(logdb.Kind) retrieved) bool {
 	for {
 		d := t.Sub(u.m.cfg.Now())
 		if d <= 0 {
@@ -196,9 +202,9 @@ func (u *unit) waitOrAnswer(ctx context.Context, t time.Time, act func() retriev
 		case <-ctx.Done():
 			timer.Stop()
 			return false
-		case reply := <-u.now:
+		case o := <-u.now:
 			timer.Stop()
-			reply <- act()
+			o.reply <- act(o.kind)
 		case <-timer.C:
 		}
 	}

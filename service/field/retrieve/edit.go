@@ -1,0 +1,198 @@
+package retrieve
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/service/field/modbus"
+)
+
+// Add identifies a meter and puts it into the list, enabled.
+func (m *Manager) Add(ctx context.Context, a AddRequest) (Meter, error) {
+	m.edit.Lock()
+	defer m.edit.Unlock()
+	addr, err := modbus.ParseAddress(a.Address)
+	if err != nil {
+		return Meter{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if a.Zone == "" {
+		a.Zone = "UTC"
+	}
+	x := Meter{
+		UID: a.UID, Name: strings.TrimSpace(a.Name), Address: addr, Unit: a.Unit, Zone: a.Zone, Enabled: true, Added: logdb.MillisOf(m.cfg.Now()),
+		RetrieveSeconds: a.RetrieveSeconds, LiveSeconds: a.LiveSeconds, LogSeconds: a.LogSeconds,
+	}
+	if err := x.check(); err != nil {
+		return Meter{}, err
+	}
+	for _, o := range m.list() {
+		if o.Address == x.Address && o.Unit == x.Unit || a.UID != "" && o.UID == a.UID {
+			return Meter{}, fmt.Errorf("%w: %s at %s unit %d", ErrExists, o.Name, o.Address, o.Unit)
+		}
+	}
+	found, err := m.Test(ctx, addr, a.Unit, a.Profile)
+	if err != nil {
+		return Meter{}, err
+	}
+	x.Profile, x.Serial = found.Profile, found.Identity.Serial
+	for _, o := range m.list() {
+		if o.Serial == x.Serial && o.Profile == x.Profile {
+			return Meter{}, fmt.Errorf("%w: %s has serial %s", ErrExists, o.Name, o.Serial)
+		}
+	}
+	if x.Name == "" {
+		x.Name = strings.TrimSpace(found.Identity.Name)
+	}
+	if x.Name == "" {
+		x.Name = found.Profile + " " + x.Serial
+	}
+	if x.UID == "" {
+		x.UID = newUID()
+	}
+	p, _ := m.profiles.Get(x.Profile)
+	if err := m.store.PutSettings(ctx, x.UID, mergeSettings(logdb.Settings{}, x, p, found.Identity)); err != nil {
+		return Meter{}, fmt.Errorf("store the meter's settings: %w", err)
+	}
+	if err := m.put(ctx, x); err != nil {
+		return Meter{}, err
+	}
+	return x, nil
+}
+
+func (x *Meter) check() error {
+	if _, err := time.LoadLocation(x.Zone); err != nil || x.Zone == "Local" {
+		return fmt.Errorf("%w: time zone %q, want an IANA name such as America/New_York", ErrInvalid, x.Zone)
+	}
+	if len(x.Name) > 100 || len(x.UID) > 100 {
+		return fmt.Errorf("%w: a name or UID of more than 100 bytes", ErrInvalid)
+	}
+	for name, s := range map[string]int{"retrieve_s": x.RetrieveSeconds, "live_s": x.LiveSeconds, "log_s": x.LogSeconds} {
+		if s < 0 || s > 86_400 {
+			return fmt.Errorf("%w: %s %d, want 0 to 86400", ErrInvalid, name, s)
+		}
+	}
+	return nil
+}
+
+// put stores a line of the list and lets Run follow it.
+func (m *Manager) put(ctx context.Context, x Meter) error {
+	if err := m.state.PutMeter(ctx, x); err != nil {
+		return fmt.Errorf("store meter %s: %w", x.UID, err)
+	}
+	m.mu.Lock()
+	m.meters[x.UID] = x
+	m.mu.Unlock()
+	m.signal()
+	m.cfg.OnMeter(x.UID)
+	return nil
+}
+
+// setSerial notes the serial number of the meter that stands there now. The unit that
+// found it goes on.
+func (m *Manager) setSerial(ctx context.Context, uid logdb.MeterUID, serial string) error {
+	m.mu.Lock()
+	x, ok := m.meters[uid]
+	if !ok || x.Serial == serial {
+		m.mu.Unlock()
+		return nil
+	}
+	x.Serial = serial
+	m.meters[uid] = x
+	if u := m.units[uid]; u != nil {
+		u.meter.Serial = serial
+	}
+	m.mu.Unlock()
+	if err := m.state.PutMeter(ctx, x); err != nil {
+		return fmt.Errorf("store the serial number of %s: %w", uid, err)
+	}
+	return nil
+}
+
+// Set changes a meter's settings. A running meter is restarted with them.
+func (m *Manager) Set(ctx context.Context, id string, c Change) (Meter, error) {
+	m.edit.Lock()
+	defer m.edit.Unlock()
+	x, err := m.find(id)
+	if err != nil {
+		return Meter{}, err
+	}
+	if c.Name != nil {
+		x.Name = strings.TrimSpace(*c.Name)
+	}
+	if c.Zone != nil {
+		x.Zone = *c.Zone
+	}
+	if c.Address != nil {
+		if x.Address, err = modbus.ParseAddress(*c.Address); err != nil {
+			return Meter{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+	}
+	if c.Unit != nil {
+		x.Unit = *c.Unit
+	}
+	for _, o := range m.list() {
+		if o.UID != x.UID && o.Address == x.Address && o.Unit == x.Unit {
+			return Meter{}, fmt.Errorf("%w: %s at %s unit %d", ErrExists, o.Name, o.Address, o.Unit)
+		}
+	}
+	if c.Enabled != nil {
+		x.Enabled = *c.Enabled
+	}
+	for _, f := range []struct{ to, from *int }{{&x.RetrieveSeconds, c.RetrieveSeconds}, {&x.LiveSeconds, c.LiveSeconds}, {&x.LogSeconds, c.LogSeconds}} {
+		if f.from != nil {
+			*f.to = *f.from
+		}
+	}
+	if x.Name == "" {
+		return Meter{}, fmt.Errorf("%w: a meter needs a name", ErrInvalid)
+	}
+	if err := x.check(); err != nil {
+		return Meter{}, err
+	}
+	if s, err := m.store.Settings(ctx, x.UID); err == nil && (s.Name != x.Name || s.Zone != x.Zone) {
+		s.Name, s.Zone = x.Name, x.Zone
+		if err := m.store.PutSettings(ctx, x.UID, s); err != nil {
+			return Meter{}, fmt.Errorf("store the meter's settings: %w", err)
+		}
+	}
+	return x, m.put(ctx, x)
+}
+
+// Remove takes a meter from the list. What it recorded stays in the log database.
+func (m *Manager) Remove(ctx context.Context, id string) (Meter, error) {
+	m.edit.Lock()
+	defer m.edit.Unlock()
+	x, err := m.find(id)
+	if err != nil {
+		return Meter{}, err
+	}
+	u := m.running(x.UID)
+	m.mu.Lock()
+	delete(m.meters, x.UID)
+	m.mu.Unlock()
+	m.signal()
+	if u != nil {
+		select {
+		case <-u.done:
+		case <-ctx.Done():
+			return x, ctx.Err()
+		}
+	}
+	if err := m.state.DeleteMeter(ctx, x.UID); err != nil {
+		return x, fmt.Errorf("remove meter %s: %w", x.UID, err)
+	}
+	m.cfg.OnMeter(x.UID)
+	return x, nil
+}
+
+// newUID makes a random UUID of version 4.
+func newUID() logdb.MeterUID {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0F|0x40, b[8]&0x3F|0x80
+	return logdb.MeterUID(fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]))
+}
