@@ -60,6 +60,7 @@ func unpacked(cfg Config) middleware {
 				WriteError(w, r, tooLarge(cfg.WireBytes))
 				return
 			}
+			length := r.ContentLength
 			wire := &limited{r: digested(r), left: cfg.WireBytes, limit: cfg.WireBytes}
 			encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
 			if len(r.Header.Values("Content-Encoding")) > 1 {
@@ -81,9 +82,36 @@ func unpacked(cfg Config) middleware {
 					WithHint("Send it as gzip, as zstd, or plain."))
 				return
 			}
+			if err := readAhead(r, length); err != nil {
+				WriteError(w, r, err)
+				return
+			}
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// Small bodies are read before their handler runs, up to so much: decoders of documents
+// would call a body that was cut, or is none of its encoding, an internal error.
+const (
+	smallBody = 16 << 10 // on the wire
+	aheadMost = 1 << 20
+)
+
+func readAhead(r *http.Request, wire int64) error {
+	if wire <= 0 || wire > smallBody {
+		return nil
+	}
+	head, err := io.ReadAll(io.LimitReader(r.Body, aheadMost))
+	if err != nil {
+		var f *fault.Error
+		if errors.As(err, &f) {
+			return f
+		}
+		return fault.Wrap(fault.Invalid, "The body was cut.", err)
+	}
+	r.Body = readCloser{io.MultiReader(bytes.NewReader(head), r.Body), r.Body}
+	return nil
 }
 
 // digested compares a body with its Content-Digest (RFC 9530) where it ends, so that what was

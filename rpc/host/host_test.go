@@ -3,6 +3,7 @@ package host_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -14,8 +15,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"crypto/sha256"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -94,6 +93,18 @@ func TestBodies(t *testing.T) {
 		{Name: "a bomb", Method: "POST", Path: "/", Body: zip(t, strings.Repeat("x", 1_000_000)), Header: map[string]string{"Content-Encoding": "gzip"}, Status: 413, Code: fault.TooLarge},
 		{Name: "a bomb of zstd", Method: "POST", Path: "/", Body: zst(t, strings.Repeat("x", 1_000_000)), Header: map[string]string{"Content-Encoding": "zstd"}, Status: 413, Code: fault.TooLarge},
 		{Name: "just fits", Method: "POST", Path: "/", Body: zip(t, strings.Repeat("x", 100_000)), Header: map[string]string{"Content-Encoding": "gzip"}, Status: 200},
+	})
+	t.Run("a small bad body never reaches its handler", func(t *testing.T) {
+		t.Parallel()
+		reached := false
+		h := stack(t, func(http.ResponseWriter, *http.Request) { reached = true }, host.Config{})
+		r := httptest.NewRequest("POST", "/", strings.NewReader("hello"))
+		r.Header.Set("Content-Encoding", "gzip")
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, r)
+		if rec.Code != 400 || reached {
+			t.Errorf("status %d, reached %v", rec.Code, reached)
+		}
 	})
 	t.Run("a stated length that is not", func(t *testing.T) {
 		t.Parallel()
