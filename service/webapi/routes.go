@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -157,7 +158,21 @@ func (g guarded) HandleFunc(pattern string, handler func(http.ResponseWriter, *h
 // ServeHTTP serves one request.
 func (g guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.a.ServeHTTP(w, r) }
 
+// unknown answers for paths that are not there, and for methods that a path does not have.
 func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, method := range [...]string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		try := r.Clone(r.Context())
+		try.Method = method
+		if _, pattern := a.mux.Handler(try); pattern != "" {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) > 0 {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		a.writeError(w, r, fault.New(fault.MethodNotAllowed, "This path does not take that method."))
+		return
+	}
 	a.writeError(w, r, fault.New(fault.NotFound, "There is no such path.").WithHint("The paths stand in "+api.Root+"/openapi.json."))
 }
 

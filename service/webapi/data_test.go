@@ -1,0 +1,360 @@
+package webapi_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"metermanager/logdb"
+	"metermanager/rpc/api"
+)
+
+func TestUploadIsVisibleToTheNextQuery(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	body := rows(day0+60_000, 180)
+	got := s.ok(s.upload, "POST", s.meterPath("/logs/historical"), body)
+	if got["stored"] != 180.0 || got["repeats"] != 0.0 || got["receipt"] != api.Receipt([]byte(body)) {
+		t.Fatalf("answer %v", got)
+	}
+	if got = s.ok(s.upload, "POST", s.meterPath("/logs/historical"), body); got["stored"] != 0.0 || got["repeats"] != 180.0 {
+		t.Errorf("the same page again: %v", got)
+	}
+	r := s.call(s.reader, "GET", s.meterPath("/logs/historical"), "")
+	h, err := api.ParseHistory([]byte(r.body), api.ScanLimits{})
+	if err != nil || len(h.Times) != 180 || len(h.Columns) != 2 || h.Times[0] != day0+60_000 {
+		t.Fatalf("%d rows, %d columns, %v: %.200s", len(h.Times), len(h.Columns), err, r.body)
+	}
+	if h.Columns[0].Key != "energy.interval.wh.received" && h.Columns[1].Key != "energy.interval.wh.received" {
+		t.Errorf("columns %+v", h.Columns)
+	}
+	// 60 values of 10 Wh end within each hour (start, end], 60 voltages lie within [start, end).
+	r = s.call(s.reader, "GET", s.meterPath("/logs/historical?interval=1h&agg=sum,count,mean&channels=energy.interval.wh.received"), "")
+	h, err = api.ParseHistory([]byte(r.body), api.ScanLimits{})
+	if err != nil || h.Interval != "1h" || h.Zone != "Europe/Berlin" || len(h.Columns) != 3 {
+		t.Fatalf("%+v, %v: %s", h, err, r.body)
+	}
+	if h.Times[0] != day0 || h.Values[0][0] != 600 || h.Values[1][0] != 60 || h.Values[2][0] != 10 {
+		t.Errorf("hour 0: %v %v %v at %v", h.Values[0], h.Values[1], h.Values[2], h.Times)
+	}
+	r = s.call(s.reader, "GET", s.meterPath("/logs/historical?interval=1d&channels=energy.interval.wh.received"), "")
+	if h, err = api.ParseHistory([]byte(r.body), api.ScanLimits{}); err != nil || h.Times[0] != day0 || h.Values[0][0] != 1800 {
+		t.Errorf("the site's day: %v %v %v", h.Times, h.Values, err)
+	}
+}
+
+func TestAbsentValuesStayAbsent(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	body := `{"channels":[{"chan_key":"readings.voltage.an"},{"chan_key":"readings.voltage.bn"}],"records":[[1772320000000,NaN,0],[1772320060000,121,null]]}`
+	s.ok(s.upload, "POST", s.meterPath("/logs/historical"), body)
+	r := s.call(s.reader, "GET", s.meterPath("/logs/historical"), "")
+	if !strings.Contains(r.body, `"records":[[1772320000000,null,0],[1772320060000,121,null]]`) {
+		t.Errorf("answer %s", r.body)
+	}
+	if r = s.call(s.reader, "GET", s.meterPath("/logs/historical?nan=true"), ""); !strings.Contains(r.body, "[1772320000000,NaN,0]") {
+		t.Errorf("answer with nan=true: %s", r.body)
+	}
+	h, err := api.ParseHistory([]byte(s.call(s.reader, "GET", s.meterPath("/logs/historical?buckets=2"), "").body), api.ScanLimits{})
+	if err != nil || len(h.Times) != 2 || !math.IsNaN(h.Values[0][0]) || h.Values[1][0] != 0 {
+		t.Errorf("buckets: %+v, %v", h, err)
+	}
+}
+
+func TestPagesOfAnAnswerContinue(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.ok(s.upload, "POST", s.meterPath("/logs/historical"), rows(day0, 100))
+	var times []logdb.Millis
+	cursor := ""
+	for range 20 {
+		r := s.call(s.reader, "GET", s.meterPath("/logs/historical?limit=30&cursor="+cursor), "")
+		h, err := api.ParseHistory([]byte(r.body), api.ScanLimits{})
+		must(t, err)
+		times = append(times, h.Times...)
+		if cursor = h.Next; cursor == "" {
+			break
+		}
+	}
+	if len(times) != 100 || times[99] != day0+99*60_000 {
+		t.Errorf("%d rows in pages of 30", len(times))
+	}
+	for _, bad := range []string{"x", "dHw5OTk5OTk5OTk5OTk5OTk5OTk5", "ZXwxfHwx"} {
+		s.refused(s.call(s.reader, "GET", s.meterPath("/logs/historical?cursor="+bad), ""), 400, "invalid")
+	}
+}
+
+const testStream = "00112233445566778899aabbccddeeff:1"
+
+// positionedPage is a page of a manager's journal, with a position that limits skipped.
+func positionedPage() string {
+	page := strings.TrimSuffix(rows(day0, 10), "}")
+	return page + `,"stream":"` + testStream + `","positions":[[1,10]],"fates":[[11,12,"skipped","minute",` +
+		fmt.Sprint(day0+600_000, ",", day0+601_000) + `]],"journal_end":12}`
+}
+
+func TestStreamsDigestsAndLimitCounts(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.ok(s.upload, "POST", s.meterPath("/logs/historical"), positionedPage())
+	streams := s.ok(s.upload, "GET", s.meterPath("/streams/historical"), "")["streams"].([]any)
+	if len(streams) != 1 || fmt.Sprint(streams[0].(map[string]any)["highest"]) != "12" {
+		t.Fatalf("streams %v", streams)
+	}
+	days := s.ok(s.upload, "GET", s.meterPath("/digests/historical?stream="+url.QueryEscape(testStream)), "")["days"].([]any)
+	if len(days) != 2 {
+		t.Errorf("digests %v", days)
+	}
+	counts := s.ok(s.reader, "GET", s.meterPath("/limit-counts"), "")["counts"].([]any)
+	if len(counts) != 1 || fmt.Sprint(counts[0].(map[string]any)["count"]) != "2" {
+		t.Errorf("limit counts %v", counts)
+	}
+	h, err := api.ParseHistory([]byte(s.call(s.reader, "GET", s.meterPath("/logs/historical"), "").body), api.ScanLimits{})
+	if err != nil || h.Limits.Skipped != 2 {
+		t.Errorf("limits with the data: %+v, %v", h.Limits, err)
+	}
+	from := fmt.Sprint(day0 + 86_400_000)
+	h, err = api.ParseHistory([]byte(s.call(s.reader, "GET", s.meterPath("/logs/historical?from="+from), "").body), api.ScanLimits{})
+	if err != nil || h.Limits.Skipped != 0 || len(h.Times) != 0 {
+		t.Errorf("limits of a later range: %+v, %v", h, err)
+	}
+	forgot := s.ok(s.admin, "POST", s.meterPath("/logs/historical/forget"), `{"stream":"`+testStream+`","from":0,"to":`+fmt.Sprint(day0+300_000)+`}`)
+	if forgot["removed"] != 5.0 {
+		t.Errorf("forget: %v", forgot)
+	}
+	if again := s.ok(s.upload, "POST", s.meterPath("/logs/historical"), positionedPage()); again["stored"] != 5.0 || again["repeats"] != 5.0 {
+		t.Errorf("sent again: %v", again)
+	}
+	s.ok(s.admin, "DELETE", s.meterPath("/logs/historical"), "")
+	if again := s.ok(s.upload, "POST", s.meterPath("/logs/historical"), positionedPage()); again["stored"] != 0.0 {
+		t.Errorf("sent after clearing: %v", again)
+	}
+}
+
+// TestRawAnswersReplay plays one node's raw answers into another and finds the same there.
+func TestRawAnswersReplay(t *testing.T) {
+	t.Parallel()
+	one, two := newServer(t), newServer(t)
+	one.ok(one.upload, "POST", one.meterPath("/logs/historical"), positionedPage())
+	one.ok(one.upload, "POST", one.meterPath("/logs/historical"), rows(day0+86_400_000, 50))
+	cursor, pages := "", 0
+	for range 50 {
+		r := one.call(one.reader, "GET", one.meterPath("/logs/historical?raw=true&limit=7&cursor="+cursor), "")
+		raw, err := api.ParsePages(logdb.KindHistorical, []byte(r.body), api.ScanLimits{})
+		if err != nil {
+			t.Fatalf("%v: %s", err, r.body)
+		}
+		for i := range raw.Pages {
+			raw.Pages[i].Meter = two.uid
+			two.ok(two.upload, "POST", two.meterPath("/logs/historical"), string(api.AppendPage(nil, &raw.Pages[i], api.DialectJSON)))
+			pages++
+		}
+		if cursor = raw.Next; cursor == "" {
+			break
+		}
+	}
+	a := one.call(one.reader, "GET", one.meterPath("/logs/historical"), "")
+	b := two.call(two.reader, "GET", two.meterPath("/logs/historical"), "")
+	if got, want := strings.ReplaceAll(b.body, string(two.uid), string(one.uid)), a.body; got != want || pages < 8 {
+		t.Errorf("%d pages; the replayed node answers\n%.500s\nwant\n%.500s", pages, got, want)
+	}
+}
+
+func TestEventsByFilterAndCursor(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	var b strings.Builder
+	b.WriteString(`{"header":["start_time","duration","channel","limit_id","exception_type","except_value","except_percent","limit_threshold"],"records":[`)
+	for i := range 8 {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `[%d,%d,"readings.voltage.%s",%d,0,40,49,80]`, day0+int64(i)*3_600_000, i+1, []string{"an", "bn"}[i%2], i%4)
+	}
+	b.WriteString("]}")
+	s.ok(s.upload, "POST", s.meterPath("/logs/limits"), b.String())
+	read := func(query string) api.Events {
+		t.Helper()
+		r := s.call(s.reader, "GET", s.meterPath("/logs/limits?"+query), "")
+		e, err := api.ParseEvents(logdb.KindLimit, []byte(r.body), api.ScanLimits{})
+		if err != nil {
+			t.Fatalf("%s: %v: %s", query, err, r.body)
+		}
+		return e
+	}
+	for query, want := range map[string]int{
+		"": 8, "channel=readings.voltage.an": 4, "limit_id=3": 2, "limit_id=1,3": 4, "channel=reading.voltage.bn&limit_id=1": 2,
+		fmt.Sprintf("from=%d", day0+3_600_000): 7, fmt.Sprintf("to=%d", day0+3_600_000): 1, "from=2026-03-01T00:00:00Z": 7, "code=5": 8,
+	} {
+		if got := len(read(query).Events); got != want {
+			t.Errorf("%s: %d events, want %d", query, got, want)
+		}
+	}
+	var all []api.Event
+	for cursor := ""; ; {
+		e := read("limit=3&cursor=" + cursor)
+		all = append(all, e.Events...)
+		if cursor = e.Next; cursor == "" {
+			break
+		}
+	}
+	if len(all) != 8 || all[7].Entry.Excursion.DurationSeconds != 8 {
+		t.Errorf("%d events in pages of 3: %+v", len(all), all)
+	}
+	if got := s.ok(s.reader, "GET", s.meterPath("/event-counts"), "")["counts"].([]any); len(got) != 2 {
+		t.Errorf("event counts by UTC day: %v", got)
+	}
+	for _, bad := range []string{"from=yesterday", "to=1&from=2", "limit=0", "limit=x", "channel=Volts", "limit_id=a", "cursor=%25", "stream=x"} {
+		s.refused(s.call(s.reader, "GET", s.meterPath("/logs/limits?"+bad), ""), 400, "invalid")
+	}
+}
+
+func TestRecordingReadsBack(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	body, err := os.ReadFile("../../rpc/api/testdata/printed/0468.json")
+	must(t, err)
+	s.ok(s.upload, "POST", s.meterPath("/logs/waveform"), string(body))
+	list, err := api.ParseEvents(logdb.KindWaveform, []byte(s.call(s.reader, "GET", s.meterPath("/logs/waveform"), "").body), api.ScanLimits{})
+	if err != nil || len(list.Events) != 1 || list.Events[0].Entry.Waveform.Triggers[0] != "Van=Sag_start" {
+		t.Fatalf("list %+v, %v", list, err)
+	}
+	r := s.call(s.reader, "GET", s.meterPath("/logs/waveform/"+url.PathEscape(list.Events[0].ID.String())), "")
+	up, err := api.ParsePage(logdb.KindWaveform, []byte(r.body), api.ScanLimits{})
+	if err != nil || len(up.Page.Entries) != 1 || len(up.Page.Entries[0].Waveform.Channels) == 0 {
+		t.Fatalf("recording: %v: %.300s", err, r.body)
+	}
+	sent, err := api.ParsePage(logdb.KindWaveform, body, api.ScanLimits{})
+	must(t, err)
+	if up.Page.Entries[0].ContentDigest() != sent.Page.Entries[0].ContentDigest() {
+		t.Error("the recording is not the one that was sent")
+	}
+	for _, id := range []string{"1", "0@" + testStream, "1@x", "99@" + list.Events[0].ID.Stream.String()} {
+		s.refused(s.call(s.reader, "GET", s.meterPath("/logs/waveform/"+id), ""), 404, "not_found")
+	}
+}
+
+// TestSeedBodiesByCurl drives the API as the seed's meters do: curl, its bodies, the key
+// inside.
+func TestSeedBodiesByCurl(t *testing.T) {
+	t.Parallel()
+	curl, err := exec.LookPath("curl")
+	if err != nil {
+		t.Skip("curl is not installed")
+	}
+	s := newServer(t)
+	printed := "../../rpc/api/testdata/printed/"
+	post := func(path, file string) response {
+		t.Helper()
+		out, err := exec.CommandContext(t.Context(), curl, "-sS", "-o", "-", "-w", "\n%{http_code}", "--data-binary", "@"+file, s.url+path).Output()
+		must(t, err)
+		i := bytes.LastIndexByte(out, '\n')
+		var status int
+		_, err = fmt.Sscan(string(out[i+1:]), &status)
+		must(t, err)
+		return response{status: status, body: string(out[:i]), header: http.Header{"Content-Type": {"application/problem+json"}}}
+	}
+	for _, c := range []struct {
+		paragraph, kind string
+		stored          float64
+	}{{"0433", "historical", 3}, {"0468", "waveform", 1}, {"0490", "system", 3}, {"0503", "limits", 2}, {"0515", "pq", 2}} {
+		// As it is printed: typing errors and all, with the byte at which it stops.
+		r := post(s.meterPath("/logs/"+c.kind), printed+c.paragraph+".bad.json")
+		s.refused(r, 400, "invalid")
+		if !strings.Contains(r.body, "byte ") {
+			t.Errorf("%s: the refusal names no byte: %s", c.paragraph, r.body)
+		}
+		// Mended, with our key and meter in the body.
+		body, err := os.ReadFile(printed + c.paragraph + ".json")
+		must(t, err)
+		text := strings.NewReplacer(`"----"`, `"`+s.upload+`"`, "c4add118-b187-4d21-9813-d25bffdb6083", string(s.uid)).Replace(string(body))
+		if !strings.Contains(text, "apikey") {
+			text = strings.Replace(text, "{", fmt.Sprintf(`{apikey: %q, meter_uid: %q,`, s.upload, s.uid), 1)
+		}
+		file := filepath.Join(t.TempDir(), "body")
+		must(t, os.WriteFile(file, []byte(text), 0o600))
+		for _, path := range []string{api.Root + "/push/" + c.kind, s.meterPath("/logs/" + c.kind)} {
+			r = post(path, file)
+			got := r.json(t)
+			if r.status != 200 || got["stored"].(float64)+got["repeats"].(float64) != c.stored {
+				t.Errorf("%s to %s: status %d: %s", c.paragraph, path, r.status, r.body)
+			}
+			if path == api.Root+"/push/"+c.kind && got["repeats"] != 0.0 && c.paragraph != "0490" {
+				t.Errorf("%s: %s", c.paragraph, r.body)
+			}
+		}
+	}
+}
+
+func TestBadUploadsChangeNothing(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	good := rows(day0, 2)
+	state := func() string {
+		return s.call(s.reader, "GET", s.meterPath("/logs/historical?raw=true"), "").body + s.call(s.reader, "GET", s.meterPath("/event-counts"), "").body +
+			s.call(s.upload, "GET", s.meterPath("/streams/historical"), "").body
+	}
+	s.ok(s.upload, "POST", s.meterPath("/logs/historical"), good)
+	before := state()
+	for name, c := range map[string]struct {
+		path, body string
+		status     int
+		code       string
+	}{
+		"not JSON":            {"/logs/historical", "hello", 400, "invalid"},
+		"empty":               {"/logs/historical", "", 400, "invalid"},
+		"cut":                 {"/logs/historical", good[:len(good)-5], 400, "invalid"},
+		"text for a number":   {"/logs/historical", strings.Replace(good, "120.5", `"120.5"`, 1), 400, "invalid"},
+		"one value too few":   {"/logs/historical", strings.Replace(good, ",10]", "]", 1), 400, "invalid"},
+		"infinite":            {"/logs/historical", strings.Replace(good, "120.5", "1e999", 1), 400, "invalid"},
+		"before 1970":         {"/logs/historical", strings.Replace(good, fmt.Sprint(day0), "-1", 1), 400, "invalid"},
+		"after 9999":          {"/logs/historical", strings.Replace(good, fmt.Sprint(day0), "253402300800000", 1), 400, "invalid"},
+		"fraction of a ms":    {"/logs/historical", strings.Replace(good, fmt.Sprint(day0), "1772319600000.5", 1), 400, "invalid"},
+		"channel twice":       {"/logs/historical", strings.Replace(good, "energy.interval.wh.received", "readings.voltage.an", 1), 400, "invalid"},
+		"no channel key":      {"/logs/historical", strings.Replace(good, "energy.interval.wh.received", "Energy!", 1), 400, "invalid"},
+		"other meter in body": {"/logs/historical", strings.Replace(good, "{", `{"meter_uid":"another",`, 1), 400, "invalid"},
+		"kind":                {"/logs/hysterical", good, 404, "not_found"},
+		"position beyond end": {"/logs/historical", strings.Replace(positionedPage(), `"journal_end":12`, `"journal_end":11`, 1), 400, "invalid"},
+		"position twice":      {"/logs/historical", strings.Replace(positionedPage(), `[[11,12,`, `[[10,12,`, 1), 400, "invalid"},
+		"stream":              {"/logs/historical", strings.Replace(positionedPage(), testStream, "mine", 1), 400, "invalid"},
+		"deep":                {"/logs/historical", strings.Repeat(`{"x":[`, 5000), 413, "too_large"},
+		"event of no kind":    {"/logs/pq", good, 400, "invalid"},
+	} {
+		r := s.call(s.upload, "POST", s.meterPath(c.path), c.body)
+		if r.status != c.status || r.json(t)["code"] != c.code {
+			t.Errorf("%s: status %d, want %d: %s", name, r.status, c.status, r.body)
+		}
+	}
+	many := strings.Repeat("[1772319600000,1],", 3_000_000)
+	r := s.call(s.upload, "POST", s.meterPath("/logs/historical"), `{"channels":[{"chan_key":"readings.voltage.an"}],"records":[`+many[:len(many)-1]+"]}")
+	if r.status != 400 && r.status != 413 {
+		t.Errorf("absurd size: status %d: %s", r.status, r.body)
+	}
+	if after := state(); after != before {
+		t.Errorf("bad uploads changed the store:\n%.600s\nbefore:\n%.600s", after, before)
+	}
+}
+
+func TestPackedUploads(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err := z.Write([]byte(rows(day0, 100)))
+	must(t, err)
+	must(t, z.Close())
+	r := s.call(s.upload, "POST", s.meterPath("/logs/historical"), b.String(), "Content-Encoding", "gzip")
+	if r.status != 200 || r.json(t)["stored"] != 100.0 || r.json(t)["receipt"] != api.Receipt([]byte(rows(day0, 100))) {
+		t.Errorf("gzip: status %d: %s", r.status, r.body)
+	}
+	s.refused(s.call(s.upload, "POST", s.meterPath("/logs/historical"), b.String()[:40], "Content-Encoding", "gzip"), 400, "invalid")
+	s.refused(s.call(s.upload, "POST", s.meterPath("/logs/historical"), "x", "Content-Encoding", "br"), 415, "unsupported_media")
+}
