@@ -1,0 +1,61 @@
+package device_test
+
+import (
+	"testing"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/service/field/device"
+)
+
+// every wall time that a meter in the zone shows, in order, comes back as the instant.
+func TestClockRoundTripsThroughBothChanges(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Australia/Sydney", "America/Santiago", "Asia/Kolkata", "UTC"} {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clock := device.NewClock(zone, 0, false)
+		for at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC); at.Year() == 2026; at = at.Add(5 * time.Minute) {
+			ts, err := device.ParseTStamp(device.AppendTStamp(nil, at.In(zone)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := clock.UTC(ts); got != logdb.MillisOf(at) {
+				t.Fatalf("%s: %v is read as %v, it was %v", name, ts, got, at)
+			}
+		}
+	}
+}
+
+// Without a DST bit the order of recording decides in the repeated hour.
+func TestClockWithoutBits(t *testing.T) {
+	t.Parallel()
+	zone, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := device.NewClock(zone, 0, false)
+	for at := time.Date(2026, 11, 1, 3, 0, 0, 0, time.UTC); at.Hour() < 9; at = at.Add(15 * time.Minute) {
+		b := device.AppendTStamp(nil, at.In(zone))
+		b[3] &^= 0x40
+		ts, err := device.ParseTStamp(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := clock.UTC(ts); got != logdb.MillisOf(at) {
+			t.Fatalf("%v is read as %v, it was %v", ts, got, at)
+		}
+	}
+	// A record alone in the repeated hour, of a meter that is known to set the bit.
+	alone := device.NewClock(zone, 0, true)
+	ts := device.TStamp{Year: 2026, Month: 11, Day: 1, Hour: 1, Minute: 30}
+	if got := alone.UTC(ts).Time(); got.Hour() != 6 {
+		t.Errorf("01:30 without the bit is %v, want standard time 06:30Z", got)
+	}
+	ts.DST = true
+	if got := alone.UTC(ts).Time(); got.Hour() != 5 {
+		t.Errorf("01:30 with the bit is %v, want daylight time 05:30Z", got)
+	}
+}

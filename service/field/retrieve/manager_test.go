@@ -1,0 +1,273 @@
+package retrieve_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/logdb/logdbtest"
+	"metermanager/service/field/device"
+	"metermanager/service/field/modbus"
+	"metermanager/service/field/retrieve"
+	"metermanager/service/field/sim"
+)
+
+// memory is a State without a database.
+type memory struct {
+	mu      sync.Mutex
+	meters  map[logdb.MeterUID]retrieve.Meter
+	logs    map[logdb.MeterUID]map[string]retrieve.LogState
+	history []retrieve.HistoryItem
+}
+
+func newMemory() *memory {
+	return &memory{meters: map[logdb.MeterUID]retrieve.Meter{}, logs: map[logdb.MeterUID]map[string]retrieve.LogState{}}
+}
+
+func (m *memory) Meters(context.Context) ([]retrieve.Meter, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Collect(maps.Values(m.meters)), nil
+}
+
+func (m *memory) PutMeter(_ context.Context, x retrieve.Meter) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.meters[x.UID] = x
+	return nil
+}
+
+func (m *memory) DeleteMeter(_ context.Context, uid logdb.MeterUID) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.meters, uid)
+	return nil
+}
+
+func (m *memory) LogStates(_ context.Context, uid logdb.MeterUID) (map[string]retrieve.LogState, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.logs[uid]), nil
+}
+
+func (m *memory) PutLogState(_ context.Context, uid logdb.MeterUID, s retrieve.LogState) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.logs[uid] == nil {
+		m.logs[uid] = map[string]retrieve.LogState{}
+	}
+	m.logs[uid][s.Log] = s
+	return nil
+}
+
+func (m *memory) AddHistory(_ context.Context, h retrieve.HistoryItem, _ int) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.history = append(m.history, h)
+	return nil
+}
+
+func (m *memory) History(_ context.Context, uid logdb.MeterUID, limit int) ([]retrieve.HistoryItem, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := slices.Clone(m.history)
+	slices.Reverse(out)
+	return out[:min(limit, len(out))], nil
+}
+
+// simulate starts a meter on the real clock.
+func simulate(t *testing.T, cfg sim.Config) *sim.Meter {
+	t.Helper()
+	m, err := sim.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	background(t, m.Run)
+	return m
+}
+
+type events struct {
+	live, data chan logdb.MeterUID
+}
+
+// offer never blocks the meter's goroutine.
+func offer(c chan logdb.MeterUID, u logdb.MeterUID) {
+	select {
+	case c <- u:
+	default:
+	}
+}
+
+func newManager(t *testing.T, store retrieve.Store, state retrieve.State, cfg retrieve.Config) (*retrieve.Manager, events) {
+	t.Helper()
+	ev := events{make(chan logdb.MeterUID, 1000), make(chan logdb.MeterUID, 1000)}
+	cfg.OnLive = func(u logdb.MeterUID, _ time.Time, _ []device.Reading) { offer(ev.live, u) }
+	cfg.OnNewData = func(u logdb.MeterUID) { offer(ev.data, u) }
+	m, err := retrieve.New(t.Context(), store, state, profiles(t), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m, ev
+}
+
+func TestManagerRunsAShark(t *testing.T) {
+	t.Parallel()
+	meter := simulate(t, sim.Config{Seed: 3, History: 8 * time.Hour})
+	store, state := logdbtest.NewModel(logdbtest.Config{}), newMemory()
+	m, ev := newManager(t, store, state, retrieve.Config{Live: 20 * time.Millisecond, Retrieve: time.Hour})
+	background(t, m.Run)
+	ctx := t.Context()
+
+	if _, err := m.Add(ctx, retrieve.AddRequest{Address: meter.Addr().String(), Unit: 1, Zone: "Mars/Olympus"}); !errors.Is(err, retrieve.ErrInvalid) {
+		t.Errorf("a zone that does not exist gives %v", err)
+	}
+	x, err := m.Add(ctx, retrieve.AddRequest{Name: "main", Address: meter.Addr().String(), Unit: 1, Zone: "America/New_York"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x.Profile != "eig-shark-200" || x.Serial == "" {
+		t.Errorf("found %+v", x)
+	}
+	if _, err := m.Add(ctx, retrieve.AddRequest{Name: "again", Address: meter.Addr().String(), Unit: 1}); !errors.Is(err, retrieve.ErrExists) {
+		t.Errorf("adding it again gives %v", err)
+	}
+	<-ev.data
+	item, err := m.Retrieve(ctx, "main", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%+v", item)
+	<-ev.live
+	live, err := m.Read(ctx, x.Serial)
+	if err != nil || len(live.Readings) == 0 {
+		t.Fatalf("read gives %v, %v", live, err)
+	}
+	good := 0
+	for _, r := range live.Readings {
+		if r.Quality == device.Good {
+			good++
+		}
+	}
+	if good < 20 {
+		t.Errorf("%d good readings of %d", good, len(live.Readings))
+	}
+	s, err := m.Show(ctx, string(x.UID))
+	if err != nil || s.State != "ok" || s.LastSuccess == 0 || s.Records == 0 || len(s.Logs) == 0 || len(s.Unverified) == 0 || s.DriftMS == nil {
+		t.Errorf("status %+v, %v", s, err)
+	}
+	settings, err := store.Settings(ctx, x.UID)
+	if err != nil || settings.Serial != x.Serial || settings.PTPrimary == 0 || settings.Energy.Digits != 8 || settings.Zone != "America/New_York" {
+		t.Errorf("settings %+v, %v", settings, err)
+	}
+	if raws, err := store.LastRaw(ctx, x.UID, logdb.KindHistorical, 0, 1000); err != nil || len(raws) < 300 {
+		t.Errorf("%d historical records, %v", len(raws), err)
+	}
+	off := false
+	if _, err := m.Set(ctx, "main", retrieve.Change{Enabled: &off}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Remove(ctx, "main"); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := m.List(ctx); err != nil || len(list) != 0 {
+		t.Errorf("after removal the list is %v, %v", list, err)
+	}
+}
+
+// Live readings go on while a log is retrieved, and a stop in the middle disengages.
+func TestManagerStopsInMidRetrieval(t *testing.T) {
+	t.Parallel()
+	meter := simulate(t, sim.Config{Seed: 4, History: 40 * 24 * time.Hour})
+	store, state := logdbtest.NewModel(logdbtest.Config{}), newMemory()
+	m, ev := newManager(t, store, state, retrieve.Config{Live: time.Millisecond})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- m.Run(ctx) }()
+	if _, err := m.Add(ctx, retrieve.AddRequest{Name: "main", Address: meter.Addr().String(), Unit: 1, Zone: "America/New_York"}); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		s, err := m.Show(ctx, "main")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Session == "hist1" {
+			break
+		}
+		<-ev.live
+	}
+	for len(ev.live) > 0 {
+		<-ev.live
+	}
+	<-ev.live
+	if s, err := m.Show(ctx, "main"); err != nil || s.Session == "" {
+		t.Logf("the retrieval was over before a live reading: %+v", s)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	e, err := modbus.New(meter.Addr().String(), modbus.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	background(t, e.Run)
+	b, err := e.Unit(1, modbus.UnitConfig{}).Read(t.Context(), 3, 0xC34E, 1, modbus.User)
+	if err != nil || b[1] != 0 {
+		t.Errorf("a session is open after the stop: % x, %v", b, err)
+	}
+}
+
+func TestManagerKeepsTheLogOfSunSpec(t *testing.T) {
+	t.Parallel()
+	meter := simulate(t, sim.Config{Kind: sim.SunSpec, Seed: 5, History: 2 * time.Hour})
+	store, state := logdbtest.NewModel(logdbtest.Config{}), newMemory()
+	m, ev := newManager(t, store, state, retrieve.Config{Live: 100 * time.Millisecond})
+	background(t, m.Run)
+	x, err := m.Add(t.Context(), retrieve.AddRequest{Name: "pv", Address: meter.Addr().String(), Unit: 1, Zone: "Europe/Berlin", LogSeconds: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x.Profile != "sunspec-3p" {
+		t.Errorf("found %+v", x)
+	}
+	for range 3 {
+		<-ev.data
+	}
+	series, err := store.Series(t.Context(), x.UID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := map[logdb.ChannelKey]logdb.Series{}
+	for _, s := range series {
+		have[s.Channel] = s
+		if s.First%1000 != 0 || s.Last%1000 != 0 {
+			t.Errorf("%s is not on whole seconds: %v to %v", s.Channel, s.First, s.Last)
+		}
+	}
+	for _, k := range []logdb.ChannelKey{"readings.voltage.an", "readings.power.watts", "readings.frequency", "energy.total.wh.received", "energy.interval.wh.received"} {
+		if have[k].Count == 0 {
+			t.Errorf("nothing logged for %s", k)
+		}
+	}
+}
+
+func TestTestNeedsNoList(t *testing.T) {
+	t.Parallel()
+	meter := simulate(t, sim.Config{Seed: 6, History: time.Hour})
+	r, err := retrieve.Test(t.Context(), profiles(t), meter.Addr().String(), 1, "", modbus.Config{})
+	if err != nil || r.Profile != "eig-shark-200" || len(r.Readings) == 0 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if _, err := retrieve.Test(t.Context(), profiles(t), meter.Addr().String(), 1, "sunspec-3p", modbus.Config{}); !errors.Is(err, device.ErrNotSunSpec) {
+		t.Errorf("as SunSpec it gives %v", err)
+	}
+	if _, err := retrieve.Test(t.Context(), profiles(t), "127.0.0.1:1", 1, "", modbus.Config{}); !errors.Is(err, modbus.ErrUnreachable) {
+		t.Errorf("a closed port gives %v", err)
+	}
+}
