@@ -96,7 +96,8 @@ func TestUnmarshalRefusesWhatDoesNotFit(t *testing.T) {
 	for name, data := range map[string][]byte{
 		"empty": {}, "format": {2, 1}, "run": big(20), "generation": big(21), "log": big(25),
 		"tag": plain(0, 0, '?'), "more channels than bytes": plain(0, 0, 'r', 255, 255, 3),
-		"more samples than bytes": plain(0, 0, 'w', 0),
+		"a count beyond all memory": plain(0, 0, 'r', 255, 255, 255, 255, 255, 255, 255, 63),
+		"more samples than bytes":   plain(0, 0, 'w', 0),
 	} {
 		if err := e.UnmarshalBinary(data); !errors.Is(err, logdb.ErrInvalid) {
 			t.Errorf("%s: %v, %+v", name, err, e)

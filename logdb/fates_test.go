@@ -192,6 +192,7 @@ func TestFateSetUnmarshalErrors(t *testing.T) {
 		{"position 0", []byte{1, 1, 1, 0, 0, 0, 0}},
 		{"bytes left", []byte{1, 1, 1, 1, 0, 0, 0, 7}},
 		{"skipped without a reason", []byte{1, 1, 3, 1, 0, 0, 0, 0}},
+		{"two ranges share a position", []byte{1, 2, 1, 1, 3, 0, 0, 1, 0, 2, 0, 0}},
 		{"a time before 1970", []byte{1, 1, 1, 1, 0, 1, 0}},
 		{"a length beyond all numbers", []byte{1, 1, 1, 1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 0, 0}},
 		{"beyond the last position", []byte{1, 1, 1, 255, 255, 255, 255, 255, 255, 255, 127, 0, 0, 0}},

@@ -68,6 +68,7 @@ func TestMarks(t *testing.T) {
 		{"a hole before the row", []row{{1, 10_000, a, true}, {4, 30_000, a, true}, {5, 40_000, a, false}}},
 		{"the clock was set back and forth, pages in order", []row{{1, minute + 10_000, a, true}, {2, 0, a, true}, {3, minute + 30_000, a, true}}},
 		{"the clock was set back and forth, the middle is missing", []row{{1, minute + 10_000, a, true}, {3, minute + 30_000, a, true}, {2, 0, a, true}}},
+		{"a row before the mark, from before the clock was set back", []row{{3, 0, a, true}, {2, 30_000, a, true}}},
 		{"other channels of the same minute", []row{{1, 0, a, true}, {2, 0, b, true}, {3, 30_000, ab, false}}},
 		{"one channel of the row is new in the minute", []row{{1, 0, a, true}, {2, 30_000, ab, true}, {3, 40_000, b, false}}},
 		{"rows without values", []row{{1, 0, nil, true}, {2, 0, nil, true}}},

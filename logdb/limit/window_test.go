@@ -124,8 +124,10 @@ func TestRefusedCountsNowhere(t *testing.T) {
 	if passed != 5 {
 		t.Errorf("%d passed, want one in each of the five seconds", passed)
 	}
-	if n := counts[limit.Key{Window: "minute"}]; n != 5 {
-		t.Errorf("the minute counts %d, want 5", n)
+	for key, want := range map[limit.Key]int{{Window: "minute"}: 5, {Window: "second"}: 1, {Window: "second", Start: 4000}: 1} {
+		if counts[key] != want {
+			t.Errorf("%v counts %d, want %d", key, counts[key], want)
+		}
 	}
 }
 

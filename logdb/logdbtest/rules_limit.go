@@ -94,7 +94,11 @@ func limitRules() []rule {
 			_, err := f.Forget(f.ctx, f.meter, logdb.KindHistorical, a1, day0+minute, day0+hour)
 			f.must(err)
 			f.after(f)
-			f.want("sent again", counts(f.send(logdb.KindHistorical, a1, row(2, day0+minute, volts, 2))), "[1 0 0 0]")
+			f.want("sent again", counts(f.send(logdb.KindHistorical, a1, row(3, day0+minute+2, volts, 3), row(2, day0+minute, volts, 2))), "[1 0 0 1]")
+			_, err = f.Forget(f.ctx, f.meter, logdb.KindHistorical, a1, day0+minute, day0+hour)
+			f.must(err)
+			f.after(f)
+			f.want("the pace begins anew", counts(f.send(logdb.KindHistorical, a1, row(4, day0+minute+3, volts, 4))), "[1 0 0 0]")
 		}},
 		{"clearing does not give slots back", func(f *fixture) {
 			f.limits = perDay(1)
@@ -118,6 +122,15 @@ func limitRules() []rule {
 			f.want("samples, start, source", []any{len(e.Waveform.Channels[0].Samples), e.Time, e.Waveform.Source.Digest}, []any{50, day0 + 20, full.ContentDigest()})
 			f.want("requested", counts(f.request(logdb.KindWaveform, a1, full)), "[1 0 0 0]")
 			e, err = f.Recording(f.ctx, f.meter, a1, 1)
+			f.must(err)
+			f.want("full", e.ContentDigest(), full.ContentDigest())
+		}},
+		{"a recording that was skipped comes in full on request", func(f *fixture) {
+			f.limits = logdb.Limits{WaveformSamples: 50}
+			full := recorded(1, day0, 300)
+			f.send(logdb.KindWaveform, a1, fate(1, 1, logdb.FateSkipped, day0))
+			f.want("requested", counts(f.request(logdb.KindWaveform, a1, full)), "[1 0 0 0]")
+			e, err := f.Recording(f.ctx, f.meter, a1, 1)
 			f.must(err)
 			f.want("full", e.ContentDigest(), full.ContentDigest())
 		}},

@@ -24,6 +24,14 @@ func totalRules() []rule {
 		{"a revised row keeps the place of its add among equal times", func(f *fixture) {
 			f.send(logdb.KindHistorical, a1, row(1, day0, volts, 1), row(2, day0, volts, 2), revise(row(0, day0, volts, 10), 3, 1))
 			f.want("values", f.values(volts), "[10 2]")
+			list, err := f.Series(f.ctx, f.meter)
+			f.must(err)
+			var at []logdb.Position
+			f.must(f.ReadSeries(f.ctx, []logdb.SeriesID{list[0].ID}, day0, day0+1, func(_ logdb.SeriesID, b *logdb.Block) error {
+				at = append(at, b.Positions...)
+				return nil
+			}))
+			f.want("positions", at, "[1 2]")
 		}},
 		{"interval quantities belong to (start, end], others to [start, end)", func(f *fixture) {
 			// The seed's own table: 7,974,024 - 7,974,004 = 20, logged at 05:55 for the five minutes before.
