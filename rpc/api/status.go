@@ -57,7 +57,19 @@ type MeterStatus struct {
 	Latest     *Realtime      `json:"latest,omitempty"`
 	Cloud      *MeterSync     `json:"cloud,omitempty"`
 	OpenEvents int            `json:"open_events,omitempty" doc:"Events whose end has not come"`
+	ClockDrift *int64         `json:"clock_drift_ms,omitempty" doc:"How far the meter's clock is ahead of this node's"`
+	Doing      string         `json:"doing,omitempty" doc:"The log that is being retrieved"`
+	Retrieval  []LogRetrieval `json:"retrieval,omitempty" doc:"How far each log of the meter's memory is retrieved"`
 	Unverified []string       `json:"unverified,omitempty" doc:"What the profile took from inference, not from a document"`
+}
+
+// LogRetrieval is how far one log of a meter's own memory is retrieved.
+type LogRetrieval struct {
+	Log       string `json:"log" doc:"The profile's name of the log"`
+	Read      int64  `json:"read" doc:"Records of the meter's memory that are stored here"`
+	Held      int64  `json:"held" doc:"Records that the meter holds"`
+	Capacity  int64  `json:"capacity,omitempty" doc:"Records that it can hold"`
+	LastError string `json:"last_error,omitempty"`
 }
 
 // LogStatus is the state of one log of a meter.

@@ -32,7 +32,12 @@ func FieldStatus(field *retrieve.Manager) func(ctx context.Context) ([]api.Meter
 func meterStatus(s retrieve.Status) api.MeterStatus {
 	out := api.MeterStatus{
 		UID: s.UID, Name: s.Name, Serial: s.Serial, Profile: s.Profile, Address: s.Address, Unit: int(s.Unit),
-		LastOK: s.LastSuccess, Next: s.NextDue, Unverified: s.Unverified,
+		LastOK: s.LastSuccess, Next: s.NextDue, Unverified: s.Unverified, ClockDrift: s.DriftMS, Doing: s.Session,
+	}
+	for _, l := range s.Logs {
+		out.Retrieval = append(out.Retrieval, api.LogRetrieval{
+			Log: l.Log, Read: int64(min(l.Next, l.Used)), Held: int64(l.Used), Capacity: int64(l.Max), LastError: l.LastError,
+		})
 	}
 	if s.ErrorAt > s.LastSuccess {
 		out.LastError, out.ErrorSince = s.LastError, s.ErrorAt
