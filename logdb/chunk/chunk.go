@@ -28,6 +28,7 @@ const (
 	formatPage    = 0x13
 	formatRoll    = 0x14
 	formatSamples = 0x15
+	formatBytes   = 0x16
 )
 
 // Codec encodes and decodes. It may be used by several goroutines.

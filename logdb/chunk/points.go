@@ -126,3 +126,27 @@ func (c *Codec) Samples(data []byte, out []float64) ([]float64, error) {
 	}
 	return b.AppendValues(out), nil
 }
+
+// AppendBytes appends any bytes, compressed.
+func (c *Codec) AppendBytes(dst, data []byte) []byte {
+	dst = binary.AppendUvarint(append(dst, formatBytes), uint64(len(data)))
+	return c.enc.EncodeAll(data, dst)
+}
+
+// Bytes returns what AppendBytes wrote.
+func (c *Codec) Bytes(data []byte) ([]byte, error) {
+	r := reader{data: data}
+	r.format(formatBytes)
+	size := r.uvarint()
+	if size > MaxPoints*8 {
+		r.fail("bad size")
+	}
+	if r.err != nil {
+		return nil, fmt.Errorf("decode %d bytes: %w", len(data), r.err)
+	}
+	out, err := c.dec.DecodeAll(r.data, make([]byte, 0, size))
+	if err != nil || uint64(len(out)) != size {
+		return nil, fmt.Errorf("decode %d bytes: %w: it does not decompress", len(data), ErrDamaged)
+	}
+	return out, nil
+}

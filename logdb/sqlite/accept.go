@@ -1,0 +1,434 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"metermanager/logdb"
+	"metermanager/logdb/limit"
+)
+
+// Accept implements logdb.Store.
+func (s *Store) Accept(ctx context.Context, p logdb.Page, limits logdb.Limits) (logdb.Receipt, error) {
+	if err := p.Check(); err != nil {
+		return logdb.Receipt{}, fmt.Errorf("accept: %w", err)
+	}
+	if err := checkRows(p.Entries); err != nil {
+		return logdb.Receipt{}, fmt.Errorf("accept: %w", err)
+	}
+	var receipt logdb.Receipt
+	err := s.write(ctx, "accept a page of "+string(p.Meter), func(t *txn) error {
+		var err error
+		receipt, err = t.accept(&p, limits)
+		return err
+	})
+	if err != nil {
+		return logdb.Receipt{}, err
+	}
+	return receipt, nil
+}
+
+func (t *txn) accept(p *logdb.Page, limits logdb.Limits) (logdb.Receipt, error) {
+	j, err := t.journalsOf(p.Meter, p.Kind, false)
+	if err != nil {
+		return logdb.Receipt{}, err
+	}
+	if err := j.contradicts(p); err != nil {
+		return logdb.Receipt{}, err
+	}
+	if j, err = t.journalsOf(p.Meter, p.Kind, true); err != nil {
+		return logdb.Receipt{}, err
+	}
+	r := &receiver{txn: t, journals: j, page: p, limits: limits}
+	if p.Stream.IsZero() {
+		err = r.acceptContents()
+	} else {
+		err = r.acceptPositions()
+	}
+	r.receipt.Refused = r.refused.Ranges()
+	return r.receipt, err
+}
+
+// contradicts reports a page that cannot be of the journal it names.
+func (j *journals) contradicts(p *logdb.Page) error {
+	if p.Stream.IsZero() {
+		return nil
+	}
+	for _, s := range j.streams {
+		if s.ref.Journal != p.Stream.Journal {
+			continue
+		}
+		if s.own && p.JournalEnd > s.end {
+			return fmt.Errorf("%w: the own journal ends at %d, the page says %d", logdb.ErrConflict, s.end, p.JournalEnd)
+		}
+		if s.end == p.JournalEnd && !s.chain.IsZero() && !p.Chain.IsZero() && s.chain != p.Chain {
+			return fmt.Errorf("%w: another chain at the end %d of journal %s", logdb.ErrConflict, s.end, s.ref.Journal)
+		}
+	}
+	return nil
+}
+
+// receiver is one page on its way in. It decides the fates first, in journal order, and keeps what is to be stored
+// afterwards: rows by column, the rest one by one.
+type receiver struct {
+	*txn
+	*journals
+	stream   *stream
+	siblings []*stream // of the same cut
+	page     *logdb.Page
+	limits   logdb.Limits
+	receipt  logdb.Receipt
+	refused  logdb.FateSet
+
+	keep    [][]bool      // per block of rows: which are to be stored
+	entries []logdb.Entry // to be stored
+	instead []logdb.Entry // to be stored in the place of what is held
+	whole   []logdb.Position
+	counts  limit.Counts
+	counted map[limit.Key]bool
+	copies  map[logdb.Digest]int // on a page without positions
+}
+
+// item is one record of the page: row of a block, or an entry when block is -1.
+type item struct {
+	position   logdb.Position
+	block, row int
+}
+
+func (r *receiver) acceptPositions() error {
+	p := r.page
+	var err error
+	if r.stream = r.find(p.Stream); r.stream == nil {
+		if r.stream, err = r.makeStream(r.journals, p.Stream, false, ""); err != nil {
+			return err
+		}
+	}
+	for _, o := range r.stream.cut() {
+		if o != r.stream {
+			r.siblings = append(r.siblings, o)
+		}
+	}
+	if err := r.loadSeries(r.stream); err != nil {
+		return err
+	}
+	r.touchStream(r.stream) // before its fates change, so that a failure rolls them back
+	if err := r.decideAll(); err != nil {
+		return err
+	}
+	if p.JournalEnd > r.stream.end {
+		r.stream.end, r.stream.chain = p.JournalEnd, p.Chain
+	}
+	return r.holdAll()
+}
+
+// decideAll walks records and fates of the page in journal order.
+func (r *receiver) decideAll() error {
+	items := r.items()
+	fates := slices.Clone(r.page.Fates)
+	slices.SortFunc(fates, func(a, b logdb.FateRange) int { return cmp.Compare(a.First, b.First) })
+	if r.page.Requested {
+		if err := r.findWholeBuckets(items); err != nil {
+			return err
+		}
+	}
+	for len(items) > 0 || len(fates) > 0 {
+		if len(items) == 0 || len(fates) > 0 && fates[0].First < items[0].position {
+			f := fates[0]
+			fates = fates[1:]
+			for _, open := range r.stream.fates.Missing(f.First, f.Last) {
+				f.First, f.Last = open[0], open[1]
+				r.stream.fates.Put(f)
+			}
+			continue
+		}
+		if err := r.take(items[0]); err != nil {
+			return err
+		}
+		items = items[1:]
+	}
+	return nil
+}
+
+func (r *receiver) items() []item {
+	n := len(r.page.Entries)
+	for i := range r.page.Rows {
+		n += r.page.Rows[i].Len()
+	}
+	items := make([]item, 0, n)
+	r.keep = make([][]bool, len(r.page.Rows))
+	for b := range r.page.Rows {
+		r.keep[b] = make([]bool, r.page.Rows[b].Len())
+		for row, p := range r.page.Rows[b].Positions {
+			items = append(items, item{p, b, row})
+		}
+	}
+	for i := range r.page.Entries {
+		items = append(items, item{r.page.Entries[i].Position, -1, i})
+	}
+	if !slices.IsSortedFunc(items, func(a, b item) int { return cmp.Compare(a.position, b.position) }) {
+		slices.SortFunc(items, func(a, b item) int { return cmp.Compare(a.position, b.position) })
+	}
+	return items
+}
+
+// entryOf returns the record of an item.
+func (r *receiver) entryOf(it item) logdb.Entry {
+	if it.block < 0 {
+		return r.page.Entries[it.row]
+	}
+	return r.page.Rows[it.block].Entry(it.row)
+}
+
+// take decides one record of a page with positions.
+func (r *receiver) take(it item) error {
+	f, decided := r.stream.fates.At(it.position)
+	switch {
+	case r.elsewhere(it.position):
+		if !decided {
+			r.put(it.position, logdb.FateRange{Fate: logdb.FateHeld})
+		}
+		r.receipt.Repeats++
+	case !decided:
+		return r.decide(it)
+	case !r.page.Requested:
+		r.receipt.Repeats++
+	case f.Fate == logdb.FateSkipped, f.Fate == logdb.FateReduced && slices.Contains(r.whole, f.Into):
+		r.store(it)
+	case slices.Contains(r.whole, it.position):
+		r.instead = append(r.instead, r.entryOf(it)) // the row itself in the place of the combined one
+		r.receipt.Repeats++
+	default:
+		full, err := r.isFullVariant(it)
+		if err != nil {
+			return err
+		}
+		if full {
+			r.instead = append(r.instead, r.entryOf(it))
+			r.receipt.Stored++
+		} else {
+			r.receipt.Repeats++
+		}
+	}
+	return nil
+}
+
+func (r *receiver) put(p logdb.Position, f logdb.FateRange) {
+	f.First, f.Last = p, p
+	r.stream.fates.Put(f)
+}
+
+// elsewhere reports whether another stream of the same cut has the record of p, as it is or reduced.
+func (r *receiver) elsewhere(p logdb.Position) bool {
+	for _, o := range r.siblings {
+		if f, ok := o.fates.At(p); ok && (f.Fate == logdb.FateStored || f.Fate == logdb.FateReduced) {
+			return true
+		}
+	}
+	return false
+}
+
+// decide gives an undecided position its fate.
+func (r *receiver) decide(it item) error {
+	if it.block >= 0 {
+		if reason := r.overPace(it); reason != "" {
+			r.skip(it.position, r.page.Rows[it.block].Times[it.row], reason)
+			return nil
+		}
+		r.store(it)
+		return nil
+	}
+	e := &r.page.Entries[it.row]
+	switch e.Op {
+	case logdb.OpAdd:
+		reason, err := r.overLimit(e)
+		if err != nil {
+			return err
+		}
+		if reason != "" {
+			r.skip(e.Position, e.Time, reason)
+			return nil
+		}
+	case logdb.OpRevise, logdb.OpWithdraw:
+		f, ok := r.fateOf(e.Target)
+		if ok && f.Fate == logdb.FateSkipped && !r.page.Requested {
+			r.skip(e.Position, e.Time, f.Reason)
+			return nil
+		}
+		if ok && f.Fate != logdb.FateStored && f.Fate != logdb.FateSkipped {
+			f.FirstTime, f.LastTime = e.Time, e.Time
+			r.put(e.Position, f)
+			r.receipt.Repeats++
+			return nil
+		}
+	}
+	r.store(it)
+	return nil
+}
+
+// fateOf returns the fate of a target: stored if any stream of the cut stored it.
+func (r *receiver) fateOf(target logdb.Position) (fate logdb.FateRange, ok bool) {
+	for _, o := range r.stream.cut() {
+		if f, known := o.fates.At(target); known && (!ok || f.Fate == logdb.FateStored || o == r.stream && fate.Fate != logdb.FateStored) {
+			fate, ok = f, true
+		}
+	}
+	return fate, ok
+}
+
+// store decides that a record is stored and notes it to be kept.
+func (r *receiver) store(it item) {
+	r.put(it.position, logdb.FateRange{Fate: logdb.FateStored})
+	if it.block >= 0 {
+		r.keep[it.block][it.row] = true
+		r.receipt.Stored++
+		return
+	}
+	r.storeEntry(r.page.Entries[it.row])
+}
+
+func (r *receiver) storeEntry(e logdb.Entry) {
+	if e.Waveform != nil && !r.page.Requested {
+		e, _ = limit.ShortenEntry(&e, r.limits)
+	}
+	r.entries = append(r.entries, e)
+	if e.Op == logdb.OpRevise || e.Op == logdb.OpWithdraw {
+		r.receipt.Revised++
+	} else {
+		r.receipt.Stored++
+	}
+}
+
+func (r *receiver) skip(p logdb.Position, at logdb.Millis, reason string) {
+	f := logdb.FateRange{First: p, Last: p, Fate: logdb.FateSkipped, Reason: reason, FirstTime: at, LastTime: at}
+	r.stream.fates.Put(f)
+	r.refused.Put(f)
+	r.receipt.Skipped++
+}
+
+// overPace returns the limit that a row breaks; if none, its channels are marked.
+func (r *receiver) overPace(it item) string {
+	h := &r.page.Rows[it.block]
+	var present []logdb.ChannelKey
+	for c, column := range h.Columns {
+		if math.IsNaN(column[it.row]) && present == nil {
+			present = append(make([]logdb.ChannelKey, 0, len(h.Channels)), h.Channels[:c]...)
+		} else if present != nil && !math.IsNaN(column[it.row]) {
+			present = append(present, h.Channels[c])
+		}
+	}
+	if present == nil {
+		present = h.Channels
+	}
+	return r.pace(h.Log, it.position, h.Times[it.row], present)
+}
+
+func (r *receiver) pace(log logdb.LogNo, p logdb.Position, at logdb.Millis, channels []logdb.ChannelKey) string {
+	fates := &r.stream.fates
+	open := func(after, before logdb.Position) bool {
+		return after+1 < before && len(fates.Missing(after+1, before-1)) > 0
+	}
+	if !r.stream.marksOf(log).Allow(r.limits.HistoricalIntervalMillis, p, at, channels, open) {
+		return limit.PaceReason
+	}
+	return ""
+}
+
+const (
+	countSlots = `SELECT count(*) FROM slot WHERE stream = ? AND time_ms >= ? AND time_ms < ?`
+	insertSlot = `INSERT INTO slot (stream, time_ms, position) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
+)
+
+// overLimit returns the limit that an add breaks; if none, the add takes its slots.
+func (r *receiver) overLimit(e *logdb.Entry) (reason string, err error) {
+	if e.Row != nil {
+		return r.pace(e.Log, e.Position, e.Time, e.Row.Channels), nil
+	}
+	windows := r.limits.Of(r.page.Kind)
+	keys := limit.Keys(windows, e.Time)
+	if len(keys) == 0 {
+		return "", nil
+	}
+	if r.counts == nil {
+		r.counts, r.counted = limit.Counts{}, map[limit.Key]bool{}
+	}
+	for _, k := range keys {
+		if r.counted[k] {
+			continue
+		}
+		i := slices.IndexFunc(windows, func(w logdb.Window) bool { return w.Name == k.Window })
+		var n int
+		if _, err := r.one([]any{&n}, countSlots, r.stream.id, k.Start, k.Start+windows[i].Millis); err != nil {
+			return "", fmt.Errorf("count the records of a %s: %w", k.Window, err)
+		}
+		r.counts[k], r.counted[k] = n, true
+	}
+	ok, reason := limit.Decide(windows, r.counts, e.Time)
+	if !ok {
+		return reason, nil
+	}
+	if _, err := r.exec(insertSlot, r.stream.id, e.Time, e.Position); err != nil {
+		return "", fmt.Errorf("take a slot: %w", err)
+	}
+	return "", nil
+}
+
+// holdAll keeps what was decided to be stored.
+func (r *receiver) holdAll() error {
+	for b := range r.page.Rows {
+		keep := r.keep[b]
+		h := pick(&r.page.Rows[b], func(i int) bool { return keep[i] })
+		if err := r.holdAdds(r.stream, &h); err != nil {
+			return err
+		}
+		if err := r.touchMarks(&h); err != nil {
+			return err
+		}
+	}
+	if r.kind == logdb.KindHistorical {
+		var targets []logdb.Position
+		for i := range r.entries {
+			if r.entries[i].Target != 0 {
+				targets = append(targets, r.entries[i].Target)
+			}
+		}
+		if err := r.expect(r.stream, targets); err != nil {
+			return err
+		}
+	}
+	for i := range r.entries {
+		if err := r.hold(r.stream, &r.entries[i]); err != nil {
+			return err
+		}
+		if r.entries[i].Row != nil && r.entries[i].Op == logdb.OpAdd {
+			h := rowOf(&r.entries[i])
+			if err := r.touchMarks(&h); err != nil {
+				return err
+			}
+		}
+	}
+	r.rows = nil
+	for i := range r.instead {
+		if err := r.replace(r.stream, &r.instead[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// touchMarks sees to it that the marks of the pace are saved, also for rows that were superseded before they came.
+func (r *receiver) touchMarks(h *logdb.History) error {
+	for c, key := range h.Channels {
+		if !slices.ContainsFunc(h.Columns[c], func(v float64) bool { return !math.IsNaN(v) }) {
+			continue
+		}
+		s, err := r.seriesOf(r.stream, h.Log, key)
+		if err != nil {
+			return err
+		}
+		r.touchSeries(s)
+	}
+	return nil
+}

@@ -1,0 +1,189 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"metermanager/logdb"
+)
+
+const insertBatch = `INSERT INTO batch (stream, last, chain) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET chain = excluded.chain`
+
+// Append implements logdb.Store.
+func (s *Store) Append(ctx context.Context, b logdb.Batch) (logdb.Appended, error) {
+	if err := checkBatch(&b); err != nil {
+		return logdb.Appended{}, fmt.Errorf("append: %w", err)
+	}
+	var done logdb.Appended
+	err := s.write(ctx, "append to the journal of "+string(b.Meter), func(t *txn) error {
+		var err error
+		done, err = t.append(&b)
+		return err
+	})
+	if err != nil {
+		return logdb.Appended{}, err
+	}
+	return done, nil
+}
+
+func (t *txn) append(b *logdb.Batch) (done logdb.Appended, err error) {
+	j, err := t.journalsOf(b.Meter, b.Kind, false)
+	if err != nil {
+		return done, err
+	}
+	if err := checkTargets(j, b); err != nil {
+		return done, err
+	}
+	if j, err = t.journalsOf(b.Meter, b.Kind, true); err != nil {
+		return done, err
+	}
+	own := j.own()
+	if own == nil {
+		if own, err = t.makeStream(j, logdb.StreamID{Journal: t.s.cfg.NewJournalID(), Policy: "0"}, true, ""); err != nil {
+			return done, err
+		}
+	}
+	done = logdb.Appended{Journal: own.ref.Journal}
+	raw := rawWriter{txn: t, stream: own, batch: b}
+	first := own.end + 1
+	if err := t.appendRows(own, b, &raw); err != nil {
+		return done, err
+	}
+	if err := t.appendEntries(own, b, &raw); err != nil {
+		return done, err
+	}
+	if err := raw.flush(); err != nil {
+		return done, err
+	}
+	if own.end >= first {
+		done.First = first
+		own.fates.Put(logdb.FateRange{First: first, Last: own.end, Fate: logdb.FateStored})
+	}
+	t.touchStream(own)
+	done.Last, done.Chain = own.end, own.chain
+	if _, err := t.exec(insertBatch, own.id, own.end, own.chain[:]); err != nil {
+		return done, fmt.Errorf("note the chain: %w", err)
+	}
+	if b.Open != nil {
+		return done, t.replaceOpen(j, b.Open)
+	}
+	return done, nil
+}
+
+// appendRows gives the rows their positions and keeps them.
+func (t *txn) appendRows(own *stream, b *logdb.Batch, raw *rawWriter) error {
+	for i := range b.Rows {
+		h := b.Rows[i] // the caller's stays without positions
+		h.Positions = make([]logdb.Position, h.Len())
+		for k := range h.Positions {
+			own.end++
+			h.Positions[k] = own.end
+			e := h.Entry(k)
+			own.chain = e.Chain(own.chain)
+			if err := raw.add(&e); err != nil {
+				return err
+			}
+		}
+		if err := t.holdRows(own, &h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *txn) appendEntries(own *stream, b *logdb.Batch, raw *rawWriter) error {
+	var targets []logdb.Position
+	for i := range b.Entries {
+		if b.Entries[i].Target != 0 {
+			targets = append(targets, b.Entries[i].Target)
+		}
+	}
+	if own.kind == logdb.KindHistorical {
+		if err := t.expect(own, targets); err != nil {
+			return err
+		}
+	}
+	for i := range b.Entries {
+		e := b.Entries[i]
+		own.end++
+		e.Position = own.end
+		own.chain = e.Chain(own.chain)
+		if err := raw.add(&e); err != nil {
+			return err
+		}
+		if err := t.hold(own, &e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkBatch(b *logdb.Batch) error {
+	if b.Meter == "" || !b.Kind.Valid() {
+		return fmt.Errorf("%w: a batch for meter %q and kind %d", logdb.ErrInvalid, b.Meter, b.Kind)
+	}
+	if len(b.Rows) > 0 && b.Kind != logdb.KindHistorical {
+		return fmt.Errorf("%w: rows in a batch of kind %s", logdb.ErrInvalid, b.Kind)
+	}
+	n := len(b.Entries)
+	for i := range b.Rows {
+		if err := b.Rows[i].Check(); err != nil {
+			return err
+		}
+		if b.Rows[i].Positions != nil {
+			return fmt.Errorf("%w: rows of a batch have positions", logdb.ErrInvalid)
+		}
+		n += b.Rows[i].Len()
+	}
+	for i := range b.Entries {
+		e := &b.Entries[i]
+		if err := e.Check(b.Kind); err != nil {
+			return err
+		}
+		if e.Position != 0 {
+			return fmt.Errorf("%w: entry %d of a batch has a position", logdb.ErrInvalid, i)
+		}
+	}
+	if err := checkRows(b.Entries); err != nil {
+		return err
+	}
+	if b.Raw != nil && len(b.Raw) != n {
+		return fmt.Errorf("%w: %d raw records for %d entries", logdb.ErrInvalid, len(b.Raw), n)
+	}
+	return nil
+}
+
+// checkRows reports a row that names a channel twice: a series holds one value of a position.
+func checkRows(entries []logdb.Entry) error {
+	for i := range entries {
+		row := entries[i].Row
+		if row == nil {
+			continue
+		}
+		seen := make(map[logdb.ChannelKey]bool, len(row.Channels))
+		for _, c := range row.Channels {
+			if seen[c] {
+				return fmt.Errorf("%w: channel %s stands twice in a row", logdb.ErrInvalid, c)
+			}
+			seen[c] = true
+		}
+	}
+	return nil
+}
+
+// checkTargets reports a revise or withdraw of a position that comes later or not at all.
+func checkTargets(j *journals, b *logdb.Batch) error {
+	var p logdb.Position
+	if own := j.own(); own != nil {
+		p = own.end
+	}
+	for i := range b.Rows {
+		p += logdb.Position(b.Rows[i].Len())
+	}
+	for i := range b.Entries {
+		if p++; b.Entries[i].Target >= p {
+			return fmt.Errorf("%w: position %d would change position %d", logdb.ErrInvalid, p, b.Entries[i].Target)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,277 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"sort"
+
+	"metermanager/logdb"
+	"metermanager/logdb/chunk"
+)
+
+// ReadBuckets implements logdb.Source. Whole steps of the hour tier are taken from there; the edges of buckets, and
+// steps that changed since they were compacted, from the values.
+func (s *Store) ReadBuckets(ctx context.Context, ids []logdb.SeriesID, edges []logdb.Millis, visit func(logdb.SeriesID, []logdb.Bucket) error) error {
+	if len(edges) < 2 || !slices.IsSorted(edges) || len(slices.Compact(slices.Clone(edges))) != len(edges) {
+		return fmt.Errorf("%w: %d edges, want at least two that rise", logdb.ErrInvalid, len(edges))
+	}
+	return s.snapshot(ctx, fmt.Sprintf("sum up %d series", len(ids)), func(c *conn) error {
+		views := viewCache{}
+		in := span{max(edges[0], logdb.MinTime), min(edges[len(edges)-1]+1, logdb.MaxTime+1)}
+		out := make([]logdb.Bucket, len(edges)-1)
+		for _, id := range ids {
+			for i := range out {
+				out[i] = logdb.EmptyBucket()
+			}
+			r, err := c.seriesRow(id)
+			if err != nil {
+				return err
+			}
+			if r != nil && in.first < in.last {
+				view, err := views.of(c, r, in)
+				if err != nil {
+					return err
+				}
+				b := bucketReader{conn: c, series: r, covers: r.covers(), view: view, edges: edges, sums: make([]chunk.Accumulator, len(out))}
+				if err := b.read(); err != nil {
+					return fmt.Errorf("series %d: %w", id, err)
+				}
+				for i := range out {
+					out[i] = b.sums[i].Bucket()
+				}
+			}
+			if err := visit(id, out); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// bucketReader sums up one series. It reckons in keys: a time, less one where times end what they cover, so that
+// every bucket and every step holds its first key and not its last.
+type bucketReader struct {
+	*conn
+	series *seriesRow
+	covers bool
+	view   *view
+	edges  []logdb.Millis
+	sums   []chunk.Accumulator
+
+	fresh   chunk.Points
+	changed []logdb.Millis // keys at which the tier may be wrong, rising
+	chunks  []chunkRow
+	raw     []span // of keys that must be read from values, rising
+}
+
+func (b *bucketReader) key(at logdb.Millis) logdb.Millis {
+	if b.covers {
+		return at - 1
+	}
+	return at
+}
+
+// times turns a span of keys into one of times.
+func (b *bucketReader) times(keys span) span {
+	if b.covers {
+		return span{keys.first + 1, keys.last + 1}
+	}
+	return keys
+}
+
+func (b *bucketReader) read() error {
+	all := span{b.edges[0], b.edges[len(b.edges)-1]}
+	var err error
+	if b.fresh, err = b.view.fresh(b.series, b.times(all)); err != nil {
+		return err
+	}
+	for _, at := range b.fresh.Times {
+		b.changed = append(b.changed, b.key(at))
+	}
+	for _, x := range b.view.patches {
+		if x.hide.Valid {
+			b.changed = append(b.changed, b.key(x.hide.V))
+		}
+	}
+	slices.Sort(b.changed)
+	if b.chunks, err = b.chunksOf(b.series, span{max(all.first, 0), b.times(all).last}); err != nil {
+		return err
+	}
+	if err := b.readTier(all); err != nil {
+		return err
+	}
+	return b.readRaw()
+}
+
+const readRolls = `SELECT id, crc, data FROM roll WHERE id BETWEEN ? AND ? ORDER BY id`
+
+// readTier adds what whole steps give and notes what is to be read from values.
+func (b *bucketReader) readTier(all span) error {
+	at := all.first
+	var roll chunk.Roll
+	first := cellOf(dayKey(max(all.first, 0), false))
+	last := max(0, int64((all.last-1).Floor(logdb.DayMillis)/logdb.DayMillis))
+	err := b.each(func(rows *sql.Rows) error {
+		var id, crc int64
+		var data sql.RawBytes
+		if err := rows.Scan(&id, &crc, &data); err != nil {
+			return err
+		}
+		day := logdb.Millis(dayOfChunk(id))
+		cell := span{day * logdb.DayMillis, (day + cellDays) * logdb.DayMillis}
+		if day == 0 {
+			cell.first = -1 // the key of time 0, where times end what they cover
+		}
+		cell.first, cell.last = max(cell.first, all.first), min(cell.last, all.last)
+		if cell.first >= cell.last {
+			return nil
+		}
+		err := checked(data, crc)
+		if err == nil {
+			err = b.codec.Roll(data, &roll)
+		}
+		if err != nil {
+			return fmt.Errorf("hour tier of day %d: %w", day, err)
+		}
+		if roll.Covers != b.covers {
+			return nil // the catalogue has learned better since; the values are read
+		}
+		b.need(span{at, cell.first})
+		at = cell.last
+		b.addSteps(&roll, cell)
+		return nil
+	}, readRolls, chunkID(b.series.id, first), chunkID(b.series.id, last))
+	if err != nil {
+		return err
+	}
+	b.need(span{at, all.last})
+	return nil
+}
+
+// addSteps adds the whole steps within a cell to the buckets that hold them.
+func (b *bucketReader) addSteps(roll *chunk.Roll, cell span) {
+	i := sort.Search(len(b.edges), func(k int) bool { return b.edges[k] > cell.first }) - 1
+	for ; i < len(b.sums) && b.edges[i] < cell.last; i++ {
+		part := span{max(b.edges[i], cell.first), min(b.edges[i+1], cell.last)}
+		lo, hi := ceilStep(part.first, roll.Step), part.last.Floor(roll.Step)
+		if lo >= hi {
+			b.need(part)
+			continue
+		}
+		b.need(span{part.first, lo})
+		b.steps(roll, i, span{lo, hi})
+		b.need(span{hi, part.last})
+	}
+}
+
+func ceilStep(t, step logdb.Millis) logdb.Millis {
+	if f := t.Floor(step); f != t {
+		return f + step
+	}
+	return t
+}
+
+// steps adds the steps of a span, but for those that changed, to bucket i.
+func (b *bucketReader) steps(roll *chunk.Roll, i int, in span) {
+	at := func(k int64) logdb.Millis { return logdb.Millis(k) * roll.Step }
+	from := sort.Search(len(roll.Steps), func(k int) bool { return at(roll.Steps[k]) >= in.first })
+	c := sort.Search(len(b.changed), func(k int) bool { return b.changed[k] >= in.first })
+	for ; c < len(b.changed) && b.changed[c] < in.last; c++ {
+		step := b.changed[c].Floor(roll.Step)
+		to := from + sort.Search(len(roll.Steps)-from, func(k int) bool { return at(roll.Steps[from+k]) >= step })
+		roll.AddTo(&b.sums[i], from, to)
+		b.need(span{step, step + roll.Step})
+		from = to
+		if from < len(roll.Steps) && at(roll.Steps[from]) == step {
+			from++
+		}
+		for c+1 < len(b.changed) && b.changed[c+1] < step+roll.Step {
+			c++
+		}
+	}
+	to := from + sort.Search(len(roll.Steps)-from, func(k int) bool { return at(roll.Steps[from+k]) >= in.last })
+	roll.AddTo(&b.sums[i], from, to)
+}
+
+// need notes keys that must be read from values; they come in rising order.
+func (b *bucketReader) need(keys span) {
+	if keys.first >= keys.last {
+		return
+	}
+	if n := len(b.raw); n > 0 && b.raw[n-1].last >= keys.first {
+		b.raw[n-1].last = max(b.raw[n-1].last, keys.last)
+		return
+	}
+	b.raw = append(b.raw, keys)
+}
+
+// readRaw adds the values of the spans that the tier could not answer.
+func (b *bucketReader) readRaw() error {
+	var block logdb.Block
+	decoded := int64(-1) // a chunk serves several spans
+	next := 0
+	for _, keys := range b.raw {
+		in := b.times(keys)
+		i := sort.Search(b.fresh.Len(), func(k int) bool { return b.fresh.Times[k] >= in.first })
+		j := i + sort.Search(b.fresh.Len()-i, func(k int) bool { return b.fresh.Times[i+k] >= in.last })
+		m := merger{codec: b.codec, view: b.view, fresh: b.fresh.Slice(i, j), visit: b.add}
+		for next > 0 && b.chunks[next-1].tMax >= in.first {
+			next--
+		}
+		for ; next < len(b.chunks) && b.chunks[next].tMin < in.last; next++ {
+			k := &b.chunks[next]
+			if k.tMax < in.first {
+				continue
+			}
+			if decoded != k.id {
+				data, err := b.chunkData(k.id)
+				if err != nil {
+					return err
+				}
+				if err := b.codec.Points(data, &block); err != nil {
+					return fmt.Errorf("chunk %d: %w", dayOfChunk(k.id), err)
+				}
+				decoded = k.id
+			}
+			if err := m.chunk(trim(&block, in)); err != nil {
+				return err
+			}
+		}
+		if err := m.rest(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add sums up values in order of time.
+func (b *bucketReader) add(block *logdb.Block) error {
+	n := block.Len()
+	for i := 0; i < n; {
+		bucket := sort.Search(len(b.edges), func(k int) bool { return b.edges[k] > b.key(block.Times[i]) }) - 1
+		if bucket < 0 {
+			i++
+			continue
+		}
+		if bucket >= len(b.sums) {
+			return nil
+		}
+		end := b.edges[bucket+1]
+		j := i + 1
+		// Most buckets are short beside a chunk: look ahead in growing strides.
+		for stride := 1; j < n && b.key(block.Times[j]) < end; {
+			if k := j + stride; k < n && b.key(block.Times[k]) < end {
+				j, stride = k+1, stride*2
+			} else if stride == 1 {
+				j++
+			} else {
+				stride = 1
+			}
+		}
+		b.sums[bucket].AddBlock(block, i, j)
+		i = j
+	}
+	return nil
+}

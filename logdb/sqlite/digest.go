@@ -1,0 +1,250 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"metermanager/logdb"
+	"metermanager/logdb/chunk"
+)
+
+type digestKey struct {
+	log     logdb.LogNo
+	channel int64
+	day     logdb.Millis
+}
+
+// digester counts what a stream holds, and beside it what it claims to hold.
+type digester struct {
+	*conn
+	id      int64
+	meter   int64
+	damaged func(error)
+	data    map[digestKey]*logdb.Tally
+	claims  map[digestKey]logdb.Tally
+	keys    map[int64]logdb.ChannelKey
+}
+
+// Digests implements logdb.Source. Data that cannot be read any more counts as missing, which is what the
+// comparison with the claim is for.
+func (s *Store) Digests(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, ref logdb.StreamID) ([]logdb.DayDigest, error) {
+	d := digester{data: map[digestKey]*logdb.Tally{}, claims: map[digestKey]logdb.Tally{}, keys: map[int64]logdb.ChannelKey{}}
+	err := s.snapshot(ctx, "count stream "+ref.String(), func(c *conn) error {
+		var err error
+		d.conn = c
+		d.damaged = func(err error) { s.log.Error("found damaged log data", "meter", string(uid), "err", err) }
+		if d.meter, d.id, err = c.streamID(uid, kind, ref); err != nil {
+			return err
+		}
+		if err := d.readClaims(); err != nil {
+			return err
+		}
+		if kind == logdb.KindHistorical {
+			return d.countSeries()
+		}
+		return d.countRecords(kind)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return d.answer(), nil
+}
+
+func (d *digester) answer() []logdb.DayDigest {
+	for k := range d.claims {
+		d.tally(k)
+	}
+	out := make([]logdb.DayDigest, 0, len(d.data))
+	for k, data := range d.data {
+		if *data != (logdb.Tally{}) || d.claims[k] != (logdb.Tally{}) {
+			out = append(out, logdb.DayDigest{Log: k.log, Channel: d.keys[k.channel], Day: k.day, Data: *data, Claim: d.claims[k], Full: true})
+		}
+	}
+	slices.SortFunc(out, func(a, b logdb.DayDigest) int {
+		return cmp.Or(cmp.Compare(a.Log, b.Log), cmp.Compare(a.Channel, b.Channel), cmp.Compare(a.Day, b.Day))
+	})
+	return out
+}
+
+func (d *digester) tally(k digestKey) *logdb.Tally {
+	if d.data[k] == nil {
+		d.data[k] = new(logdb.Tally)
+	}
+	return d.data[k]
+}
+
+const (
+	listClaims       = `SELECT log, day, data FROM claim WHERE stream = ?`
+	listChannels     = `SELECT id, key FROM channel`
+	listStreamSeries = `SELECT s.id, s.log, s.channel, c.key FROM series s JOIN channel c ON c.id = s.channel WHERE s.stream = ? ORDER BY s.log, s.id`
+	listLive         = `SELECT ` + entryColumns + ` FROM entry e WHERE e.meter = ? AND e.kind = ? AND e.kind <> 1 AND e.shown = ? AND e.live = 1 ORDER BY e.time_ms`
+)
+
+func (d *digester) readClaims() error {
+	err := d.each(func(rows *sql.Rows) error {
+		var log logdb.LogNo
+		var day logdb.Millis
+		var data []byte
+		if err := rows.Scan(&log, &day, &data); err != nil {
+			return err
+		}
+		err := readClaim(data, func(channel int64, t logdb.Tally) { d.claims[digestKey{log, channel, day}] = t })
+		if err != nil {
+			return fmt.Errorf("claim of %s: %w", day, err)
+		}
+		return nil
+	}, listClaims, d.id)
+	if err != nil {
+		return err
+	}
+	return d.each(func(rows *sql.Rows) error {
+		var id int64
+		var key string
+		err := rows.Scan(&id, &key)
+		d.keys[id] = logdb.ChannelKey(key)
+		return err
+	}, listChannels)
+}
+
+func (d *digester) countSeries() error {
+	type line struct {
+		row     seriesRow
+		channel int64
+	}
+	var all []line
+	err := d.each(func(rows *sql.Rows) error {
+		var l line
+		var key string
+		err := rows.Scan(&l.row.id, &l.row.log, &l.channel, &key)
+		l.row.stream, l.row.channel = d.id, logdb.ChannelKey(key)
+		all = append(all, l)
+		return err
+	}, listStreamSeries, d.id)
+	if err != nil {
+		return err
+	}
+	views := viewCache{}
+	for _, l := range all {
+		view, err := views.of(d.conn, &l.row, everything)
+		if errors.Is(err, chunk.ErrDamaged) {
+			d.damaged(err)
+			view, err = d.soundPart(&l.row)
+			views[seriesKey{l.row.log, l.row.stream}] = view
+		}
+		if err != nil {
+			return err
+		}
+		if err := d.countValues(&l.row, l.channel, view); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// soundPart is the view of a log without the pages and changes that cannot be read.
+func (d *digester) soundPart(r *seriesRow) (*view, error) {
+	v := &view{codec: d.codec}
+	err := d.each(func(rows *sql.Rows) error {
+		var h headPage
+		var crc int64
+		var data []byte
+		if err := rows.Scan(&h.seq, &crc, &data); err != nil {
+			return err
+		}
+		if checked(data, crc) == nil && d.codec.Page(data, &h.page) == nil {
+			v.heads = append(v.heads, h)
+		}
+		return nil
+	}, readHeads, r.stream, r.log, everything.first, everything.last)
+	if err != nil {
+		return nil, err
+	}
+	v.patches, err = d.patchesOf(r.stream, r.log)
+	if errors.Is(err, chunk.ErrDamaged) {
+		return v, nil
+	}
+	return v, err
+}
+
+// countValues counts the values of one series; a chunk that cannot be read counts nothing.
+func (d *digester) countValues(r *seriesRow, channel int64, v *view) error {
+	count := func(b *logdb.Block) error {
+		var tally *logdb.Tally
+		day := logdb.Millis(-logdb.DayMillis)
+		for i, value := range b.AppendValues(nil) {
+			at := b.Times[i]
+			if tally == nil || at < day || at >= day+logdb.DayMillis {
+				day = at.Day()
+				tally = d.tally(digestKey{r.log, channel, day})
+			}
+			tally.AddValue(b.Positions[i], at, value)
+		}
+		return nil
+	}
+	fresh, err := v.fresh(r, everything)
+	if err != nil {
+		return err
+	}
+	var b logdb.Block
+	d.codec.Block(fresh, &b)
+	if err := count(&b); err != nil {
+		return err
+	}
+	list, err := d.chunksOf(r, everything)
+	if err != nil {
+		return err
+	}
+	m := merger{codec: d.codec, view: v, visit: count}
+	for _, k := range list {
+		data, err := d.chunkData(k.id)
+		if err == nil {
+			err = d.codec.Points(data, &b)
+		}
+		if errors.Is(err, chunk.ErrDamaged) {
+			d.damaged(err)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := m.chunk(&b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *digester) countRecords(kind logdb.Kind) error {
+	var found []entryRow
+	err := d.each(func(rows *sql.Rows) error {
+		var r entryRow
+		err := scanEntry(rows, &r)
+		found = append(found, r)
+		return err
+	}, listLive, d.meter, kind, d.id)
+	if err != nil {
+		return err
+	}
+	for i := range found {
+		d.countRecord(&found[i])
+	}
+	return nil
+}
+
+// countRecord counts one live record, unless it cannot be read. Its digest is made anew from the data.
+func (d *digester) countRecord(r *entryRow) {
+	p := original(&r.entry)
+	err := r.decode()
+	if err == nil {
+		err = d.samples(r)
+	}
+	if err != nil {
+		d.damaged(err)
+		return
+	}
+	d.tally(digestKey{r.entry.Log, 0, r.entry.Time.Day()}).AddEntry(p, r.entry.ContentDigest())
+}

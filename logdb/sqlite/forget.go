@@ -1,0 +1,374 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math"
+	"slices"
+
+	"metermanager/logdb"
+)
+
+// Forget implements logdb.Store.
+func (s *Store) Forget(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, ref logdb.StreamID, first, last logdb.Millis) (n int, err error) {
+	err = s.write(ctx, fmt.Sprintf("forget in stream %s of %s", ref, uid), func(t *txn) error {
+		j, err := t.journalsOf(uid, kind, false)
+		if err != nil {
+			return err
+		}
+		of := j.find(ref)
+		switch {
+		case of == nil:
+			return logdb.ErrNotFound
+		case of.own:
+			return fmt.Errorf("%w: an own journal has no holes, nothing in it can be forgotten", logdb.ErrInvalid)
+		}
+		f := forgetter{txn: t, stream: of, in: span{max(first, logdb.MinTime), min(last, logdb.MaxTime+1)}}
+		if f.in.first >= f.in.last {
+			return nil
+		}
+		t.touchStream(of)
+		if kind == logdb.KindHistorical {
+			n, err = f.forgetRows()
+		} else {
+			n, err = f.forgetRecords()
+		}
+		return err
+	})
+	return n, err
+}
+
+// forgetter removes the live records of a stream in a span and makes their positions undecided.
+type forgetter struct {
+	*txn
+	stream *stream
+	in     span
+}
+
+const (
+	liveIn       = `SELECT ` + entryColumns + ` FROM entry e WHERE e.meter = ? AND e.kind = ? AND e.kind <> 1 AND e.time_ms >= ? AND e.time_ms < ? AND e.shown = ? AND e.live = 1`
+	forgetSeen   = `DELETE FROM seen WHERE stream = ? AND digest IN (SELECT digest FROM seen WHERE stream = ? AND position = ?)`
+	forgetEnded  = `DELETE FROM ended WHERE stream = ? AND position = ?`
+	forgetSlot   = `DELETE FROM slot WHERE stream = ? AND position = ?`
+	hasKept      = `SELECT count(*) FROM kept WHERE stream = ?`
+	logsOfStream = `SELECT id, log FROM series WHERE stream = ? AND channel = 0`
+)
+
+func (f *forgetter) forgetRecords() (int, error) {
+	var found []entryRow
+	err := f.each(func(rows *sql.Rows) error {
+		var r entryRow
+		err := scanEntry(rows, &r)
+		found = append(found, r)
+		return err
+	}, liveIn, f.stream.meter.id, f.stream.kind, f.in.first, f.in.last, f.stream.id)
+	if err != nil {
+		return 0, fmt.Errorf("find the records: %w", err)
+	}
+	for i := range found {
+		r := &found[i]
+		p := original(&r.entry)
+		if err := f.countRecord(f.stream, r, p, -1); err != nil {
+			return 0, err
+		}
+		if err := f.forgetVersions(p); err != nil {
+			return 0, err
+		}
+	}
+	return len(found), nil
+}
+
+// forgetVersions removes all versions of record p that have a row of their own.
+func (f *forgetter) forgetVersions(p logdb.Position) error {
+	versions, err := f.versions(f.stream.cut(), p)
+	if err != nil {
+		return err
+	}
+	for i := range versions {
+		v := &versions[i]
+		if err := f.removeEntry(v.row.id); err != nil {
+			return err
+		}
+		if err := f.undecide(v.stream, v.row.entry.Position); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *forgetter) undecide(s *stream, p logdb.Position) error {
+	s.fates.Remove(p, p)
+	f.touchStream(s)
+	if s.source != "" {
+		if _, err := f.exec(forgetSeen, s.id, s.id, p); err != nil {
+			return fmt.Errorf("forget contents: %w", err)
+		}
+		if _, err := f.exec(forgetEnded, s.id, p); err != nil {
+			return fmt.Errorf("forget contents: %w", err)
+		}
+	}
+	if s.kind == logdb.KindHistorical {
+		return nil
+	}
+	if _, err := f.exec(forgetSlot, s.id, p); err != nil {
+		return fmt.Errorf("give back a slot: %w", err)
+	}
+	return nil
+}
+
+// forgetRows removes rows and their values: it takes them out of the claims, then has the compactor drop them.
+func (f *forgetter) forgetRows() (int, error) {
+	if err := f.loadSeries(f.stream); err != nil {
+		return 0, err
+	}
+	n := 0
+	kept := 0
+	if f.stream.source != "" {
+		if _, err := f.one([]any{&kept}, hasKept, f.stream.id); err != nil {
+			return 0, err
+		}
+	}
+	for _, r := range f.stream.series {
+		if r.key.channel == marksChannel {
+			rows, err := f.positionsOf(r)
+			if err != nil {
+				return 0, err
+			}
+			r.n -= int64(len(rows))
+			f.touchSeries(r)
+			n += len(rows)
+			if err := f.undecideRows(rows); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		if err := f.forgetValues(r, kept > 0); err != nil {
+			return 0, err
+		}
+	}
+	if n == 0 {
+		return 0, nil
+	}
+	clear(f.stream.marks)
+	for _, r := range f.stream.series {
+		f.touchSeries(r)
+		if r.key.channel == marksChannel {
+			if _, err := f.compact(logRef{f.stream.meter.id, f.stream.id, r.key.log}, &f.in); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return n, nil
+}
+
+// positionsOf returns the positions of the live rows of a log in the span.
+func (f *forgetter) positionsOf(marks *series) ([]logdb.Position, error) {
+	view, err := f.viewOf(f.stream.id, marks.key.log, f.in)
+	if err != nil {
+		return nil, err
+	}
+	var out []logdb.Position
+	fresh := view.freshMarks()
+	take := func(at logdb.Millis, p logdb.Position) {
+		if at >= f.in.first && at < f.in.last {
+			out = append(out, p)
+		}
+	}
+	for i, at := range fresh.Times {
+		take(at, fresh.Positions[i])
+	}
+	row := seriesRow{id: marks.id}
+	list, err := f.chunksOf(&row, f.in)
+	if err != nil {
+		return nil, err
+	}
+	m := seriesMerger{compactor: &compactor{txn: f.txn, view: view}, row: &row, marks: true}
+	for _, k := range list {
+		data, err := f.chunkData(k.id)
+		if err != nil {
+			return nil, err
+		}
+		part, err := m.decode(data)
+		if err != nil {
+			return nil, err
+		}
+		for i, at := range part.Times {
+			if !view.hidden(part.Positions[i], at) {
+				take(at, part.Positions[i])
+			}
+		}
+	}
+	return out, nil
+}
+
+// undecideRows takes rows and the entries of their versions out of the sets.
+func (f *forgetter) undecideRows(rows []logdb.Position) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	slices.Sort(rows)
+	changed, err := f.superseded(f.stream.cut(), rows[0], rows[len(rows)-1])
+	if err != nil {
+		return err
+	}
+	for i := 0; i < len(rows); {
+		if changed[rows[i]] {
+			if err := f.forgetVersions(rows[i]); err != nil {
+				return err
+			}
+			i++
+			continue
+		}
+		j := i + 1
+		for j < len(rows) && rows[j] == rows[j-1]+1 && !changed[rows[j]] {
+			j++
+		}
+		f.stream.fates.Remove(rows[i], rows[j-1])
+		i = j
+	}
+	return nil
+}
+
+// forgetValues takes the values of a series in the span out of its claims and its range, and out of the
+// contents that are kept.
+func (f *forgetter) forgetValues(r *series, kept bool) error {
+	view, err := f.viewOf(f.stream.id, r.key.log, f.in)
+	if err != nil {
+		return err
+	}
+	gone := map[logdb.Millis]map[uint64]bool{}
+	err = f.values(&seriesRow{id: r.id, channel: r.channel}, view, f.in, func(b *logdb.Block) error {
+		for i, v := range b.AppendValues(nil) {
+			at, p := b.Times[i], b.Positions[i]
+			tally, err := f.tally(f.stream, r.key.log, r.key.channel, at)
+			if err != nil {
+				return err
+			}
+			tally.RemoveValue(p, at, v)
+			r.uncount(p, at)
+			if kept {
+				if gone[at.Day()] == nil {
+					gone[at.Day()] = map[uint64]bool{}
+				}
+				key := valueKey{r.key.log, r.channel, at, math.Float64bits(v)}
+				gone[at.Day()][key.hash()] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for day, hashes := range gone {
+		have, err := f.keptHashes(f.stream, day)
+		if err != nil {
+			return err
+		}
+		left := slices.DeleteFunc(slices.Clone(have), func(h uint64) bool { return hashes[h] })
+		if len(left) != len(have) {
+			if err := f.saveKept(f.stream, day, left); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+const (
+	clearSamples = `DELETE FROM sample WHERE entry IN (SELECT id FROM entry WHERE stream = ?)`
+	clearEntries = `DELETE FROM entry WHERE stream = ?`
+	clearHead    = `DELETE FROM head WHERE stream = ?`
+	clearPatches = `DELETE FROM patch WHERE stream = ?`
+	clearClaims  = `DELETE FROM claim WHERE stream = ?`
+	clearChunks  = `DELETE FROM chunk WHERE id BETWEEN ? AND ?`
+	clearRolls   = `DELETE FROM roll WHERE id BETWEEN ? AND ?`
+)
+
+// Clear implements logdb.Store. Raw records of the meter stay: without them the next retrieval could not find its
+// place and would bring everything back.
+func (s *Store) Clear(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind) error {
+	return s.write(ctx, fmt.Sprintf("clear the %s log of %s", kind, uid), func(t *txn) error {
+		j, err := t.journalsOf(uid, kind, false)
+		if err != nil {
+			return err
+		}
+		for _, of := range j.streams {
+			if err := t.clearStream(of); err != nil {
+				return err
+			}
+		}
+		// What was counted is gone; the cached claims with it.
+		t.cache.claims = map[claimKey]*claim{}
+		clear(t.cache.dirtyClaims)
+		return nil
+	})
+}
+
+func (t *txn) clearStream(s *stream) error {
+	if err := t.flush(); err != nil { // claims of other streams that wait in the same transaction
+		return err
+	}
+	if err := t.loadSeries(s); err != nil {
+		return err
+	}
+	if s.source != "" && s.kind == logdb.KindHistorical {
+		if err := t.keepContents(s); err != nil {
+			return err
+		}
+	}
+	for _, query := range []string{clearSamples, clearEntries, clearHead, clearPatches, clearClaims} {
+		if _, err := t.exec(query, s.id); err != nil {
+			return err
+		}
+	}
+	for _, r := range s.series {
+		for _, query := range []string{clearChunks, clearRolls} {
+			if _, err := t.exec(query, chunkID(r.id, 0), chunkID(r.id, 1<<dayBits-1)); err != nil {
+				return err
+			}
+		}
+		r.n, r.first, r.last, r.lastPosition, r.lastValue, r.staleFirst, r.staleLast = 0, 0, 0, 0, 0, false, false
+		t.touchSeries(r)
+	}
+	s.revised = false
+	t.touchStream(s)
+	return nil
+}
+
+// keepContents keeps the hashes of all values of a source before they are cleared.
+func (t *txn) keepContents(s *stream) error {
+	days := map[logdb.Millis][]uint64{}
+	for _, r := range s.series {
+		if r.key.channel == marksChannel {
+			continue
+		}
+		view, err := t.viewOf(s.id, r.key.log, everything)
+		if err != nil {
+			return err
+		}
+		err = t.values(&seriesRow{id: r.id, channel: r.channel}, view, everything, func(b *logdb.Block) error {
+			for i, v := range b.AppendValues(nil) {
+				key := valueKey{r.key.log, r.channel, b.Times[i], math.Float64bits(v)}
+				day := b.Times[i].Day()
+				days[day] = append(days[day], key.hash())
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for day, hashes := range days {
+		have, err := t.keptHashes(s, day)
+		if err != nil {
+			return err
+		}
+		hashes = append(hashes, have...)
+		slices.Sort(hashes)
+		if err := t.saveKept(s, day, hashes); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package sqlite
+
+import (
+	"database/sql"
+	"fmt"
+
+	"metermanager/logdb"
+)
+
+// isFullVariant reports whether an item is the whole recording of which a shortened one is held.
+func (r *receiver) isFullVariant(it item) (bool, error) {
+	if r.kind != logdb.KindWaveform || it.block >= 0 {
+		return false, nil
+	}
+	e := &r.page.Entries[it.row]
+	if e.Waveform == nil || e.Waveform.Source != nil {
+		return false, nil
+	}
+	var have entryRow
+	found := false
+	err := r.each(func(rows *sql.Rows) error {
+		found = true
+		return scanEntry(rows, &have)
+	}, readEntry, r.stream.id, e.Position)
+	if err == nil && found {
+		err = have.decode()
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for recording %d: %w", e.Position, err)
+	}
+	if !found || have.entry.Op != e.Op || have.entry.Waveform == nil || have.entry.Waveform.Source == nil {
+		return false, nil
+	}
+	return have.entry.Waveform.Source.Digest == e.ContentDigest(), nil
+}
+
+// findWholeBuckets lists the combined rows of which the page holds all that was combined, so
+// that the rows may take the place of their sum. One that was revised since is left alone.
+func (r *receiver) findWholeBuckets(items []item) error {
+	inPage := map[logdb.Position]bool{}
+	for _, it := range items {
+		inPage[it.position] = it.block >= 0 || r.page.Entries[it.row].Op == logdb.OpAdd && r.page.Entries[it.row].Row != nil
+	}
+	whole := map[logdb.Position]bool{} // by combined row: is all of it here
+	for _, f := range r.stream.fates.Ranges() {
+		if f.Fate != logdb.FateReduced || !inPage[f.Into] {
+			continue
+		}
+		if _, seen := whole[f.Into]; !seen {
+			combined, err := r.isCombined(f.Into)
+			if err != nil {
+				return err
+			}
+			whole[f.Into] = combined
+		}
+		for p := f.First; p <= f.Last && whole[f.Into]; p++ {
+			whole[f.Into] = inPage[p] && !r.elsewhere(p)
+		}
+	}
+	for into, all := range whole {
+		if all {
+			r.whole = append(r.whole, into)
+		}
+	}
+	return nil
+}
+
+// isCombined reports whether the row at p is held as it came, without a later version.
+func (r *receiver) isCombined(p logdb.Position) (bool, error) {
+	changed, err := r.superseded(r.stream.cut(), p, p)
+	if err != nil || len(changed) > 0 {
+		return false, err
+	}
+	row, err := r.liveRow(r.stream, p)
+	return row != nil, err
+}

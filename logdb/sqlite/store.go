@@ -1,0 +1,123 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/logdb/chunk"
+	"metermanager/logdb/sqldb"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Config is what may be chosen about a store. The zero value works.
+type Config struct {
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Logger receives what an operator would ask about; nil discards.
+	Logger *slog.Logger
+	// CacheBytes is the page cache of all connections together; 0 means 64 MB.
+	CacheBytes int64
+	// NewJournalID is called once for each journal that the store makes; nil means random.
+	NewJournalID func() logdb.JournalID
+	// CompactEvery is how often Run looks for pages to merge; 0 means every minute.
+	CompactEvery time.Duration
+}
+
+// Store is a logdb.Store in one SQLite file. Its methods may be called from several goroutines; other
+// processes may read the file at the same time.
+type Store struct {
+	cfg    Config
+	db     *sqldb.DB
+	codec  *chunk.Codec
+	log    *slog.Logger
+	writes *writer
+	reads  statements
+}
+
+var _ logdb.Store = (*Store)(nil)
+
+// Open opens the log database at path and creates it when it is missing. Close must be called.
+func Open(ctx context.Context, path string, cfg Config) (*Store, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.NewJournalID == nil {
+		cfg.NewJournalID = randomJournalID
+	}
+	if cfg.CompactEvery <= 0 {
+		cfg.CompactEvery = time.Minute
+	}
+	db, err := sqldb.Open(ctx, path, sqldb.Config{CacheBytes: cfg.CacheBytes, Logger: cfg.Logger})
+	if err != nil {
+		return nil, fmt.Errorf("open the log database: %w", mapError(err))
+	}
+	s := &Store{cfg: cfg, db: db, log: cfg.Logger}
+	if err := s.prepare(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the log database %s: %w", path, mapError(err)), db.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) prepare(ctx context.Context) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	if err := s.db.Migrate(ctx, "logdb", files); err != nil {
+		return err
+	}
+	if s.codec, err = chunk.New(); err != nil {
+		return err
+	}
+	s.reads = statements{prepare: func(query string) (stmt, error) { return s.db.Read().PrepareContext(ctx, query) }}
+	s.writes, err = newWriter(ctx, s)
+	return err
+}
+
+// Close waits for the writes that have begun and closes the file. Nothing is lost by leaving pages uncompacted.
+func (s *Store) Close() error {
+	s.writes.close()
+	return errors.Join(s.db.Close(), s.codec.Close())
+}
+
+// snapshot runs f on one state of the database.
+func (s *Store) snapshot(ctx context.Context, what string, f func(*conn) error) error {
+	tx, err := s.db.Read().BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, mapError(err))
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	c := &conn{ctx: ctx, tx: tx, codec: s.codec, statements: &s.reads}
+	defer c.close()
+	if err := f(c); err != nil {
+		return fmt.Errorf("%s: %w", what, mapError(err))
+	}
+	return nil
+}
+
+// mapError turns the errors of sqldb and chunk that logdb has a name for.
+func mapError(err error) error {
+	if errors.Is(err, sqldb.ErrFull) {
+		return fmt.Errorf("%w: %w", logdb.ErrFull, err)
+	}
+	return err
+}
+
+func randomJournalID() logdb.JournalID {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return logdb.JournalID(hex.EncodeToString(b[:]))
+}

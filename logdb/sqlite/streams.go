@@ -1,0 +1,331 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"metermanager/logdb"
+)
+
+const listStreams = `SELECT journal, policy, own, source, fates, journal_end, chain, created_ms FROM stream WHERE meter = ? AND kind = ?`
+
+// Streams implements logdb.Source.
+func (s *Store) Streams(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind) ([]logdb.StreamState, error) {
+	var out []logdb.StreamState
+	err := s.snapshot(ctx, "list the streams of "+string(uid), func(c *conn) error {
+		meter, err := c.meterID(uid)
+		if err != nil {
+			return err
+		}
+		return c.each(func(rows *sql.Rows) error {
+			var st logdb.StreamState
+			var journal string
+			var fates, chain []byte
+			if err := rows.Scan(&journal, &st.Stream.Policy, &st.Own, &st.Source, &fates, &st.JournalEnd, &chain, &st.Created); err != nil {
+				return err
+			}
+			st.Stream.Journal = logdb.JournalID(journal)
+			copy(st.Chain[:], chain)
+			if err := st.Fates.UnmarshalBinary(fates); err != nil {
+				return fmt.Errorf("fates of %s: %w", st.Stream, err)
+			}
+			out = append(out, st)
+			return nil
+		}, listStreams, meter, kind)
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(out, func(a, b logdb.StreamState) int {
+		if a.Own != b.Own {
+			if a.Own {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.Stream.String(), b.Stream.String())
+	})
+	return out, nil
+}
+
+const ownHead = `SELECT s.id, s.journal, s.journal_end, s.chain FROM stream s JOIN meter m ON m.id = s.meter WHERE m.uid = ? AND s.kind = ? AND s.own = 1`
+
+// ownJournal returns the own journal and the number of its stream; ErrNotFound.
+func (c *conn) ownJournal(uid logdb.MeterUID, kind logdb.Kind) (head logdb.JournalHead, id int64, err error) {
+	var journal string
+	var chain []byte
+	ok, err := c.one([]any{&id, &journal, &head.End, &chain}, ownHead, string(uid), kind)
+	if err == nil && !ok {
+		err = logdb.ErrNotFound
+	}
+	head.ID = logdb.JournalID(journal)
+	copy(head.Chain[:], chain)
+	return head, id, err
+}
+
+// Journal implements logdb.Store.
+func (s *Store) Journal(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind) (head logdb.JournalHead, err error) {
+	err = s.snapshot(ctx, fmt.Sprintf("read the %s journal of %s", kind, uid), func(c *conn) error {
+		head, _, err = c.ownJournal(uid, kind)
+		return err
+	})
+	return head, err
+}
+
+const readBatch = `SELECT chain FROM batch WHERE stream = ? AND last = ?`
+
+// ChainAt implements logdb.Store.
+func (s *Store) ChainAt(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, p logdb.Position) (chain logdb.Digest, err error) {
+	err = s.snapshot(ctx, fmt.Sprintf("read the chain of %s at %d", uid, p), func(c *conn) error {
+		_, id, err := c.ownJournal(uid, kind)
+		if err != nil {
+			return err
+		}
+		var data []byte
+		ok, err := c.one([]any{&data}, readBatch, id, p)
+		if err == nil && !ok {
+			err = logdb.ErrNotFound
+		}
+		copy(chain[:], data)
+		return err
+	})
+	return chain, err
+}
+
+const renameStream = `UPDATE stream SET journal = ?, policy = '0' WHERE id = ?`
+
+// RenewJournal implements logdb.Store.
+func (s *Store) RenewJournal(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind) (head logdb.JournalHead, err error) {
+	err = s.write(ctx, fmt.Sprintf("renew the %s journal of %s", kind, uid), func(t *txn) error {
+		j, err := t.journalsOf(uid, kind, false)
+		if err != nil {
+			return err
+		}
+		own := j.own()
+		if own == nil {
+			return logdb.ErrNotFound
+		}
+		id := s.cfg.NewJournalID()
+		if _, err := t.exec(renameStream, string(id), own.id); err != nil {
+			return err
+		}
+		own.ref = logdb.StreamID{Journal: id, Policy: "0"}
+		head = logdb.JournalHead{ID: id, End: own.end, Chain: own.chain}
+		return nil
+	})
+	return head, err
+}
+
+// ReadStream implements logdb.Source.
+func (s *Store) ReadStream(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, ref logdb.StreamID, first logdb.Position, most int) (logdb.Page, error) {
+	page := logdb.Page{Meter: uid, Kind: kind, Stream: ref}
+	err := s.snapshot(ctx, fmt.Sprintf("read stream %s of %s from %d", ref, uid, first), func(c *conn) error {
+		meter, id, err := c.streamID(uid, kind, ref)
+		if err != nil {
+			return err
+		}
+		r := streamReader{conn: c, id: id, page: &page, left: most}
+		if err := r.open(meter); err != nil {
+			return err
+		}
+		return r.read(max(first, 1))
+	})
+	if err != nil {
+		return logdb.Page{}, err
+	}
+	return page, nil
+}
+
+// streamReader puts a page of a stream together.
+type streamReader struct {
+	*conn
+	id    int64
+	cut   []int64 // the streams whose changes concern this one's rows
+	fates logdb.FateSet
+	page  *logdb.Page
+	left  int
+}
+
+const (
+	readStreamRow = `SELECT fates, journal_end, chain FROM stream WHERE id = ?`
+	listCut       = `SELECT id, journal, policy FROM stream WHERE meter = ? AND kind = ? AND revised = 1`
+)
+
+func (r *streamReader) open(meter int64) error {
+	var fates, chain []byte
+	if _, err := r.one([]any{&fates, &r.page.JournalEnd, &chain}, readStreamRow, r.id); err != nil {
+		return err
+	}
+	copy(r.page.Chain[:], chain)
+	if err := r.fates.UnmarshalBinary(fates); err != nil {
+		return err
+	}
+	return r.each(func(rows *sql.Rows) error {
+		var id int64
+		var journal string
+		var ref logdb.StreamID
+		if err := rows.Scan(&id, &journal, &ref.Policy); err != nil {
+			return err
+		}
+		ref.Journal = logdb.JournalID(journal)
+		if ref == r.page.Stream || ref.SameCut(r.page.Stream) {
+			r.cut = append(r.cut, id)
+		}
+		return nil
+	}, listCut, meter, r.page.Kind)
+}
+
+// read fills the page. Stored positions whose data were cleared are not there, so it looks further ahead each
+// time that it found too little.
+func (r *streamReader) read(first logdb.Position) error {
+	var decided logdb.FateSet
+	ahead := r.left
+	for r.left > 0 {
+		part, next := r.window(first, ahead)
+		if len(part) == 0 {
+			break
+		}
+		for _, f := range part {
+			if r.left <= 0 {
+				break
+			}
+			if f.Fate != logdb.FateStored {
+				f.Last = min(f.Last, f.First+logdb.Position(r.left)-1)
+				decided.Put(f)
+				r.left -= f.Count()
+				continue
+			}
+			if err := r.stored(f.First, f.Last); err != nil {
+				return err
+			}
+		}
+		first = next
+		ahead = min(2*ahead, 1<<20)
+	}
+	r.page.Fates = slices.Clone(decided.Ranges())
+	return nil
+}
+
+// window returns the next decided ranges, n positions together, and where the one after them begins.
+func (r *streamReader) window(first logdb.Position, n int) (out []logdb.FateRange, next logdb.Position) {
+	next = first
+	for _, f := range r.fates.Ranges() {
+		if f.Last < first || n <= 0 {
+			continue
+		}
+		f.First = max(f.First, first)
+		f.Last = min(f.Last, f.First+logdb.Position(n)-1)
+		n -= f.Count()
+		out = append(out, f)
+		next = f.Last + 1
+	}
+	return out, next
+}
+
+const (
+	readEntries   = `SELECT ` + entryColumns + ` FROM entry e WHERE e.stream = ? AND e.position BETWEEN ? AND ? ORDER BY e.position LIMIT ?`
+	listPositions = `SELECT position FROM entry WHERE stream = ? AND position BETWEEN ? AND ?`
+)
+
+// stored adds what is held of the positions first to last, up to what is left.
+func (r *streamReader) stored(first, last logdb.Position) error {
+	if r.page.Kind != logdb.KindHistorical {
+		n, err := r.entries(first, last)
+		r.left -= n
+		return err
+	}
+	// A row is the add itself only if no entry stands at its position and none changed it.
+	changed := map[logdb.Position]bool{}
+	note := func(rows *sql.Rows) error {
+		var p logdb.Position
+		err := rows.Scan(&p)
+		changed[p] = true
+		return err
+	}
+	if err := r.each(note, listPositions, r.id, first, last); err != nil {
+		return err
+	}
+	held := make([]logdb.Position, 0, len(changed))
+	for p := range changed {
+		held = append(held, p)
+	}
+	for _, id := range r.cut {
+		if err := r.each(note, findTargets, id, first, last); err != nil {
+			return err
+		}
+	}
+	tables, err := r.tables(r.id, positions{first, last, func(p logdb.Position) bool { return !changed[p] }})
+	if err != nil {
+		return err
+	}
+	for _, t := range tables {
+		for _, row := range t.rows {
+			held = append(held, row.position)
+		}
+	}
+	slices.Sort(held)
+	if len(held) > r.left {
+		held = held[:r.left]
+	}
+	if len(held) == 0 {
+		return nil
+	}
+	last = held[len(held)-1]
+	if _, err := r.entries(first, last); err != nil {
+		return err
+	}
+	r.left -= len(held)
+	r.addRows(tables, last)
+	return nil
+}
+
+// addRows adds the rows up to last as blocks of one log, run and generation each.
+func (r *streamReader) addRows(tables []*table, last logdb.Position) {
+	for _, t := range tables {
+		for i := 0; i < len(t.rows) && t.rows[i].position <= last; {
+			j := i + 1
+			for j < len(t.rows) && t.rows[j].position <= last && t.rows[j].run == t.rows[i].run && t.rows[j].generation == t.rows[i].generation {
+				j++
+			}
+			h := t.history(i, j)
+			if len(h.Channels) > 0 {
+				r.page.Rows = append(r.page.Rows, h)
+			} else {
+				// Rows without any value have no columns, and a block must have one.
+				for k := i; k < j; k++ {
+					r.page.Entries = append(r.page.Entries, t.entry(k))
+				}
+			}
+			i = j
+		}
+	}
+}
+
+// entries adds the entries that have a row of their own and tells how many.
+func (r *streamReader) entries(first, last logdb.Position) (int, error) {
+	var found []entryRow
+	err := r.each(func(rows *sql.Rows) error {
+		var e entryRow
+		if err := scanEntry(rows, &e); err != nil {
+			return err
+		}
+		found = append(found, e)
+		return nil
+	}, readEntries, r.id, first, last, r.left)
+	if err != nil {
+		return 0, err
+	}
+	for i := range found {
+		if err := found[i].decode(); err != nil {
+			return 0, err
+		}
+		if err := r.samples(&found[i]); err != nil {
+			return 0, err
+		}
+		r.page.Entries = append(r.page.Entries, found[i].entry)
+	}
+	return len(found), nil
+}
