@@ -252,26 +252,27 @@ func (r *receiver) decide(it item) error {
 			return nil
 		}
 	case logdb.OpRevise, logdb.OpWithdraw:
-		f, ok := r.fateOf(e.Target)
-		if ok && f.Fate == logdb.FateSkipped && !r.page.Requested {
-			r.skip(e.Position, e.Time, f.Reason)
-			return nil
+		f, ok := fateOf(r.stream, e.Target)
+		if !ok || f.Fate == logdb.FateStored || r.page.Requested {
+			break
 		}
-		if ok && f.Fate != logdb.FateStored && f.Fate != logdb.FateSkipped {
+		if f.Fate == logdb.FateSkipped {
+			r.skip(e.Position, e.Time, f.Reason)
+		} else {
 			f.FirstTime, f.LastTime = e.Time, e.Time
 			r.put(e.Position, f)
 			r.receipt.Repeats++
-			return nil
 		}
+		return nil
 	}
 	r.store(it)
 	return nil
 }
 
-// fateOf returns the fate of a target: stored if any stream of the cut stored it.
-func (r *receiver) fateOf(target logdb.Position) (fate logdb.FateRange, ok bool) {
-	for _, o := range r.stream.cut() {
-		if f, known := o.fates.At(target); known && (!ok || f.Fate == logdb.FateStored || o == r.stream && fate.Fate != logdb.FateStored) {
+// fateOf returns the fate of a target of stream s: stored if any stream of the cut stored it.
+func fateOf(s *stream, target logdb.Position) (fate logdb.FateRange, ok bool) {
+	for _, o := range s.cut() {
+		if f, known := o.fates.At(target); known && (!ok || f.Fate == logdb.FateStored || o == s && fate.Fate != logdb.FateStored) {
 			fate, ok = f, true
 		}
 	}

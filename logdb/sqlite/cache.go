@@ -154,7 +154,16 @@ func (t *txn) journalsOf(uid logdb.MeterUID, kind logdb.Kind, make bool) (*journ
 		return j, nil
 	}
 	j := &journals{meter: m, kind: kind}
-	err = t.each(func(rows *sql.Rows) error {
+	if err := t.loadStreams(j, m.id); err != nil {
+		return nil, fmt.Errorf("load the streams of %s: %w", uid, err)
+	}
+	t.cache.journals[key] = j
+	return j, nil
+}
+
+// loadStreams fills in the streams of one kind of a meter.
+func (c *conn) loadStreams(j *journals, meter int64) error {
+	return c.each(func(rows *sql.Rows) error {
 		s := &stream{journals: j}
 		var journal string
 		var fates, chain []byte
@@ -165,12 +174,7 @@ func (t *txn) journalsOf(uid logdb.MeterUID, kind logdb.Kind, make bool) (*journ
 		copy(s.chain[:], chain)
 		j.streams = append(j.streams, s)
 		return s.fates.UnmarshalBinary(fates)
-	}, loadStreams, m.id, kind)
-	if err != nil {
-		return nil, fmt.Errorf("load the streams of %s: %w", uid, err)
-	}
-	t.cache.journals[key] = j
-	return j, nil
+	}, loadStreams, meter, j.kind)
 }
 
 func (j *journals) own() *stream {

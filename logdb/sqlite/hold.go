@@ -19,6 +19,11 @@ func (t *txn) holdRows(s *stream, h *logdb.History) error {
 	if n == 0 {
 		return nil
 	}
+	if t.rows != nil {
+		for _, p := range h.Positions {
+			delete(t.rows, rowKey{s.id, p}) // looked for before it was here
+		}
+	}
 	marks, err := t.seriesOf(s, h.Log, "")
 	if err != nil {
 		return err

@@ -127,11 +127,14 @@ func (s *Store) ReadStream(ctx context.Context, uid logdb.MeterUID, kind logdb.K
 		if err != nil {
 			return err
 		}
-		r := streamReader{conn: c, id: id, page: &page, left: most}
-		if err := r.open(meter); err != nil {
+		r := streamReader{conn: c, meter: meter, id: id, page: &page, left: most}
+		if err := r.open(); err != nil {
 			return err
 		}
-		return r.read(max(first, 1))
+		if err := r.read(max(first, 1)); err != nil {
+			return err
+		}
+		return r.markRequested()
 	})
 	if err != nil {
 		return logdb.Page{}, err
@@ -142,6 +145,7 @@ func (s *Store) ReadStream(ctx context.Context, uid logdb.MeterUID, kind logdb.K
 // streamReader puts a page of a stream together.
 type streamReader struct {
 	*conn
+	meter int64
 	id    int64
 	cut   []int64 // the streams whose changes concern this one's rows
 	fates logdb.FateSet
@@ -154,7 +158,7 @@ const (
 	listCut       = `SELECT id, journal, policy FROM stream WHERE meter = ? AND kind = ? AND revised = 1`
 )
 
-func (r *streamReader) open(meter int64) error {
+func (r *streamReader) open() error {
 	var fates, chain []byte
 	if _, err := r.one([]any{&fates, &r.page.JournalEnd, &chain}, readStreamRow, r.id); err != nil {
 		return err
@@ -175,7 +179,27 @@ func (r *streamReader) open(meter int64) error {
 			r.cut = append(r.cut, id)
 		}
 		return nil
-	}, listCut, meter, r.page.Kind)
+	}, listCut, r.meter, r.page.Kind)
+}
+
+// markRequested marks a page with a change that is held although its target is not, so that whoever takes a replay
+// of the page holds it too.
+func (r *streamReader) markRequested() error {
+	changes := slices.DeleteFunc(slices.Clone(r.page.Entries), func(e logdb.Entry) bool { return e.Target == 0 })
+	if len(changes) == 0 {
+		return nil
+	}
+	j := &journals{kind: r.page.Kind}
+	if err := r.loadStreams(j, r.meter); err != nil {
+		return err
+	}
+	own := j.byID(r.id)
+	for i := range changes {
+		if target, decided := fateOf(own, changes[i].Target); decided && target.Fate != logdb.FateStored {
+			r.page.Requested = true
+		}
+	}
+	return nil
 }
 
 // read fills the page. Stored positions whose data were cleared are not there, so it looks further ahead each
