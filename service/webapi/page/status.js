@@ -65,13 +65,13 @@
     try { parts = new Intl.DateTimeFormat("en-GB", options).formatToParts(new Date(ms)); }
     catch { options.timeZone = "UTC"; parts = new Intl.DateTimeFormat("en-GB", options).formatToParts(new Date(ms)); }
     const p = Object.fromEntries(parts.map((x) => [x.type, x.value]));
-    return `${p.year}-${p.month}-${p.day} ${p.hour}:${p.minute}:${p.second} ${p.timeZoneName.replace("GMT", "UTC").replace("-", "\u2212")}`;
+    return `${p.year}-${p.month}-${p.day} ${p.hour}:${p.minute}:${p.second} ${p.timeZoneName.replace("GMT", "UTC").replace("UTC+0", "UTC").replace("-", "\u2212")}`;
   }
 
   function ago(ms, now) {
     const s = Math.round((now - ms) / 1000);
     if (!ms) return "";
-    if (s < -90) return "in " + span(-s);
+    if (s < -5) return "in " + span(-s);
     if (s < 5) return "just now";
     return span(s) + " ago";
   }
@@ -98,6 +98,7 @@
     if (x === null || x === undefined) return "\u2013";
     const digits = (n) => {
       const a = Math.abs(n);
+      if (a === 0) return "0";
       return n.toFixed(a >= 1000 ? 0 : a >= 100 ? 1 : a >= 10 ? 2 : 3).replace("-", "\u2212");
     };
     if (!v.unit) return v.chan_key.startsWith("thd.") ? digits(100 * x) + "\u00a0%" : digits(x);
@@ -121,7 +122,7 @@
       tile("Meters", count(meters.length), bad ? bad + " unreachable" : meters.length ? "all answer or upload" : "none yet", bad ? "bad-text" : ""),
       tile("Records kept", count(records), "of all five logs"),
     ];
-    if (s.sync) {
+    if (s.sync && (s.sync.enabled || s.sync.host)) {
       const pending = s.sync.pending || 0;
       out.push(tile("Waiting for the cloud", s.sync.enabled ? count(pending) : "off", s.sync.enabled ? (pending ? "records not yet decided there" : "everything is there") : "cloud sync is switched off"));
     }
@@ -135,16 +136,18 @@
     return Math.max(0, ...(m.logs || []).map((l) => l.last_ms || 0));
   }
 
+  const isWarning = (l) => (l.note || "").includes("skipped");
+
   function logTable(m, zone, now) {
     const rows = (m.logs || []).map((l) => el("tr", {},
       el("td", {}, (kindNames[l.kind] || l.kind) + (l.log ? " " + (l.log + 1) : "")),
       el("td", { class: "num" }, count(l.records || 0)),
-      el("td", { class: "when" }, l.first_ms ? time(l.first_ms, zone) : ""),
+      el("td", { class: "when first" }, l.first_ms ? time(l.first_ms, zone) : ""),
       el("td", { class: "when" }, l.last_ms ? when(l.last_ms, zone, now) : ""),
-      el("td", {}, l.note ? el("span", { class: "mark-warn" }, "! " + l.note) : "")));
+      el("td", {}, l.note ? el("span", { class: isWarning(l) ? "mark-warn" : "quiet small" }, (isWarning(l) ? "! " : "") + l.note) : "")));
     if (!rows.length) return el("p", { class: "quiet" }, "No records yet.");
     return el("div", { class: "scroll" }, el("table", {},
-      el("thead", {}, el("tr", {}, ...[["Log"], ["Records", "num"], ["First"], ["Last"], [""]].map(([t, c]) => el("th", { class: c, scope: "col" }, t)))),
+      el("thead", {}, el("tr", {}, ...[["Log"], ["Records", "num"], ["First", "first"], ["Last"], [""]].map(([t, c]) => el("th", { class: c, scope: "col" }, t)))),
       el("tbody", {}, ...rows)));
   }
 
@@ -154,9 +157,36 @@
     const order = Object.keys(names);
     const rank = (v) => { const i = order.indexOf(v.chan_key); return i < 0 ? 9999 : i; };
     const list = [...latest.values].sort((a, b) => rank(a) - rank(b) || (a.chan_key < b.chan_key ? -1 : 1));
+    const grouped = new Map();
+    for (const v of list) {
+      const [title] = groupOf(v.chan_key);
+      if (!grouped.has(title)) grouped.set(title, []);
+      grouped.get(title).push(v);
+    }
     return el("div", { class: latest.stale ? "stale" : "" },
       el("p", { class: "quiet small" }, latest.stale ? "Old values, read " : "Read ", when(latest.time_ms, zone, now)),
-      el("div", { class: "values" }, ...list.map((v) => el("div", { class: "value", title: v.chan_key }, el("span", {}, names[v.chan_key] || v.chan_key), el("span", {}, value(v))))));
+      el("div", { class: "values" }, ...[...grouped].map(([title, some]) => el("div", { class: "group" }, el("h4", {}, title),
+        ...some.map((v) => el("div", { class: "value", title: v.chan_key }, el("span", {}, shortName(v.chan_key)), el("span", {}, value(v))))))));
+  }
+
+  const groups = [
+    ["readings.voltage.", "Voltage", "Volts "], ["readings.current.", "Current", "Amps "], ["readings.frequency", "Frequency", ""],
+    ["readings.power.watts", "Active power", "Watts "], ["readings.power.vars", "Reactive power", "VARs "], ["readings.power.va", "Apparent power", "VA "],
+    ["readings.power.factor", "Power factor", "Power factor "], ["energy.interval.", "Energy in the interval", " in the interval"], ["energy.total.", "Energy, total", " total"],
+    ["demand.max.", "Maximum demand", " max demand"], ["thd.voltage.", "Voltage THD", "Voltage THD "], ["thd.current.", "Current THD", "Current THD "],
+  ];
+
+  function groupOf(key) {
+    const g = groups.find(([prefix]) => key.startsWith(prefix));
+    return g ? [g[1], g[2]] : ["Other", ""];
+  }
+
+  // shortName leaves out what the group's title says; voltages say whether they are L-N or L-L.
+  function shortName(key) {
+    const name = names[key] || key, [, cut] = groupOf(key);
+    const text = (cut ? name.replace(cut, "") : name).trim();
+    if (key.startsWith("readings.voltage.")) return text.includes("N") ? text + " (L-N)" : text === "Aux" ? text : text + " (L-L)";
+    return text.charAt(0).toUpperCase() === text.charAt(0) || /^(varh?|kvar)/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1);
   }
 
   function details(m, zone, now) {
@@ -182,12 +212,35 @@
 
   function unverified(m) {
     const list = m.unverified || [];
-    return list.length ? el("p", { class: "small" }, el("span", { class: "mark-warn" }, "! unverified"), " The profile took this from inference, not from a document: " + list.join(", ") + ".") : "";
+    if (!list.length) return "";
+    const key = m.meter_uid + " unverified";
+    const d = el("details", { class: "small", open: state.open.has(key) }, el("summary", {}, el("span", { class: "mark-warn" }, "! unverified"), " " + list.length + " things that the profile took from inference, not from a document"),
+      el("p", { class: "quiet" }, list.join(", ") + "."));
+    remember(d, key);
+    return d;
+  }
+
+  function remember(d, key) {
+    d.addEventListener("toggle", () => { if (d.open) state.open.add(key); else state.open.delete(key); });
+  }
+
+  // retrieval shows how far the meter's own memory has been read.
+  function retrieval(m) {
+    const list = m.retrieval || [];
+    if (!list.length) return "";
+    return el("div", {}, el("h3", {}, "Retrieval from the meter's memory" + (m.doing ? " \u00b7 now " + m.doing : "")),
+      el("div", { class: "pairs" }, ...list.map((l) => {
+        const share = l.held ? Math.min(100, Math.floor(100 * l.read / l.held)) : 100;
+        const bar = el("i");
+        bar.style.width = share + "%";
+        return el("div", {}, el("div", { class: "quiet small" }, l.log), l.held ? count(l.read) + " of " + count(l.held) + " records" : "empty",
+          el("span", { class: "track", role: "img", "aria-label": share + " %" }, bar), l.last_error ? el("div", { class: "bad-text small" }, l.last_error) : "");
+      })));
   }
 
   function meter(m, now) {
     const zone = state.zones.get(m.meter_uid) || "UTC";
-    const notes = (m.logs || []).filter((l) => l.note).length;
+    const notes = (m.logs || []).filter(isWarning).length;
     const total = (m.logs || []).reduce((n, l) => n + (l.records || 0), 0);
     const last = lastOf(m);
     const d = el("details", { class: "card meter", open: state.open.has(m.meter_uid) },
@@ -199,21 +252,22 @@
       el("div", { class: "inner" },
         m.last_error ? el("p", { class: "error" }, m.last_error, m.error_since_ms ? el("span", { class: "quiet" }, " since " + time(m.error_since_ms, zone)) : "") : "",
         el("div", {}, el("h3", {}, "Present values"), values(m, zone, now)),
-        el("div", {}, el("h3", {}, "Logs"), logTable(m, zone, now)),
+        retrieval(m),
+        el("div", {}, el("h3", {}, "Logs kept here"), logTable(m, zone, now)),
         el("div", {}, el("h3", {}, "Meter"), details(m, zone, now), unverified(m))));
-    d.addEventListener("toggle", () => { if (d.open) state.open.add(m.meter_uid); else state.open.delete(m.meter_uid); });
+    remember(d, m.meter_uid);
     return d;
   }
 
   function meters(s) {
-    const list = s.meters || [];
+    const list = [...(s.meters || [])].sort((a, b) => (a.name || a.meter_uid).localeCompare(b.name || b.meter_uid));
     $("meters-note").textContent = list.length ? "times in each meter's zone" : "";
     if (!list.length) {
       $("meters").replaceChildren(el("div", { class: "card empty" }, el("p", {}, "No meters yet."),
         el("p", {}, "Add one that this node reads with ", el("code", {}, "metermanager meter add"), ", or let a meter or another manager register here with a key.")));
       return;
     }
-    if (!state.shownMeters && list.length <= 3) list.forEach((m) => state.open.add(m.meter_uid));
+    if (!state.shownMeters && list.length <= 3 && matchMedia("(min-width: 46rem)").matches) list.forEach((m) => state.open.add(m.meter_uid));
     state.shownMeters = true;
     $("meters").replaceChildren(...list.map((m) => meter(m, s.now_ms)));
   }
@@ -234,8 +288,8 @@
   }
 
   function sync(s, past) {
-    $("sync").hidden = !s.sync;
-    if (!s.sync) return;
+    $("sync").hidden = !s.sync || !s.sync.enabled && !s.sync.host && (s.meters || []).every((m) => !m.address);
+    if ($("sync").hidden) return;
     const y = s.sync, now = s.now_ms;
     $("sync-note").textContent = y.enabled && y.host ? "to " + y.host : "";
     if (!y.enabled) {
@@ -254,7 +308,7 @@
     const card = el("div", { class: "card" }, el("dl", { class: "pairs" }, ...pairs),
       y.last_error ? el("p", { class: "error" }, y.last_error) : "");
     const perMeter = (y.meters || []).map((m) => {
-      const end = (m.logs || []).reduce((n, l) => n + (l.journal_end || 0), 0), decided = (m.logs || []).reduce((n, l) => n + (l.decided || 0), 0);
+      const end = (m.logs || []).reduce((n, l) => n + (l.journal_end || 0), 0), decided = Math.max(0, end - (m.pending || 0));
       const skipped = (m.logs || []).reduce((n, l) => n + (l.skipped || 0), 0), reduced = (m.logs || []).reduce((n, l) => n + (l.reduced || 0), 0);
       const share = end ? Math.min(100, Math.floor(100 * decided / end)) : 0;
       const bar = el("i");
