@@ -136,6 +136,11 @@ func (h *History) Check() error {
 		if len(h.Columns[c]) != len(h.Times) {
 			return fmt.Errorf("%w: channel %s has %d values for %d times", ErrInvalid, key, len(h.Columns[c]), len(h.Times))
 		}
+		for i, v := range h.Columns[c] {
+			if math.IsInf(v, 0) {
+				return fmt.Errorf("%w: an infinite value of %s in row %d", ErrInvalid, key, i)
+			}
+		}
 	}
 	if h.Positions != nil && len(h.Positions) != len(h.Times) {
 		return fmt.Errorf("%w: %d positions for %d rows", ErrInvalid, len(h.Positions), len(h.Times))
@@ -239,52 +244,6 @@ func (e *Entry) Check(k Kind) error {
 		return fmt.Errorf("%w: operation %d", ErrInvalid, e.Op)
 	}
 	return e.checkBody()
-}
-
-func (e *Entry) checkBody() error {
-	if e.Op != OpGap && e.Gap != nil {
-		return fmt.Errorf("%w: a %s holds a gap", ErrInvalid, e.Op)
-	}
-	if r := e.Row; r != nil {
-		if len(r.Channels) != len(r.Values) {
-			return fmt.Errorf("%w: a row of %d channels and %d values", ErrInvalid, len(r.Channels), len(r.Values))
-		}
-		seen := make(map[ChannelKey]bool, len(r.Channels))
-		for i, c := range r.Channels {
-			if seen[c] {
-				return fmt.Errorf("%w: channel %s stands twice in a row", ErrInvalid, c)
-			}
-			seen[c] = true
-			if k, err := NormalizeChannel(string(c)); err != nil || k != c {
-				return fmt.Errorf("%w: channel key %q is not canonical", ErrInvalid, c)
-			}
-			if math.IsNaN(r.Values[i]) {
-				return fmt.Errorf("%w: an absent value of %s stands in a row", ErrInvalid, c)
-			}
-		}
-	}
-	if x := e.Excursion; x != nil && x.DurationSeconds < 0 {
-		return fmt.Errorf("%w: duration %v s", ErrInvalid, x.DurationSeconds)
-	}
-	if g := e.Gap; g != nil && (g.From < MinTime || g.To > MaxTime) {
-		return fmt.Errorf("%w: a gap from %d to %d is out of range", ErrInvalid, g.From, g.To)
-	}
-	if w := e.Waveform; w != nil {
-		if w.End < e.Time || w.End > MaxTime {
-			return fmt.Errorf("%w: a recording ends at %v before its start %v", ErrInvalid, w.End, e.Time)
-		}
-		if !(w.SampleIntervalMillis > 0) || math.IsInf(w.SampleIntervalMillis, 0) {
-			return fmt.Errorf("%w: sample interval %v ms", ErrInvalid, w.SampleIntervalMillis)
-		}
-		seen := map[string]bool{}
-		for _, c := range w.Channels {
-			if c.Name == "" || seen[c.Name] {
-				return fmt.Errorf("%w: waveform channel %q stands twice or has no name", ErrInvalid, c.Name)
-			}
-			seen[c.Name] = true
-		}
-	}
-	return nil
 }
 
 func countTrue(bs ...bool) int {
