@@ -2,6 +2,7 @@ package logdbtest
 
 import (
 	"sync"
+	"testing"
 
 	"metermanager/logdb"
 )
@@ -166,6 +167,27 @@ func receiverRules() []rule {
 			p.Stream = a2
 			_, err = f.Accept(f.ctx, p, logdb.Limits{})
 			f.wantErr("another stream of the journal", err, logdb.ErrConflict)
+		}},
+		// Resume, refresh scan, a restored receiver, a lost bus and a full disk are all this one question.
+		{"what the sets lack is all that must be sent", func(f *fixture) {
+			all := history(30)
+			f.accept(withEnd(f.page(logdb.KindHistorical, a1, all[3:9]...), 30))
+			f.accept(withEnd(f.page(logdb.KindHistorical, a1, all[20:22]...), 30))
+			for rounds := 0; rounds < 40; rounds++ {
+				s := f.stream(logdb.KindHistorical, a1)
+				missing := s.Fates.Missing(1, s.JournalEnd)
+				if len(missing) == 0 {
+					break
+				}
+				first, last := missing[0][0], min(missing[0][1], missing[0][0]+3)
+				r := f.accept(withEnd(f.page(logdb.KindHistorical, a1, all[first-1:last]...), 30))
+				f.want("repeats", r.Repeats, 0)
+			}
+			want := newFixture(f.T, func(_ testing.TB, cfg Config) logdb.Store { return NewModel(cfg) }, func(*fixture) {})
+			want.accept(want.page(logdb.KindHistorical, a1, all...))
+			if d := difference(want.all(logdb.KindHistorical), f.all(logdb.KindHistorical), false); d != "" {
+				f.Error(d)
+			}
 		}},
 		{"one page on many connections is stored once", func(f *fixture) {
 			pages := []logdb.Page{

@@ -148,9 +148,9 @@ func history(n logdb.Position) []any {
 		t := day0 + logdb.Millis(p)*hour
 		switch {
 		case p%11 == 0:
-			out = append(out, withdraw(p, p-7, t))
+			out = append(out, withdraw(p, p-3, t))
 		case p%5 == 0:
-			out = append(out, revise(row(0, t-2*hour, volts, float64(p)), p, p-2))
+			out = append(out, revise(row(0, t-2*hour, volts, float64(p)), p, p-pastTarget(p)))
 		case p%7 == 0:
 			out = append(out, fate(p, p, logdb.FateNotChosen, t))
 		case p%13 == 0:
@@ -160,6 +160,14 @@ func history(n logdb.Position) []any {
 		}
 	}
 	return out
+}
+
+// pastTarget is how far back the add lies that position p of history revises.
+func pastTarget(p logdb.Position) logdb.Position {
+	if p%15 == 0 {
+		return 3
+	}
+	return 1
 }
 
 func withEnd(p logdb.Page, end logdb.Position) logdb.Page {
