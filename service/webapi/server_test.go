@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"metermanager/logdb"
-	"metermanager/logdb/logdbtest"
 	"metermanager/logdb/sqldb"
+	"metermanager/logdb/sqlite"
 	"metermanager/rpc/api"
 	"metermanager/rpc/host"
 	"metermanager/rpc/permission"
@@ -65,7 +65,10 @@ func newServer(t *testing.T) *server {
 	must(t, err)
 	s.accounts, err = account.New(store, sealer, account.Config{BcryptCost: 4, HashParallel: 64, Now: now})
 	must(t, err)
-	s.logs = logdbtest.NewModel(logdbtest.Config{Now: now})
+	logs, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "logs.db"), sqlite.Config{Now: now})
+	must(t, err)
+	t.Cleanup(func() { _ = logs.Close() })
+	s.logs = logs
 	s.registry = registry.New(store, s.logs, s.accounts, registry.Config{Now: now})
 	s.board = realtime.New(realtime.Config{Now: now})
 	push := ingest.New(s.logs, s.registry, ingest.Config{Now: now})
