@@ -177,13 +177,13 @@ func (m *Manager) Retrieve(ctx context.Context, id string, kind logdb.Kind) (His
 	if err != nil {
 		return HistoryItem{}, err
 	}
-	u := m.running(x.UID)
-	if u == nil {
-		return HistoryItem{}, fmt.Errorf("%w: %s is not running", ErrInvalid, x.Name)
+	u, err := m.await(ctx, x)
+	if err != nil {
+		return HistoryItem{}, err
 	}
 	reply := make(chan retrieved, 1)
 	select {
-	case u.now <- order{kind, reply}:
+	case u.now <- order{kind: kind, reply: reply}:
 	case <-u.done:
 		return HistoryItem{}, modbus.ErrClosed
 	case <-ctx.Done():

@@ -27,8 +27,11 @@ func (u *unit) retrieveLoop(ctx context.Context) {
 		u.mu.Lock()
 		u.st.nextDue = logdb.MillisOf(next)
 		u.mu.Unlock()
-		if !u.waitOrAnswer(ctx, next, func(k logdb.Kind) retrieved {
-			return u.retrieve(ctx, states, "user", func(x logdb.Kind) bool { return k == 0 || k == x })
+		if !u.waitOrAnswer(ctx, next, func(o order) retrieved {
+			if o.task != nil {
+				return retrieved{err: o.task(ctx, states)}
+			}
+			return u.retrieve(ctx, states, "user", func(k logdb.Kind) bool { return o.kind == 0 || o.kind == k })
 		}) {
 			return
 		}

@@ -79,8 +79,9 @@ type Manager struct {
 	profiles *device.Set
 	cfg      Config
 
-	changed chan struct{} // Run reconciles
-	edit    sync.Mutex    // one change of the list at a time
+	changed    chan struct{} // Run reconciles
+	reconciled chan struct{} // closed and renewed after each time; guarded by mu
+	edit       sync.Mutex    // one change of the list at a time
 
 	mu        sync.Mutex
 	meters    map[logdb.MeterUID]Meter
@@ -100,7 +101,7 @@ type endpoint struct {
 func New(ctx context.Context, store Store, state State, profiles *device.Set, cfg Config) (*Manager, error) {
 	cfg.fill()
 	m := &Manager{
-		store: store, state: state, profiles: profiles, cfg: cfg, changed: make(chan struct{}, 1),
+		store: store, state: state, profiles: profiles, cfg: cfg, changed: make(chan struct{}, 1), reconciled: make(chan struct{}),
 		meters: map[logdb.MeterUID]Meter{}, units: map[logdb.MeterUID]*unit{}, endpoints: map[string]*endpoint{},
 	}
 	list, err := state.Meters(ctx)
@@ -158,6 +159,35 @@ func (m *Manager) reconcile(ctx context.Context) {
 			continue
 		}
 		m.units[uid] = u
+	}
+	close(m.reconciled)
+	m.reconciled = make(chan struct{})
+}
+
+// startTime is how long a command waits for a meter that was just added or changed.
+const startTime = 3 * time.Second
+
+// await returns the running unit of a meter, which may be about to start.
+func (m *Manager) await(ctx context.Context, x Meter) (*unit, error) {
+	timer := time.NewTimer(startTime)
+	defer timer.Stop()
+	for {
+		m.mu.Lock()
+		u, next := m.units[x.UID], m.reconciled
+		m.mu.Unlock()
+		if u != nil {
+			return u, nil
+		}
+		if !x.Enabled {
+			return nil, fmt.Errorf("%w: %s is disabled", ErrInvalid, x.Name)
+		}
+		select {
+		case <-next:
+		case <-timer.C:
+			return nil, fmt.Errorf("%w: %s is not running", ErrInvalid, x.Name)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 }
 

@@ -53,6 +53,8 @@ type liveState struct {
 type order struct {
 	kind  logdb.Kind
 	reply chan<- retrieved
+	// task, when set, is done instead of a retrieval.
+	task func(ctx context.Context, states map[string]LogState) error
 }
 
 type retrieved struct {
@@ -171,7 +173,7 @@ func (u *unit) keepLoop(ctx context.Context) {
 		if live.Before(next) {
 			next = live
 		}
-		if !u.waitOrAnswer(ctx, next, func(logdb.Kind) retrieved { return u.keepNow(ctx) }) {
+		if !u.waitOrAnswer(ctx, next, func(order) retrieved { return u.keepNow(ctx) }) {
 			return
 		}
 		now := u.m.cfg.Now()
@@ -191,7 +193,7 @@ func (u *unit) keepLoop(ctx context.Context) {
 }
 
 // waitOrAnswer waits for t, answering requests for a retrieval meanwhile.
-func (u *unit) waitOrAnswer(ctx context.Context, t time.Time, act func(logdb.Kind) retrieved) bool {
+func (u *unit) waitOrAnswer(ctx context.Context, t time.Time, act func(order) retrieved) bool {
 	for {
 		d := t.Sub(u.m.cfg.Now())
 		if d <= 0 {
@@ -204,7 +206,7 @@ func (u *unit) waitOrAnswer(ctx context.Context, t time.Time, act func(logdb.Kin
 			return false
 		case o := <-u.now:
 			timer.Stop()
-			o.reply <- act(o.kind)
+			o.reply <- act(o)
 		case <-timer.C:
 		}
 	}

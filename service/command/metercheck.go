@@ -1,0 +1,58 @@
+package command
+
+import (
+	"context"
+
+	"metermanager/cloudsync/verify"
+	"metermanager/logdb"
+	"metermanager/rpc/api"
+	"metermanager/service/field/retrieve"
+)
+
+// MeterChecker lets verify compare a meter's memory with its journals, through the same
+// queue as every other request to the meter.
+func MeterChecker(field *retrieve.Manager) verify.MeterChecker { return meterChecker{field} }
+
+type meterChecker struct{ field *retrieve.Manager }
+
+// CheckMeter compares the newest records; a meter that is not read here, or has no
+// memory, has nothing to compare.
+func (c meterChecker) CheckMeter(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) (api.VerifyReport, error) {
+	var out api.VerifyReport
+	listed := false
+	for _, x := range c.field.Meters() {
+		listed = listed || x.UID == meter && x.Enabled
+	}
+	if !listed {
+		return out, nil
+	}
+	list, err := c.field.Compare(ctx, string(meter), kind)
+	if err != nil {
+		if ctx.Err() != nil {
+			return out, err
+		}
+		// A meter that does not answer now proves nothing about what is stored.
+		out.Days = append(out.Days, api.VerifyDay{
+			Meter: meter, Between: "meter-site", Kind: kind.String(), State: "not_comparable", Reason: "the meter could not be read: " + err.Error(),
+		})
+		return out, nil
+	}
+	for _, l := range list {
+		out.Compared += l.Compared
+		base := api.VerifyDay{Meter: meter, Between: "meter-site", Kind: kind.String(), Log: l.Log}
+		if l.NotRead > 0 {
+			d := base
+			d.State, d.Records, d.Reason = "not_comparable", l.NotRead, "only the newest records of the meter's memory are read again"
+			out.NotComparable += l.NotRead
+			out.Days = append(out.Days, d)
+		}
+		for _, day := range l.Days {
+			d := base
+			d.Day, d.State, d.Here, d.There, d.Records = day.Day, "different", day.Stored, day.Meter, max(day.Stored, day.Meter)
+			d.Reason = "the meter's record is not the stored one"
+			out.Different += d.Records
+			out.Days = append(out.Days, d)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,186 @@
+package retrieve
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/service/field/device"
+	"metermanager/service/field/modbus"
+)
+
+// Comparison is a meter's memory against the journal, for one log.
+type Comparison struct {
+	Kind     logdb.Kind
+	Log      logdb.LogNo
+	Name     string
+	Compared int64
+	// NotRead counts older records in the meter that were not read again.
+	NotRead int64
+	// Days lists what differs.
+	Days []ComparedDay
+}
+
+// ComparedDay is a UTC day on which the meter and the journal differ.
+type ComparedDay struct {
+	Day    logdb.Millis
+	Meter  int64 // records there without a partner here
+	Stored int64 // records here without a partner there
+}
+
+// Compare reads the newest records of a log again, at most newest of them and none beyond
+// the mark of retrieval, and compares them byte by byte with what is stored.
+func (r *Reader) Compare(ctx context.Context, t *Target, log device.Log, st LogState, newest int) (out Comparison, err error) {
+	out = Comparison{Kind: log.LogKind(), Log: log.Log, Name: log.Name}
+	if st.Next == 0 {
+		return out, nil // nothing was retrieved yet
+	}
+	s, err := newSession(ctx, t.Conn, t.Profile, log, r.Priority)
+	if err != nil {
+		return out, err
+	}
+	w, err := r.prepare(ctx, t, log, s, &st)
+	if err != nil {
+		return out, err
+	}
+	if err := s.status.Check(w.recordSize()); err != nil {
+		return out, fmt.Errorf("log %s is unavailable: %w", log.Name, err)
+	}
+	entries := newest/w.decoder.unit() + tailRecords
+	raws, err := r.Store.LastRaw(ctx, t.UID, w.kind, log.Log, entries)
+	if err != nil {
+		return out, fmt.Errorf("read the stored records: %w", err)
+	}
+	if len(raws) == 0 {
+		return out, nil
+	}
+	if err := s.engage(ctx, t.Profile); err != nil {
+		return out, errors.Join(err, s.disengageIfAsked(ctx))
+	}
+	defer func() { err = errors.Join(err, s.disengage(ctx)) }()
+	return out, w.compareMemory(ctx, s, st, raws, newest, &out)
+}
+
+func (w *work) compareMemory(ctx context.Context, s *session, st LogState, raws []logdb.RawRecord, newest int, out *Comparison) error {
+	first, err := w.firstIndex(ctx, s)
+	if err != nil {
+		return err
+	}
+	var stored [][]byte
+	var times []logdb.Millis
+	for _, raw := range raws {
+		for _, rec := range w.decoder.records(raw.Bytes) {
+			stored, times = append(stored, rec), append(times, raw.Time)
+		}
+	}
+	tail := w.tail[max(0, len(w.tail)-tailRecords):]
+	at, err := s.align(ctx, tail, first, st.Next)
+	if err != nil {
+		return fmt.Errorf("align log %s: %w", w.log.Name, err)
+	}
+	if !at.found { // the journal's end is no longer in the memory: nothing in common
+		return nil
+	}
+	n := min(int(at.next-first), len(stored), newest)
+	out.NotRead = int64(int(at.next-first) - n)
+	stored, times = stored[len(stored)-n:], times[len(times)-n:]
+	days := map[logdb.Millis]*ComparedDay{}
+	for done := 0; done < n; {
+		step := min(maxBatch, n-done)
+		from := at.next - uint32(n) + uint32(done)
+		recs, err := s.fetch(ctx, from, from+uint32(step))
+		if err != nil {
+			return err
+		}
+		if err := s.held(ctx); err != nil {
+			return err
+		}
+		for i, rec := range recs {
+			if bytes.Equal(rec, stored[done+i]) {
+				continue
+			}
+			day := times[done+i].Day()
+			if days[day] == nil {
+				days[day] = &ComparedDay{Day: day}
+			}
+			days[day].Meter++
+			days[day].Stored++
+		}
+		done += step
+	}
+	out.Compared = int64(n)
+	for _, d := range days {
+		out.Days = append(out.Days, *d)
+	}
+	return nil
+}
+
+// compareNewest bounds how much of each log Compare reads again.
+const compareNewest = 5000
+
+// Compare compares a meter's memory with its journals of a kind, on the meter's own
+// goroutine, so that it never meets a retrieval. Meters without memory give nothing.
+func (m *Manager) Compare(ctx context.Context, id string, kind logdb.Kind) ([]Comparison, error) {
+	x, err := m.find(id)
+	if err != nil {
+		return nil, err
+	}
+	if p, ok := m.profiles.Get(x.Profile); !ok || !p.HasMemory() || !x.Enabled {
+		return nil, nil
+	}
+	u, err := m.await(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	var out []Comparison
+	task := func(ctx context.Context, states map[string]LogState) error {
+		out, err = u.compare(ctx, kind, states)
+		return err
+	}
+	reply := make(chan retrieved, 1)
+	select {
+	case u.now <- order{kind: kind, reply: reply, task: task}:
+	case <-u.done:
+		return nil, modbus.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case r := <-reply:
+		return out, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (u *unit) compare(ctx context.Context, kind logdb.Kind, states map[string]LogState) ([]Comparison, error) {
+	u.setAction("comparing", "")
+	defer u.setAction("", "")
+	id, err := u.source.Identify(ctx, modbus.Logs)
+	if err != nil {
+		return nil, err
+	}
+	t := &Target{UID: u.meter.UID, Profile: u.profile, Zone: u.zone, Conn: u.conn, Identity: id}
+	r := &Reader{Store: u.m.store, Priority: modbus.Logs, Now: u.m.cfg.Now, Logger: u.m.cfg.Logger}
+	var out []Comparison
+	for _, log := range u.profile.Logs {
+		if log.LogKind() != kind {
+			continue
+		}
+		u.setAction("comparing", log.Name)
+		began := time.Now()
+		c, err := r.Compare(ctx, t, log, states[log.Name], compareNewest)
+		if errors.Is(err, ErrLogDisabled) {
+			continue
+		}
+		if err != nil {
+			return out, err
+		}
+		u.m.cfg.Logger.Debug("compared a log", "meter", string(u.meter.UID), "count", c.Compared, "dur_ms", time.Since(began).Milliseconds())
+		out = append(out, c)
+	}
+	return out, nil
+}

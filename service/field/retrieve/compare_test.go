@@ -1,0 +1,71 @@
+package retrieve_test
+
+import (
+	"bytes"
+	"context"
+	"testing"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/logdb/logdbtest"
+	"metermanager/service/field/retrieve"
+	"metermanager/service/field/sim"
+)
+
+func TestCompareMemoryWithJournal(t *testing.T) {
+	t.Parallel()
+	meter := simulate(t, sim.Config{Seed: 8, History: 30 * time.Hour})
+	store, state := logdbtest.NewModel(logdbtest.Config{}), newMemory()
+	m, _ := newManager(t, store, state, retrieve.Config{Live: time.Hour, Retrieve: time.Hour})
+	background(t, m.Run)
+	if _, err := m.Add(t.Context(), retrieve.AddRequest{Name: "main", Address: meter.Addr().String(), Unit: 1, Zone: "America/New_York"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Retrieve(t.Context(), "main", 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range logdb.Kinds {
+		list, err := m.Compare(t.Context(), "main", k)
+		if err != nil || len(list) == 0 {
+			t.Fatalf("%s: %v, %v", k, list, err)
+		}
+		for _, c := range list {
+			if len(c.Days) != 0 || c.NotRead != 0 || k == logdb.KindHistorical && c.Compared == 0 {
+				t.Errorf("%s: %+v", c.Name, c)
+			}
+		}
+	}
+}
+
+func TestCompareSeesAChangedRecord(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sim.Config{History: 5 * time.Hour})
+	s.must("hist1")
+	log, _ := s.profile.LogOf("hist1")
+	wrong := &forged{Model: s.store, at: 20}
+	r := &retrieve.Reader{Store: wrong, Now: s.now.Now}
+	c, err := r.Compare(t.Context(), s.target(), log, s.states["hist1"], 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Compared != 100 || len(c.Days) != 1 || c.Days[0].Stored != 1 || c.NotRead == 0 {
+		t.Errorf("%+v, want one different record of 100", c)
+	}
+	s.free()
+}
+
+// forged is a store in which one record has changed.
+type forged struct {
+	*logdbtest.Model
+	at int
+}
+
+func (f *forged) LastRaw(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, log logdb.LogNo, n int) ([]logdb.RawRecord, error) {
+	out, err := f.Model.LastRaw(ctx, meter, kind, log, n)
+	if i := len(out) - f.at; i >= 0 {
+		b := bytes.Clone(out[i].Bytes)
+		b[9]++
+		out[i].Bytes = b
+	}
+	return out, err
+}

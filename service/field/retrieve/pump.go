@@ -1,0 +1,223 @@
+package retrieve
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/service/field/device"
+)
+
+// run aligns, then fetches, decodes and appends batch by batch.
+func (r *Reader) run(ctx context.Context, s *session, w *work, st *LogState, out *Outcome) error {
+	first, err := w.firstIndex(ctx, s)
+	if err != nil {
+		return err
+	}
+	tail := w.tail
+	if len(tail) > tailRecords {
+		tail = tail[len(tail)-tailRecords:]
+	}
+	var at place
+	if fits(tail, int(s.status.RecordSize)) {
+		if at, err = s.align(ctx, tail, first, st.Next); err != nil {
+			return fmt.Errorf("align log %s: %w", w.log.Name, err)
+		}
+	} else {
+		at = place{next: first}
+	}
+	if len(w.tail) > 0 && (!at.found || w.newGen != "") {
+		if err := w.generation(ctx, s, at, first, out); err != nil {
+			return err
+		}
+	}
+	if !at.found {
+		w.prev = nil
+	} else {
+		w.prev = tail[len(tail)-1]
+	}
+	st.Next = at.next
+	return w.pump(ctx, s, st, out)
+}
+
+// fits reports whether the stored records have the size of the meter's: others cannot match.
+func fits(tail [][]byte, size int) bool {
+	for _, t := range tail {
+		if len(t) != size {
+			return false
+		}
+	}
+	return true
+}
+
+// firstIndex is 1 while the filler stands at 0, 0 once the log has rolled over.
+func (w *work) firstIndex(ctx context.Context, s *session) (uint32, error) {
+	recs, err := s.window(ctx, 0, 1)
+	if err != nil {
+		return 0, err
+	}
+	if device.IsFiller(recs[0]) {
+		return 1, nil
+	}
+	return 0, nil
+}
+
+// generation notes that the meter's memory does not continue what is stored.
+func (w *work) generation(ctx context.Context, s *session, at place, first uint32, out *Outcome) error {
+	if at.found { // the records go on without a hole, only under new settings
+		w.gen++
+		w.newGen = ""
+		return nil
+	}
+	if first >= s.status.Used {
+		return nil // nothing follows yet: the break is noted with the first record after it
+	}
+	lost, err := w.decoder.lost(ctx, w)
+	if err != nil {
+		return err
+	}
+	for i := range lost {
+		if err := w.append(ctx, lost[i], out); err != nil {
+			return err
+		}
+	}
+	w.gen++
+	cause, detail := w.newGen, w.detail
+	w.newGen = ""
+	gap := logdb.Gap{From: w.lastAt, To: w.lastAt, Cause: cause, Detail: detail}
+	recs, err := s.window(ctx, first, 1)
+	if err != nil {
+		return err
+	}
+	if t, err := device.ParseTStamp(recs[0]); err == nil {
+		clock := device.NewClock(w.t.Zone, 0, w.clock.SetsDST())
+		gap.To = max(gap.From, clock.UTC(t))
+	}
+	if gap.Cause == "" {
+		gap.Cause, gap.Detail = logdb.GapReset, "the stored records are no longer in the meter"
+		if s.status.Used == s.status.Max && gap.To > gap.From {
+			gap.Cause, gap.Detail = logdb.GapOverwritten, "the meter's memory was full before its records were retrieved"
+		}
+	}
+	out.Gap = gap.Cause
+	w.tail = nil
+	w.pending = &logdb.Entry{Op: logdb.OpGap, Log: w.log.Log, Run: w.run, Generation: w.gen, Time: gap.From, Gap: &gap}
+	return nil
+}
+
+// pump moves records from st.Next to the end of the log. Each batch begins with the last
+// record of the one before, so that nothing can move between them unseen.
+func (w *work) pump(ctx context.Context, s *session, st *LogState, out *Outcome) error {
+	size := minBatch
+	for st.Next < s.status.Used {
+		n := min(size, int(s.status.Used-st.Next))
+		if u := w.decoder.unit(); u > 1 {
+			if n = min(n, u); n < u {
+				return nil // the rest of this capture is not there yet
+			}
+		}
+		began := time.Now()
+		from := st.Next
+		if w.prev != nil && from > 0 {
+			from--
+		}
+		recs, err := s.fetch(ctx, from, st.Next+uint32(n))
+		if err != nil {
+			return err
+		}
+		if err := s.held(ctx); err != nil {
+			return err
+		}
+		if from < st.Next {
+			if !bytes.Equal(recs[0], w.prev) {
+				return fmt.Errorf("log %s before record %d: %w", w.log.Name, st.Next, ErrShifted)
+			}
+			recs = recs[1:]
+		}
+		recs, short := present(recs, w.decoder.unit())
+		if len(recs) == 0 {
+			return nil
+		}
+		n = len(recs)
+		batches, err := w.decoder.decode(ctx, w, recs)
+		if err != nil {
+			return err
+		}
+		for i := range batches {
+			if err := w.append(ctx, batches[i], out); err != nil {
+				return err
+			}
+		}
+		w.prev = recs[len(recs)-1]
+		w.tail = append(w.tail, recs[max(0, len(recs)-tailRecords):]...)
+		w.tail = w.tail[max(0, len(w.tail)-tailRecords):]
+		st.Next += uint32(n)
+		st.SetsDST = st.SetsDST || w.clock.SetsDST()
+		out.Records += n
+		if short {
+			return nil
+		}
+		if time.Since(began) < batchTime/2 {
+			size = min(2*size, maxBatch)
+		}
+	}
+	return nil
+}
+
+// present drops what lies behind the last record of the log: windows are filled up with
+// 0xFF there. What belongs together stays together.
+func present(recs [][]byte, unit int) (out [][]byte, short bool) {
+	for i, rec := range recs {
+		if len(bytes.Trim(rec, "\xff")) == 0 {
+			return recs[:i/unit*unit], true
+		}
+	}
+	return recs, false
+}
+
+func (w *work) append(ctx context.Context, b logdb.Batch, out *Outcome) error {
+	n := len(b.Entries)
+	for i := range b.Rows {
+		n += b.Rows[i].Len()
+	}
+	if n == 0 && b.Open == nil {
+		return nil
+	}
+	if w.pending != nil && n > 0 && (b.Kind == 0 || b.Kind == w.kind) {
+		if b.Raw == nil {
+			b.Raw = make([][]byte, n)
+		}
+		b.Entries = append(b.Entries, *w.pending)
+		b.Raw = append(b.Raw, nil)
+		w.pending = nil
+		n++
+	}
+	b.Meter, b.Snapshot, b.At = w.t.UID, w.snapshot, w.r.now()
+	if b.Kind == 0 {
+		b.Kind = w.kind
+	}
+	if _, err := w.r.Store.Append(ctx, b); err != nil {
+		return fmt.Errorf("store %d entries of log %s: %w", n, w.log.Name, err)
+	}
+	out.Entries += n
+	return nil
+}
+
+// stamp converts the time of the next record, counting a step back of the clock as a new run.
+func (w *work) stamp(t device.TStamp) (at logdb.Millis, back logdb.Millis) {
+	at = w.clock.UTC(t)
+	if w.lastAt > 0 && at < w.lastAt {
+		back = w.lastAt - at
+		w.run++
+	}
+	w.lastAt = at
+	return at, back
+}
+
+// unreadable keeps a record that does not decode: its bytes, at the time of the last good one.
+func (w *work) unreadable(err error) logdb.Entry {
+	return logdb.Entry{Op: logdb.OpGap, Log: w.log.Log, Run: w.run, Generation: w.gen, Time: w.lastAt,
+		Gap: &logdb.Gap{From: w.lastAt, To: w.lastAt, Cause: logdb.GapImplausible, Detail: err.Error()}}
+}
