@@ -167,6 +167,7 @@ type site struct {
 	cloud *fakeCloud
 	sync  *cloudsync.Service
 	stop  func()
+	kill  func()
 	cfg   cloudsync.Config
 }
 
@@ -216,6 +217,7 @@ func (s *site) start() {
 	s.sync = cloudsync.New(dial, s.logs, store, s.cfg)
 	done := make(chan error, 1)
 	go func(r *cloudsync.Service) { done <- r.RunQueue(ctx) }(s.sync)
+	s.kill = cancel
 	s.stop = func() {
 		cancel()
 		if err := <-done; err != nil {

@@ -313,8 +313,11 @@ func (s *Service) changeDestination(ctx context.Context, change func(*Destinatio
 	if s.dests[conf.ID] == nil {
 		s.dests[conf.ID] = d
 	}
-	for uid := range d.cache.Meters {
+	for uid, m := range d.cache.Meters {
 		s.dirty[uid] = true
+		for _, l := range m.Logs {
+			l.Known = false // other channels, limits or another cloud: compare again
+		}
 	}
 	s.mu.Unlock()
 	s.poke()

@@ -41,7 +41,9 @@ func (s *Service) Status(ctx context.Context) (api.SyncStatus, error) {
 		for uid, m := range d.cache.Meters {
 			names[string(uid)] = m.Name
 			ms := meterSync(m)
-			out.Pending += ms.Pending
+			if ms.Enabled && ms.UploadEnabled {
+				out.Pending += ms.Pending
+			}
 			out.Meters = append(out.Meters, ms)
 		}
 		slices.SortFunc(out.Meters, func(a, b api.MeterSync) int { return strings.Compare(string(a.UID), string(b.UID)) })

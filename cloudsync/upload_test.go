@@ -111,3 +111,20 @@ func TestReceiptsOnlyAreAskedForLater(t *testing.T) {
 	s.upload()
 	same(t, "values", points(t, cloud.store, "cloud-4711", ""), points(t, s.logs, meter, ""))
 }
+
+// TestClockSetBackWithinAMinute is the case in which buckets per run and the limit of one record a
+// minute meet: the first row of the new run lies in the last minute of the old one. Whether the receiver takes it or
+// refuses it, the row must be accounted for at both ends.
+func TestClockSetBackWithinAMinute(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), newFakeCloud())
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 10)...)
+	s.rows(1, every(time.Minute, start+9*60_000+5_000, 10)...)
+	s.upload()
+	r := s.verify()
+	rows := r.Compared/int64(len(channels)) + r.Skipped
+	if !r.Clean() || rows != 20 {
+		t.Errorf("%d rows accounted for, want 20: %+v", rows, r)
+	}
+}

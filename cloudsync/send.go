@@ -1,0 +1,164 @@
+package cloudsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"metermanager/cloudsync/reduce"
+	"metermanager/cloudsync/runner"
+	"metermanager/logdb"
+	"metermanager/rpc/api"
+	"metermanager/rpc/fault"
+)
+
+// send uploads what the receiver has not decided, stream by stream.
+func (u *upload) send(ctx context.Context) error {
+	u.j = newJournal(u.s.logs, u.s.store, u.key.Meter, u.kind, u.head.ID)
+	for _, name := range cutNames(u.streams) {
+		cut, _ := cutOf(u.streams, name)
+		composer := reduce.NewComposer(u.conf.CloudUID, u.kind, cut, u.j, reduce.Config{PageBytes: u.s.cfg.PageBytes})
+		for _, st := range cut.Streams {
+			missing := Missing(&st.Fates, u.received(st.ID))
+			err := composer.Pages(ctx, st, missing, func(page *logdb.Page) error {
+				if *u.budget <= 0 {
+					return errMore
+				}
+				*u.budget--
+				page.JournalEnd, page.Chain = u.head.End, u.head.Chain
+				return u.push(ctx, page)
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// received returns the receiver's set of a stream.
+func (u *upload) received(id logdb.StreamID) *logdb.FateSet {
+	for i := range u.there {
+		if u.there[i].Stream == id && !u.there[i].Own {
+			return &u.there[i].Fates
+		}
+	}
+	u.there = append(u.there, logdb.StreamState{Stream: id})
+	return &u.there[len(u.there)-1].Fates
+}
+
+// Missing returns the ranges that here has decided and there has not.
+func Missing(here, there *logdb.FateSet) [][2]logdb.Position {
+	var out [][2]logdb.Position
+	var first, last logdb.Position
+	flush := func() {
+		if first != 0 {
+			out = append(out, there.Missing(first, last)...)
+		}
+	}
+	for _, r := range here.Ranges() {
+		if first != 0 && r.First == last+1 {
+			last = r.Last
+			continue
+		}
+		flush()
+		first, last = r.First, r.Last
+	}
+	flush()
+	return out
+}
+
+// push sends one page, halves it while the receiver finds it too large, and notes what is decided there now.
+func (u *upload) push(ctx context.Context, page *logdb.Page) error {
+	var answer api.UploadAnswer
+	err := runner.Retry(ctx, u.s.retry(), func(ctx context.Context) (err error) {
+		answer, err = u.cloud.PushPage(ctx, page)
+		return err
+	})
+	switch {
+	case errors.Is(err, fault.TooLarge):
+		a, b, ok := reduce.Split(page)
+		if !ok {
+			return u.oversize(ctx, page)
+		}
+		if err := u.push(ctx, a); err != nil {
+			return err
+		}
+		return u.push(ctx, b)
+	case err != nil:
+		return fmt.Errorf("send a page of %s: %w", u.kind, err)
+	}
+	u.sum.add(Sum{Pages: 1, Stored: answer.Stored, Repeats: answer.Repeats, Revised: answer.Revised, Skipped: answer.Skipped})
+	positions := reduce.Positions(page)
+	if answer.Stored+answer.Repeats+answer.Revised+answer.Skipped == 0 {
+		u.unsure = true // a receipt only, or nothing that is counted: the sets will tell
+		return nil
+	}
+	set := u.received(page.Stream)
+	for _, r := range positions.Ranges() {
+		set.Put(r)
+	}
+	for _, r := range answer.Refused {
+		set.Put(r)
+	}
+	return nil
+}
+
+// oversize gives the only record of a page that the receiver can never take the fate skipped.
+func (u *upload) oversize(ctx context.Context, page *logdb.Page) error {
+	if len(page.Entries) != 1 && len(page.Rows) != 1 {
+		return fmt.Errorf("send a page of one range of fates: %w", fault.TooLarge)
+	}
+	var p logdb.Position
+	var t logdb.Millis
+	if len(page.Entries) == 1 {
+		p, t = page.Entries[0].Position, page.Entries[0].Time
+	} else {
+		p, t = page.Rows[0].Positions[0], page.Rows[0].Times[0]
+	}
+	skip := logdb.FateRange{First: p, Last: p, Fate: logdb.FateSkipped, Reason: SizeReason, FirstTime: t, LastTime: t}
+	for _, st := range u.streams {
+		if st.ID != page.Stream {
+			continue
+		}
+		d := reduce.Decision{State: st.State}
+		d.Fates.Put(skip)
+		if err := u.s.store.Decide(ctx, u.key, st, d, u.head); err != nil {
+			return err
+		}
+		st.Fates.Put(skip)
+	}
+	small := *page
+	small.Rows, small.Entries, small.Fates = nil, nil, []logdb.FateRange{skip}
+	return u.push(ctx, &small)
+}
+
+// compared notes in l how both sides stand.
+func (u *upload) compared(l *LogCache, more bool, now time.Time) {
+	*l = LogCache{Journal: l.Journal, End: l.End, Seen: l.Seen}
+	l.Known, l.ThereJournal, l.ThereEnd, l.Compared = true, u.head.ID, u.head.End, now
+	if u.sum.Renewed > 0 {
+		l.Journal = u.head.ID
+	}
+	for _, st := range u.streams {
+		set := u.received(st.ID)
+		for _, r := range Missing(&st.Fates, set) {
+			l.Missing += int64(r[1] - r[0] + 1)
+		}
+		l.Decided += int64(set.Len())
+		l.Skipped += int64(set.Count(logdb.FateSkipped))
+		l.Reduced += int64(set.Count(logdb.FateReduced))
+		if !strings.Contains(st.ID.Policy, "+") {
+			l.Stream = st.ID.String()
+		}
+	}
+	l.Waiting, l.More = int64(u.waiting), more
+	if more {
+		l.Recheck = now
+		if u.unsure {
+			l.Recheck = now.Add(u.s.cfg.RecheckEvery)
+		}
+	}
+}
