@@ -110,6 +110,21 @@ func worse(typ int64, a, b float64) float64 {
 // lateEnd gives its end to an event that was given up. An end whose start was never seen
 // makes no event: its start is unknown and is not invented.
 func (d *events) lateEnd(ctx context.Context, w *work, at logdb.Millis, x logdb.Excursion) error {
+	for i := len(d.batch.Entries) - 1; i >= 0; i-- { // not in the journal yet
+		e := &d.batch.Entries[i]
+		if e.Excursion == nil || !same(e.Excursion, &x) {
+			continue
+		}
+		if !math.IsNaN(e.Excursion.DurationSeconds) {
+			d.orphans++
+			return nil
+		}
+		ended := *e.Excursion
+		ended.DurationSeconds = math.Max(0, float64(at-e.Time)/1000)
+		ended.Worst, ended.WorstPercent = worse(x.Type, ended.Worst, x.Worst), worse(x.Type, ended.WorstPercent, x.WorstPercent)
+		e.Excursion = &ended
+		return nil
+	}
 	var found *logdb.Entry
 	q := logdb.EventQuery{Meter: w.t.UID, Kind: w.kind, First: 0, Last: at, Channels: []logdb.ChannelKey{x.Channel}}
 	err := w.r.Store.ReadEvents(ctx, q, func(_ logdb.StreamID, e *logdb.Entry) error {
