@@ -26,9 +26,9 @@ func TestConformance(t *testing.T) {
 
 func TestAgainstModel(t *testing.T) {
 	t.Parallel()
-	n := 150
+	n := 30
 	if testing.Short() {
-		n = 20
+		n = 8
 	}
 	logdbtest.RunRandom(t, open, logdbtest.Seeds(1, n)...)
 }

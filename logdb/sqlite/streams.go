@@ -195,7 +195,10 @@ func (r *streamReader) markRequested() error {
 	}
 	own := j.byID(r.id)
 	for i := range changes {
-		if target, decided := fateOf(own, changes[i].Target); decided && target.Fate != logdb.FateStored {
+		// A replay may bring this stream before or after those that share its cut.
+		here, known := own.fates.At(changes[i].Target)
+		target, decided := fateOf(own, changes[i].Target)
+		if known && here.Fate != logdb.FateStored || decided && target.Fate != logdb.FateStored {
 			r.page.Requested = true
 		}
 	}
