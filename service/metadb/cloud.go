@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"metermanager/logdb"
 	"metermanager/logdb/sqldb"
 	"metermanager/service/cloud/account"
 	"metermanager/service/cloud/registry"
@@ -35,6 +36,16 @@ func OpenCloud(ctx context.Context, db *sqldb.DB) (*Cloud, error) {
 		return nil, fmt.Errorf("migrate the cloud side: %w", err)
 	}
 	return &Cloud{db}, nil
+}
+
+// write runs f in a transaction. A full disk is reported as logdb.ErrFull, the one word for it above
+// the databases.
+func (c *Cloud) write(ctx context.Context, f func(*sql.Tx) error) error {
+	err := c.db.Write(ctx, f)
+	if errors.Is(err, sqldb.ErrFull) {
+		return fmt.Errorf("%w: %w", logdb.ErrFull, err)
+	}
+	return err
 }
 
 // scopeArgs are the parameters of the scope conditions below, in order.

@@ -14,7 +14,7 @@ const insertCustomer = `INSERT INTO customer (id, name, key_hash, sealed_key, cr
 
 // Bootstrap creates the first customer with its user and keys.
 func (c *Cloud) Bootstrap(ctx context.Context, cu account.Customer, u account.User, keys []account.Key) error {
-	return c.db.Write(ctx, func(tx *sql.Tx) error {
+	return c.write(ctx, func(tx *sql.Tx) error {
 		var users int
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM user`).Scan(&users); err != nil {
 			return fmt.Errorf("count users: %w", err)
@@ -113,12 +113,12 @@ func (c *Cloud) CreateUser(ctx context.Context, s account.Scope, u account.User)
 	if !s.Contains(account.Resource{Customer: u.Customer}) {
 		return account.ErrNotFound
 	}
-	return c.db.Write(ctx, func(tx *sql.Tx) error { return insertUser(ctx, tx, u) })
+	return c.write(ctx, func(tx *sql.Tx) error { return insertUser(ctx, tx, u) })
 }
 
 // SetPassword stores another password hash.
 func (c *Cloud) SetPassword(ctx context.Context, s account.Scope, id account.UserID, hash []byte) error {
-	return c.db.Write(ctx, func(tx *sql.Tx) error {
+	return c.write(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE user SET password_hash = @hash WHERE id = @id AND `+inScope("customer", ""),
 			append(scopeArgs(s), sql.Named("hash", hash), sql.Named("id", string(id)))...)
 		return one(res, err, account.ErrNotFound)
@@ -127,7 +127,7 @@ func (c *Cloud) SetPassword(ctx context.Context, s account.Scope, id account.Use
 
 // SetDisabled keeps a user out, ending their sessions, or lets them in again.
 func (c *Cloud) SetDisabled(ctx context.Context, s account.Scope, id account.UserID, disabled bool) error {
-	return c.db.Write(ctx, func(tx *sql.Tx) error {
+	return c.write(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE user SET disabled = @disabled WHERE id = @id AND `+inScope("customer", ""),
 			append(scopeArgs(s), sql.Named("disabled", disabled), sql.Named("id", string(id)))...)
 		if err := one(res, err, account.ErrNotFound); err != nil || !disabled {

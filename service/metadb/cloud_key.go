@@ -24,7 +24,7 @@ func (c *Cloud) CreateKey(ctx context.Context, s account.Scope, k account.Key) e
 	if !s.Contains(account.Resource{Customer: k.Customer, Meter: k.Meter}) {
 		return account.ErrNotFound
 	}
-	return c.db.Write(ctx, func(tx *sql.Tx) error { return insertKey(ctx, tx, k) })
+	return c.write(ctx, func(tx *sql.Tx) error { return insertKey(ctx, tx, k) })
 }
 
 const selectKey = `SELECT id, coalesce(customer, ''), name, hash, permissions, meter, created_by, created_ms, last_used_ms, revoked_ms FROM api_key WHERE `
@@ -68,7 +68,7 @@ func (c *Cloud) Keys(ctx context.Context, s account.Scope) (out []account.Key, e
 
 // TouchKey notes that a key was used.
 func (c *Cloud) TouchKey(ctx context.Context, id account.KeyID, at logdb.Millis) error {
-	return c.db.Write(ctx, func(tx *sql.Tx) error {
+	return c.write(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE api_key SET last_used_ms = ? WHERE id = ?`, at, string(id))
 		return err
 	})
@@ -76,7 +76,7 @@ func (c *Cloud) TouchKey(ctx context.Context, id account.KeyID, at logdb.Millis)
 
 // RevokeKey ends a key of the scope.
 func (c *Cloud) RevokeKey(ctx context.Context, s account.Scope, id account.KeyID, at logdb.Millis) error {
-	return c.db.Write(ctx, func(tx *sql.Tx) error {
+	return c.write(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE api_key SET revoked_ms = @at WHERE id = @id AND revoked_ms = 0 AND `+inScope("customer", "meter"),
 			append(scopeArgs(s), sql.Named("at", at), sql.Named("id", string(id)))...)
 		return one(res, err, account.ErrNotFound)

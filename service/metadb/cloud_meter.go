@@ -14,7 +14,7 @@ var errNoCustomer = registry.ErrNotFound
 
 // CreateMeter stores a meter with its own key.
 func (c *Cloud) CreateMeter(ctx context.Context, m registry.Meter, key *account.Key) error {
-	return c.db.Write(ctx, func(tx *sql.Tx) error {
+	return c.write(ctx, func(tx *sql.Tx) error {
 		const q = `INSERT INTO meter (uid, customer, manufacturer, serial, enabled, claim_hash, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?)`
 		var claim []byte
 		if m.Claim != (account.Hash{}) {
@@ -72,7 +72,7 @@ func (c *Cloud) Meters(ctx context.Context, s account.Scope) (out []registry.Met
 
 // AssignMeter gives a meter that is nobody's, and its keys, to a customer.
 func (c *Cloud) AssignMeter(ctx context.Context, uid logdb.MeterUID, to account.CustomerID) error {
-	return c.db.Write(ctx, func(tx *sql.Tx) error {
+	return c.write(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE meter SET customer = ?, claim_hash = NULL WHERE uid = ? AND customer IS NULL`, string(to), string(uid))
 		if err := one(res, err, registry.ErrNotFound); err != nil {
 			return err
@@ -86,7 +86,7 @@ func (c *Cloud) AssignMeter(ctx context.Context, uid logdb.MeterUID, to account.
 
 // EnableMeter makes a meter readable, or not.
 func (c *Cloud) EnableMeter(ctx context.Context, s account.Scope, uid logdb.MeterUID, enabled bool) error {
-	return c.db.Write(ctx, func(tx *sql.Tx) error {
+	return c.write(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE meter SET enabled = @enabled WHERE uid = @uid AND `+inScope("customer", "uid"),
 			append(scopeArgs(s), sql.Named("enabled", enabled), sql.Named("uid", string(uid)))...)
 		return one(res, err, registry.ErrNotFound)
@@ -95,7 +95,7 @@ func (c *Cloud) EnableMeter(ctx context.Context, s account.Scope, uid logdb.Mete
 
 // RemoveMeter takes a meter off the list, or with at 0 puts it back.
 func (c *Cloud) RemoveMeter(ctx context.Context, s account.Scope, uid logdb.MeterUID, at logdb.Millis) error {
-	return c.db.Write(ctx, func(tx *sql.Tx) error {
+	return c.write(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE meter SET removed_ms = @at WHERE uid = @uid AND `+inScope("customer", "uid"),
 			append(scopeArgs(s), sql.Named("at", at), sql.Named("uid", string(uid)))...)
 		return one(res, err, registry.ErrNotFound)

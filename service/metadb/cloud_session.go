@@ -11,7 +11,7 @@ import (
 
 // CreateSession stores a login.
 func (c *Cloud) CreateSession(ctx context.Context, ses account.Session) error {
-	return c.db.Write(ctx, func(tx *sql.Tx) error {
+	return c.write(ctx, func(tx *sql.Tx) error {
 		const q = `INSERT INTO session (token, user, created_ms, expires_ms, last_used_ms) VALUES (?, ?, ?, ?, ?)`
 		if _, err := tx.ExecContext(ctx, q, ses.Token[:], ses.User, ses.Created, ses.Expires, ses.LastUsed); err != nil {
 			return fmt.Errorf("insert a session: %w", err)
@@ -30,7 +30,7 @@ func (c *Cloud) Session(ctx context.Context, token account.Hash) (account.Sessio
 
 // TouchSession notes that a session was used.
 func (c *Cloud) TouchSession(ctx context.Context, token account.Hash, at logdb.Millis) error {
-	return c.db.Write(ctx, func(tx *sql.Tx) error {
+	return c.write(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE session SET last_used_ms = ? WHERE token = ?`, at, token[:])
 		return err
 	})
@@ -38,7 +38,7 @@ func (c *Cloud) TouchSession(ctx context.Context, token account.Hash, at logdb.M
 
 // DeleteSession ends a login.
 func (c *Cloud) DeleteSession(ctx context.Context, token account.Hash) error {
-	return c.db.Write(ctx, func(tx *sql.Tx) error {
+	return c.write(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `DELETE FROM session WHERE token = ?`, token[:])
 		return one(res, err, account.ErrNotFound)
 	})
@@ -46,7 +46,7 @@ func (c *Cloud) DeleteSession(ctx context.Context, token account.Hash) error {
 
 // DropSessions removes sessions that have ended.
 func (c *Cloud) DropSessions(ctx context.Context, now, idleSince logdb.Millis) error {
-	return c.db.Write(ctx, func(tx *sql.Tx) error {
+	return c.write(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM session WHERE expires_ms <= ? OR last_used_ms < ?`, now, idleSince)
 		return err
 	})

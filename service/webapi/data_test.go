@@ -358,3 +358,28 @@ func TestPackedUploads(t *testing.T) {
 	s.refused(s.call(s.upload, "POST", s.meterPath("/logs/historical"), b.String()[:40], "Content-Encoding", "gzip"), 400, "invalid")
 	s.refused(s.call(s.upload, "POST", s.meterPath("/logs/historical"), "x", "Content-Encoding", "br"), 415, "unsupported_media")
 }
+
+func TestBadQueriesAreRefused(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.ok(s.upload, "POST", s.meterPath("/logs/historical"), rows(day0, 10))
+	for query, status := range map[string]int{
+		"from=x": 400, "to=2026-13-01": 400, "from=2&to=1": 400, "interval=5": 400, "interval=-1h": 400, "interval=1h&buckets=3": 400,
+		"buckets=0": 400, "buckets=1000000000": 400, "agg=median&interval=1h": 400, "agg=mean": 400, "zone=Mars&interval=1h": 400,
+		"raw=maybe": 400, "log=-1": 400, "stream=abc": 400, "limit=-1": 400, "channels=Volts": 400, "raw=true&cursor=x": 400,
+		"interval=1m&from=1&to=253402300799999": 400, "interval=1d&from=1&to=253402300799999": 400,
+		"buckets=100000&agg=mean,min,max,sum,last,first,count&channels=a.b,a.c,a.d,a.e,a.f,a.g": 200,
+	} {
+		r := s.call(s.reader, "GET", s.meterPath("/logs/historical?"+query), "")
+		if r.status != status {
+			t.Errorf("%s: status %d, want %d: %.200s", query, r.status, status, r.body)
+		}
+	}
+	for path, status := range map[string]int{
+		"/streams/none": 404, "/digests/pq?stream=": 400, "/limit-counts?from=x": 400, "/event-counts?to=-1": 400, "/logs/none": 404,
+	} {
+		if r := s.call(s.admin, "GET", s.meterPath(path), ""); r.status != status {
+			t.Errorf("%s: status %d, want %d: %.200s", path, r.status, status, r.body)
+		}
+	}
+}

@@ -45,9 +45,7 @@ func (a *API) history(w http.ResponseWriter, r *http.Request, c caller) error {
 		return err
 	}
 	if q.Raw {
-		return a.rawPages(w, r, uid, rawQuery{
-			kind: logdb.KindHistorical, from: q.From, to: q.To, stream: q.Stream, log: q.Log, limit: q.Limit, cursor: q.Cursor, dialect: dialect(q),
-		})
+		return a.rawPages(w, r, uid, rawHistory(q))
 	}
 	p, err := a.planHistory(r.Context(), uid, q)
 	if err != nil {
@@ -58,6 +56,12 @@ func (a *API) history(w http.ResponseWriter, r *http.Request, c caller) error {
 		return a.writeBuckets(w, r, p)
 	}
 	return a.writeSeries(w, r, p)
+}
+
+func rawHistory(q api.HistoryQuery) rawQuery {
+	return rawQuery{
+		kind: logdb.KindHistorical, from: q.From, to: q.To, stream: q.Stream, log: q.Log, limit: q.Limit, cursor: q.Cursor, dialect: dialect(q),
+	}
 }
 
 func dialect(q api.HistoryQuery) api.Dialect {

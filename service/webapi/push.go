@@ -14,15 +14,7 @@ import (
 
 // upload takes a page in: its meter stands in the path, or in the body of a push.
 func (a *API) upload(w http.ResponseWriter, r *http.Request, c caller) error {
-	kind, err := parseKind(r.PathValue("kind"))
-	if err != nil {
-		return err
-	}
-	body, err := readUpload(w, r, c)
-	if err != nil {
-		return err
-	}
-	up, err := api.ParsePage(kind, body, a.cfg.Scan)
+	body, up, err := a.readPage(w, r, c)
 	if err != nil {
 		return err
 	}
@@ -30,21 +22,35 @@ func (a *API) upload(w http.ResponseWriter, r *http.Request, c caller) error {
 	if err != nil {
 		return err
 	}
-	if err := setMeter(&up.Page, logdb.MeterUID(r.PathValue("meter_uid"))); err != nil {
-		return err
-	}
 	ack, err := a.Push.Push(r.Context(), p, up.Page)
 	if err != nil {
 		return err
 	}
-	out := api.UploadAnswer{
+	status := http.StatusOK // durable in the store
+	if !ack.Done {
+		status = http.StatusAccepted // durable in the bus
+	}
+	return writeJSON(w, status, api.UploadAnswer{
 		Stored: ack.Result.Stored, Repeats: ack.Result.Repeats, Revised: ack.Result.Revised, Skipped: ack.Result.Skipped,
 		Refused: ack.Result.Refused, Receipt: api.Receipt(body), Ignored: up.Ignored,
+	})
+}
+
+// readPage reads and parses the body of an upload.
+func (a *API) readPage(w http.ResponseWriter, r *http.Request, c caller) ([]byte, api.Upload, error) {
+	kind, err := parseKind(r.PathValue("kind"))
+	if err != nil {
+		return nil, api.Upload{}, err
 	}
-	if !ack.Done {
-		return writeJSON(w, http.StatusAccepted, out)
+	body, err := readUpload(w, r, c)
+	if err != nil {
+		return nil, api.Upload{}, err
 	}
-	return writeJSON(w, http.StatusOK, out)
+	up, err := api.ParsePage(kind, body, a.cfg.Scan)
+	if err != nil {
+		return nil, api.Upload{}, err
+	}
+	return body, up, setMeter(&up.Page, logdb.MeterUID(r.PathValue("meter_uid")))
 }
 
 // uploader returns whose key came with the page, in a header or in the body.

@@ -54,6 +54,14 @@ var (
 
 func newServer(t *testing.T) *server {
 	t.Helper()
+	s, db := emptyServer(t)
+	s.populate(db)
+	return s
+}
+
+// emptyServer is a node at its first start.
+func emptyServer(t *testing.T) (*server, *sqldb.DB) {
+	t.Helper()
 	s := &server{t: t, log: &bytes.Buffer{}, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return s.now }
 	db, err := sqldb.Open(t.Context(), filepath.Join(t.TempDir(), "meta.db"), sqldb.Config{})
@@ -84,8 +92,7 @@ func newServer(t *testing.T) *server {
 	h := httptest.NewServer(stack)
 	t.Cleanup(h.Close)
 	s.url = h.URL
-	s.populate(db)
-	return s
+	return s, db
 }
 
 func (s *server) populate(db *sqldb.DB) {

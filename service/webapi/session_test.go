@@ -239,3 +239,31 @@ func TestRealtimeShowsWhatWasPosted(t *testing.T) {
 		t.Errorf("status %v", status)
 	}
 }
+
+func TestFirstStart(t *testing.T) {
+	t.Parallel()
+	s, _ := emptyServer(t)
+	if got := s.ok("", "GET", "/readyz", ""); got["ok"] != true || !strings.Contains(got["problems"].([]any)[0].(string), "set up") {
+		t.Errorf("readyz before the set-up: %v", got)
+	}
+	token, err := s.accounts.SetupToken(t.Context())
+	must(t, err)
+	body := `{"token":"` + token + `","user":"me","password":"` + password + `"}`
+	s.refused(s.login(`{"user":"me","password":"`+password+`"}`), 401, "unauthenticated")
+	s.refused(s.call("", "POST", "/setup", strings.Replace(body, token, "guess", 1)), 403, "forbidden")
+	s.refused(s.call("", "POST", "/setup", body, "Sec-Fetch-Site", "cross-site"), 403, "forbidden")
+	if r := s.call("", "POST", "/setup", strings.Replace(body, password, "short", 1)); r.status != 400 && r.status != 422 {
+		t.Errorf("a short password: %d %s", r.status, r.body)
+	}
+	got := s.ok("", "POST", "/setup", body)
+	if got["user"] != "me" || !strings.HasPrefix(got["token"].(string), "mm_") {
+		t.Errorf("set-up: %v", got)
+	}
+	s.refused(s.call("", "POST", "/setup", body), 403, "forbidden")
+	if r := s.login(`{"user":"me","password":"` + password + `"}`); r.status != 200 {
+		t.Errorf("login after the set-up: %d %s", r.status, r.body)
+	}
+	if got := s.ok("", "GET", "/readyz", ""); got["problems"] != nil {
+		t.Errorf("readyz after the set-up: %v", got)
+	}
+}
