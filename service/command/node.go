@@ -1,12 +1,15 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -148,10 +151,11 @@ func (n *Node) addMeters(ctx context.Context, p account.Principal, out *api.Node
 	}
 	// A meter that was added and never read yet has no data, so the registry lacks it.
 	if p.System() {
-		for _, m := range read {
-			out.Meters = append(out.Meters, m)
-		}
+		out.Meters = slices.AppendSeq(out.Meters, maps.Values(read))
 	}
+	slices.SortFunc(out.Meters, func(a, b api.MeterStatus) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.UID, b.UID))
+	})
 	return nil
 }
 

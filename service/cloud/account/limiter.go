@@ -52,6 +52,18 @@ func (l *limiter) forget(name string) {
 	delete(l.seen, name)
 }
 
+// refund gives back one attempt, which was allowed at the time then and turned out well.
+func (l *limiter) refund(name string, then time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if one, ok := l.seen[name]; ok && one.TokensAt(then) < float64(l.rule.burst) {
+		left := min(one.TokensAt(then)+1, float64(l.rule.burst))
+		fresh := rate.NewLimiter(rate.Every(l.rule.step), l.rule.burst)
+		fresh.AllowN(then, l.rule.burst-int(left))
+		l.seen[name] = fresh
+	}
+}
+
 // evict drops the names that have all their attempts again; when that frees too little,
 // any, since a table that grows without end is the worse failure.
 func (l *limiter) evict(now time.Time) {

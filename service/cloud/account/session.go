@@ -57,7 +57,9 @@ func (s *Service) Login(ctx context.Context, l Login) (LoggedIn, error) {
 	if !ok || user.Disabled {
 		return LoggedIn{}, errWrongLogin
 	}
+	// Who may log in may do so often: a script does for every command.
 	s.byUser.forget(name)
+	s.byAddr.refund(l.Address, now)
 	if s.hasher.outdated(stored) {
 		if err := s.rehash(ctx, user, l.Password); err != nil {
 			return LoggedIn{}, err
