@@ -30,6 +30,7 @@ func (p *Pace) Allow(t logdb.Millis) bool {
 // Mark is the last row that passed with a channel.
 type Mark struct {
 	Position logdb.Position
+	Run      uint32
 	Time     logdb.Millis
 }
 
@@ -39,18 +40,19 @@ type Mark struct {
 type Marks map[logdb.ChannelKey]Mark
 
 // Allow says whether a receiver stores the row of position p and time t, and marks its
-// channels if so. The limit is one record a minute a channel: a row is over pace when each
+// channels if so. A row of another run always passes: a clock set back by seconds repeats the minute, and both rows are
+// true. The limit is one record a minute a channel: a row is over pace when each
 // of its channels is, so that pages that hold other channels of the same minute pass.
 //
 // Fates are decided in journal order, but pages come in any order. open says whether a position between
 // two others, both excluded, is still undecided; where one is, or where p lies before the mark, the row that
 // really went before is not known here, and the row passes. So a sender that keeps the pace never has a row
 // refused, however its pages are cut and ordered.
-func (m Marks) Allow(intervalMillis int64, p logdb.Position, t logdb.Millis, channels []logdb.ChannelKey, open func(after, before logdb.Position) bool) bool {
+func (m Marks) Allow(intervalMillis int64, p logdb.Position, run uint32, t logdb.Millis, channels []logdb.ChannelKey, open func(after, before logdb.Position) bool) bool {
 	over := len(channels) > 0
 	for _, c := range channels {
 		last, ok := m[c]
-		pace := Pace{IntervalMillis: intervalMillis, Last: last.Time, Any: ok && last.Position < p}
+		pace := Pace{IntervalMillis: intervalMillis, Last: last.Time, Any: ok && last.Position < p && last.Run == run}
 		if pace.Allow(t) || open(last.Position, p) {
 			over = false
 			break
@@ -61,7 +63,7 @@ func (m Marks) Allow(intervalMillis int64, p logdb.Position, t logdb.Millis, cha
 	}
 	for _, c := range channels {
 		if last, ok := m[c]; !ok || last.Position < p {
-			m[c] = Mark{p, t}
+			m[c] = Mark{p, run, t}
 		}
 	}
 	return true

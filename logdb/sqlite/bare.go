@@ -77,7 +77,7 @@ func (r *receiver) takeRow(e *logdb.Entry, seen *seenValues) error {
 	e.Row = &row
 	r.stream.end++
 	e.Position = r.stream.end
-	if reason := r.pace(e.Log, e.Position, e.Time, row.Channels); reason != "" {
+	if reason := r.pace(e.Log, e.Position, e.Run, e.Time, row.Channels); reason != "" {
 		r.skip(e.Position, e.Time, reason)
 		for _, key := range all {
 			seen.keep(key)

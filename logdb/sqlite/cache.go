@@ -230,7 +230,7 @@ func (t *txn) makeStream(j *journals, ref logdb.StreamID, own bool, source strin
 	return s, nil
 }
 
-const loadSeries = `SELECT s.id, s.log, s.channel, coalesce(c.key, ''), s.n, s.t_first, s.t_last, s.last_position, s.last_bits, s.mark_position, s.mark_time
+const loadSeries = `SELECT s.id, s.log, s.channel, coalesce(c.key, ''), s.n, s.t_first, s.t_last, s.last_position, s.last_bits, s.mark_position, s.mark_run, s.mark_time
 	FROM series s LEFT JOIN channel c ON c.id = s.channel WHERE s.stream = ?`
 
 func (t *txn) loadSeries(s *stream) error {
@@ -242,7 +242,7 @@ func (t *txn) loadSeries(s *stream) error {
 		r := &series{stream: s}
 		var bits int64
 		var mark limit.Mark
-		if err := rows.Scan(&r.id, &r.key.log, &r.key.channel, &r.channel, &r.n, &r.first, &r.last, &r.lastPosition, &bits, &mark.Position, &mark.Time); err != nil {
+		if err := rows.Scan(&r.id, &r.key.log, &r.key.channel, &r.channel, &r.n, &r.first, &r.last, &r.lastPosition, &bits, &mark.Position, &mark.Run, &mark.Time); err != nil {
 			return err
 		}
 		r.lastValue = math.Float64frombits(uint64(bits))
@@ -272,8 +272,8 @@ func (s *stream) marksOf(log logdb.LogNo) limit.Marks {
 const (
 	findChannel   = `SELECT id FROM channel WHERE key = ?`
 	insertChannel = `INSERT INTO channel (key) VALUES (?)`
-	insertSeries  = `INSERT INTO series (meter, stream, log, channel, n, t_first, t_last, last_position, last_bits, mark_position, mark_time)
-	VALUES (?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0)`
+	insertSeries  = `INSERT INTO series (meter, stream, log, channel, n, t_first, t_last, last_position, last_bits, mark_position, mark_run, mark_time)
+	VALUES (?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0)`
 )
 
 func (t *txn) channelID(key logdb.ChannelKey) (int64, error) {
@@ -379,7 +379,7 @@ func readClaim(data []byte, visit func(int64, logdb.Tally)) error {
 
 const (
 	saveStream = `UPDATE stream SET fates = ?, journal_end = ?, chain = ?, revised = ? WHERE id = ?`
-	saveSeries = `UPDATE series SET n = ?, t_first = ?, t_last = ?, last_position = ?, last_bits = ?, mark_position = ?, mark_time = ? WHERE id = ?`
+	saveSeries = `UPDATE series SET n = ?, t_first = ?, t_last = ?, last_position = ?, last_bits = ?, mark_position = ?, mark_run = ?, mark_time = ? WHERE id = ?`
 	saveClaim  = `INSERT INTO claim (stream, log, day, data) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET data = excluded.data`
 	dropClaim  = `DELETE FROM claim WHERE stream = ? AND log = ? AND day = ?`
 )
@@ -404,7 +404,7 @@ func (t *txn) flush() error {
 			return err
 		}
 		mark := r.stream.marks[r.key.log][r.channel]
-		if _, err := t.exec(saveSeries, r.n, r.first, r.last, r.lastPosition, int64(math.Float64bits(r.lastValue)), mark.Position, mark.Time, r.id); err != nil {
+		if _, err := t.exec(saveSeries, r.n, r.first, r.last, r.lastPosition, int64(math.Float64bits(r.lastValue)), mark.Position, mark.Run, mark.Time, r.id); err != nil {
 			return fmt.Errorf("save series %d: %w", r.id, err)
 		}
 	}

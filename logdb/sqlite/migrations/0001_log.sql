@@ -56,6 +56,7 @@ CREATE TABLE series (
 	last_position INTEGER NOT NULL,
 	last_bits INTEGER NOT NULL,           -- of the newest value, as 64 bits
 	mark_position INTEGER NOT NULL,       -- last row that passed the pace
+	mark_run INTEGER NOT NULL,
 	mark_time INTEGER NOT NULL,
 	UNIQUE (stream, log, channel)
 ) STRICT;
