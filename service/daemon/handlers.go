@@ -1,0 +1,13 @@
+package daemon
+
+import "metermanager/service/command"
+
+// handlers are the commands that this node carries out: those of its roles.
+func (n *node) handlers(status command.StatusSource) []command.Handlers {
+	out := []command.Handlers{command.NodeHandlers(status)}
+	if n.field == nil {
+		return out
+	}
+	return append(out, command.MeterHandlers(n.field, n.sync), command.CloudHandlers(n.sync),
+		command.VerifyHandlers(n.sync, n.logs, command.MeterChecker(n.field)))
+}

@@ -1,0 +1,111 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync/atomic"
+
+	"metermanager/cloudsync"
+	"metermanager/logdb/sqldb"
+	"metermanager/logdb/sqlite"
+	"metermanager/rpc/host"
+	"metermanager/service/cloud/account"
+	"metermanager/service/cloud/realtime"
+	"metermanager/service/cloud/registry"
+	"metermanager/service/config"
+	"metermanager/service/field/retrieve"
+	"metermanager/service/metadb"
+)
+
+// node is everything that a running Meter Manager consists of.
+type node struct {
+	config   config.Config
+	options  Options
+	log      *slog.Logger
+	stopping atomic.Bool
+	closers  []func() error // in the order of opening
+
+	meta     *sqldb.DB
+	logs     *sqlite.Store
+	master   []byte // seals secrets in the databases
+	accounts *account.Service
+	registry *registry.Registry
+	board    *realtime.Board
+	field    *retrieve.Manager  // nil without the role of a site
+	sync     *cloudsync.Service // nil without the role of a site
+	server   *host.Server
+}
+
+// open opens and wires a node. What was opened is closed again when something fails.
+func open(ctx context.Context, c config.Config, o Options, log *slog.Logger) (*node, error) {
+	n := &node{config: c, options: o, log: log}
+	for _, step := range []func(context.Context) error{n.openFolder, n.openCloudSide, n.openSite, n.openServer} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, n.close())
+		}
+	}
+	return n, nil
+}
+
+// close closes what was opened, the last first.
+func (n *node) close() error {
+	var errs []error
+	for i := len(n.closers) - 1; i >= 0; i-- {
+		errs = append(errs, n.closers[i]())
+	}
+	n.closers = nil
+	return errors.Join(errs...)
+}
+
+// part is the logger of one part.
+func (n *node) part(name string) *slog.Logger { return n.log.With("component", name) }
+
+// openFolder opens the data folder with its two databases.
+func (n *node) openFolder(ctx context.Context) error {
+	dir := n.config.Data
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	unlock, err := config.LockFolder(dir)
+	if err != nil {
+		return err
+	}
+	n.closers = append(n.closers, unlock)
+	if n.meta, err = sqldb.Open(ctx, config.MetaFile(dir), sqldb.Config{Logger: n.part("meta")}); err != nil {
+		return fmt.Errorf("open the database of meters and users: %w", err)
+	}
+	n.closers = append(n.closers, n.meta.Close)
+	if n.logs, err = sqlite.Open(ctx, config.LogsFile(dir), sqlite.Config{Logger: n.part("logs")}); err != nil {
+		return fmt.Errorf("open the log database: %w", err)
+	}
+	n.closers = append(n.closers, n.logs.Close)
+	return nil
+}
+
+// openCloudSide opens the side towards people: accounts, registered meters, present values.
+func (n *node) openCloudSide(ctx context.Context) error {
+	store, err := metadb.OpenCloud(ctx, n.meta)
+	if err != nil {
+		return fmt.Errorf("open the tables of accounts: %w", err)
+	}
+	hasUsers, err := store.HasUsers(ctx)
+	if err != nil {
+		return fmt.Errorf("look for users: %w", err)
+	}
+	if n.master, err = masterKey(config.MasterKeyFile(n.config.Data), !hasUsers); err != nil {
+		return err
+	}
+	sealer, err := account.NewSealer(n.master)
+	if err != nil {
+		return err
+	}
+	if n.accounts, err = account.New(store, sealer, account.Config{Logger: n.part("account")}); err != nil {
+		return fmt.Errorf("open the accounts: %w", err)
+	}
+	n.registry = registry.New(store, n.logs, n.accounts, registry.Config{Logger: n.part("registry")})
+	n.board = realtime.New(realtime.Config{})
+	return nil
+}

@@ -1,0 +1,99 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"runtime"
+
+	"metermanager/rpc/api"
+	"metermanager/rpc/fault"
+	"metermanager/rpc/host"
+	"metermanager/service/bus"
+	"metermanager/service/cloud/ingest"
+	"metermanager/service/command"
+	"metermanager/service/config"
+	"metermanager/service/webapi"
+)
+
+// openServer wires commands and web API and opens the listener.
+func (n *node) openServer(ctx context.Context) error {
+	stored := bus.NewNotices(func(_ context.Context, s ingest.Stored) {
+		if n.sync != nil { // a relay passes on what it received
+			n.sync.Notify(s.Meter)
+		}
+	})
+	status := command.NewNode(n.registry, n.logs, n.board, n.statusConfig())
+	table, err := command.New(command.Config{Logger: n.part("command")}, n.handlers(status)...)
+	if err != nil {
+		return fmt.Errorf("join the commands: %w", err)
+	}
+	handler, err := webapi.New(webapi.Parts{
+		Accounts: n.accounts, Meters: n.registry, Logs: n.logs, Board: n.board, Commands: table, Status: status,
+		Push: ingest.New(n.logs, n.registry, ingest.Config{Stored: stored, Logger: n.part("ingest")}),
+	}, webapi.Config{
+		Version: api.VersionAnswer{Program: "metermanager", Version: n.options.Version, Commit: n.options.Commit, Go: runtime.Version()},
+		Ready:   n.problems, Logger: n.part("webapi"),
+	})
+	if err != nil {
+		return fmt.Errorf("open the web API: %w", err)
+	}
+	var secure *tls.Config
+	if n.config.TLSCert != "" {
+		if secure, err = host.LoadTLS(n.config.TLSCert, n.config.TLSKey); err != nil {
+			return fmt.Errorf("%w: tls_cert, tls_key: %w", config.ErrInvalid, err)
+		}
+	}
+	n.server, err = host.New(ctx, n.config.Listen, byRole(handler, n.config), host.Config{TLS: secure, Logger: n.part("host")})
+	if err != nil {
+		return fmt.Errorf("open the web API: %w", err)
+	}
+	return nil
+}
+
+// byRole refuses the uploads of others where the node is no cloud.
+func byRole(handler http.Handler, c config.Config) http.Handler {
+	if c.HasRole(config.RoleCloud) {
+		return handler
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", handler)
+	for _, id := range []string{api.OpUpload, api.OpPush, api.OpRegister} {
+		if op, ok := api.Lookup(id); ok {
+			mux.HandleFunc(op.Pattern(), func(w http.ResponseWriter, r *http.Request) {
+				host.WriteError(w, r, fault.New(fault.Forbidden, "This node takes no uploads.").
+					WithHint("It does not have the role cloud (see roles in its configuration)."))
+			})
+		}
+	}
+	return mux
+}
+
+// statusConfig says what the state of the node is made of.
+func (n *node) statusConfig() command.NodeConfig {
+	c := command.NodeConfig{
+		Version: n.options.Version, Data: n.config.Data, FreeBytes: freeBytes, Warnings: n.warnings, Logger: n.part("status"),
+	}
+	if n.field != nil {
+		c.Field = command.FieldStatus(n.field)
+	}
+	if n.sync != nil {
+		c.Sync = func(ctx context.Context) (*api.SyncStatus, error) {
+			s, err := n.sync.Status(ctx)
+			return &s, err
+		}
+	}
+	return c
+}
+
+// stages lists the long-lived parts in the order in which they start.
+func (n *node) stages(notifier Notifier) []stage {
+	out := []stage{{"log database", n.logs.Run}}
+	if n.field != nil {
+		out = append(out, stage{"cloud sync", n.sync.Run}, stage{"meters", n.field.Run})
+	}
+	return append(out,
+		stage{"web API", n.server.Run},
+		stage{"watchdog", func(ctx context.Context) error { return notifier.Watch(ctx, n.alive) }})
+}

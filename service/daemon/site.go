@@ -1,0 +1,68 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"metermanager/assets"
+	"metermanager/cloudsync"
+	"metermanager/cloudsync/clouddb"
+	"metermanager/logdb"
+	"metermanager/rpc/client"
+	"metermanager/service/cloud/realtime"
+	"metermanager/service/config"
+	"metermanager/service/field/device"
+	"metermanager/service/field/retrieve"
+	"metermanager/service/metadb"
+)
+
+// openSite opens the side towards meters and the cloud sync; nothing without that role.
+func (n *node) openSite(ctx context.Context) error {
+	if !n.config.HasRole(config.RoleSite) {
+		return nil
+	}
+	store, err := clouddb.New(ctx, n.meta, clouddb.Config{MasterKey: n.master})
+	if err != nil {
+		return fmt.Errorf("open the tables of the cloud sync: %w", err)
+	}
+	n.sync = cloudsync.New(n.dial, n.logs, store, cloudsync.Config{Logger: n.part("cloudsync")})
+
+	profiles, err := device.LoadProfiles(assets.Profiles())
+	if err != nil {
+		return fmt.Errorf("read the meter profiles: %w", err)
+	}
+	state, err := metadb.OpenField(ctx, n.meta)
+	if err != nil {
+		return fmt.Errorf("open the tables of the meters: %w", err)
+	}
+	n.field, err = retrieve.New(ctx, n.logs, state, profiles, retrieve.Config{
+		OnNewData: n.sync.Notify, OnMeter: n.sync.Notify, OnLive: n.postLive, Logger: n.part("field"),
+	})
+	if err != nil {
+		return fmt.Errorf("open the meters: %w", err)
+	}
+	return nil
+}
+
+// dial makes the client of a cloud. A login is worth more than a key: it may configure.
+func (n *node) dial(d cloudsync.Destination) (cloudsync.Cloud, error) {
+	cfg := client.Config{Token: string(d.Token), User: d.User, Password: string(d.Password), Logger: n.part("client")}
+	if cfg.Token == "" && cfg.Password == "" {
+		cfg.APIKey = string(d.APIKey)
+	}
+	return client.New(d.URL(), cfg)
+}
+
+// postLive shows what a meter just measured on the board of present values.
+func (n *node) postLive(meter logdb.MeterUID, at time.Time, readings []device.Reading) {
+	values := make([]realtime.Value, 0, len(readings))
+	for _, r := range readings {
+		if r.Channel != "" && r.Quality == device.Good {
+			values = append(values, realtime.Value{Channel: r.Channel, Value: r.Value})
+		}
+	}
+	if err := n.board.Post(meter, logdb.MillisOf(at), values); err != nil {
+		n.part("realtime").Warn("refused a live reading", "meter", string(meter), "err", err)
+	}
+}

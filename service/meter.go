@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+
+	"metermanager/assets"
+	"metermanager/rpc/api"
+	"metermanager/rpc/fault"
+	"metermanager/service/field/device"
+	"metermanager/service/field/modbus"
+	"metermanager/service/field/retrieve"
+)
+
+// meterCmd manages the meters of a running service.
+type meterCmd struct {
+	Add      meterAddCmd      `cmd:"" help:"Add a meter; it is talked to first."`
+	List     meterListCmd     `cmd:"" help:"List meters with their state."`
+	Show     meterShowCmd     `cmd:"" help:"Show one meter: settings, logs, schedule, state."`
+	Remove   meterRemoveCmd   `cmd:"" help:"Take a meter off the list; its data stay."`
+	Test     meterTestCmd     `cmd:"" help:"Talk to a meter and tell what answers; needs no service with --address."`
+	Read     meterReadCmd     `cmd:"" help:"Read present values from a meter."`
+	Retrieve meterRetrieveCmd `cmd:"" help:"Retrieve new log records now."`
+}
+
+// output is the one option that every command has which prints data.
+type output struct {
+	JSON bool `name:"json" help:"Print the result as JSON."`
+}
+
+// callMeter calls a command of the service and prints its result.
+func (p *program) callMeter(ctx context.Context, r *remote, name string, args map[string]any, asJSON bool) error {
+	command, ok := api.LookupCommand(name)
+	if !ok {
+		return fault.Newf(fault.NotFound, "There is no command %q.", name)
+	}
+	for key, v := range args {
+		if v == "" || v == 0 {
+			delete(args, key)
+		}
+	}
+	c, done, err := r.connect(ctx, p, command.Permission)
+	if err != nil {
+		return err
+	}
+	defer done()
+	var result json.RawMessage
+	if err := c.Call(ctx, name, args, &result); err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(p.stdout, result)
+	}
+	return p.show(name, result)
+}
+
+type meterAddCmd struct {
+	remote
+	output
+	Name    string `arg:"" help:"Name shown to people."`
+	Address string `arg:"" help:"tcp://HOST:PORT."`
+	Unit    int    `default:"1" help:"Modbus unit (default: ${default})."`
+	Profile string `placeholder:"NAME" help:"Profile of the meter, such as eig-shark-200 or sunspec-3p (default: found out)."`
+	Zone    string `placeholder:"ZONE" help:"IANA time zone of the meter's clock (default: UTC)."`
+}
+
+// Help shows an example.
+func (meterAddCmd) Help() string {
+	return "Example: metermanager meter add main-incomer tcp://192.0.2.7:502 --profile eig-shark-200 --zone Europe/Berlin"
+}
+
+// Run adds the meter.
+func (c *meterAddCmd) Run(ctx context.Context, p *program) error {
+	return p.callMeter(ctx, &c.remote, api.CmdMeterAdd, map[string]any{
+		"name": c.Name, "address": c.Address, "unit": c.Unit, "profile": c.Profile, "zone": c.Zone,
+	}, c.JSON)
+}
+
+type meterListCmd struct {
+	remote
+	output
+}
+
+// Help shows an example.
+func (meterListCmd) Help() string { return "Example: metermanager meter list --json" }
+
+// Run lists the meters.
+func (c *meterListCmd) Run(ctx context.Context, p *program) error {
+	return p.callMeter(ctx, &c.remote, api.CmdMeterList, nil, c.JSON)
+}
+
+// oneMeter is a command about one meter.
+type oneMeter struct {
+	remote
+	output
+	Meter string `arg:"" help:"Name, serial or UID."`
+}
+
+type meterShowCmd struct{ oneMeter }
+
+// Help shows an example.
+func (meterShowCmd) Help() string { return "Example: metermanager meter show main-incomer" }
+
+// Run shows the meter.
+func (c *meterShowCmd) Run(ctx context.Context, p *program) error {
+	return p.callMeter(ctx, &c.remote, api.CmdMeterShow, map[string]any{"meter": c.Meter}, c.JSON)
+}
+
+type meterRemoveCmd struct{ oneMeter }
+
+// Help shows an example.
+func (meterRemoveCmd) Help() string { return "Example: metermanager meter remove main-incomer" }
+
+// Run removes the meter.
+func (c *meterRemoveCmd) Run(ctx context.Context, p *program) error {
+	return p.callMeter(ctx, &c.remote, api.CmdMeterRemove, map[string]any{"meter": c.Meter}, c.JSON)
+}
+
+type meterReadCmd struct{ oneMeter }
+
+// Help shows an example.
+func (meterReadCmd) Help() string { return "Example: metermanager meter read main-incomer" }
+
+// Run reads the meter.
+func (c *meterReadCmd) Run(ctx context.Context, p *program) error {
+	return p.callMeter(ctx, &c.remote, api.CmdMeterRead, map[string]any{"meter": c.Meter}, c.JSON)
+}
+
+type meterRetrieveCmd struct {
+	remote
+	output
+	Meter string `arg:"" optional:"" help:"Name, serial or UID; all meters without it."`
+	Kind  string `placeholder:"LOG" help:"Only this log: historical, waveform, system, limits or pq."`
+}
+
+// Help shows an example.
+func (meterRetrieveCmd) Help() string { return "Example: metermanager meter retrieve main-incomer" }
+
+// Run retrieves the logs.
+func (c *meterRetrieveCmd) Run(ctx context.Context, p *program) error {
+	return p.callMeter(ctx, &c.remote, api.CmdMeterRetrieve, map[string]any{"meter": c.Meter, "kind": c.Kind}, c.JSON)
+}
+
+type meterTestCmd struct {
+	remote
+	output
+	Meter   string        `arg:"" optional:"" help:"Name, serial or UID of a meter of the service."`
+	Address string        `placeholder:"ADDR" help:"tcp://HOST:PORT: talk to a meter directly, without a service."`
+	Unit    int           `default:"1" help:"With --address: Modbus unit (default: ${default})."`
+	Profile string        `placeholder:"NAME" help:"With --address: profile of the meter (default: found out)."`
+	Timeout time.Duration `default:"10s" help:"With --address: how long it may take in all (default: ${default})."`
+}
+
+// Help shows an example.
+func (meterTestCmd) Help() string {
+	return "Example: metermanager meter test --address tcp://192.0.2.7:502 --profile eig-shark-200\n\nExit code 3 when nothing answers."
+}
+
+// Run tests the meter.
+func (c *meterTestCmd) Run(ctx context.Context, p *program) error {
+	switch {
+	case c.Address == "" && c.Meter == "":
+		return usageError{"name a meter of the service, or give --address tcp://HOST:PORT"}
+	case c.Address == "":
+		return p.callMeter(ctx, &c.remote, api.CmdMeterTest, map[string]any{"meter": c.Meter}, c.JSON)
+	case c.Meter != "":
+		return usageError{"give either a meter of the service or --address"}
+	case c.Unit < 1 || c.Unit > 247:
+		return usageError{fmt.Sprintf("--unit %d: want 1 to 247", c.Unit)}
+	}
+	profiles, err := device.LoadProfiles(assets.Profiles())
+	if err != nil {
+		return fmt.Errorf("read the meter profiles: %w", err)
+	}
+	if c.Profile != "" {
+		if _, ok := profiles.Get(c.Profile); !ok {
+			return fault.Newf(fault.NotFound, "There is no profile %q.", c.Profile).WithHint(fmt.Sprintf("There are: %v", profiles.IDs()))
+		}
+	}
+	if _, err := modbus.ParseAddress(c.Address); err != nil {
+		return usageError{fmt.Sprintf("--address %q: %v", c.Address, err)}
+	}
+	within, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	found, err := retrieve.Test(within, profiles, c.Address, byte(c.Unit), c.Profile, modbus.Config{})
+	if err != nil && ctx.Err() == nil {
+		return fault.Wrap(fault.Unavailable, "No meter answered as expected.", err).WithHint("Check address, unit and profile.")
+	}
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(p.stdout, testDocument(found))
+	}
+	return p.showTested(testDocument(found))
+}
+
+// testReading is one present value of a tested meter.
+type testReading struct {
+	device.Reading
+	Value api.Value `json:"value"`
+}
+
+// testAnswer is what a test found.
+type testAnswer struct {
+	Profile  string          `json:"profile"`
+	Make     string          `json:"make"`
+	Type     string          `json:"type"`
+	Name     string          `json:"name,omitempty"`
+	Serial   string          `json:"serial"`
+	Firmware string          `json:"firmware,omitempty"`
+	TookMS   int64           `json:"took_ms"`
+	Modbus   modbus.Counters `json:"modbus"`
+	Readings []testReading   `json:"readings"`
+}
+
+func testDocument(r retrieve.TestResult) testAnswer {
+	out := testAnswer{
+		Profile: r.Profile, Make: r.Identity.Make, Type: r.Identity.Model, Name: r.Identity.Name, Serial: r.Identity.Serial,
+		Firmware: r.Identity.Firmware, TookMS: r.Took.Milliseconds(), Modbus: r.Counters,
+	}
+	for _, x := range r.Readings {
+		v := x.Value
+		if x.Text != "" {
+			v = math.NaN()
+		}
+		out.Readings = append(out.Readings, testReading{x, api.Value(v)})
+	}
+	return out
+}

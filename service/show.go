@@ -1,0 +1,291 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/rpc/api"
+)
+
+// show prints the result of a command for people: in a form of its own where there is one,
+// as names and values otherwise.
+func (p *program) show(command string, result json.RawMessage) error {
+	switch command {
+	case api.CmdNodeStatus:
+		return decodeAnd(result, p.showStatus)
+	case api.CmdCloudSyncStatus:
+		return decodeAnd(result, p.showSync)
+	case api.CmdCloudSyncHistory:
+		return decodeAnd(result, p.showHistory)
+	case api.CmdVerify:
+		return decodeAnd(result, p.showVerify)
+	case api.CmdMeterList:
+		return decodeAnd(result, p.showMeters)
+	case api.CmdMeterAdd, api.CmdMeterSet:
+		return decodeAnd(result, p.showMeter)
+	case api.CmdMeterShow:
+		return decodeAnd(result, p.showMeterDetail)
+	case api.CmdMeterTest:
+		return decodeAnd(result, p.showTested)
+	case api.CmdMeterRead:
+		return decodeAnd(result, p.showReadings)
+	case api.CmdMeterRetrieve:
+		return decodeAnd(result, p.showRetrievals)
+	}
+	return p.showAny(result)
+}
+
+func decodeAnd[T any](result json.RawMessage, show func(T) error) error {
+	var v T
+	if err := json.Unmarshal(result, &v); err != nil {
+		return fmt.Errorf("read the service's answer: %w", err)
+	}
+	return show(v)
+}
+
+// showStatus prints the state of a node.
+func (p *program) showStatus(s api.NodeStatus) error {
+	now := s.Now.Time()
+	fmt.Fprintf(p.stdout, "Meter Manager %s, started %s", s.Version, age(s.Started, now))
+	if s.Disk.UsedBytes > 0 {
+		fmt.Fprintf(p.stdout, ", %s of data", bytesText(s.Disk.UsedBytes))
+	}
+	if s.Disk.FreeBytes > 0 {
+		fmt.Fprintf(p.stdout, ", %s free", bytesText(s.Disk.FreeBytes))
+	}
+	if s.Data != "" {
+		fmt.Fprintf(p.stdout, "\nData folder: %s", s.Data)
+	}
+	fmt.Fprint(p.stdout, "\n\n")
+	if len(s.Meters) == 0 {
+		fmt.Fprintln(p.stdout, "No meters yet. Add one: metermanager meter add NAME tcp://HOST:PORT")
+	} else if err := p.meterTable(s.Meters, now); err != nil {
+		return err
+	}
+	for _, w := range s.Warnings {
+		fmt.Fprintln(p.stdout, "! "+w)
+	}
+	if s.Sync == nil {
+		return nil
+	}
+	fmt.Fprintln(p.stdout)
+	return p.showSync(*s.Sync)
+}
+
+func (p *program) meterTable(meters []api.MeterStatus, now time.Time) error {
+	t := newTable("Meter", "Address", "State", "Last answer", "Next", ">Records", ">To upload", "Note")
+	for _, m := range meters {
+		var records int64
+		for _, l := range m.Logs {
+			records += l.Records
+		}
+		note := m.LastError
+		if note == "" && len(m.Unverified) > 0 {
+			note = count(int64(len(m.Unverified)), "unverified layout")
+		}
+		waiting := ""
+		if m.Cloud != nil && m.Cloud.UploadEnabled {
+			waiting = grouped(m.Cloud.Pending)
+		}
+		next := ""
+		if m.Next > 0 {
+			next = age(m.Next, now)
+		}
+		t.add(m.Name, m.Address, m.State, age(m.LastOK, now), next, grouped(records), waiting, note)
+	}
+	return t.write(p.stdout)
+}
+
+// showSync prints the state of the cloud sync.
+func (p *program) showSync(s api.SyncStatus) error {
+	if !s.Enabled {
+		fmt.Fprintln(p.stdout, "Cloud sync: off. Switch it on: metermanager cloud.enable USER PASS")
+		return nil
+	}
+	fmt.Fprintf(p.stdout, "Cloud sync: %s, %s", s.Host, s.State)
+	if s.User != "" {
+		fmt.Fprintf(p.stdout, ", user %s", s.User)
+	}
+	fmt.Fprintf(p.stdout, "\n  records to upload  %s\n", grouped(s.Pending))
+	if s.Current != nil {
+		fmt.Fprintf(p.stdout, "  now                %s\n", actionText(*s.Current))
+	}
+	fmt.Fprintf(p.stdout, "  queue              %d\n", len(s.Queue))
+	for i, a := range s.Queue {
+		if i == 10 {
+			fmt.Fprintf(p.stdout, "                     ... and %d more\n", len(s.Queue)-i)
+			break
+		}
+		fmt.Fprintf(p.stdout, "                     %s\n", actionText(a))
+	}
+	fmt.Fprintf(p.stdout, "  actions            %d succeeded, %d failed, %d skipped\n", s.Succeeded, s.Failed, s.Skipped)
+	if s.LastContact > 0 {
+		fmt.Fprintf(p.stdout, "  last contact       %s\n", clock(s.LastContact.Floor(1000), time.Local))
+	}
+	if s.LastError != "" {
+		fmt.Fprintf(p.stdout, "  last error         %s\n", s.LastError)
+	}
+	if len(s.Meters) == 0 {
+		return nil
+	}
+	fmt.Fprintln(p.stdout)
+	t := newTable("Meter", "Cloud UID", "State", ">To upload", "Last upload", "Note")
+	for _, m := range s.Meters {
+		t.add(m.Name, string(m.CloudUID), strings.ReplaceAll(m.State, "_", " "), grouped(m.Pending), clock(m.LastUpload.Floor(1000), time.Local), m.LastError)
+	}
+	return t.write(p.stdout)
+}
+
+func actionText(a api.SyncAction) string {
+	name := strings.ReplaceAll(a.Action, "_", " ")
+	if who := firstOf(a.Name, string(a.Meter)); who != "" {
+		name += " " + who
+	}
+	return name
+}
+
+// showHistory prints the last actions of the cloud sync, newest first.
+func (p *program) showHistory(h api.SyncHistory) error {
+	t := newTable("Started", "Action", "Meter", "Result", ">Took", "Detail")
+	for _, a := range h.Actions {
+		t.add(clock(a.Started.Floor(1000), time.Local), strings.ReplaceAll(a.Action, "_", " "), firstOf(a.Name, string(a.Meter)), a.Result,
+			shortDuration(time.Duration(a.DurationMS)*time.Millisecond), firstOf(a.Error, a.Detail))
+	}
+	return t.write(p.stdout)
+}
+
+// showVerify prints what a comparison found.
+func (p *program) showVerify(r api.VerifyReport) error {
+	for _, line := range []struct {
+		name, text string
+		n          int64
+	}{
+		{"compared", "", r.Compared},
+		{"pending", "not yet decided by the cloud", r.Pending},
+		{"different", "", r.Different},
+		{"skipped", "kept out by limits, or reduced, on purpose", r.Skipped},
+		{"not comparable", "", r.NotComparable},
+	} {
+		text := line.text
+		if text != "" && line.n > 0 {
+			text = "  (" + text + ")"
+		} else {
+			text = ""
+		}
+		fmt.Fprintf(p.stdout, "%-15s %10s%s\n", line.name, grouped(line.n), text)
+	}
+	if len(r.Days) > 0 {
+		fmt.Fprintln(p.stdout)
+		t := newTable("Day (UTC)", "Meter", "Between", "Log", "Channel", "State", ">Records", ">Here", ">There", "Reason")
+		for _, d := range r.Days {
+			t.add(d.Day.Time().Format("2006-01-02"), firstOf(d.Name, string(d.Meter)), d.Between, fmt.Sprintf("%s %d", d.Kind, d.Log),
+				string(d.Channel), strings.ReplaceAll(d.State, "_", " "), grouped(d.Records), grouped(d.Here), grouped(d.There), d.Reason)
+		}
+		if err := t.write(p.stdout); err != nil {
+			return err
+		}
+	}
+	verdict := "Clean: nothing differs and nothing is pending."
+	switch {
+	case r.Different > 0:
+		verdict = "Records differ."
+	case r.Pending > 0:
+		verdict = "Nothing differs, but records wait for the cloud. Try again when they are uploaded."
+	}
+	_, err := fmt.Fprintln(p.stdout, "\n"+verdict)
+	return err
+}
+
+// showAny prints any document: lists of objects as tables, the rest as names and values.
+func (p *program) showAny(result json.RawMessage) error {
+	d := json.NewDecoder(bytes.NewReader(result))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return fmt.Errorf("read the service's answer: %w", err)
+	}
+	if v == nil {
+		_, err := fmt.Fprintln(p.stdout, "Done.")
+		return err
+	}
+	return p.tree("", v)
+}
+
+func (p *program) tree(indent string, v any) error {
+	switch v := v.(type) {
+	case map[string]any:
+		names := make([]string, 0, len(v))
+		width := 0
+		for name := range v {
+			names = append(names, name)
+			width = max(width, len(name))
+		}
+		sort.Strings(names)
+		for _, name := range names {
+			if isLeaf(v[name]) {
+				fmt.Fprintf(p.stdout, "%s%-*s  %s\n", indent, width, name, leafText(name, v[name]))
+				continue
+			}
+			fmt.Fprintf(p.stdout, "%s%s\n", indent, name)
+			if err := p.tree(indent+"  ", v[name]); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for i, item := range v {
+			if isLeaf(item) {
+				fmt.Fprintf(p.stdout, "%s%s\n", indent, leafText("", item))
+				continue
+			}
+			if i > 0 {
+				fmt.Fprintln(p.stdout)
+			}
+			if err := p.tree(indent, item); err != nil {
+				return err
+			}
+		}
+	default:
+		fmt.Fprintf(p.stdout, "%s%s\n", indent, leafText("", v))
+	}
+	return nil
+}
+
+func isLeaf(v any) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		return len(v) == 0
+	case []any:
+		return len(v) == 0
+	}
+	return true
+}
+
+// leafText prints a value; a name that ends in _ms is a time.
+func leafText(name string, v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case json.Number:
+		if ms, err := v.Int64(); err == nil && strings.HasSuffix(name, "_ms") && ms > 1e11 {
+			return clock(logdb.Millis(ms), time.Local)
+		}
+		return v.String()
+	case map[string]any, []any:
+		return "none"
+	}
+	return fmt.Sprint(v)
+}
+
+func firstOf(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}
