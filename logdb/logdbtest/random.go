@@ -116,10 +116,10 @@ func looks(seed uint64) look {
 	edges := []logdb.Millis{0}
 	t := day0 - logdb.DayMillis
 	for range 5 + g.IntN(6) {
-		t += logdb.Millis(1+g.IntN(30)) * pickOne[logdb.Millis](g, 1000, 60_000, 900_000, 3_600_000, 3_600_000)
+		t += logdb.Millis(1+g.IntN(30)) * pickOne[logdb.Millis](g, 1000, 60_000, 900_000, 3_600_000, 3_600_000, logdb.DayMillis)
 		edges = append(edges, t)
 	}
-	return look{edges: append(edges, day0+60*logdb.DayMillis), page: pickOne(g, 1, 2, 5, 17, 1000)}
+	return look{edges: append(edges, t+logdb.DayMillis, day0+2000*logdb.DayMillis), page: pickOne(g, 1, 2, 5, 17, 1000)}
 }
 
 // changes reports whether the bounds of the meter's series may be wider than the live values.

@@ -52,12 +52,18 @@ func limitRules() []rule {
 		}},
 		{"historical rows keep one a minute a channel", func(f *fixture) {
 			f.limits = logdb.DefaultLimits()
-			back := row(4, day0+20*second, volts, 4)
-			back.Run = 1
+			inRun := func(run uint32, e logdb.Entry) logdb.Entry {
+				e.Run = run
+				return e
+			}
+			back := inRun(1, row(4, day0+20*second, volts, 4))
 			r := f.send(logdb.KindHistorical, a1, row(1, day0+30*second, volts, 1), row(2, day0+59*second, volts, 2), row(3, day0+59*second, wh, 3), back)
 			f.want("receipt", counts(r), "[3 0 0 1]")
-			f.want("over the page", counts(f.send(logdb.KindHistorical, a1, row(5, day0+59*second, volts, 5), row(6, day0+minute, volts, 6))), "[1 0 0 1]")
-			f.want("fates", f.fates(logdb.KindHistorical, a1, 6), "sxssxs")
+			r = f.send(logdb.KindHistorical, a1, inRun(1, row(5, day0+59*second, volts, 5)), inRun(1, row(6, day0+minute, volts, 6)))
+			f.want("over the page", counts(r), "[1 0 0 1]")
+			r = f.send(logdb.KindHistorical, a1, inRun(2, row(7, day0+minute, volts, 7)), inRun(2, row(8, day0+minute, volts, 8)))
+			f.want("the clock was set back by seconds", counts(r), "[1 0 0 1]")
+			f.want("fates", f.fates(logdb.KindHistorical, a1, 8), "sxssxssx")
 			r5, _ := f.stream(logdb.KindHistorical, a1).Fates.At(5)
 			f.want("reason", r5.Reason, "minute")
 		}},

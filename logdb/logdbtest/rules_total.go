@@ -1,7 +1,10 @@
 package logdbtest
 
 import (
+	"cmp"
 	"math"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"metermanager/logdb"
@@ -68,6 +71,7 @@ func totalRules() []rule {
 			b := f.buckets(wh, day0, day0+day, day0+2*day, day0+3*day)
 			f.want("sums", []any{b[0].Sum, b[1].Sum, b[2].Sum}, "[6 15 34]")
 		}},
+		{"long series stay exact, whatever order their pages come in", longSeries},
 		{"a bucket of no values is empty, not zero", func(f *fixture) {
 			f.send(logdb.KindHistorical, a1, row(1, day0, volts, 1))
 			b := f.buckets(volts, day0+hour, day0+2*hour, day0+3*hour)
@@ -177,4 +181,70 @@ func verifyRules() []rule {
 			f.want("tallies", []int{len(f.tallies(logdb.KindSystem, a1)), len(f.tallies(logdb.KindPQ, a1))}, "[0 0]")
 		}},
 	}
+}
+
+// longSeries sends two months of rows in shuffled pages, changes some of them, and compares values and buckets
+// of many edges with what a loop over all of them says.
+func longSeries(f *fixture) {
+	const n, perPage = 6000, 500
+	rng := rand.New(rand.NewPCG(11, 11))
+	all := make([]value, n)
+	var pages [][]any
+	for i := range all {
+		p := logdb.Position(i + 1)
+		all[i] = value{day0 + logdb.Millis(i)*15*minute, p, float64(rng.IntN(2_000_000)) / 1000}
+		if i%perPage == 0 {
+			pages = append(pages, nil)
+		}
+		pages[i/perPage] = append(pages[i/perPage], row(p, all[i].time, wh, all[i].v))
+	}
+	p := logdb.Position(n)
+	change := []any{}
+	for range 40 {
+		i := rng.IntN(n)
+		p++
+		if all[i].v < 0 { // changed before
+			change = append(change, logdb.Entry{Position: p, Op: logdb.OpClose, Time: day0})
+			continue
+		}
+		all[i].time, all[i].v = all[i].time+logdb.Millis(rng.IntN(3))*day, -1-float64(i)/8
+		change = append(change, revise(row(0, all[i].time, wh, all[i].v), p, all[i].position))
+	}
+	pages = append(pages, change)
+	rng.Shuffle(len(pages), func(i, j int) { pages[i], pages[j] = pages[j], pages[i] })
+	for _, page := range pages {
+		f.accept(withEnd(f.page(logdb.KindHistorical, a1, page...), p))
+	}
+	slices.SortFunc(all, func(a, b value) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.position, b.position)) })
+	got := f.values(wh)
+	for i := range all {
+		if len(got) != n || got[i] != all[i].v {
+			f.Fatalf("%d values; value %d is not %v", len(got), i, all[i])
+		}
+	}
+	edges := []logdb.Millis{day0 - day}
+	for edges[len(edges)-1] < day0+70*day {
+		edges = append(edges, edges[len(edges)-1]+pickOne(&generator{rng}, hour, 7*hour, day, 9*day, 7*minute, 29*day, 15*minute))
+	}
+	b := f.buckets(wh, edges...)
+	for i := range b {
+		want := bucket(all, edges[i], edges[i+1], true)
+		if d := bucketsDiffer(seriesKey{}, []logdb.Bucket{want}, b[i:i+1]); d != nil {
+			f.Fatalf("from %s to %s: %v", edges[i], edges[i+1], d)
+		}
+	}
+	total := 0
+	for first := logdb.Position(1); ; {
+		page, err := f.ReadStream(f.ctx, f.meter, logdb.KindHistorical, a1, first, 700)
+		f.must(err)
+		found := positions(&page)
+		if len(found) == 0 {
+			break
+		}
+		total += len(found)
+		for at := range found {
+			first = max(first, at+1)
+		}
+	}
+	f.want("positions read", total, p)
 }
