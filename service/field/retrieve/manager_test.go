@@ -164,6 +164,9 @@ func TestManagerRunsAShark(t *testing.T) {
 	if err != nil || settings.Serial != x.Serial || settings.PTPrimary == 0 || settings.Energy.Digits != 8 || settings.Zone != "America/New_York" {
 		t.Errorf("settings %+v, %v", settings, err)
 	}
+	if got := settings.LogIntervalsMillis; len(got) < 2 || got[0] != 60_000 {
+		t.Errorf("log intervals %v ms, want 60000 for the first", got)
+	}
 	if raws, err := store.LastRaw(ctx, x.UID, logdb.KindHistorical, 0, 1000); err != nil || len(raws) < 300 {
 		t.Errorf("%d historical records, %v", len(raws), err)
 	}
@@ -238,6 +241,9 @@ func TestManagerKeepsTheLogOfSunSpec(t *testing.T) {
 	}
 	for range 3 {
 		<-ev.data
+	}
+	if settings, err := store.Settings(t.Context(), x.UID); err != nil || !slices.Equal(settings.LogIntervalsMillis, []int64{1000}) {
+		t.Errorf("settings %+v, %v, want an interval of 1 s", settings, err)
 	}
 	series, err := store.Series(t.Context(), x.UID)
 	if err != nil {

@@ -4,8 +4,12 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"slices"
+	"time"
 
+	"metermanager/logdb"
 	"metermanager/service/field/device"
 )
 
@@ -65,4 +69,37 @@ func (w *work) readSettings(ctx context.Context, s *session) (snapshot, error) {
 		err = fmt.Errorf("%w: record %q", device.ErrProfile, w.log.Record)
 	}
 	return snap, err
+}
+
+// noteInterval keeps the interval of a historical log in the meter's settings: what is known to be
+// a minute or slower is uploaded row by row, at once.
+func (r *Reader) noteInterval(ctx context.Context, uid logdb.MeterUID, log logdb.LogNo, every time.Duration) error {
+	s, err := r.Store.Settings(ctx, uid)
+	if errors.Is(err, logdb.ErrUnknownMeter) {
+		return nil // a log read before the meter is on the list; the next retrieval notes it
+	}
+	if err != nil {
+		return fmt.Errorf("read the meter's settings: %w", err)
+	}
+	if !setInterval(&s, log, every) {
+		return nil
+	}
+	if err := r.Store.PutSettings(ctx, uid, s); err != nil {
+		return fmt.Errorf("store the interval of log %d: %w", log, err)
+	}
+	return nil
+}
+
+// setInterval reports whether it changed s.
+func setInterval(s *logdb.Settings, log logdb.LogNo, every time.Duration) bool {
+	have := slices.Clone(s.LogIntervalsMillis) // s may share its array with what is stored
+	for len(have) <= int(log) {
+		have = append(have, 0)
+	}
+	if have[log] == every.Milliseconds() {
+		return false
+	}
+	have[log] = every.Milliseconds()
+	s.LogIntervalsMillis = have
+	return true
 }

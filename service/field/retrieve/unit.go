@@ -312,6 +312,9 @@ func (u *unit) identified(ctx context.Context, id poll.Identity) error {
 		return fmt.Errorf("read the meter's settings: %w", err)
 	}
 	s := mergeSettings(old, u.meter, u.profile, id)
+	if len(u.profile.Logs) == 0 { // the manager keeps the log
+		setInterval(&s, 0, seconds(u.meter.LogSeconds, u.m.cfg.Log))
+	}
 	if err == nil && reflect.DeepEqual(s, old) {
 		return nil
 	}
