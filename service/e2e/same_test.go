@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"cmp"
 	"context"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -222,8 +223,12 @@ func sameRecord(t *testing.T, who string, log logdb.LogNo, r sim.Record, row log
 	return true
 }
 
-// sameReading compares an answered value with what the meter holds: whole numbers exactly,
-// readings of 32 bits by their bits (the driver keeps the shortest decimal that has them).
+// sameReading compares an answered value with what the meter holds: readings of 32 bits by
+// their bits (the driver keeps the shortest decimal that has them), scaled integers up to
+// the last place of the scaling.
 func sameReading(answered, recorded float64) bool {
-	return answered == recorded || float32(answered) == float32(recorded) && float64(float32(recorded)) == recorded
+	if float64(float32(recorded)) == recorded {
+		return float32(answered) == float32(recorded)
+	}
+	return math.Abs(answered-recorded) <= 1e-14*math.Abs(recorded)
 }
