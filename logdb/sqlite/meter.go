@@ -44,10 +44,7 @@ func (s *Store) Settings(ctx context.Context, uid logdb.MeterUID) (out logdb.Set
 	return out, err
 }
 
-const (
-	writeSettings = `UPDATE meter SET settings = ?, step_ms = ?, rebuild = max(rebuild, ?) WHERE id = ?`
-	firstTime     = `SELECT coalesce(min(t_first), -1) FROM series WHERE meter = ? AND n > 0 AND channel <> 0`
-)
+const writeSettings = `UPDATE meter SET settings = ?, step_ms = ?, rebuild = max(rebuild, ?) WHERE id = ?`
 
 // PutSettings implements logdb.Store.
 func (s *Store) PutSettings(ctx context.Context, uid logdb.MeterUID, settings logdb.Settings) error {
@@ -63,12 +60,15 @@ func (s *Store) PutSettings(ctx context.Context, uid logdb.MeterUID, settings lo
 		if err != nil {
 			return err
 		}
-		since := logdb.Millis(-1)
-		if _, err := t.one([]any{&since}, firstTime, m.id); err != nil {
+		ranges, err := t.rangesOf(m.id)
+		if err != nil {
 			return err
 		}
-		if since < 0 {
-			since = t.nowMillis()
+		since := t.nowMillis()
+		for _, x := range ranges {
+			if x.n > 0 && x.lastPosition > 0 { // the marks of a log have no range
+				since = min(since, x.first)
+			}
 		}
 		step := analysis.RollStep(settings.Zone, since)
 		if _, err := t.exec(writeSettings, string(text), step, step != m.step, m.id); err != nil {

@@ -18,9 +18,10 @@ type span struct{ first, last logdb.Millis }
 
 var everything = span{logdb.MinTime, logdb.MaxTime + 1}
 
-const listSeries = `SELECT s.id, st.journal, st.policy, s.log, c.key, s.t_first, s.t_last, s.n, s.last_bits
-	FROM series s JOIN stream st ON st.id = s.stream JOIN channel c ON c.id = s.channel
-	WHERE s.meter = ? AND s.n > 0`
+const (
+	listSeries  = `SELECT s.id, st.journal, st.policy, s.log, c.key FROM series s JOIN stream st ON st.id = s.stream JOIN channel c ON c.id = s.channel WHERE s.meter = ?`
+	listExtents = `SELECT data FROM extent WHERE meter = ?`
+)
 
 // Series implements logdb.Source.
 func (s *Store) Series(ctx context.Context, uid logdb.MeterUID) ([]logdb.Series, error) {
@@ -30,15 +31,22 @@ func (s *Store) Series(ctx context.Context, uid logdb.MeterUID) ([]logdb.Series,
 		if err != nil || meter == 0 {
 			return err
 		}
+		ranges, err := c.rangesOf(meter)
+		if err != nil {
+			return err
+		}
 		return c.each(func(rows *sql.Rows) error {
 			var r logdb.Series
 			var journal, channel string
-			var bits int64
-			if err := rows.Scan(&r.ID, &journal, &r.Stream.Policy, &r.Log, &channel, &r.First, &r.Last, &r.Count, &bits); err != nil {
+			if err := rows.Scan(&r.ID, &journal, &r.Stream.Policy, &r.Log, &channel); err != nil {
 				return err
 			}
+			x := ranges[int64(r.ID)]
+			if x.n == 0 {
+				return nil
+			}
 			r.Stream.Journal, r.Channel = logdb.JournalID(journal), logdb.ChannelKey(channel)
-			r.LastValue = math.Float64frombits(uint64(bits))
+			r.First, r.Last, r.Count, r.LastValue = x.first, x.last, x.n, x.lastValue
 			out = append(out, r)
 			return nil
 		}, listSeries, meter)
@@ -50,6 +58,19 @@ func (s *Store) Series(ctx context.Context, uid logdb.MeterUID) ([]logdb.Series,
 		return cmp.Or(cmp.Compare(a.Channel, b.Channel), cmp.Compare(a.Log, b.Log), cmp.Compare(a.Stream.String(), b.Stream.String()))
 	})
 	return out, nil
+}
+
+// rangesOf returns the ranges of all series of a meter.
+func (c *conn) rangesOf(meter int64) (map[int64]extentRow, error) {
+	out := map[int64]extentRow{}
+	err := c.each(func(rows *sql.Rows) error {
+		var data sql.RawBytes
+		if err := rows.Scan(&data); err != nil {
+			return err
+		}
+		return readExtent(data, func(x extentRow) { out[x.id] = x })
+	}, listExtents, meter)
+	return out, err
 }
 
 // seriesRow is a series as reading needs it.

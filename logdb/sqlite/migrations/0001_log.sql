@@ -50,17 +50,20 @@ CREATE TABLE series (
 	stream INTEGER NOT NULL REFERENCES stream (id),
 	log INTEGER NOT NULL,
 	channel INTEGER NOT NULL,
-	n INTEGER NOT NULL,
-	t_first INTEGER NOT NULL,
-	t_last INTEGER NOT NULL,
-	last_position INTEGER NOT NULL,
-	last_bits INTEGER NOT NULL,           -- of the newest value, as 64 bits
-	mark_position INTEGER NOT NULL,       -- last row that passed the pace
-	mark_run INTEGER NOT NULL,
-	mark_time INTEGER NOT NULL,
 	UNIQUE (stream, log, channel)
 ) STRICT;
 CREATE INDEX series_meter ON series (meter);
+
+-- Count, range and last value of all series of a log in one row, since every page changes all of them.
+CREATE TABLE extent (
+	id INTEGER PRIMARY KEY,
+	meter INTEGER NOT NULL REFERENCES meter (id),
+	stream INTEGER NOT NULL REFERENCES stream (id),
+	log INTEGER NOT NULL,
+	data BLOB NOT NULL,
+	UNIQUE (stream, log)
+) STRICT;
+CREATE INDEX extent_meter ON extent (meter);
 
 -- Accepted pages that wait for the compactor.
 CREATE TABLE head (
