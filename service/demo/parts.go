@@ -14,26 +14,26 @@ import (
 // readyWithin is how long a part may take from its start until it answers.
 const readyWithin = 60 * time.Second
 
-// restartDelay is how long a site or cloud stays down after it died, quickEnd how soon
-// after a start an end counts as "does not start", quickEnds how many of those are enough.
+// restartDelay is how long a site or cloud stays down after it died, silentEnds how many
+// starts in a row may end without an answer.
 const (
 	restartDelay = time.Second
-	quickEnd     = 10 * time.Second
-	quickEnds    = 3
+	silentEnds   = 3
 )
 
 // part is one of the processes of a demonstration.
 type part struct {
-	name    string
-	args    []string
-	hello   any
-	log     string
-	ready   func(context.Context, *child) error // whether it answers
-	pid     *int                                // where demo.json keeps its process id
-	node    bool                                // site or cloud: started again when it dies, as a service would be
-	child   *child
-	started time.Time
-	quick   int // ends soon after a start, in a row
+	name  string
+	args  []string
+	hello any
+	log   string
+	ready func(context.Context, *child) error // whether it answers
+	pid   *int                                // where demo.json keeps its process id
+	node  bool                                // site or cloud: started again when it dies, as a service would be
+	child *child
+
+	answered bool // since the last start
+	silent   int  // starts in a row that ended without an answer
 }
 
 func (r *runner) startAll(ctx context.Context) error {
@@ -133,7 +133,7 @@ func (r *runner) start(p *part) error {
 	if err != nil {
 		return err
 	}
-	p.child, p.started, *p.pid = c, time.Now(), c.pid()
+	p.child, p.answered, *p.pid = c, false, c.pid()
 	return nil
 }
 
@@ -151,6 +151,7 @@ func (p *part) wait(ctx context.Context) error {
 		default:
 		}
 		if err == nil {
+			p.answered = true
 			return nil
 		}
 		select {

@@ -175,6 +175,7 @@ func (r *runner) look(ctx context.Context, p *part) error {
 	select {
 	case <-p.child.done:
 	default:
+		p.answered = p.answered || p.ready(ctx, p.child) == nil
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -186,10 +187,10 @@ func (r *runner) look(ctx context.Context, p *part) error {
 		p.child, *p.pid = nil, 0
 		return r.state.write(r.cfg.Dir)
 	}
-	if p.quick++; time.Since(p.started) > quickEnd {
-		p.quick = 1
+	if p.silent++; p.answered {
+		p.silent = 0
 	}
-	if p.quick >= quickEnds {
+	if p.silent == silentEnds {
 		return p.died()
 	}
 	fmt.Fprintf(r.cfg.Out, "The %s ended (%v); it is started again.\n", p.name, p.child.err)

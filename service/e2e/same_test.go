@@ -139,6 +139,13 @@ func rowsOf(t *testing.T, n demo.Node, name string) rows {
 		}
 		query.Cursor = answer.Next
 	}
+	streams, err := c.Streams(t.Context(), meters[i].UID, logdb.KindHistorical)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range streams {
+		out.merge(&s.Fates)
+	}
 	for _, list := range out.inOrder {
 		slices.SortFunc(list, func(a, b logdb.Entry) int { return cmp.Compare(a.Position, b.Position) })
 	}
@@ -153,7 +160,11 @@ func (r *rows) add(p *logdb.Page) {
 			r.at[e.Position] = e
 		}
 	}
-	for _, f := range p.Fates {
+}
+
+// merge notes which positions went into others.
+func (r *rows) merge(fates *logdb.FateSet) {
+	for _, f := range fates.Ranges() {
 		if f.Fate == logdb.FateReduced {
 			r.elsewhere[f.Into] = true
 			for pos := f.First; pos <= f.Last; pos++ {
