@@ -140,7 +140,7 @@ func (r *receiver) decideAll() error {
 			fates = fates[1:]
 			for _, open := range r.stream.fates.Missing(f.First, f.Last) {
 				f.First, f.Last = open[0], open[1]
-				r.stream.fates.Put(f)
+				r.stream.put(f)
 			}
 			continue
 		}
@@ -217,7 +217,7 @@ func (r *receiver) take(it item) error {
 
 func (r *receiver) put(p logdb.Position, f logdb.FateRange) {
 	f.First, f.Last = p, p
-	r.stream.fates.Put(f)
+	r.stream.put(f)
 }
 
 // elsewhere reports whether another stream of the same cut has the record of p, as it is or reduced.
@@ -304,7 +304,7 @@ func (r *receiver) storeEntry(e logdb.Entry) {
 
 func (r *receiver) skip(p logdb.Position, at logdb.Millis, reason string) {
 	f := logdb.FateRange{First: p, Last: p, Fate: logdb.FateSkipped, Reason: reason, FirstTime: at, LastTime: at}
-	r.stream.fates.Put(f)
+	r.stream.put(f)
 	r.refused.Put(f)
 	r.receipt.Skipped++
 }

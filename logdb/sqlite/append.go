@@ -57,7 +57,7 @@ func (t *txn) append(b *logdb.Batch) (done logdb.Appended, err error) {
 	}
 	if own.end >= first {
 		done.First = first
-		own.fates.Put(logdb.FateRange{First: first, Last: own.end, Fate: logdb.FateStored})
+		own.put(logdb.FateRange{First: first, Last: own.end, Fate: logdb.FateStored})
 	}
 	t.touchStream(own)
 	done.Last, done.Chain = own.end, own.chain

@@ -47,14 +47,16 @@ type journals struct {
 
 type stream struct {
 	*journals
-	id      int64
-	ref     logdb.StreamID
-	own     bool
-	source  string
-	fates   logdb.FateSet
-	end     logdb.Position
-	chain   logdb.Digest
-	revised bool
+	id     int64
+	ref    logdb.StreamID
+	own    bool
+	source string
+	fates  logdb.FateSet
+	// fatesFrom is the lowest position whose fate is not saved yet.
+	fatesFrom logdb.Position
+	end       logdb.Position
+	chain     logdb.Digest
+	revised   bool
 
 	loaded  bool // series and marks are here
 	extents map[logdb.LogNo]*extent
@@ -111,7 +113,7 @@ func (t *txn) meter(uid logdb.MeterUID, make bool) (*meter, error) {
 	return m, nil
 }
 
-const loadStreams = `SELECT id, journal, policy, own, source, fates, journal_end, chain, revised FROM stream WHERE meter = ? AND kind = ?`
+const loadStreams = `SELECT id, journal, policy, own, source, journal_end, chain, revised FROM stream WHERE meter = ? AND kind = ?`
 
 // journalsOf returns the streams of a kind of a meter, none when the meter is not known and not to be made.
 func (t *txn) journalsOf(uid logdb.MeterUID, kind logdb.Kind, make bool) (*journals, error) {
@@ -136,18 +138,27 @@ func (t *txn) journalsOf(uid logdb.MeterUID, kind logdb.Kind, make bool) (*journ
 
 // loadStreams fills in the streams of one kind of a meter.
 func (c *conn) loadStreams(j *journals, meter int64) error {
-	return c.each(func(rows *sql.Rows) error {
-		s := &stream{journals: j}
+	err := c.each(func(rows *sql.Rows) error {
+		s := &stream{journals: j, fatesFrom: unchanged}
 		var journal string
-		var fates, chain []byte
-		if err := rows.Scan(&s.id, &journal, &s.ref.Policy, &s.own, &s.source, &fates, &s.end, &chain, &s.revised); err != nil {
+		var chain []byte
+		if err := rows.Scan(&s.id, &journal, &s.ref.Policy, &s.own, &s.source, &s.end, &chain, &s.revised); err != nil {
 			return err
 		}
 		s.ref.Journal = logdb.JournalID(journal)
 		copy(s.chain[:], chain)
 		j.streams = append(j.streams, s)
-		return s.fates.UnmarshalBinary(fates)
+		return nil
 	}, loadStreams, meter, j.kind)
+	if err != nil {
+		return err
+	}
+	for _, s := range j.streams {
+		if s.fates, err = c.fatesOf(s.id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (j *journals) own() *stream {
@@ -188,11 +199,11 @@ func (s *stream) cut() []*stream {
 	return out
 }
 
-const insertStream = `INSERT INTO stream (meter, kind, journal, policy, own, source, fates, journal_end, chain, created_ms)
-	VALUES (?, ?, ?, ?, ?, ?, x'', 0, x'', ?)`
+const insertStream = `INSERT INTO stream (meter, kind, journal, policy, own, source, journal_end, chain, created_ms)
+	VALUES (?, ?, ?, ?, ?, ?, 0, x'', ?)`
 
 func (t *txn) makeStream(j *journals, ref logdb.StreamID, own bool, source string) (*stream, error) {
-	s := &stream{journals: j, ref: ref, own: own, source: source, loaded: true,
+	s := &stream{journals: j, ref: ref, own: own, source: source, fatesFrom: unchanged, loaded: true,
 		extents: map[logdb.LogNo]*extent{}, series: map[seriesKey]*series{}, marks: map[logdb.LogNo]limit.Marks{}}
 	var err error
 	if s.id, err = t.insert(insertStream, j.meter.id, j.kind, string(ref.Journal), ref.Policy, own, source, t.nowMillis()); err != nil {
@@ -203,19 +214,20 @@ func (t *txn) makeStream(j *journals, ref logdb.StreamID, own bool, source strin
 	return s, nil
 }
 
-const saveStream = `UPDATE stream SET fates = ?, journal_end = ?, chain = ?, revised = ? WHERE id = ?`
+const saveStream = `UPDATE stream SET journal_end = ?, chain = ?, revised = ? WHERE id = ?`
 
 // flush writes what is dirty.
 func (t *txn) flush() error {
-	var b []byte
 	for s := range t.cache.dirtyStreams {
-		b, _ = s.fates.AppendBinary(b[:0]) // it has no way to fail
 		chain := []byte{}
 		if !s.chain.IsZero() {
 			chain = s.chain[:]
 		}
-		if _, err := t.exec(saveStream, b, s.end, chain, s.revised, s.id); err != nil {
+		if _, err := t.exec(saveStream, s.end, chain, s.revised, s.id); err != nil {
 			return fmt.Errorf("save stream %s: %w", s.ref, err)
+		}
+		if err := t.saveFates(s); err != nil {
+			return err
 		}
 	}
 	for e := range t.cache.dirtyExtents {

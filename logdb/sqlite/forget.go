@@ -98,7 +98,7 @@ func (f *forgetter) forgetVersions(p logdb.Position) error {
 }
 
 func (f *forgetter) undecide(s *stream, p logdb.Position) error {
-	s.fates.Remove(p, p)
+	s.undecide(p, p)
 	f.touchStream(s)
 	if s.source != "" {
 		if _, err := f.exec(forgetSeen, s.id, s.id, p); err != nil {
@@ -224,7 +224,7 @@ func (f *forgetter) undecideRows(rows []logdb.Position) error {
 		for j < len(rows) && rows[j] == rows[j-1]+1 && !changed[rows[j]] {
 			j++
 		}
-		f.stream.fates.Remove(rows[i], rows[j-1])
+		f.stream.undecide(rows[i], rows[j-1])
 		i = j
 	}
 	return nil

@@ -2,7 +2,7 @@ package sqlite
 
 // hotStatements are those that an accepted page runs: the writer keeps them prepared.
 var hotStatements = []string{
-	loadMeter, loadStreams, loadSeries, findChannel, insertChannel, insertSeries, loadClaim, saveStream, saveExtent, loadExtent, saveClaim,
+	loadMeter, loadStreams, loadFates, fateRows, deleteFates, insertFates, loadSeries, findChannel, insertChannel, insertSeries, loadClaim, saveStream, saveExtent, loadExtent, saveClaim,
 	insertHead, findTargets, insertEntry, insertSample, readAdd, readVersions, readPatch, writeHide, writeShow, withoutShow, dropPatch,
 	updateEntry, insertBatch, insertRaw, countSlots, insertSlot, countSeen, insertSeen, findStarts, countChanges, findEnded,
 	readHeads, readPatches, readChunks, readChunk, listChunks, listLogs, readHeadsByPosition, writeChunk, deleteChunk,

@@ -82,7 +82,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	if s.codec, err = chunk.New(); err != nil {
 		return err
 	}
-	s.reads = statements{prepare: func(query string) (stmt, error) { return s.db.Read().PrepareContext(ctx, query) }}
+	s.reads = statements{prepare: func(query string) (stmt, error) { return s.db.Read().PrepareContext(context.WithoutCancel(ctx), query) }}
 	s.writes, err = newWriter(ctx, s)
 	return err
 }

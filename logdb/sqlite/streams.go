@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 
 	"metermanager/logdb"
 )
 
-const listStreams = `SELECT journal, policy, own, source, fates, journal_end, chain, created_ms FROM stream WHERE meter = ? AND kind = ?`
+const listStreams = `SELECT id, journal, policy, own, source, journal_end, chain, created_ms FROM stream WHERE meter = ? AND kind = ?`
 
 // Streams implements logdb.Source.
 func (s *Store) Streams(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind) ([]logdb.StreamState, error) {
@@ -20,21 +21,24 @@ func (s *Store) Streams(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind
 		if err != nil {
 			return err
 		}
-		return c.each(func(rows *sql.Rows) error {
+		var ids []int64
+		err = c.each(func(rows *sql.Rows) error {
 			var st logdb.StreamState
+			var id int64
 			var journal string
-			var fates, chain []byte
-			if err := rows.Scan(&journal, &st.Stream.Policy, &st.Own, &st.Source, &fates, &st.JournalEnd, &chain, &st.Created); err != nil {
+			var chain []byte
+			if err := rows.Scan(&id, &journal, &st.Stream.Policy, &st.Own, &st.Source, &st.JournalEnd, &chain, &st.Created); err != nil {
 				return err
 			}
 			st.Stream.Journal = logdb.JournalID(journal)
 			copy(st.Chain[:], chain)
-			if err := st.Fates.UnmarshalBinary(fates); err != nil {
-				return fmt.Errorf("fates of %s: %w", st.Stream, err)
-			}
-			out = append(out, st)
+			ids, out = append(ids, id), append(out, st)
 			return nil
 		}, listStreams, meter, kind)
+		for i := 0; i < len(ids) && err == nil; i++ {
+			out[i].Fates, err = c.fatesOf(ids[i])
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -145,62 +149,62 @@ func (s *Store) ReadStream(ctx context.Context, uid logdb.MeterUID, kind logdb.K
 // streamReader puts a page of a stream together.
 type streamReader struct {
 	*conn
-	meter int64
-	id    int64
-	cut   []int64 // the streams whose changes concern this one's rows
-	fates logdb.FateSet
-	page  *logdb.Page
-	left  int
+	meter   int64
+	id      int64
+	cut     []int64 // the streams whose changes concern this one's rows
+	revised bool    // any of them holds changes
+	page    *logdb.Page
+	left    int
 }
 
 const (
-	readStreamRow = `SELECT fates, journal_end, chain FROM stream WHERE id = ?`
-	listCut       = `SELECT id, journal, policy FROM stream WHERE meter = ? AND kind = ? AND revised = 1`
+	readStreamRow = `SELECT journal_end, chain FROM stream WHERE id = ?`
+	listCut       = `SELECT id, journal, policy, revised FROM stream WHERE meter = ? AND kind = ? AND journal = ?`
 )
 
 func (r *streamReader) open() error {
-	var fates, chain []byte
-	if _, err := r.one([]any{&fates, &r.page.JournalEnd, &chain}, readStreamRow, r.id); err != nil {
+	var chain []byte
+	if _, err := r.one([]any{&r.page.JournalEnd, &chain}, readStreamRow, r.id); err != nil {
 		return err
 	}
 	copy(r.page.Chain[:], chain)
-	if err := r.fates.UnmarshalBinary(fates); err != nil {
-		return err
-	}
 	return r.each(func(rows *sql.Rows) error {
 		var id int64
 		var journal string
 		var ref logdb.StreamID
-		if err := rows.Scan(&id, &journal, &ref.Policy); err != nil {
+		var revised bool
+		if err := rows.Scan(&id, &journal, &ref.Policy, &revised); err != nil {
 			return err
 		}
 		ref.Journal = logdb.JournalID(journal)
 		if ref == r.page.Stream || ref.SameCut(r.page.Stream) {
 			r.cut = append(r.cut, id)
+			r.revised = r.revised || revised
 		}
 		return nil
-	}, listCut, r.meter, r.page.Kind)
+	}, listCut, r.meter, r.page.Kind, string(r.page.Stream.Journal))
 }
 
 // markRequested marks a page with a change that is held although its target is not, so that whoever takes a replay
 // of the page holds it too.
 func (r *streamReader) markRequested() error {
-	changes := slices.DeleteFunc(slices.Clone(r.page.Entries), func(e logdb.Entry) bool { return e.Target == 0 })
-	if len(changes) == 0 {
-		return nil
-	}
-	j := &journals{kind: r.page.Kind}
-	if err := r.loadStreams(j, r.meter); err != nil {
-		return err
-	}
-	own := j.byID(r.id)
-	for i := range changes {
-		// A replay may bring this stream before or after those that share its cut.
-		here, known := own.fates.At(changes[i].Target)
-		target, decided := fateOf(own, changes[i].Target)
-		if known && here.Fate != logdb.FateStored || decided && target.Fate != logdb.FateStored {
-			r.page.Requested = true
+	for i := range r.page.Entries {
+		target := r.page.Entries[i].Target
+		if target == 0 || r.page.Requested {
+			continue
 		}
+		// A replay may bring this stream before or after those that share its cut.
+		stored, decided, here := false, false, false
+		for _, id := range r.cut {
+			f, known, err := r.fateAt(id, target)
+			if err != nil {
+				return err
+			}
+			decided = decided || known
+			stored = stored || known && f.Fate == logdb.FateStored
+			here = here || id == r.id && known && f.Fate != logdb.FateStored
+		}
+		r.page.Requested = here || decided && !stored
 	}
 	return nil
 }
@@ -211,7 +215,10 @@ func (r *streamReader) read(first logdb.Position) error {
 	var decided logdb.FateSet
 	ahead := r.left
 	for r.left > 0 {
-		part, next := r.window(first, ahead)
+		part, next, err := r.window(first, ahead)
+		if err != nil {
+			return err
+		}
 		if len(part) == 0 {
 			break
 		}
@@ -237,19 +244,28 @@ func (r *streamReader) read(first logdb.Position) error {
 }
 
 // window returns the next decided ranges, n positions together, and where the one after them begins.
-func (r *streamReader) window(first logdb.Position, n int) (out []logdb.FateRange, next logdb.Position) {
+func (r *streamReader) window(first logdb.Position, n int) (out []logdb.FateRange, next logdb.Position, err error) {
 	next = first
-	for _, f := range r.fates.Ranges() {
-		if f.Last < first || n <= 0 {
-			continue
+	err = r.fatesFrom(r.id, first, func(part *logdb.FateSet) error {
+		for _, f := range part.Ranges() {
+			if f.Last < first {
+				continue
+			}
+			if n <= 0 {
+				return errEnough
+			}
+			f.First = max(f.First, first)
+			f.Last = min(f.Last, f.First+logdb.Position(n)-1)
+			n -= f.Count()
+			out = append(out, f)
+			next = f.Last + 1
 		}
-		f.First = max(f.First, first)
-		f.Last = min(f.Last, f.First+logdb.Position(n)-1)
-		n -= f.Count()
-		out = append(out, f)
-		next = f.Last + 1
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
 	}
-	return out, next
+	return out, next, err
 }
 
 const (
@@ -280,6 +296,9 @@ func (r *streamReader) stored(first, last logdb.Position) error {
 		held = append(held, p)
 	}
 	for _, id := range r.cut {
+		if !r.revised {
+			break
+		}
 		if err := r.each(note, findTargets, id, first, last); err != nil {
 			return err
 		}

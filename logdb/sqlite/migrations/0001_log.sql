@@ -16,7 +16,7 @@ CREATE TABLE snapshot (
 
 CREATE TABLE channel (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE) STRICT;
 
--- One row per stream. The fates commit with the data.
+-- One row per stream.
 CREATE TABLE stream (
 	id INTEGER PRIMARY KEY,
 	meter INTEGER NOT NULL REFERENCES meter (id),
@@ -25,7 +25,6 @@ CREATE TABLE stream (
 	policy TEXT NOT NULL,
 	own INTEGER NOT NULL,
 	source TEXT NOT NULL,
-	fates BLOB NOT NULL,
 	journal_end INTEGER NOT NULL,
 	chain BLOB NOT NULL,
 	created_ms INTEGER NOT NULL,
@@ -34,6 +33,16 @@ CREATE TABLE stream (
 ) STRICT;
 CREATE UNIQUE INDEX stream_own ON stream (meter, kind) WHERE own = 1;
 CREATE UNIQUE INDEX stream_source ON stream (meter, kind, source) WHERE source <> '';
+
+-- The fates of a stream's positions, a few hundred ranges in each row, so that a page rewrites only the last.
+CREATE TABLE fate (
+	id INTEGER PRIMARY KEY,
+	stream INTEGER NOT NULL REFERENCES stream (id),
+	first INTEGER NOT NULL,
+	last INTEGER NOT NULL,
+	data BLOB NOT NULL
+) STRICT;
+CREATE INDEX fate_range ON fate (stream, last);
 
 -- Chain at the end of each batch of an own journal.
 CREATE TABLE batch (
