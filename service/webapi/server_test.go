@@ -33,7 +33,7 @@ const password = "a long password"
 
 // server is a node with two customers: "ours" has the meter uid, "theirs" has otherUID.
 type server struct {
-	t        *testing.T
+	t        testing.TB
 	url      string
 	logs     logdb.Store
 	accounts *account.Service
@@ -52,7 +52,7 @@ var (
 	adminPermissions  = permission.Everything().Without(permission.Of(permission.System))
 )
 
-func newServer(t *testing.T) *server {
+func newServer(t testing.TB) *server {
 	t.Helper()
 	s, db := emptyServer(t)
 	s.populate(db)
@@ -60,7 +60,7 @@ func newServer(t *testing.T) *server {
 }
 
 // emptyServer is a node at its first start.
-func emptyServer(t *testing.T) (*server, *sqldb.DB) {
+func emptyServer(t testing.TB) (*server, *sqldb.DB) {
 	t.Helper()
 	s := &server{t: t, log: &bytes.Buffer{}, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return s.now }
@@ -139,7 +139,7 @@ type response struct {
 	body   string
 }
 
-func (r response) json(t *testing.T) map[string]any {
+func (r response) json(t testing.TB) map[string]any {
 	t.Helper()
 	var doc map[string]any
 	if err := json.Unmarshal([]byte(r.body), &doc); err != nil {
@@ -197,7 +197,7 @@ func (s *server) refused(r response, status int, code string) {
 
 func (s *server) meterPath(rest string) string { return api.Root + "/meters/" + string(s.uid) + rest }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

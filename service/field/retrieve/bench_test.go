@@ -2,10 +2,11 @@ package retrieve_test
 
 import (
 	"context"
+	"path/filepath"
 	"testing"
 	"time"
 
-	"metermanager/logdb/logdbtest"
+	"metermanager/logdb/sqlite"
 	"metermanager/service/field/modbus"
 	"metermanager/service/field/poll"
 	"metermanager/service/field/retrieve"
@@ -13,7 +14,7 @@ import (
 )
 
 // BenchmarkRetrieve reads ten days of one-minute records from one simulated Shark over
-// loopback, alignment, decoding and storing in memory included.
+// loopback: alignment, decoding and durable storing in a new log database included.
 func BenchmarkRetrieve(b *testing.B) {
 	m, err := sim.New(sim.Config{Seed: 1, History: 10 * 24 * time.Hour})
 	if err != nil {
@@ -41,13 +42,20 @@ func BenchmarkRetrieve(b *testing.B) {
 	log, _ := p.LogOf("hist1")
 	records := 0
 	for b.Loop() {
-		r := &retrieve.Reader{Store: logdbtest.NewModel(logdbtest.Config{}), Priority: modbus.Logs}
+		store, err := sqlite.Open(ctx, filepath.Join(b.TempDir(), "logs.db"), sqlite.Config{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		r := &retrieve.Reader{Store: store, Priority: modbus.Logs}
 		var st retrieve.LogState
 		out, err := r.Log(ctx, &retrieve.Target{UID: uid, Profile: p, Zone: zone, Conn: unit, Identity: id}, log, &st, true)
 		if err != nil {
 			b.Fatal(err)
 		}
 		records += out.Records
+		if err := store.Close(); err != nil {
+			b.Fatal(err)
+		}
 	}
 	b.ReportMetric(float64(records)/b.Elapsed().Seconds(), "records/s")
 }

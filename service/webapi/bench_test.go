@@ -1,0 +1,95 @@
+package webapi_test
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/rpc/api"
+)
+
+var benchChannels = []logdb.ChannelKey{
+	"readings.voltage.an", "readings.voltage.bn", "readings.voltage.cn", "readings.current.a",
+	"readings.current.b", "readings.current.c", "readings.power.watts", "readings.frequency",
+}
+
+var benchStart = logdb.MillisOf(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+
+// minutes makes n rows of one-minute data from position first on, three decimals each.
+func minutes(meter logdb.MeterUID, stream logdb.StreamID, first logdb.Position, n int) logdb.Page {
+	h := logdb.History{Channels: benchChannels, Columns: make([][]float64, len(benchChannels))}
+	for i := range n {
+		p := first + logdb.Position(i)
+		h.Times = append(h.Times, benchStart+logdb.Millis(p)*60_000)
+		h.Positions = append(h.Positions, p)
+		for c := range benchChannels {
+			h.Columns[c] = append(h.Columns[c], math.Round(1000*(120+float64(c)*10+3*math.Sin(float64(p)/200+float64(c))))/1000)
+		}
+	}
+	return logdb.Page{Meter: meter, Kind: logdb.KindHistorical, Stream: stream, Rows: []logdb.History{h}, JournalEnd: first + logdb.Position(n) - 1}
+}
+
+// BenchmarkPush posts pages of 1,000 rows of 8 channels over HTTP, several posters at once: parsed,
+// checked, limited, durable when answered.
+func BenchmarkPush(b *testing.B) {
+	s := newServer(b)
+	const rows = 1000
+	var poster atomic.Int64
+	b.SetParallelism(4)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		stream := logdb.StreamID{Journal: logdb.JournalID(fmt.Sprintf("%032x", poster.Add(1))), Policy: "1"}
+		first := logdb.Position(1)
+		for pb.Next() {
+			page := minutes(s.uid, stream, first, rows)
+			body := api.AppendPage(nil, &page, api.DialectJSON)
+			if r := s.call(s.upload, "POST", "/api/v1/meters/"+string(s.uid)+"/logs/historical", string(body)); r.status != http.StatusOK {
+				b.Errorf("status %d: %s", r.status, r.body)
+				return
+			}
+			first += rows
+		}
+	})
+	b.ReportMetric(float64(b.N)*rows*float64(len(benchChannels))/b.Elapsed().Seconds(), "points/s")
+}
+
+// BenchmarkQuery asks for half a year of 8 channels at one minute as JSON over HTTP: every record, and in 1,000 buckets.
+func BenchmarkQuery(b *testing.B) {
+	s := newServer(b)
+	const rows, step = 180 * 1440, 14_400
+	stream := logdb.StreamID{Journal: "0123456789abcdef0123456789abcdef", Policy: "1"}
+	for first := logdb.Position(1); first < rows; first += step {
+		page := minutes(s.uid, stream, first, step)
+		_, err := s.logs.Accept(b.Context(), page, logdb.Limits{})
+		must(b, err)
+	}
+	must(b, s.logs.Compact(b.Context(), s.uid))
+	q := url.Values{"from": {fmt.Sprint(benchStart)}, "to": {fmt.Sprint(benchStart + (rows+1)*60_000)}}
+	for _, c := range []struct{ name, more string }{{"raw", ""}, {"buckets=1000", "&buckets=1000&agg=mean,min,max"}} {
+		b.Run(c.name, func(b *testing.B) {
+			size := int64(0)
+			for b.Loop() {
+				req, err := http.NewRequestWithContext(b.Context(), "GET", s.url+"/api/v1/meters/"+string(s.uid)+"/logs/historical?"+q.Encode()+c.more, nil)
+				must(b, err)
+				req.Header.Set("X-Api-Key", s.reader)
+				req.Header.Set("Accept-Encoding", "identity")
+				res, err := http.DefaultClient.Do(req)
+				must(b, err)
+				size, err = io.Copy(io.Discard, res.Body)
+				must(b, err)
+				must(b, res.Body.Close())
+				if res.StatusCode != http.StatusOK {
+					b.Fatalf("status %d", res.StatusCode)
+				}
+			}
+			b.ReportMetric(float64(size)/1e6, "MB")
+			b.ReportMetric(rows*float64(len(benchChannels))*float64(b.N)/b.Elapsed().Seconds(), "points/s")
+		})
+	}
+}
