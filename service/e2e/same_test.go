@@ -160,6 +160,15 @@ func (r *rows) add(p *logdb.Page) {
 			r.at[e.Position] = e
 		}
 	}
+	for _, e := range p.Entries {
+		switch {
+		case e.Op == logdb.OpAdd && e.Row != nil:
+			r.inOrder[e.Log] = append(r.inOrder[e.Log], e)
+			r.at[e.Position] = e
+		case e.Op == logdb.OpRevise: // a later row of the same minute went into an earlier one
+			r.elsewhere[e.Target], r.elsewhere[e.Position] = true, true
+		}
+	}
 }
 
 // merge notes which positions went into others.
