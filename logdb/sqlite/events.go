@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/bits"
 	"strings"
 
 	"metermanager/logdb"
@@ -77,14 +78,11 @@ func eventQuery(q *logdb.EventQuery, meter int64) (string, []any) {
 	default:
 		b.WriteString(" AND e.kind <> 1 AND e.live = 1")
 	}
-	in := func(column string, n int) {
-		b.WriteString(" AND " + column + " IN (?" + strings.Repeat(", ?", n-1) + ")")
-	}
 	excursions := q.Kind == logdb.KindLimit || q.Kind == logdb.KindPQ
 	if len(q.Channels) > 0 && excursions && !q.Gaps {
-		in("e.channel", len(q.Channels))
-		for _, c := range q.Channels {
-			args = append(args, string(c))
+		b.WriteString(anyOf("e.channel", len(q.Channels)))
+		for i := range listSize(len(q.Channels)) {
+			args = append(args, string(q.Channels[min(i, len(q.Channels)-1)]))
 		}
 	}
 	codes := q.LimitIDs
@@ -92,13 +90,20 @@ func eventQuery(q *logdb.EventQuery, meter int64) (string, []any) {
 		codes = q.Codes
 	}
 	if len(codes) > 0 && (excursions || q.Kind == logdb.KindSystem) && !q.Gaps {
-		in("e.code", len(codes))
-		for _, code := range codes {
-			args = append(args, code)
+		b.WriteString(anyOf("e.code", len(codes)))
+		for i := range listSize(len(codes)) {
+			args = append(args, codes[min(i, len(codes)-1)])
 		}
 	}
 	b.WriteString(orderEvents)
 	return b.String(), args
+}
+
+// listSize rounds a number of choices up, the last one repeated, so that there are few different queries to prepare.
+func listSize(n int) int { return 1 << bits.Len(uint(n-1)) }
+
+func anyOf(column string, n int) string {
+	return " AND " + column + " IN (?" + strings.Repeat(", ?", listSize(n)-1) + ")"
 }
 
 // after reports whether e stands behind a cursor.

@@ -1,0 +1,180 @@
+package sqlite
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+
+	"metermanager/logdb"
+)
+
+// valueKey is the content of a historical record.
+type valueKey struct {
+	log     logdb.LogNo
+	channel logdb.ChannelKey
+	time    logdb.Millis
+	bits    uint64
+}
+
+func (k *valueKey) hash() uint64 {
+	b := binary.BigEndian.AppendUint16(make([]byte, 0, 128), uint16(k.log))
+	b = binary.BigEndian.AppendUint64(b, uint64(k.time))
+	b = binary.BigEndian.AppendUint64(b, k.bits)
+	sum := sha256.Sum256(append(b, k.channel...))
+	return binary.BigEndian.Uint64(sum[:])
+}
+
+// seenValues knows how often each value was seen on one page: as often as it is stored, and as it was kept when it
+// was skipped or cleared.
+type seenValues struct {
+	r      *receiver
+	copies map[valueKey]int // on this page
+	stored map[valueKey]int
+	loaded map[seriesKey]bool
+	ranges map[logdb.LogNo]span // of the page
+	kept   map[logdb.Millis][]uint64
+	added  map[logdb.Millis]bool
+}
+
+func newSeenValues(r *receiver) *seenValues {
+	s := &seenValues{
+		r: r, copies: map[valueKey]int{}, stored: map[valueKey]int{}, loaded: map[seriesKey]bool{},
+		ranges: map[logdb.LogNo]span{}, kept: map[logdb.Millis][]uint64{}, added: map[logdb.Millis]bool{},
+	}
+	widen := func(log logdb.LogNo, at logdb.Millis) {
+		in, ok := s.ranges[log]
+		if !ok {
+			in = span{at, at + 1}
+		}
+		s.ranges[log] = span{min(in.first, at), max(in.last, at+1)}
+	}
+	for b := range r.page.Rows {
+		for _, at := range r.page.Rows[b].Times {
+			widen(r.page.Rows[b].Log, at)
+		}
+	}
+	for i := range r.page.Entries {
+		widen(r.page.Entries[i].Log, r.page.Entries[i].Time)
+	}
+	return s
+}
+
+// isNew counts one more copy of a value and reports whether it was not seen before.
+func (s *seenValues) isNew(k valueKey) (bool, error) {
+	if err := s.load(k); err != nil {
+		return false, err
+	}
+	s.copies[k]++
+	known := s.stored[k]
+	hashes, err := s.keptOn(k.time.Day())
+	if err != nil {
+		return false, err
+	}
+	if len(hashes) > 0 {
+		h := k.hash()
+		for i, _ := slices.BinarySearch(hashes, h); i < len(hashes) && hashes[i] == h; i++ {
+			known++
+		}
+	}
+	if s.copies[k] <= known {
+		return false, nil
+	}
+	s.stored[k]++ // it is about to be, or to be kept; then keep takes it back
+	return true, nil
+}
+
+// load reads the stored values of a series within the range of the page, once.
+func (s *seenValues) load(k valueKey) error {
+	channel, err := s.r.channelID(k.channel)
+	if err != nil {
+		return err
+	}
+	key := seriesKey{k.log, channel}
+	if s.loaded[key] {
+		return nil
+	}
+	s.loaded[key] = true
+	known := s.r.stream.series[key]
+	in := s.ranges[k.log]
+	if known == nil || known.n == 0 || in.first > known.last {
+		return nil
+	}
+	view, err := s.r.viewOf(s.r.stream.id, k.log, in)
+	if err != nil {
+		return err
+	}
+	return s.r.values(&seriesRow{id: known.id, channel: k.channel}, view, in, func(b *logdb.Block) error {
+		for i, v := range b.AppendValues(nil) {
+			s.stored[valueKey{k.log, k.channel, b.Times[i], math.Float64bits(v)}]++
+		}
+		return nil
+	})
+}
+
+const (
+	readKept  = `SELECT data FROM kept WHERE stream = ? AND day = ?`
+	writeKept = `INSERT INTO kept (stream, day, data) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET data = excluded.data`
+	dropKept  = `DELETE FROM kept WHERE stream = ? AND day = ?`
+)
+
+func (s *seenValues) keptOn(day logdb.Millis) ([]uint64, error) {
+	if known, ok := s.kept[day]; ok {
+		return known, nil
+	}
+	hashes, err := s.r.keptHashes(s.r.stream, day)
+	if err != nil {
+		return nil, err
+	}
+	s.kept[day] = hashes
+	return hashes, nil
+}
+
+func (t *txn) keptHashes(s *stream, day logdb.Millis) ([]uint64, error) {
+	var data []byte
+	if _, err := t.one([]any{&data}, readKept, s.id, day); err != nil {
+		return nil, fmt.Errorf("read the contents kept of %s: %w", day, err)
+	}
+	hashes := make([]uint64, 0, len(data)/8)
+	for ; len(data) >= 8; data = data[8:] {
+		hashes = append(hashes, binary.BigEndian.Uint64(data))
+	}
+	return hashes, nil
+}
+
+// keep notes the content of a value that is not stored.
+func (s *seenValues) keep(k valueKey) {
+	s.stored[k]--
+	day := k.time.Day()
+	h := k.hash()
+	i, _ := slices.BinarySearch(s.kept[day], h)
+	s.kept[day] = slices.Insert(s.kept[day], i, h)
+	s.added[day] = true
+}
+
+func (s *seenValues) save() error {
+	for day := range s.added {
+		if err := s.r.saveKept(s.r.stream, day, s.kept[day]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *txn) saveKept(s *stream, day logdb.Millis, hashes []uint64) error {
+	var err error
+	if len(hashes) == 0 {
+		_, err = t.exec(dropKept, s.id, day)
+	} else {
+		b := make([]byte, 0, 8*len(hashes))
+		for _, h := range hashes {
+			b = binary.BigEndian.AppendUint64(b, h)
+		}
+		_, err = t.exec(writeKept, s.id, day, b)
+	}
+	if err != nil {
+		return fmt.Errorf("keep the contents of %s: %w", day, err)
+	}
+	return nil
+}

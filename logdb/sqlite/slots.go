@@ -1,0 +1,84 @@
+package sqlite
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"metermanager/logdb"
+	"metermanager/logdb/limit"
+)
+
+func (r *receiver) skip(p logdb.Position, at logdb.Millis, reason string) {
+	f := logdb.FateRange{First: p, Last: p, Fate: logdb.FateSkipped, Reason: reason, FirstTime: at, LastTime: at}
+	r.stream.put(f)
+	r.refused.Put(f)
+	r.receipt.Skipped++
+}
+
+// overPace returns the limit that a row breaks; if none, its channels are marked.
+func (r *receiver) overPace(it item) string {
+	h := &r.page.Rows[it.block]
+	var present []logdb.ChannelKey
+	for c, column := range h.Columns {
+		if math.IsNaN(column[it.row]) && present == nil {
+			present = append(make([]logdb.ChannelKey, 0, len(h.Channels)), h.Channels[:c]...)
+		} else if present != nil && !math.IsNaN(column[it.row]) {
+			present = append(present, h.Channels[c])
+		}
+	}
+	if present == nil {
+		present = h.Channels
+	}
+	return r.pace(h.Log, it.position, h.Run, h.Times[it.row], present)
+}
+
+func (r *receiver) pace(log logdb.LogNo, p logdb.Position, run uint32, at logdb.Millis, channels []logdb.ChannelKey) string {
+	fates := &r.stream.fates
+	open := func(after, before logdb.Position) bool {
+		return after+1 < before && len(fates.Missing(after+1, before-1)) > 0
+	}
+	if !r.stream.marksOf(log).Allow(r.limits.HistoricalIntervalMillis, p, run, at, channels, open) {
+		return limit.PaceReason
+	}
+	return ""
+}
+
+const (
+	countSlots = `SELECT count(*) FROM slot WHERE stream = ? AND time_ms >= ? AND time_ms < ?`
+	insertSlot = `INSERT INTO slot (stream, time_ms, position) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
+)
+
+// overLimit returns the limit that an add breaks; if none, the add takes its slots.
+func (r *receiver) overLimit(e *logdb.Entry) (reason string, err error) {
+	if e.Row != nil {
+		return r.pace(e.Log, e.Position, e.Run, e.Time, e.Row.Channels), nil
+	}
+	windows := r.limits.Of(r.page.Kind)
+	keys := limit.Keys(windows, e.Time)
+	if len(keys) == 0 {
+		return "", nil
+	}
+	if r.counts == nil {
+		r.counts, r.counted = limit.Counts{}, map[limit.Key]bool{}
+	}
+	for _, k := range keys {
+		if r.counted[k] {
+			continue
+		}
+		i := slices.IndexFunc(windows, func(w logdb.Window) bool { return w.Name == k.Window })
+		var n int
+		if _, err := r.one([]any{&n}, countSlots, r.stream.id, k.Start, k.Start+windows[i].Millis); err != nil {
+			return "", fmt.Errorf("count the records of a %s: %w", k.Window, err)
+		}
+		r.counts[k], r.counted[k] = n, true
+	}
+	ok, reason := limit.Decide(windows, r.counts, e.Time)
+	if !ok {
+		return reason, nil
+	}
+	if _, err := r.exec(insertSlot, r.stream.id, e.Time, e.Position); err != nil {
+		return "", fmt.Errorf("take a slot: %w", err)
+	}
+	return "", nil
+}
