@@ -225,7 +225,7 @@ func (s *Service) note(d *destination, u *upload, more bool) {
 
 // refused looks whether the cloud refuses a meter, and what is to be done about it.
 func (s *Service) refused(ctx context.Context, d *destination, uid logdb.MeterUID, err error) error {
-	change := func(*MeterConfig) error { return nil }
+	var change func(*MeterConfig) error
 	switch {
 	case errors.Is(err, fault.NotFound): // the cloud does not know the meter (any more): register it again
 		change = func(c *MeterConfig) error { c.Registered = logdb.Digest{}; return nil }

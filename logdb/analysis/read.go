@@ -91,16 +91,11 @@ func (c *Choice) ReadBuckets(ctx context.Context, edges []logdb.Millis, visit fu
 		return fmt.Errorf("%w: %d edges, want at least two that rise", logdb.ErrInvalid, len(edges))
 	}
 	for col := range c.Columns {
-		parts := c.parts[col]
-		if len(c.sources[col]) > 1 {
-			var err error
-			if parts, err = c.plan(ctx, c.Columns[col].Channel, c.sources[col], edges); err != nil {
-				return err
-			}
-			parts = snap(parts, c.sources[col], edges)
-		} else {
-			parts = []part{{0, edges[0], edges[len(edges)-1]}}
+		parts, err := c.plan(ctx, c.Columns[col].Channel, c.sources[col], edges)
+		if err != nil {
+			return err
 		}
+		parts = snap(parts, c.sources[col], edges)
 		out := make([]logdb.Bucket, len(edges)-1)
 		for i := range out {
 			out[i] = logdb.EmptyBucket()

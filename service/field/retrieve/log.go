@@ -134,7 +134,6 @@ type work struct {
 	log      device.Log
 	kind     logdb.Kind
 	snapshot logdb.Digest
-	settings []byte // the log's own programming
 	decoder  decoder
 
 	tail   [][]byte // the last stored raw records
