@@ -337,12 +337,12 @@ func TestRun(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		s := openStore(t, dir)
-		running, cancel := context.WithCancel(ctx)
-		done := make(chan error)
-		go func() { done <- s.Run(running) }()
 		for i := range logdb.Position(3) {
 			accept(t, s, page("m", 1+i*1000, 1000+i*1000, volts))
 		}
+		running, cancel := context.WithCancel(ctx)
+		done := make(chan error)
+		go func() { done <- s.Run(running) }()
 		waitMinutes(t, 3)
 		cancel()
 		if err := <-done; err != nil {
