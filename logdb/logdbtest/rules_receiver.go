@@ -2,7 +2,6 @@ package logdbtest
 
 import (
 	"sync"
-	"testing"
 
 	"metermanager/logdb"
 )
@@ -183,7 +182,7 @@ func receiverRules() []rule {
 				r := f.accept(withEnd(f.page(logdb.KindHistorical, a1, all[first-1:last]...), 30))
 				f.want("repeats", r.Repeats, 0)
 			}
-			want := newFixture(f.T, func(_ testing.TB, cfg Config) logdb.Store { return NewModel(cfg) }, func(*fixture) {})
+			want := modelFixture(f)
 			want.accept(want.page(logdb.KindHistorical, a1, all...))
 			if d := difference(want.all(logdb.KindHistorical), f.all(logdb.KindHistorical), false); d != "" {
 				f.Error(d)

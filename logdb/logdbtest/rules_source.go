@@ -187,6 +187,14 @@ func contentRules() []rule {
 			f.want("posted again", counts(f.post(logdb.KindHistorical, "key", row(0, day0, volts, 1), row(0, day0+minute, volts, 2))), "[1 1 0 0]")
 			f.want("values", f.values(volts), "[1 2]")
 			f.want("fates", f.fates(logdb.KindHistorical, s.Stream, 3), ".ss")
+			f.post(logdb.KindPQ, "key", sag(0, day0, nan()), sag(0, day0+hour, 5))
+			f.post(logdb.KindPQ, "key", sag(0, day0, 2))
+			_, err = f.Forget(f.ctx, f.meter, logdb.KindPQ, posted(f, logdb.KindPQ, "key").Stream, day0, day0+minute)
+			f.must(err)
+			f.after(f)
+			f.want("events left", f.durations(), "[5]")
+			f.want("start and end again", counts(f.post(logdb.KindPQ, "key", sag(0, day0, nan()), sag(0, day0, 2), sag(0, day0+hour, 5))), "[1 1 1 0]")
+			f.want("events", f.durations(), "[2 5]")
 		}},
 		{"other channels of a minute are not over pace", func(f *fixture) {
 			f.limits = logdb.DefaultLimits()

@@ -2,7 +2,6 @@ package logdbtest
 
 import (
 	"math/rand/v2"
-	"testing"
 
 	"metermanager/logdb"
 	"metermanager/logdb/limit"
@@ -20,7 +19,7 @@ func streamRules() []rule {
 		}},
 		{"cuts are free: any order, overlap and repetition ends alike", func(f *fixture) {
 			list := history(24)
-			want := newFixture(f.T, func(_ testing.TB, cfg Config) logdb.Store { return NewModel(cfg) }, func(*fixture) {})
+			want := modelFixture(f)
 			want.accept(withEnd(want.page(logdb.KindHistorical, a1, list...), 24))
 			rng := rand.New(rand.NewPCG(7, 7))
 			for n := 0; n < 8 || f.stream(logdb.KindHistorical, a1).Fates.Len() < 24; n++ {

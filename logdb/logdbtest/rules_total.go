@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"testing"
 
 	"metermanager/logdb"
 )
@@ -167,7 +166,7 @@ func verifyRules() []rule {
 			page, err := f.ReadStream(f.ctx, f.meter, logdb.KindHistorical, own, 1, 10)
 			f.must(err)
 			page.Stream.Policy = "1"
-			other := newFixture(f.T, func(_ testing.TB, cfg Config) logdb.Store { return NewModel(cfg) }, func(*fixture) {})
+			other := modelFixture(f)
 			other.accept(page)
 			f.want("tallies", f.tallies(logdb.KindHistorical, own), other.tallies(logdb.KindHistorical, page.Stream))
 		}},

@@ -28,6 +28,9 @@ func (g *generator) script(n int) []operation {
 		switch k := g.IntN(100); {
 		case k < 50:
 			out = append(out, g.upstream(s, limits, relay)...)
+			if g.chance(15) {
+				out = append(out, compactOf(s))
+			}
 		case k < 64:
 			out = append(out, g.ownBatch(pickOne(g, s.meter, meters[0]), s.kind, own))
 		case k < 78:
@@ -238,10 +241,16 @@ func (g *generator) rare(s *sender) operation {
 	case 8:
 		return g.back(s)
 	default:
-		o.text = "compact"
-		o.apply = func(ctx context.Context, st logdb.Store) (string, error) { return "", st.Compact(ctx, s.meter) }
+		return compactOf(s)
 	}
 	return o
+}
+
+func compactOf(s *sender) operation {
+	return operation{
+		meter: s.meter, kind: s.kind, text: "compact",
+		apply: func(ctx context.Context, st logdb.Store) (string, error) { return "", st.Compact(ctx, s.meter) },
+	}
 }
 
 // forget takes a range out of one of the streams that are there, whoever made it.

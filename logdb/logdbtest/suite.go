@@ -20,15 +20,17 @@ type rule struct {
 }
 
 // Run checks every rule of replication.md against the store that open opens: as it is, and with the
-// store compacted, or closed and opened again, after each write.
+// store compacted before each page, compacted after each write, or closed and opened again after each write.
 func Run(t *testing.T, open Open) {
+	nothing, compact := func(*fixture) {}, func(f *fixture) { f.must(f.Compact(f.ctx, f.meter)) }
 	settings := []struct {
-		name  string
-		after func(f *fixture)
+		name          string
+		before, after func(f *fixture)
 	}{
-		{"as written", func(*fixture) {}},
-		{"compacted", func(f *fixture) { f.must(f.Compact(f.ctx, f.meter)) }},
-		{"reopened", func(f *fixture) { f.reopen() }},
+		{"as written", nothing, nothing},
+		{"compacted before", compact, nothing},
+		{"compacted", nothing, compact},
+		{"reopened", nothing, (*fixture).reopen},
 	}
 	sections := []struct {
 		name  string
@@ -49,7 +51,9 @@ func Run(t *testing.T, open Open) {
 			for _, setting := range settings {
 				t.Run(section.name+"/"+r.name+"/"+setting.name, func(t *testing.T) {
 					t.Parallel()
-					r.check(newFixture(t, open, setting.after))
+					f := newFixture(t, open)
+					f.before, f.after = setting.before, setting.after
+					r.check(f)
 				})
 			}
 		}
@@ -65,7 +69,8 @@ type fixture struct {
 	limits logdb.Limits
 	open   Open
 	cfg    Config
-	after  func(*fixture)
+	before func(*fixture) // each page or batch
+	after  func(*fixture) // each write
 }
 
 // The streams of a sender that the rules use, and one of another node.
@@ -87,8 +92,9 @@ const (
 	wh    = logdb.ChannelKey("energy.interval.wh.received")
 )
 
-func newFixture(t *testing.T, open Open, after func(*fixture)) *fixture {
-	f := &fixture{T: t, ctx: t.Context(), meter: "meter-1", open: open, after: after}
+func newFixture(t *testing.T, open Open) *fixture {
+	nothing := func(*fixture) {}
+	f := &fixture{T: t, ctx: t.Context(), meter: "meter-1", open: open, before: nothing, after: nothing}
 	f.cfg = Config{Path: t.TempDir(), NewJournalID: counter(), Now: func() time.Time { return (day0 + 30*day).Time() }}
 	f.Store = open(t, f.cfg)
 	t.Cleanup(func() {
@@ -97,6 +103,11 @@ func newFixture(t *testing.T, open Open, after func(*fixture)) *fixture {
 		}
 	})
 	return f
+}
+
+// modelFixture is the model beside the store under test, to compare with.
+func modelFixture(f *fixture) *fixture {
+	return newFixture(f.T, func(_ testing.TB, cfg Config) logdb.Store { return NewModel(cfg) })
 }
 
 func (f *fixture) must(err error) {
@@ -185,6 +196,7 @@ func (f *fixture) post(kind logdb.Kind, source string, what ...any) logdb.Receip
 
 func (f *fixture) accept(p logdb.Page) logdb.Receipt {
 	f.Helper()
+	f.before(f)
 	r, err := f.Accept(f.ctx, p, f.limits)
 	f.must(err)
 	f.after(f)
@@ -194,6 +206,7 @@ func (f *fixture) accept(p logdb.Page) logdb.Receipt {
 // append puts entries into the own journal.
 func (f *fixture) append(kind logdb.Kind, what ...logdb.Entry) logdb.Appended {
 	f.Helper()
+	f.before(f)
 	a, err := f.Append(f.ctx, logdb.Batch{Meter: f.meter, Kind: kind, Entries: what})
 	f.must(err)
 	f.after(f)
