@@ -156,8 +156,9 @@ func midnight(loc *time.Location, y int, m time.Month, d int) time.Time {
 	}
 	if start, _ := zoneBounds(t); !start.IsZero() {
 		// Midnight may come twice; the day begins with the first one.
-		if before := start.Add(-time.Nanosecond); before.In(loc).Day() == t.Day() {
-			_, old := before.In(loc).Zone()
+		before := start.Add(-time.Nanosecond).In(loc)
+		if by, bm, bd := before.Date(); by == ly && bm == lm && bd == ld {
+			_, old := before.Zone()
 			if first := want.Add(-time.Duration(old) * time.Second); first.Before(t) {
 				return first.In(loc)
 			}
@@ -166,8 +167,9 @@ func midnight(loc *time.Location, y int, m time.Month, d int) time.Time {
 	return t
 }
 
-// clockEdges cuts minutes and hours on local wall time: where offsets are whole multiples this is a plain
-// grid; a change of the offset begins a new grid at the change.
+// clockEdges cuts minutes and hours by what a local clock shows: an edge is where it reaches a multiple of the
+// step, or jumps over one. So hours stay whole where the clock is set by an hour, and a span of
+// several hours becomes longer or shorter.
 func clockEdges(loc *time.Location, i Interval, first, last logdb.Millis) ([]logdb.Millis, error) {
 	step := logdb.Millis(i.Count) * 60_000
 	if i.Unit == Hour {
@@ -176,36 +178,64 @@ func clockEdges(loc *time.Location, i Interval, first, last logdb.Millis) ([]log
 	if (last-first)/step >= MaxEdges {
 		return nil, fmt.Errorf("%w: more than %d edges every %s from %s to %s", logdb.ErrInvalid, MaxEdges-1, i, first, last)
 	}
-	var out []logdb.Millis
-	for at := first; ; {
-		local := at.Time().In(loc)
-		_, offset := local.Zone()
-		shift := logdb.Millis(offset) * 1000
-		start, end := zoneBounds(local)
-		edge := (at + shift).Floor(step) - shift
-		if !start.IsZero() && edge < logdb.MillisOf(start) && len(out) > 0 {
-			edge = logdb.MillisOf(start)
+	at := first
+	for {
+		o := offsetAt(loc, at)
+		if edge := o.floor(at, step); !o.known || edge >= o.start {
+			at = edge
+			break
 		}
-		for ; end.IsZero() || edge < logdb.MillisOf(end); edge += step {
-			if len(out) == 0 || edge > out[len(out)-1] {
-				out = append(out, edge)
-			}
-			if edge >= last {
-				return out, nil
-			}
+		if o.breaks(offsetAt(loc, o.start-1), step) {
+			at = o.start
+			break
 		}
-		at = logdb.MillisOf(end)
-		// A grid that goes on unbroken needs no edge at the change itself.
-		_, after := end.In(loc).Zone()
-		if s := logdb.Millis(after) * 1000; (at + s).Floor(step) != at+s {
-			if (at+s).Floor(step)-s != (at+shift).Floor(step)-shift {
-				out = append(out, at)
-			}
-		}
-		if at >= last && out[len(out)-1] >= last {
-			return out, nil
-		}
+		at = o.start - 1 // the step began before the clock was set
 	}
+	out := []logdb.Millis{at}
+	for o := offsetAt(loc, at); at < last; {
+		edge := o.floor(at, step) + step
+		if o.endless || edge < o.end {
+			at = edge
+			out = append(out, at)
+			continue
+		}
+		next := offsetAt(loc, o.end)
+		next.start = o.end
+		at = o.end
+		if next.breaks(o, step) {
+			out = append(out, at)
+		}
+		o = next
+	}
+	return out, nil
+}
+
+// offset is a time in which a zone's clock goes evenly.
+type offset struct {
+	shift      logdb.Millis
+	start, end logdb.Millis
+	known      bool // start is known
+	endless    bool
+}
+
+func offsetAt(loc *time.Location, t logdb.Millis) offset {
+	local := t.Time().In(loc)
+	_, seconds := local.Zone()
+	start, end := zoneBounds(local)
+	return offset{
+		shift: logdb.Millis(seconds) * 1000, start: logdb.MillisOf(start), end: logdb.MillisOf(end),
+		known: !start.IsZero(), endless: end.IsZero(),
+	}
+}
+
+// floor returns when the clock last showed a multiple of step, had it always gone evenly.
+func (o offset) floor(t, step logdb.Millis) logdb.Millis { return (t + o.shift).Floor(step) - o.shift }
+
+// breaks reports whether an edge lies where o begins after the time before: the clock then shows a multiple of
+// step, or has jumped over one.
+func (o offset) breaks(before offset, step logdb.Millis) bool {
+	shows := o.start + o.shift
+	return shows.Floor(step) == shows || shows.Floor(step) != (o.start-1+before.shift).Floor(step)
 }
 
 // Buckets returns n+1 edges that cut [first, last) into n equal parts, whole milliseconds each.
@@ -229,10 +259,5 @@ func daysSinceEpoch(y int, m time.Month, d int) int {
 	return int(logdb.MillisOf(time.Date(y, m, d, 0, 0, 0, 0, time.UTC)) / logdb.DayMillis)
 }
 
-func mod(a, b int) int {
-	if r := a % b; r < 0 {
-		return r + b
-	} else {
-		return r
-	}
-}
+// mod is the remainder that is never negative.
+func mod(a, b int) int { return (a%b + b) % b }
