@@ -114,6 +114,9 @@ func (r *receiver) acceptPositions() error {
 	if err := r.loadSeries(r.stream); err != nil {
 		return err
 	}
+	if err := r.checkChanges(r.stream.cut(), p.Entries); err != nil {
+		return err
+	}
 	r.touchStream(r.stream) // before its fates change, so that a failure rolls them back
 	if err := r.decideAll(); err != nil {
 		return err

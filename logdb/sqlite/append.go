@@ -34,6 +34,11 @@ func (t *txn) append(b *logdb.Batch) (done logdb.Appended, err error) {
 	if err := checkTargets(j, b); err != nil {
 		return done, err
 	}
+	if own := j.own(); own != nil {
+		if err := t.checkChanges([]*stream{own}, b.Entries); err != nil {
+			return done, err
+		}
+	}
 	if j, err = t.journalsOf(b.Meter, b.Kind, true); err != nil {
 		return done, err
 	}

@@ -81,6 +81,42 @@ func stateOf(versions []version) state {
 	return out
 }
 
+const (
+	isChange  = `SELECT 1 FROM entry WHERE stream = ? AND position = ? AND target <> 0`
+	isChanged = `SELECT 1 FROM entry WHERE stream = ? AND target = ? AND target <> 0 LIMIT 1`
+)
+
+// checkChanges reports a change that names another change instead of the record that both change:
+// it would stand beside it as a second record.
+func (t *txn) checkChanges(cut []*stream, entries []logdb.Entry) error {
+	for _, s := range cut {
+		if !s.revised {
+			continue
+		}
+		for i := range entries {
+			e := &entries[i]
+			if e.Target == 0 {
+				continue
+			}
+			var one int
+			if found, err := t.one([]any{&one}, isChange, s.id, e.Target); err != nil {
+				return fmt.Errorf("look at position %d: %w", e.Target, err)
+			} else if found {
+				return fmt.Errorf("%w: position %d changes position %d, which is a change itself", logdb.ErrConflict, e.Position, e.Target)
+			}
+			if e.Position == 0 {
+				continue
+			}
+			if found, err := t.one([]any{&one}, isChanged, s.id, e.Position); err != nil {
+				return fmt.Errorf("look for changes of position %d: %w", e.Position, err)
+			} else if found {
+				return fmt.Errorf("%w: position %d is a change, and was changed itself", logdb.ErrConflict, e.Position)
+			}
+		}
+	}
+	return nil
+}
+
 // holdVersion keeps a historical revise or withdraw, or an add that was superseded before it came, and
 // makes the version with the highest position the live one.
 func (t *txn) holdVersion(s *stream, e *logdb.Entry) error {
@@ -112,7 +148,8 @@ func (t *txn) holdVersion(s *stream, e *logdb.Entry) error {
 	if _, err := t.insertEntry(s, e, s.id, false); err != nil {
 		return err
 	}
-	versions = append(versions, version{stream: s, row: entryRow{entry: *e}})
+	// A copy, since before points into versions, which sorting would move under it.
+	versions = append(slices.Clone(versions), version{stream: s, row: entryRow{entry: *e}})
 	slices.SortFunc(versions, func(a, b version) int { return cmp.Compare(a.row.entry.Position, b.row.entry.Position) })
 	after := stateOf(versions)
 	if before.stream == after.stream && before.entry != nil && after.entry != nil && before.entry.Position == after.entry.Position {
