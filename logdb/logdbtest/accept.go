@@ -49,6 +49,28 @@ func (j *journals) contradicts(p *logdb.Page) error {
 			return fmt.Errorf("%w: another chain at the end %d of journal %s", logdb.ErrConflict, s.end, s.id.Journal)
 		}
 	}
+	return j.checkChanges(p.Stream, p.Entries)
+}
+
+// checkChanges reports a change that names another change instead of the record that both change:
+// it would stand beside it as a second record.
+func (j *journals) checkChanges(id logdb.StreamID, entries []logdb.Entry) error {
+	for _, s := range j.streams {
+		if !s.id.SameCut(id) {
+			continue
+		}
+		for _, e := range entries {
+			if e.Target == 0 {
+				continue
+			}
+			if have := s.at(e.Target); have != nil && have.Target != 0 {
+				return fmt.Errorf("%w: position %d changes position %d, which is a change itself", logdb.ErrConflict, e.Position, e.Target)
+			}
+			if slices.ContainsFunc(s.held, func(o logdb.Entry) bool { return o.Target == e.Position && e.Position != 0 }) {
+				return fmt.Errorf("%w: position %d is a change, and was changed itself", logdb.ErrConflict, e.Position)
+			}
+		}
+	}
 	return nil
 }
 

@@ -88,6 +88,9 @@ func (j *journals) checkTargets(b *logdb.Batch) error {
 	var end logdb.Position
 	if j.own != nil {
 		end = j.own.end
+		if err := j.checkChanges(j.own.id, b.Entries); err != nil {
+			return err
+		}
 	}
 	for i, e := range entries(b.Rows, b.Entries) {
 		if p := end + 1 + logdb.Position(i); e.Target >= p {

@@ -92,6 +92,26 @@ func journalRules() []rule {
 			f.send(logdb.KindHistorical, a1, revise(row(0, day0, "own.thing", 7), 2, 1))
 			f.want("values", []any{f.values(volts), f.values(wh), f.values("own.thing")}, "[[] [] [7]]")
 		}},
+		{"a late older revise changes nothing that counts", func(f *fixture) {
+			f.send(logdb.KindHistorical, a1, row(1, day0, volts, 1))
+			f.send(logdb.KindHistorical, a1, revise(row(0, day0+minute, volts, 13), 3, 1))
+			f.send(logdb.KindHistorical, a1, revise(row(0, day0+day, volts, 16), 6, 1))
+			f.send(logdb.KindHistorical, a1, revise(row(0, day0+2*day, wh, 15), 5, 1))
+			f.want("values", []any{f.values(volts), f.values(wh)}, "[[16] []]")
+			days := f.tallies(logdb.KindHistorical, a1)
+			f.want("records of the days", []int64{days[day0].Count, days[day0+day].Count, days[day0+2*day].Count}, "[0 1 0]")
+		}},
+		{"a change names the record, not another change", func(f *fixture) {
+			f.send(logdb.KindHistorical, a1, row(1, day0, volts, 1), revise(row(0, day0, volts, 2), 3, 1))
+			_, err := f.Accept(f.ctx, f.page(logdb.KindHistorical, a1, revise(row(0, day0, volts, 3), 4, 3)), f.limits)
+			f.wantErr("revise of a revise", err, logdb.ErrConflict)
+			_, err = f.Accept(f.ctx, f.page(logdb.KindHistorical, a1, revise(row(0, day0, volts, 3), 5, 1), revise(row(0, day0, volts, 4), 6, 5)), f.limits)
+			f.wantErr("revise of a revise in the page", err, logdb.ErrInvalid)
+			f.send(logdb.KindHistorical, a1, withdraw(8, 7, day0))
+			_, err = f.Accept(f.ctx, f.page(logdb.KindHistorical, a1, revise(row(0, day0, volts, 5), 7, 1)), f.limits)
+			f.wantErr("a change that was changed before it came", err, logdb.ErrConflict)
+			f.want("values", f.values(volts), "[2]")
+		}},
 		{"older versions are history, with who, when and why", func(f *fixture) {
 			r := revise(system(0, day0, 2), 2, 1)
 			r.By, r.At, r.Why = "late pairing", day0+5, "the end turned up"

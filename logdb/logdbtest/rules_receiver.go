@@ -130,6 +130,17 @@ func receiverRules() []rule {
 			f.want("sent again", counts(f.send(logdb.KindSystem, a1, list...)), "[1 3 1 0]")
 			f.want("codes", f.codes(), "[5 2]")
 		}},
+		{"send again leaves rows that are withdrawn or have moved out of the range", func(f *fixture) {
+			list := []any{row(1, day0, volts, 1), row(2, day0+minute, volts, 2), row(3, day0+2*minute, volts, 3), row(4, day0+2*hour, volts, 4)}
+			f.send(logdb.KindHistorical, a1, list...)
+			f.send(logdb.KindHistorical, a1, revise(row(0, day0+hour, volts, 10), 5, 1), withdraw(6, 2, day0), revise(row(0, day0+3*minute, volts, 40), 7, 4))
+			n, err := f.Forget(f.ctx, f.meter, logdb.KindHistorical, a1, day0, day0+hour)
+			f.must(err)
+			f.after(f)
+			f.want("forgotten", []any{n, f.fates(logdb.KindHistorical, a1, 7), f.values(volts)}, "[2 ss..ss. [10]]")
+			f.want("sent again", counts(f.send(logdb.KindHistorical, a1, list...)), "[2 2 0 0]")
+			f.want("values", f.values(volts), "[3 10 4]")
+		}},
 		{"send again touches one stream only", func(f *fixture) {
 			f.send(logdb.KindSystem, a1, system(1, day0, 1))
 			f.send(logdb.KindSystem, b1, system(1, day0, 2))
