@@ -59,7 +59,14 @@ func (h *history) decode(ctx context.Context, w *work, recs [][]byte) ([]logdb.B
 			out = append(out, logdb.Batch{Entries: []logdb.Entry{w.unreadable(err)}, Raw: [][]byte{rec}})
 			continue
 		}
+		last := w.lastAt
 		at, back := w.stamp(t)
+		if at == last && h.program.Interval > 0 {
+			// A log of fixed intervals writes one moment twice only when its clock was set back
+			// meanwhile: without a new run the two would be taken for one interval.
+			back = logdb.Millis(h.program.Interval.Milliseconds())
+			w.run++
+		}
 		if back > 0 {
 			note, err := w.steppedBack(ctx, at, back)
 			if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -337,5 +338,39 @@ func TestNotAllowedToWriteElsewhere(t *testing.T) {
 		if addr < 0xC34F || addr > 0xC352 {
 			t.Errorf("register %#04x was written", addr)
 		}
+	}
+}
+
+// TestClockSetBackByOneInterval: a clock set back just so far that a log writes the same moment
+// again makes two records of two runs; in one run the uploader would take them for one interval.
+func TestClockSetBackByOneInterval(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sim.Config{Seed: 200, History: 12 * 24 * time.Hour, Zone: "America/New_York"})
+	s.must("hist2")
+	log, _ := s.profile.LogOf("hist2")
+	pairs, raws := 0, s.raws(logdb.KindHistorical, log.Log)
+	for i := 1; i < len(raws); i++ {
+		a, b := raws[i-1], raws[i]
+		if b.Time > a.Time {
+			continue
+		}
+		if b.Run != a.Run+1 {
+			t.Errorf("records %d and %d: %v of run %d, then %v of run %d", i-1, i, a.Time, a.Run, b.Time, b.Run)
+		}
+		if b.Time == a.Time {
+			pairs++
+		}
+	}
+	if pairs == 0 {
+		t.Fatal("no moment stands twice in the log: the test shows nothing")
+	}
+	noted := 0
+	for _, e := range s.events(logdb.KindSystem, false) {
+		if e.System != nil && strings.Contains(e.System.Description, "stepped back") {
+			noted++
+		}
+	}
+	if noted == 0 {
+		t.Error("no system event tells of the step")
 	}
 }

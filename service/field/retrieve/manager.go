@@ -283,8 +283,11 @@ func (m *Manager) find(id string) (Meter, error) {
 			hits = append(hits, x)
 		}
 	}
-	if len(hits) != 1 {
-		return Meter{}, fmt.Errorf("%w: %q fits %d", ErrUnknownMeter, id, len(hits))
+	switch {
+	case len(hits) == 0:
+		return Meter{}, fmt.Errorf("%w: no name, serial number or UID is %q", ErrUnknownMeter, id)
+	case len(hits) > 1:
+		return Meter{}, fmt.Errorf("%w: %d meters are called %q; say which by its UID", ErrUnknownMeter, len(hits), id)
 	}
 	return hits[0], nil
 }
