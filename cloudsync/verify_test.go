@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,9 +58,13 @@ func (s *site) verify(kinds ...logdb.Kind) api.VerifyReport {
 type tampered struct {
 	logdb.Store
 	lost map[logdb.Position]bool
+	torn bool // damaged so that it cannot be read as records any more
 }
 
 func (m *tampered) ReadStream(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, id logdb.StreamID, first logdb.Position, max int) (logdb.Page, error) {
+	if m.torn {
+		return logdb.Page{}, errors.New("damaged")
+	}
 	page, err := m.Store.ReadStream(ctx, uid, kind, id, first, max)
 	var rows []logdb.History
 	for _, h := range page.Rows {
@@ -124,7 +129,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		}},
 		{"not sent yet", func(s *site) { s.rows(0, every(time.Minute, start+7*logdb.DayMillis, 5)...) }, false, 5, "", nil},
 		{"a row lost at the cloud", func(s *site) {
-			s.cloud.store = &tampered{s.cloud.store, map[logdb.Position]bool{42: true}}
+			s.cloud.store = &tampered{Store: s.cloud.store, lost: map[logdb.Position]bool{42: true}}
 		}, false, 0, verify.SiteCloud, func(r api.VerifyReport) error {
 			if r.Different != each || len(r.Days) != int(each) {
 				return fmt.Errorf("different %d, days %d", r.Different, len(r.Days))
@@ -136,8 +141,19 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 			}
 			return nil
 		}},
+		{"a row lost at the cloud, which cannot read what is left", func(s *site) {
+			s.cloud.store = &tampered{Store: s.cloud.store, lost: map[logdb.Position]bool{42: true}, torn: true}
+		}, false, 0, verify.SiteCloud, func(r api.VerifyReport) error {
+			if r.Different != each || len(r.Days) != int(each) {
+				return fmt.Errorf("different %d, days %d", r.Different, len(r.Days))
+			}
+			if d := r.Days[0]; len(d.Positions) != 0 || !strings.Contains(d.Reason, "cannot be read there") {
+				return fmt.Errorf("day %+v, want a reason why no record is named", d)
+			}
+			return nil
+		}},
 		{"a row lost at the site", func(s *site) {
-			s.logs = &tampered{s.logs, map[logdb.Position]bool{17: true}}
+			s.logs = &tampered{Store: s.logs, lost: map[logdb.Position]bool{17: true}}
 			s.restart()
 		}, false, 0, verify.SiteClaim, func(r api.VerifyReport) error {
 			both := map[string]int{}
@@ -146,6 +162,15 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 			}
 			if both[verify.SiteClaim] == 0 || both[verify.SiteCloud] == 0 {
 				return fmt.Errorf("found %v, want the site's own claim and the cloud to differ", both)
+			}
+			return nil
+		}},
+		{"a row lost at the site, which cannot read its journal", func(s *site) {
+			s.logs = &tampered{Store: s.logs, lost: map[logdb.Position]bool{17: true}, torn: true}
+			s.restart()
+		}, false, 0, verify.SiteClaim, func(r api.VerifyReport) error {
+			if d := r.Days[len(r.Days)-1]; d.State != verify.StateNotComparable || !strings.Contains(d.Reason, "damaged") {
+				return fmt.Errorf("the last line is %+v, want why the cloud was not compared", d)
 			}
 			return nil
 		}},

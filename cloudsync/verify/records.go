@@ -50,6 +50,7 @@ func (r *run) nameRecords(ctx context.Context, want *expectation, bad []key) err
 	}
 	there := map[key]map[logdb.Position]record{}
 	read := map[logdb.Millis]bool{}
+	unread := map[logdb.Millis]error{} // damaged there: what differs is known, which records is not
 	for _, k := range bad {
 		if read[k.day] {
 			continue
@@ -60,8 +61,11 @@ func (r *run) nameRecords(ctx context.Context, want *expectation, bad []key) err
 				continue
 			}
 			live, err := readDay(ctx, reader, want.view, st.ID, k.day)
-			if err != nil {
+			if ctx.Err() != nil {
 				return fmt.Errorf("read %v of stream %s at the cloud: %w", k.day, st.ID, err)
+			}
+			if err != nil {
+				unread[k.day] = err
 			}
 			for p, e := range live {
 				note(there, p, &e)
@@ -72,6 +76,10 @@ func (r *run) nameRecords(ctx context.Context, want *expectation, bad []key) err
 		d := &r.report.Days[i]
 		k := key{d.Log, d.Channel, d.Day}
 		if d.State != StateDifferent || d.Between != SiteCloud || d.Meter != want.view.Meter || d.Kind != want.view.Kind.String() || !slices.Contains(bad, k) {
+			continue
+		}
+		if err := unread[k.day]; err != nil {
+			d.Reason += fmt.Sprintf("; the day cannot be read there to name the records (%v)", err)
 			continue
 		}
 		positions := differing(again.records[k], there[k])

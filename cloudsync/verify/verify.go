@@ -113,14 +113,23 @@ func (r *run) compare(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind
 	if err != nil {
 		return err
 	}
-	uploads := ok && r.cfg.Cloud != nil
+	uploads, before := ok && r.cfg.Cloud != nil, r.report.Different
 	if err := r.claims(ctx, meter, kind, !uploads); err != nil {
 		return err
 	}
 	if !uploads {
 		return nil
 	}
-	return r.cloud(ctx, view)
+	err = r.cloud(ctx, view)
+	if err != nil && ctx.Err() == nil && r.report.Different > before {
+		// The damage that the claims show is also why the journal cannot be read: the report
+		// that names it must not be lost.
+		r.add(api.VerifyDay{
+			Meter: meter, Between: SiteCloud, Kind: kind.String(), Records: int64(view.Head.End), Reason: "it could not be compared: " + err.Error(),
+		}, StateNotComparable)
+		return nil
+	}
+	return err
 }
 
 func (r *run) merge(o api.VerifyReport) {
