@@ -66,6 +66,9 @@ func (p *program) complain(f *fault.Error) {
 	if hint == "" && f.Code == fault.Unauthenticated {
 		hint = "Give --key, or --user with --password (or MM_KEY, MM_USER, MM_PASSWORD), or the folder of a demonstration (--data DIR)."
 	}
+	if hint == "" && f.Code == fault.Unavailable && f.RequestID == "" {
+		hint = "Does it run there? Start it with metermanager run, or a demonstration with metermanager demo; say where it is with --url, or --data DIR for a demonstration."
+	}
 	if hint != "" {
 		fmt.Fprintln(p.stderr, hint)
 	}

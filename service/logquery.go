@@ -49,6 +49,9 @@ func (r *logRange) resolve(ctx context.Context, service *client.Client, now time
 	if q.kind, err = logdb.ParseKind(r.Kind); err != nil {
 		return q, usageError{fmt.Sprintf("log %q: want historical, waveform, system, limits or pq", r.Kind)}
 	}
+	if err := r.fits(q.kind); err != nil {
+		return q, err
+	}
 	for _, c := range r.Channels {
 		key, err := logdb.NormalizeChannel(c)
 		if err != nil {
@@ -75,6 +78,27 @@ func (r *logRange) resolve(ctx context.Context, service *client.Client, now time
 		}
 	}
 	return q, nil
+}
+
+// fits refuses options that the log of that kind does not have: they would change nothing.
+func (r *logRange) fits(kind logdb.Kind) error {
+	for _, o := range []struct {
+		name  string
+		given bool
+		kind  logdb.Kind
+	}{
+		{"interval", r.Interval != "", logdb.KindHistorical},
+		{"buckets", r.Buckets != 0, logdb.KindHistorical},
+		{"agg", len(r.Agg) > 0, logdb.KindHistorical},
+		{"log", r.Log >= 0, logdb.KindHistorical},
+		{"codes", len(r.Codes) > 0, logdb.KindSystem},
+		{"limit-ids", len(r.LimitIDs) > 0, logdb.KindLimit},
+	} {
+		if o.given && o.kind != kind {
+			return usageError{fmt.Sprintf("--%s: only the %s log has that, not %s", o.name, o.kind, kind)}
+		}
+	}
+	return nil
 }
 
 func (q *query) history() api.HistoryQuery {

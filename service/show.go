@@ -159,6 +159,27 @@ func (p *program) showHistory(h api.SyncHistory) error {
 	return t.write(p.stdout)
 }
 
+// namedRecords names the records of a day by their positions in the journal, a few of them.
+func namedRecords(at api.Fates) string {
+	const most = 4
+	var list []string
+	for i, r := range at {
+		switch {
+		case i == most:
+			list = append(list, "...")
+		case i > most:
+		case r.First == r.Last:
+			list = append(list, fmt.Sprint(r.First))
+		default:
+			list = append(list, fmt.Sprintf("%d-%d", r.First, r.Last))
+		}
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	return "; position " + strings.Join(list, ", ")
+}
+
 // showVerify prints what a comparison found.
 func (p *program) showVerify(r api.VerifyReport) error {
 	for _, line := range []struct {
@@ -183,8 +204,12 @@ func (p *program) showVerify(r api.VerifyReport) error {
 		fmt.Fprintln(p.stdout)
 		t := newTable("Day (UTC)", "Meter", "Between", "Log", "Channel", "State", ">Records", ">Here", ">There", "Reason")
 		for _, d := range r.Days {
-			t.add(d.Day.Time().Format("2006-01-02"), firstOf(d.Name, string(d.Meter)), d.Between, fmt.Sprintf("%s %d", d.Kind, d.Log),
-				string(d.Channel), strings.ReplaceAll(d.State, "_", " "), grouped(d.Records), grouped(d.Here), grouped(d.There), d.Reason)
+			day := "all"
+			if d.Day > 0 {
+				day = d.Day.Time().Format("2006-01-02")
+			}
+			t.add(day, firstOf(d.Name, string(d.Meter)), d.Between, fmt.Sprintf("%s %d", d.Kind, d.Log),
+				string(d.Channel), strings.ReplaceAll(d.State, "_", " "), grouped(d.Records), grouped(d.Here), grouped(d.There), d.Reason+namedRecords(d.Positions))
 		}
 		if err := t.write(p.stdout); err != nil {
 			return err

@@ -60,7 +60,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := r.startAll(ctx); err != nil {
 		return r.ended(ctx, err)
 	}
-	if err := r.setUp(ctx); err != nil {
+	if err := r.setUpAgain(ctx); err != nil {
 		return r.ended(ctx, err)
 	}
 	r.explain()
@@ -106,6 +106,9 @@ func (r *runner) prepare() error {
 	}
 	r.state = state
 	for _, a := range []struct{ listen, option string }{{r.cfg.Listen, "--listen"}, {r.cfg.CloudListen, "--cloud-listen"}} {
+		if _, _, err := net.SplitHostPort(a.listen); err != nil {
+			return fmt.Errorf("%w: %s %q: want host:port, such as 127.0.0.1:8080", config.ErrInvalid, a.option, a.listen)
+		}
 		if err := free(a.listen); err != nil {
 			return fmt.Errorf("%s cannot be listened on (%w): another program, or another demonstration, uses it; choose another with %s",
 				a.listen, err, a.option)

@@ -11,8 +11,56 @@ import (
 	"metermanager/rpc/client"
 )
 
-// look is how often the progress is asked for.
-const look = time.Second
+// look is how often the progress is asked for, reviveWait how long a part's end may go unseen.
+const (
+	look       = time.Second
+	reviveWait = time.Second
+)
+
+// setUpTries is how often the set-up is begun when a site or cloud dies during it.
+const setUpTries = 3
+
+// setUpAgain sets up, and once more when a site or cloud has died meanwhile.
+func (r *runner) setUpAgain(ctx context.Context) error {
+	for try := 1; ; try++ {
+		err := r.setUp(ctx)
+		if err == nil || ctx.Err() != nil || try == setUpTries {
+			return err
+		}
+		again, restart := r.revive(ctx)
+		if restart != nil {
+			return restart
+		}
+		if !again {
+			return err
+		}
+	}
+}
+
+// revive starts a dead site or cloud again and waits until it answers; again tells whether one was dead.
+func (r *runner) revive(ctx context.Context) (again bool, err error) {
+	for _, p := range []*part{r.cloud, r.site} {
+		before := p.child
+		select {
+		case <-p.child.done:
+		case <-time.After(reviveWait): // its end may be seen a little after its connection's
+			continue
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+		if err := r.look(ctx, p); err != nil {
+			return false, err
+		}
+		if p.child == before {
+			continue
+		}
+		if err := p.wait(ctx); err != nil {
+			return false, err
+		}
+		again = true
+	}
+	return again, nil
+}
 
 // setUp makes the site know its meters and its cloud. At a later start it only tells what
 // has changed: an address, or a port.
