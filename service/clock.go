@@ -79,7 +79,7 @@ func parseWhen(text string, zone *time.Location, now time.Time) (logdb.Millis, e
 		if err != nil {
 			return 0, err
 		}
-		return logdb.MillisOf(now.Add(-d)), nil
+		return bounded(text, logdb.MillisOf(now.Add(-d)))
 	}
 	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
 		return bounded(text, logdb.MillisOf(t))
@@ -93,7 +93,7 @@ func parseWhen(text string, zone *time.Location, now time.Time) (logdb.Millis, e
 		return bounded(text, logdb.Millis(ms))
 	}
 	if d, err := parseSpan(text); err == nil {
-		return logdb.MillisOf(now.Add(-d)), nil
+		return bounded(text, logdb.MillisOf(now.Add(-d)))
 	}
 	return 0, usageError{fmt.Sprintf("time %q: want a date (2026-03-01), a time (2026-03-01T14:30), RFC 3339, ms since 1970, now, or a span back such as 7d", text)}
 }
