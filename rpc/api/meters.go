@@ -1,6 +1,11 @@
 package api
 
-import "metermanager/logdb"
+import (
+	"encoding/json"
+	"math"
+
+	"metermanager/logdb"
+)
 
 // RegisterRequest registers a meter. Make and serial decide which meter it is.
 type RegisterRequest struct {
@@ -69,6 +74,17 @@ type RealtimeValue struct {
 	Key   logdb.ChannelKey `json:"chan_key"`
 	Unit  string           `json:"unit,omitempty"`
 	Value Value            `json:"value"`
+}
+
+// UnmarshalJSON reads a value. One that does not stand there is absent, as null is, never zero.
+func (v *RealtimeValue) UnmarshalJSON(b []byte) error {
+	type plain RealtimeValue
+	read := plain{Value: Value(math.NaN())}
+	if err := json.Unmarshal(b, &read); err != nil {
+		return err
+	}
+	*v = RealtimeValue(read)
+	return nil
 }
 
 // Realtime is the present values of a meter.

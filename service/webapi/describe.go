@@ -14,6 +14,13 @@ import (
 
 var pathParam = regexp.MustCompile(`\{([a-z_]+)\}`)
 
+// more is what the document says of an operation beside its summary and its permission.
+var more = map[string]string{
+	api.OpPutSettings: "Changes the members that are sent, in energy_format too; all others keep what is stored. " +
+		"An empty text or 0 takes a value back. Make and serial cannot change.",
+	api.OpPostRealtime: "Without time_ms, or with 0, the values are of now. A value that is null or does not stand there is absent.",
+}
+
 // describe puts a raw route into the OpenAPI document.
 func (a *API) describe(doc *huma.Operation, op api.Operation, out answers) {
 	text := &huma.Schema{Type: huma.TypeString}

@@ -2,10 +2,12 @@ package webapi
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"metermanager/logdb"
 	"metermanager/rpc/api"
+	"metermanager/rpc/fault"
 	"metermanager/rpc/permission"
 	"metermanager/service/cloud/registry"
 )
@@ -87,19 +89,27 @@ func (a *API) removeMeter(ctx context.Context, c caller, in *MeterPath) (*done, 
 
 type settingsInput struct {
 	MeterPath
-	Body struct {
+	RawBody []byte
+	Body    struct {
 		logdb.Settings
 		Enabled *bool `json:"enabled,omitempty" doc:"Whether the meter's data can be read; needs meters_manage"`
 	}
 }
 
+// putSettings changes what the body names: whoever only disables a meter must not move its days
+// to another zone.
 func (a *API) putSettings(ctx context.Context, c caller, in *settingsInput) (*api.Meter, error) {
 	if in.Body.Enabled != nil {
 		if _, err := a.Meters.Access(ctx, c.Principal, permission.MetersManage, in.UID); err != nil {
 			return nil, err
 		}
 	}
-	m, err := a.Meters.PutSettings(ctx, c.Principal, in.UID, in.Body.Settings)
+	m, err := a.Meters.PutSettings(ctx, c.Principal, in.UID, func(s *logdb.Settings) error {
+		if err := json.Unmarshal(in.RawBody, s); err != nil {
+			return fault.Wrap(fault.Invalid, "The settings cannot be read.", err)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}

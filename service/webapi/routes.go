@@ -80,7 +80,7 @@ func (r *registrar) operation(id string) (api.Operation, *huma.Operation) {
 		Metadata: map[string]any{"permission": op.Permission.String()}, MaxBodyBytes: maxBody(op),
 	}
 	if op.Permission != permission.Public {
-		doc.Description = "Needs the permission " + op.Permission.String() + "."
+		doc.Description = strings.TrimSpace("Needs the permission " + op.Permission.String() + ". " + more[id])
 		doc.Security = []map[string][]string{{"token": {}}, {"key": {}}}
 	}
 	return op, doc

@@ -64,10 +64,13 @@ func New(cfg Config) *Board {
 // maxAhead is how far ahead of this node's clock a meter's clock may be.
 const maxAhead = logdb.Millis(10 * 60 * 1000)
 
-// Post puts a sample of a meter on the board. Absent values (NaN) are left out; a time in
+// Post puts a sample of a meter on the board. A sample without a time is one of now. Absent values (NaN) are left out; a time in
 // the future, an infinite value and a channel that stands twice are refused, whole.
 func (b *Board) Post(meter logdb.MeterUID, at logdb.Millis, values []Value) error {
 	now := logdb.MillisOf(b.cfg.Now())
+	if at == 0 {
+		at = now
+	}
 	if at < logdb.MinTime || at > now+maxAhead {
 		return fault.New(fault.Invalid, "The time is before 1970 or in the future.").At("time_ms")
 	}

@@ -96,6 +96,8 @@ type Registry struct {
 	cfg      Config
 	strays   *rate.Limiter // registrations without any credential
 
+	changes sync.Mutex // held from reading settings to storing them
+
 	mu    sync.Mutex
 	known map[logdb.MeterUID]bool // UIDs that need not be adopted
 }
@@ -212,14 +214,20 @@ func (r *Registry) withSettings(ctx context.Context, m Meter) (Meter, error) {
 	return m, nil
 }
 
-// PutSettings stores the newest settings of a meter. Make and serial are its identity and
-// stay as they are.
-func (r *Registry) PutSettings(ctx context.Context, p account.Principal, uid logdb.MeterUID, s logdb.Settings) (Meter, error) {
+// PutSettings stores what change makes of a meter's settings. Make and serial are its identity
+// and stay as they are. Changes follow each other, so that none takes another one back.
+func (r *Registry) PutSettings(ctx context.Context, p account.Principal, uid logdb.MeterUID, change func(*logdb.Settings) error) (Meter, error) {
 	m, err := r.Access(ctx, p, permission.Upload, uid)
 	if err != nil {
 		return Meter{}, err
 	}
+	r.changes.Lock()
+	defer r.changes.Unlock()
 	if m, err = r.withSettings(ctx, m); err != nil {
+		return Meter{}, err
+	}
+	s := m.Settings
+	if err := change(&s); err != nil {
 		return Meter{}, err
 	}
 	if s.Make == "" && s.Serial == "" {

@@ -262,7 +262,7 @@ func TestCustomersAreIsolated(t *testing.T) {
 	uid := w.register(t, w.owner, meter("1")).Meter.UID
 	_, err := w.reg.Meter(ctx, w.other, uid)
 	wantCode(t, err, fault.NotFound)
-	_, err = w.reg.PutSettings(ctx, w.other, uid, logdb.Settings{Name: "theirs"})
+	_, err = w.reg.PutSettings(ctx, w.other, uid, all(logdb.Settings{Name: "theirs"}))
 	wantCode(t, err, fault.NotFound)
 	wantCode(t, w.reg.SetEnabled(ctx, w.other, uid, false), fault.NotFound)
 	wantCode(t, w.reg.Remove(ctx, w.other, uid), fault.NotFound)
@@ -335,7 +335,7 @@ func TestSettingsAreChecked(t *testing.T) {
 	} {
 		s := good
 		bad(&s)
-		_, err := w.reg.PutSettings(t.Context(), w.owner, uid, s)
+		_, err := w.reg.PutSettings(t.Context(), w.owner, uid, all(s))
 		wantCode(t, err, fault.Invalid)
 		if t.Failed() {
 			t.Fatal(name)
@@ -343,13 +343,13 @@ func TestSettingsAreChecked(t *testing.T) {
 	}
 	replaced := good
 	replaced.Serial = "2"
-	_, err := w.reg.PutSettings(t.Context(), w.owner, uid, replaced)
+	_, err := w.reg.PutSettings(t.Context(), w.owner, uid, all(replaced))
 	wantCode(t, err, fault.Conflict)
 	if got, _ := w.reg.Meter(t.Context(), w.owner, uid); got.Settings.Name != "Main" || got.Settings.Serial != "1" {
 		t.Errorf("bad settings changed something: %+v", got.Settings)
 	}
 	good.Name, good.CTPrimary = "Renamed", 400
-	if m, err := w.reg.PutSettings(t.Context(), w.owner, uid, good); err != nil || m.Settings.CTPrimary != 400 {
+	if m, err := w.reg.PutSettings(t.Context(), w.owner, uid, all(good)); err != nil || m.Settings.CTPrimary != 400 {
 		t.Errorf("PutSettings = %+v, %v", m, err)
 	}
 }
@@ -388,7 +388,7 @@ func TestLocalMetersAreListed(t *testing.T) {
 	if m := w.register(t, w.owner, meter("1")); m.New || m.Meter.UID != "local-1" {
 		t.Errorf("a manager that registers a local meter = %+v, want its UID", m)
 	}
-	if _, err := w.reg.PutSettings(ctx, w.owner, "local-2", logdb.Settings{Name: "named", Make: "X", Serial: "9"}); err != nil {
+	if _, err := w.reg.PutSettings(ctx, w.owner, "local-2", all(logdb.Settings{Name: "named", Make: "X", Serial: "9"})); err != nil {
 		t.Errorf("PutSettings of a meter without a serial: %v", err)
 	}
 	if err := w.reg.Remove(ctx, w.owner, "local-2"); err != nil {
@@ -396,5 +396,13 @@ func TestLocalMetersAreListed(t *testing.T) {
 	}
 	if list, _ := w.reg.Meters(ctx, w.owner); len(list) != 1 {
 		t.Errorf("a removed local meter came back: %+v", list)
+	}
+}
+
+// all replaces settings by s.
+func all(s logdb.Settings) func(*logdb.Settings) error {
+	return func(old *logdb.Settings) error {
+		*old = s
+		return nil
 	}
 }
