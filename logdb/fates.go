@@ -40,8 +40,8 @@ func ParseFate(s string) (Fate, error) {
 }
 
 // FateRange gives one fate to the positions First to Last, both included. Skipped and
-// reduced ranges lie within one UTC day and carry the times of their first and last
-// record, so that counts per day follow from the positions alone.
+// reduced ranges lie within one UTC day and carry the earliest and latest time of their
+// records, so that counts per day follow from the positions alone.
 type FateRange struct {
 	First, Last         Position
 	Fate                Fate
@@ -82,6 +82,13 @@ func (r FateRange) joins(n FateRange) bool {
 		return r.FirstTime.Day() == n.FirstTime.Day()
 	}
 	return true
+}
+
+// extend takes in the range that follows. The times bound those of all records, whatever their order: a clock may
+// have been set back between.
+func (r *FateRange) extend(n FateRange) {
+	r.Last = n.Last
+	r.FirstTime, r.LastTime = min(r.FirstTime, n.FirstTime), max(r.LastTime, n.LastTime)
 }
 
 // FateSet is the fate of every decided position of a stream: sorted ranges that do not
@@ -164,7 +171,7 @@ func (s *FateSet) Missing(first, last Position) [][2]Position {
 func (s *FateSet) Put(r FateRange) {
 	if n := len(s.ranges); n == 0 || s.ranges[n-1].Last < r.First { // the usual case: append
 		if n > 0 && s.ranges[n-1].joins(r) {
-			s.ranges[n-1].Last, s.ranges[n-1].LastTime = r.Last, r.LastTime
+			s.ranges[n-1].extend(r)
 			return
 		}
 		s.ranges = append(s.ranges, r)
@@ -198,7 +205,7 @@ func (s *FateSet) Put(r FateRange) {
 	joined := mid[:1]
 	for _, m := range mid[1:] {
 		if l := &joined[len(joined)-1]; l.joins(m) {
-			l.Last, l.LastTime = m.Last, m.LastTime
+			l.extend(m)
 			continue
 		}
 		joined = append(joined, m)

@@ -76,10 +76,19 @@ func (p *Page) Check() error {
 			a = b + 1
 		}
 	}
+	changes := map[Position]bool{}
+	for i := range p.Entries {
+		if e := &p.Entries[i]; e.Target != 0 {
+			changes[e.Position] = true
+		}
+	}
 	for i := range p.Entries {
 		e := &p.Entries[i]
 		if err := e.Check(p.Kind); err != nil {
 			return err
+		}
+		if changes[e.Target] {
+			return fmt.Errorf("%w: position %d names the change at %d, not the record that both change", ErrInvalid, e.Position, e.Target)
 		}
 		if positioned {
 			if err := claim(e.Position, e.Position); err != nil {

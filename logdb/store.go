@@ -58,7 +58,7 @@ type Store interface {
 	// the record that the old stream stored, which stays a record of the old stream in reads and digests. A requested page turns skipped positions into stored whatever the limits say; reduced ones only when it holds
 	// every row that was reduced into one position, and that one, whose combined row it replaces: else
 	// they would count twice. The full variant of a shortened recording takes its place in reads and digests.
-	// ErrConflict, and nothing stored: a page of this node's own journal beyond its end (RenewJournal
+	// ErrConflict, and nothing stored: a change that names another change instead of the record that both change, a page of this node's own journal beyond its end (RenewJournal
 	// comes first), and a page that states another chain for an end that is known.
 	Accept(ctx context.Context, p Page, limits Limits) (Receipt, error)
 	// Journal returns this node's own journal; ErrNotFound before the first Append.

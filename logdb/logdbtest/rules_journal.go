@@ -6,6 +6,7 @@ import (
 	"metermanager/logdb"
 )
 
+// journalRules is a table: a rule a line, with its check.
 func journalRules() []rule {
 	return []rule{
 		{"entries are numbered 1, 2, 3 without holes", func(f *fixture) {
@@ -156,6 +157,7 @@ func journalRules() []rule {
 	}
 }
 
+// meterRules is a table: a rule a line, with its check.
 func meterRules() []rule {
 	return []rule{
 		{"raw records and settings snapshots are kept with what was decoded", func(f *fixture) {

@@ -1,8 +1,11 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
+	"slices"
 
 	"metermanager/logdb"
 )
@@ -80,10 +83,23 @@ func (t *txn) appendRows(own *stream, b *logdb.Batch, raw *rawWriter) error {
 	for i := range b.Rows {
 		h := b.Rows[i] // the caller's stays without positions
 		h.Positions = make([]logdb.Position, h.Len())
+		// The chain is made of rows with their channels sorted: once here instead of for every row.
+		order := make([]int, len(h.Channels))
+		for c := range order {
+			order[c] = c
+		}
+		slices.SortFunc(order, func(a, b int) int { return cmp.Compare(h.Channels[a], h.Channels[b]) })
+		row := logdb.Row{}
 		for k := range h.Positions {
 			own.end++
 			h.Positions[k] = own.end
-			e := h.Entry(k)
+			row.Channels, row.Values = row.Channels[:0], row.Values[:0]
+			for _, c := range order {
+				if v := h.Columns[c][k]; !math.IsNaN(v) {
+					row.Channels, row.Values = append(row.Channels, h.Channels[c]), append(row.Values, v)
+				}
+			}
+			e := logdb.Entry{Op: logdb.OpAdd, Position: own.end, Log: h.Log, Run: h.Run, Generation: h.Generation, Time: h.Times[k], Row: &row}
 			own.chain = e.Chain(own.chain)
 			if err := raw.add(&e); err != nil {
 				return err
