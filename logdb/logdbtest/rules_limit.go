@@ -6,6 +6,7 @@ import (
 	"metermanager/logdb"
 )
 
+// limitRules is a table: a rule a line, with its check.
 func limitRules() []rule {
 	perDay := func(n int) logdb.Limits {
 		w := []logdb.Window{{Name: "day", Millis: day, Max: n}}

@@ -6,6 +6,7 @@ import (
 	"metermanager/logdb"
 )
 
+// receiverRules is a table: a rule a line, with its check.
 func receiverRules() []rule {
 	return []rule{
 		{"a decided position is a repeat, in whatever page it comes", func(f *fixture) {

@@ -4,6 +4,7 @@ import (
 	"metermanager/logdb"
 )
 
+// sourceRules is a table: a rule a line, with its check.
 func sourceRules() []rule {
 	return []rule{
 		{"journals of two nodes about one meter are alternatives, never merged", func(f *fixture) {
@@ -64,6 +65,7 @@ func sourceRules() []rule {
 	}
 }
 
+// contentRules is a table: a rule a line, with its check.
 func contentRules() []rule {
 	posted := func(f *fixture, kind logdb.Kind, source string) logdb.StreamState {
 		f.Helper()

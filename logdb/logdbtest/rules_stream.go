@@ -7,6 +7,7 @@ import (
 	"metermanager/logdb/limit"
 )
 
+// streamRules is a table: a rule a line, with its check.
 func streamRules() []rule {
 	return []rule{
 		{"every position gets one fate, decided once", func(f *fixture) {

@@ -9,6 +9,7 @@ import (
 	"metermanager/logdb"
 )
 
+// totalRules is a table: a rule a line, with its check.
 func totalRules() []rule {
 	return []rule{
 		{"two true records at one time both count", func(f *fixture) {
@@ -133,6 +134,7 @@ func totalRules() []rule {
 	}
 }
 
+// verifyRules is a table: a rule a line, with its check.
 func verifyRules() []rule {
 	return []rule{
 		{"a digest counts the live records of a series and UTC day, in any order", func(f *fixture) {
