@@ -57,6 +57,9 @@ func (c *simulateCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
+	for _, note := range meter.MemoryNotes() {
+		fmt.Fprintln(p.stdout, sim.BeyondReal+note)
+	}
 	fmt.Fprintf(p.stdout, "Simulated %s, unit %d, answers on tcp://%s. Ctrl-C ends it.\n", c.Kind, c.Unit, meter.Addr())
 	return meter.Run(ctx)
 }

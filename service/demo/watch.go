@@ -148,14 +148,20 @@ func (r *runner) login(ctx context.Context) (*client.Client, error) {
 	return site, nil
 }
 
+// beyondReal begins the lines in which a simulated meter tells which logs are larger than the real one's.
+const beyondReal = "Larger than in the real meter: "
+
 // explain says what runs, where to look and how to stop.
 func (r *runner) explain() {
 	s, out := &r.state, r.cfg.Out
 	fmt.Fprintf(out, "\nMeter Manager demonstration, data in %s\n\n", r.cfg.Dir)
-	for _, m := range s.Meters {
+	for i, m := range s.Meters {
 		what := "no log memory: the site logs it"
 		if m.Kind == "shark200" {
 			what = fmt.Sprintf("%.0f days of logs in its memory", r.cfg.History.Hours()/24)
+			if c := r.meters[i].child; c != nil && c.said(beyondReal) {
+				what += " (larger logs than a real one has)"
+			}
 		}
 		fmt.Fprintf(out, "  meter  %s  %s, simulated %s, %s\n", m.Address, m.Name, kindName(m.Kind), what)
 	}

@@ -211,6 +211,9 @@ func (m *Meter) logByNumber(number int) *meterLog {
 	return nil
 }
 
+// BeyondReal stands before each of MemoryNotes where a simulated meter is told about.
+const BeyondReal = "Larger than in the real meter: "
+
 // ExceedsRealMemory reports whether a log holds, or may hold, more than the real meter could.
 func (m *Meter) ExceedsRealMemory() bool { return len(m.MemoryNotes()) > 0 }
 
