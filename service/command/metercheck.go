@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 
 	"metermanager/cloudsync/verify"
 	"metermanager/logdb"
@@ -30,6 +31,13 @@ func (c meterChecker) CheckMeter(ctx context.Context, meter logdb.MeterUID, kind
 	if err != nil {
 		if ctx.Err() != nil {
 			return out, err
+		}
+		if errors.Is(err, retrieve.ErrStored) {
+			out.Different = 1
+			out.Days = append(out.Days, api.VerifyDay{
+				Meter: meter, Between: verify.MeterSite, Kind: kind.String(), State: verify.StateDifferent, Records: 1, Reason: err.Error(),
+			})
+			return out, nil
 		}
 		// A meter that does not answer now proves nothing about what is stored.
 		out.Days = append(out.Days, api.VerifyDay{

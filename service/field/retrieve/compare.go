@@ -12,6 +12,9 @@ import (
 	"metermanager/service/field/modbus"
 )
 
+// ErrStored marks a failure to read what is stored here: it says nothing about the meter.
+var ErrStored = errors.New("the stored records of the meter cannot be read")
+
 // Comparison is a meter's memory against the journal, for one log.
 type Comparison struct {
 	Kind     logdb.Kind
@@ -52,7 +55,7 @@ func (r *Reader) Compare(ctx context.Context, t *Target, log device.Log, st LogS
 	entries := newest/w.decoder.unit() + tailRecords
 	raws, err := r.Store.LastRaw(ctx, t.UID, w.kind, log.Log, entries)
 	if err != nil {
-		return out, fmt.Errorf("read the stored records: %w", err)
+		return out, fmt.Errorf("%w: %w", ErrStored, err)
 	}
 	if len(raws) == 0 {
 		return out, nil

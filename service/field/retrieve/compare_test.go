@@ -3,6 +3,7 @@ package retrieve_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -52,6 +53,25 @@ func TestCompareSeesAChangedRecord(t *testing.T) {
 		t.Errorf("%+v, want one different record of 100", c)
 	}
 	s.free()
+}
+
+// TestCompareTellsWhoCannotBeRead: damage here must not look like a meter that does not answer.
+func TestCompareTellsWhoCannotBeRead(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sim.Config{History: 5 * time.Hour})
+	s.must("hist1")
+	log, _ := s.profile.LogOf("hist1")
+	r := &retrieve.Reader{Store: &torn{s.store}, Now: s.now.Now}
+	if _, err := r.Compare(t.Context(), s.target(), log, s.states["hist1"], 100); !errors.Is(err, retrieve.ErrStored) {
+		t.Errorf("%v, want ErrStored", err)
+	}
+}
+
+// torn is a store whose raw records cannot be read.
+type torn struct{ *logdbtest.Model }
+
+func (*torn) LastRaw(context.Context, logdb.MeterUID, logdb.Kind, logdb.LogNo, int) ([]logdb.RawRecord, error) {
+	return nil, errors.New("damaged")
 }
 
 // forged is a store in which one record has changed.

@@ -189,7 +189,7 @@ func (r *Reader) prepare(ctx context.Context, t *Target, log device.Log, s *sess
 	}
 	raws, err := r.Store.LastRaw(ctx, t.UID, w.kind, log.Log, n)
 	if err != nil {
-		return nil, fmt.Errorf("read the last stored records: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrStored, err)
 	}
 	for _, raw := range raws {
 		w.tail = append(w.tail, w.decoder.records(raw.Bytes)...)
