@@ -26,7 +26,7 @@ func opener() logdbtest.Open {
 // contradict each other, and that a replay of everything into another node loses nothing.
 func TestModelRandom(t *testing.T) {
 	t.Parallel()
-	logdbtest.RunRandom(t, opener(), logdbtest.Seeds(1, 30)...)
+	logdbtest.RunRandom(t, opener(), logdbtest.Seeds(1, 45)...)
 }
 
 // TestModelRules checks that the rules of the suite are those of the model.
