@@ -179,11 +179,10 @@ func (r *eventRow) value(col column) {
 	case colTime:
 		r.entry.Time = r.millis("the time of an event")
 	case colType:
-		n := r.integer("the type of an event", low, high)
 		if x != nil {
-			x.Type = n
+			x.Type = r.integer("exception_type", logdb.ExcursionBelow, logdb.ExcursionAbove)
 		} else {
-			r.system.Type = logdb.SystemType(n)
+			r.system.Type = logdb.SystemType(r.integer("the type of an event", low, high))
 		}
 	case colCode:
 		if r.null(true) { // an event without a code

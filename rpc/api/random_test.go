@@ -44,6 +44,7 @@ func randomPage(r *rand.Rand) logdb.Page {
 			p.Entries = append(p.Entries, e)
 		}
 	}
+	nameRecords(p.Entries)
 	if positioned {
 		for range r.IntN(5) {
 			f := logdb.FateRange{First: next(), Fate: logdb.FateReduced + logdb.Fate(r.IntN(4))}
@@ -69,6 +70,19 @@ func randomPage(r *rand.Rand) logdb.Page {
 		p.Entries = append(p.Entries, e)
 	}
 	return p
+}
+
+// nameRecords turns changes of changes to the first record: a change names the record itself.
+func nameRecords(entries []logdb.Entry) {
+	changes := map[logdb.Position]bool{}
+	for i := range entries {
+		if e := &entries[i]; e.Target != 0 {
+			changes[e.Position] = true
+			if changes[e.Target] {
+				e.Target = 1
+			}
+		}
+	}
 }
 
 func randomRows(r *rand.Rand, positioned bool, next func() logdb.Position) logdb.History {
@@ -106,7 +120,7 @@ func randomOp(r *rand.Rand, e *logdb.Entry) {
 	case n == 3:
 		e.Op = logdb.OpClose
 	case n == 4:
-		e.Op, e.Gap = logdb.OpGap, &logdb.Gap{From: 3, To: 9, Cause: logdb.GapBusy, Detail: "a\tb\x00\\"}
+		e.Op, e.Gap = logdb.OpGap, &logdb.Gap{From: 3, To: 9, Cause: logdb.GapBusy, Detail: "a\tb\x01\\"}
 	case n == 5:
 		e.Why = "an add with a reason"
 	}

@@ -288,6 +288,10 @@ func (s *scan) escapedText(start int) string {
 			if s.err != nil {
 				return ""
 			}
+			if r == 0 { // not every database holds it in a text
+				s.fail(i, RefusedText, "a string with U+0000")
+				return ""
+			}
 			out.WriteRune(r)
 			i += n
 		case c < utf8.RuneSelf:

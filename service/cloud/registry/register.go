@@ -43,14 +43,18 @@ func (r *Registry) Register(ctx context.Context, p account.Principal, reg Regist
 	if err != nil {
 		return Registered{}, err
 	}
-	if s.Make == "" || s.Serial == "" {
-		return Registered{}, fault.New(fault.Invalid, "A meter is registered by its make and serial number.").At("serial")
+	mk, serial := identity(s)
+	if mk == "" || serial == "" {
+		field := "serial"
+		if mk == "" {
+			field = "make"
+		}
+		return Registered{}, fault.New(fault.Invalid, "A meter is registered by its make and serial number, which cannot be blank.").At(field)
 	}
 	customer, err := r.customerOf(ctx, p, reg)
 	if err != nil {
 		return Registered{}, err
 	}
-	mk, serial := identity(s)
 	m, err := r.store.MeterBySerial(ctx, mk, serial)
 	switch {
 	case err == nil:

@@ -138,6 +138,18 @@ func TestRegisterIsIdempotent(t *testing.T) {
 	}
 }
 
+func TestBlankSerialIsNone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for field, s := range map[string]logdb.Settings{"serial": {Make: "EIG", Serial: " \u00a0 "}, "make": {Make: "  ", Serial: "1"}} {
+		out, err := w.reg.Register(t.Context(), w.owner, registry.Registration{Settings: s})
+		wantCode(t, err, fault.Invalid)
+		if f := fault.From(err); f == nil || f.Field != field || out.Meter.UID != "" {
+			t.Errorf("a blank %s: %+v, %v", field, out, err)
+		}
+	}
+}
+
 func TestStrangersOnlyHearAlreadyRegistered(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
