@@ -118,9 +118,10 @@ func benchmarkAccept(b *testing.B, rows, senders int) {
 }
 
 // halfYear returns a compacted store of 180 days of 32 channels at 1 minute.
-func halfYear(b *testing.B) (*sqlite.Store, []logdb.SeriesID) {
+func halfYear(b *testing.B) (*sqlite.Store, []logdb.SeriesID, string) {
 	b.Helper()
-	s := openStore(b, b.TempDir())
+	dir := b.TempDir()
+	s := openStore(b, dir)
 	b.Cleanup(func() { _ = s.Close() })
 	ctx := context.Background()
 	rnd := rand.New(rand.NewPCG(1, 2))
@@ -141,11 +142,11 @@ func halfYear(b *testing.B) (*sqlite.Store, []logdb.SeriesID) {
 	for _, x := range list {
 		ids = append(ids, x.ID)
 	}
-	return s, ids
+	return s, ids, dir
 }
 
 func BenchmarkHalfYear(b *testing.B) {
-	s, ids := halfYear(b)
+	s, ids, dir := halfYear(b)
 	ctx := context.Background()
 	last := day0 + 180*logdb.DayMillis
 	count := 0
@@ -182,6 +183,18 @@ func BenchmarkHalfYear(b *testing.B) {
 			b.ReportMetric(float64(len(edges)-1), "buckets")
 		})
 	}
+	b.Run("size", func(b *testing.B) {
+		for b.Loop() {
+			var chunks, rolls int64
+			sizes := ask(b, dir, "SELECT (SELECT sum(length(data)) FROM chunk), (SELECT sum(length(data)) FROM roll)")
+			if _, err := fmt.Sscanf(sizes[0], "%d:%d", &chunks, &rolls); err != nil {
+				b.Fatal(err)
+			}
+			points := float64(32 * 180 * 1440)
+			b.ReportMetric(float64(chunks)/points, "chunkB/point")
+			b.ReportMetric(float64(rolls)/points, "tierB/point")
+		}
+	})
 	b.Run("series", func(b *testing.B) {
 		for b.Loop() {
 			if _, err := s.Series(ctx, "m"); err != nil {
