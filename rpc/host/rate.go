@@ -30,6 +30,15 @@ func rated(cfg Config) middleware {
 	}
 }
 
+// CountedAddress returns whose requests a remote address counts to: an IPv4 address or, since
+// everybody has 2^64 of the others, an IPv6 network.
+func CountedAddress(remote string) string {
+	if a := addressOf(remote); a.IsValid() {
+		return a.String()
+	}
+	return remote
+}
+
 // addressOf returns whose requests are counted together: an IPv4 address or an IPv6 network.
 func addressOf(remote string) netip.Addr {
 	text, _, err := net.SplitHostPort(remote)

@@ -67,6 +67,9 @@ func (p problemError) MarshalJSON() ([]byte, error) { return p.fault.MarshalJSON
 // GetStatus returns the HTTP status.
 func (p problemError) GetStatus() int { return fault.HTTPStatus(p.fault.Code) }
 
+// GetHeaders returns what goes with the status: when to try again, how to log in.
+func (p problemError) GetHeaders() http.Header { return host.ErrorHeaders(p.fault) }
+
 // ContentType returns the media type of problem documents.
 func (problemError) ContentType(string) string { return fault.ContentType }
 

@@ -8,6 +8,7 @@ import (
 
 	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
+	"metermanager/rpc/host"
 	"metermanager/rpc/permission"
 	"metermanager/service/cloud/account"
 )
@@ -17,7 +18,7 @@ const keyHeader = "X-Api-Key"
 
 // request is what handlers need to know of how a request came.
 type request struct {
-	address string // of the peer, without its port
+	address string // of the peer, or its IPv6 network
 	token   string // session token, "" for keys
 	cookie  string // name of the session cookie at this address
 	secure  bool   // came over TLS
@@ -69,10 +70,7 @@ func (a *API) guard(op api.Operation, next http.HandlerFunc) http.HandlerFunc {
 // identify returns who sent r. A credential that is not known is an error, even where none
 // is needed: its sender must not think that it acted under it.
 func (a *API) identify(op api.Operation, r *http.Request) (caller, error) {
-	req := &request{address: r.RemoteAddr, secure: r.TLS != nil}
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		req.address = host
-	}
+	req := &request{address: host.CountedAddress(r.RemoteAddr), secure: r.TLS != nil}
 	req.cookie = cookieName(r)
 	c := caller{request: req}
 	secret, fromCookie := credential(r, req.cookie)

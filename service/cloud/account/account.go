@@ -129,6 +129,7 @@ type Service struct {
 	sealer Sealer
 	hasher *hasher
 	cfg    Config
+	byPair *limiter
 	byUser *limiter
 	byAddr *limiter
 
@@ -156,7 +157,7 @@ func New(store Store, sealer Sealer, cfg Config) (*Service, error) {
 	}
 	return &Service{
 		store: store, sealer: sealer, hasher: h, cfg: cfg,
-		byUser: newLimiter(loginsPerUser), byAddr: newLimiter(loginsPerAddress),
+		byPair: newLimiter(loginsPerPair), byUser: newLimiter(loginsPerUser), byAddr: newLimiter(loginsPerAddress),
 	}, nil
 }
 

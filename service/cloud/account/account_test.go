@@ -148,20 +148,40 @@ func TestLoginsAreLimitedByUserAndAddress(t *testing.T) {
 		_, err := s.Login(t.Context(), account.Login{User: user, Password: "wrong", Address: address})
 		return err
 	}
-	for i := range 10 {
-		wantCode(t, try("owner", fmt.Sprint("a", i)), fault.Unauthenticated)
+	good := account.Login{User: "owner", Password: "a long password", Address: "guesser"}
+	for range 10 {
+		wantCode(t, try("owner", "guesser"), fault.Unauthenticated)
 	}
-	wantCode(t, try("OWNER", "elsewhere"), fault.RateLimited)
+	wantCode(t, try("OWNER", "guesser"), fault.RateLimited)
+	_, err := s.Login(t.Context(), good)
+	var wait interface{ RetryAfter() time.Duration }
+	if f := fault.From(err); f == nil || f.Code != fault.RateLimited || !strings.Contains(f.Message, "locked") || !errors.As(err, &wait) || wait.RetryAfter() != 6*time.Second {
+		t.Errorf("a locked login says %v", err)
+	}
+	// Whoever guesses on from one address never locks the user out at another one.
+	for range 1000 {
+		c.t = c.t.Add(time.Second)
+		_ = try("owner", "guesser")
+	}
+	if _, err := s.Login(t.Context(), account.Login{User: "owner", Password: "a long password", Address: "home"}); err != nil {
+		t.Errorf("the owner from another address: %v", err)
+	}
 	c.t = c.t.Add(time.Minute)
-	if _, err := s.Login(t.Context(), account.Login{User: "owner", Password: "a long password"}); err != nil {
+	if _, err := s.Login(t.Context(), good); err != nil {
 		t.Errorf("the owner a minute later: %v", err)
 	}
+	for i := range 200 {
+		if err = try("owner", fmt.Sprint("a", i)); errors.Is(err, fault.RateLimited) {
+			break
+		}
+	}
+	wantCode(t, err, fault.RateLimited) // many addresses
+	c.t = c.t.Add(time.Minute)
 	for i := range 100 {
 		if _, err := s.Login(t.Context(), account.Login{User: "owner", Password: "a long password", Address: "script"}); err != nil {
 			t.Fatalf("good login %d from one address: %v", i, err)
 		}
 	}
-	var err error
 	for i := range 60 {
 		if err = try(fmt.Sprint("user", i), "one place"); errors.Is(err, fault.RateLimited) {
 			break

@@ -13,10 +13,15 @@ type rule struct {
 	step  time.Duration
 }
 
-// The limits of logins. They hold per node.
+// The limits of logins that fail. They hold per node. Were a user's attempts counted whoever
+// makes them, one guesser could lock the user out for ever by guessing on; so they are counted
+// for each user and address, and what all addresses together may do for a user refills ten times
+// as fast as one address can spend it. Only many addresses at once lock a user out, as long as
+// they go on: without that limit they could guess without end.
 var (
-	loginsPerUser    = rule{burst: 10, step: 6 * time.Second}
-	loginsPerAddress = rule{burst: 30, step: 2 * time.Second}
+	loginsPerPair    = rule{burst: 10, step: 6 * time.Second} // a user from one address
+	loginsPerAddress = rule{burst: 30, step: 2 * time.Second} // all users from one address
+	loginsPerUser    = rule{burst: 100, step: 600 * time.Millisecond}
 )
 
 const limiterEntries = 10_000
@@ -30,8 +35,8 @@ type limiter struct {
 
 func newLimiter(r rule) *limiter { return &limiter{rule: r, seen: map[string]*rate.Limiter{}} }
 
-// allow takes one attempt of name at the time now.
-func (l *limiter) allow(name string, now time.Time) bool {
+// take takes one attempt of name at the time now, or returns how long to wait for it.
+func (l *limiter) take(name string, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	one, ok := l.seen[name]
@@ -42,7 +47,12 @@ func (l *limiter) allow(name string, now time.Time) bool {
 		one = rate.NewLimiter(rate.Every(l.rule.step), l.rule.burst)
 		l.seen[name] = one
 	}
-	return one.AllowN(now, 1)
+	r := one.ReserveN(now, 1)
+	wait := r.DelayFrom(now)
+	if wait > 0 {
+		r.CancelAt(now)
+	}
+	return wait
 }
 
 // forget gives name all its attempts back.

@@ -32,7 +32,7 @@ func TestLimiterForgetsInTime(t *testing.T) {
 	l := newLimiter(rule{burst: 2, step: time.Second})
 	now := time.Unix(0, 0)
 	for i := range 3 * limiterEntries {
-		l.allow(fmt.Sprint(i), now)
+		l.take(fmt.Sprint(i), now)
 		if len(l.seen) > limiterEntries {
 			t.Fatalf("%d names kept", len(l.seen))
 		}

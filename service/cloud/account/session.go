@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"metermanager/logdb"
 	"metermanager/rpc/fault"
@@ -38,8 +39,9 @@ var errWrongLogin = fault.New(fault.Unauthenticated, "User name or password is w
 func (s *Service) Login(ctx context.Context, l Login) (LoggedIn, error) {
 	now := s.cfg.Now()
 	name := strings.ToLower(l.User)
-	if !s.byAddr.allow(l.Address, now) || !s.byUser.allow(name, now) {
-		return LoggedIn{}, fault.New(fault.RateLimited, "Too many attempts to log in.").WithHint("Wait a minute, then try again.")
+	pair := l.Address + " " + name
+	if err := s.admit(l.Address, pair, name, now); err != nil {
+		return LoggedIn{}, err
 	}
 	user, err := s.store.UserByName(ctx, l.User)
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -58,14 +60,43 @@ func (s *Service) Login(ctx context.Context, l Login) (LoggedIn, error) {
 		return LoggedIn{}, errWrongLogin
 	}
 	// Who may log in may do so often: a script does for every command.
-	s.byUser.forget(name)
+	s.byPair.forget(pair)
 	s.byAddr.refund(l.Address, now)
+	s.byUser.refund(name, now)
 	if s.hasher.outdated(stored) {
 		if err := s.rehash(ctx, user, l.Password); err != nil {
 			return LoggedIn{}, err
 		}
 	}
 	return s.open(ctx, user)
+}
+
+// Locked is the cause of a login that was refused without a look at the password.
+type Locked struct{ Wait time.Duration }
+
+// Error says how long.
+func (l Locked) Error() string { return fmt.Sprintf("logins are locked for %s", l.Wait) }
+
+// RetryAfter returns how long to wait.
+func (l Locked) RetryAfter() time.Duration { return l.Wait }
+
+// admit takes an attempt of each count. What it says does not depend on whether there is such a
+// user.
+func (s *Service) admit(address, pair, name string, now time.Time) error {
+	for _, c := range []struct {
+		limit *limiter
+		name  string
+		who   string
+	}{
+		{s.byPair, pair, "as this user from this address"}, {s.byAddr, address, "from this address"}, {s.byUser, name, "as this user"},
+	} {
+		if wait := c.limit.take(c.name, now); wait > 0 {
+			seconds := int64((wait + time.Second - 1) / time.Second)
+			return fault.Wrap(fault.RateLimited, "Too many logins "+c.who+" have failed. Logging in is locked, with the right password too.", Locked{wait}).
+				WithHint(fmt.Sprintf("Try again in %d s, and once: each failure locks it again.", seconds))
+		}
+	}
+	return nil
 }
 
 func (s *Service) rehash(ctx context.Context, user User, password string) error {

@@ -47,8 +47,8 @@ type Setup struct {
 
 // SetUp makes the first customer and its owner. It works once.
 func (s *Service) SetUp(ctx context.Context, in Setup) (LoggedIn, error) {
-	if !s.byAddr.allow(in.Address, s.cfg.Now()) {
-		return LoggedIn{}, fault.New(fault.RateLimited, "Too many attempts.").WithHint("Wait a minute, then try again.")
+	if wait := s.byAddr.take(in.Address, s.cfg.Now()); wait > 0 {
+		return LoggedIn{}, fault.Wrap(fault.RateLimited, "Too many attempts from this address.", Locked{wait}).WithHint("Wait a minute, then try again.")
 	}
 	s.mu.Lock()
 	want := s.setup
