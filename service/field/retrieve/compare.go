@@ -85,6 +85,7 @@ func (w *work) compareMemory(ctx context.Context, s *session, st LogState, raws 
 		return fmt.Errorf("align log %s: %w", w.log.Name, err)
 	}
 	if !at.found { // the journal's end is no longer in the memory: nothing in common
+		out.NotRead = int64(s.status.Used) - int64(first)
 		return nil
 	}
 	n := min(int(at.next-first), len(stored), newest)

@@ -103,6 +103,12 @@ func (u *unit) logs(ctx context.Context, states map[string]LogState, id poll.Ide
 	t := &Target{UID: u.meter.UID, Profile: u.profile, Zone: u.zone, Conn: u.conn, Identity: id}
 	r := &Reader{Store: u.m.store, Priority: modbus.Logs, Now: u.m.cfg.Now, Logger: u.m.cfg.Logger}
 	var errs []error
+	if err := r.noteIntervals(ctx, t); err != nil {
+		errs = append(errs, err)
+		if ctx.Err() != nil || reachability(err) != nil {
+			return 0, 0, err
+		}
+	}
 	for _, log := range u.profile.Logs {
 		if !wanted(log.LogKind()) {
 			continue

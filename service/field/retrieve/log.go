@@ -178,11 +178,6 @@ func (r *Reader) prepare(ctx context.Context, t *Target, log device.Log, s *sess
 	if w.snapshot, err = r.Store.PutSnapshot(ctx, t.UID, data); err != nil {
 		return nil, fmt.Errorf("keep the settings: %w", err)
 	}
-	if h, ok := w.decoder.(*history); ok {
-		if err := r.noteInterval(ctx, t.UID, log.Log, h.program.Interval); err != nil {
-			return nil, err
-		}
-	}
 	n := tailRecords
 	if w.decoder.unit() > 1 {
 		n = 1 // one capture is a run of 26 records by itself

@@ -19,13 +19,9 @@ func (w *work) readSettings(ctx context.Context, s *session) (snapshot, error) {
 	p := w.t.Profile
 	snap := snapshot{Profile: p.ID, Zone: w.t.Zone.String(), Serial: w.t.Identity.Serial, Blocks: map[string]string{}}
 	block := func(name string, addr device.Addr, regs int) ([]byte, error) {
-		var all []byte
-		for off := 0; off < regs; off += 120 {
-			b, err := s.read(ctx, addr+device.Addr(off), min(120, regs-off))
-			if err != nil {
-				return nil, fmt.Errorf("read the %s settings of log %s: %w", name, w.log.Name, err)
-			}
-			all = append(all, b...)
+		all, err := readBlock(ctx, s, addr, regs)
+		if err != nil {
+			return nil, fmt.Errorf("read the %s settings of log %s: %w", name, w.log.Name, err)
 		}
 		snap.Blocks[name] = hex.EncodeToString(all)
 		return all, nil
@@ -71,23 +67,51 @@ func (w *work) readSettings(ctx context.Context, s *session) (snapshot, error) {
 	return snap, err
 }
 
-// noteInterval keeps the interval of a historical log in the meter's settings: what is known to be
-// a minute or slower is uploaded row by row, at once.
-func (r *Reader) noteInterval(ctx context.Context, uid logdb.MeterUID, log logdb.LogNo, every time.Duration) error {
-	s, err := r.Store.Settings(ctx, uid)
+// noteIntervals keeps the interval of each historical log in the meter's settings, before the first record is
+// read: what is known to be a minute or slower is uploaded row by row, at once.
+func (r *Reader) noteIntervals(ctx context.Context, t *Target) error {
+	s, err := r.Store.Settings(ctx, t.UID)
 	if errors.Is(err, logdb.ErrUnknownMeter) {
-		return nil // a log read before the meter is on the list; the next retrieval notes it
+		return nil // not on the list yet; the next retrieval notes them
 	}
 	if err != nil {
 		return fmt.Errorf("read the meter's settings: %w", err)
 	}
-	if !setInterval(&s, log, every) {
+	changed := false
+	for _, log := range t.Profile.Logs {
+		if log.Record != device.RecordHistory {
+			continue
+		}
+		block, err := readBlock(ctx, &session{conn: t.Conn, log: log, priority: r.Priority}, log.SettingsAddr, device.HistorySettings)
+		if err != nil {
+			return fmt.Errorf("read the program of log %s: %w", log.Name, err)
+		}
+		program, err := device.ParseHistoryProgram(block)
+		if err != nil {
+			continue // the log's own retrieval tells
+		}
+		changed = setInterval(&s, log.Log, program.Interval) || changed
+	}
+	if !changed {
 		return nil
 	}
-	if err := r.Store.PutSettings(ctx, uid, s); err != nil {
-		return fmt.Errorf("store the interval of log %d: %w", log, err)
+	if err := r.Store.PutSettings(ctx, t.UID, s); err != nil {
+		return fmt.Errorf("store the intervals of the logs: %w", err)
 	}
 	return nil
+}
+
+// readBlock reads more registers than one request may ask for.
+func readBlock(ctx context.Context, s *session, addr device.Addr, regs int) ([]byte, error) {
+	var all []byte
+	for off := 0; off < regs; off += 120 {
+		b, err := s.read(ctx, addr+device.Addr(off), min(120, regs-off))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, b...)
+	}
+	return all, nil
 }
 
 // setInterval reports whether it changed s.
