@@ -7,8 +7,8 @@ import (
 
 // LoginRequest asks for a token.
 type LoginRequest struct {
-	User     string `json:"user" minLength:"1" maxLength:"200" doc:"User name"`
-	Password string `json:"password" minLength:"1" maxLength:"1024" doc:"Password"`
+	User     string `json:"user" required:"true" minLength:"1" maxLength:"200" doc:"User name"`
+	Password string `json:"password" required:"true" minLength:"1" maxLength:"1024" doc:"Password"`
 	Cookie   bool   `json:"cookie,omitempty" doc:"Also set the session cookie, for browsers"`
 }
 
@@ -33,14 +33,14 @@ type UserAnswer struct {
 
 // SetupRequest makes the first user of a node.
 type SetupRequest struct {
-	Token    string `json:"token" minLength:"1" maxLength:"200" doc:"The one-time token that the node printed"`
-	User     string `json:"user" minLength:"1" maxLength:"200"`
-	Password string `json:"password" minLength:"10" maxLength:"72" doc:"10 to 72 bytes"`
+	Token    string `json:"token" required:"true" minLength:"1" maxLength:"200" doc:"The one-time token that the node printed"`
+	User     string `json:"user" required:"true" minLength:"1" maxLength:"200"`
+	Password string `json:"password" required:"true" minLength:"10" maxLength:"72" doc:"10 to 72 bytes"`
 }
 
 // CreateKeyRequest asks for an upload key.
 type CreateKeyRequest struct {
-	Name        string         `json:"name" minLength:"1" maxLength:"200" doc:"What the key is for"`
+	Name        string         `json:"name" required:"true" minLength:"1" maxLength:"200" doc:"What the key is for"`
 	Permissions permission.Set `json:"permissions" doc:"Names joined by commas, at most the caller's own"`
 	Meter       logdb.MeterUID `json:"meter_uid,omitempty" doc:"Bind the key to one meter"`
 }

@@ -158,9 +158,9 @@ func (a DigestsAnswer) DayDigests() []logdb.DayDigest {
 
 // ForgetRequest names a range of a stream to be removed so that it can be sent again.
 type ForgetRequest struct {
-	Stream string       `json:"stream" doc:"Journal and policy, joined by a colon"`
-	From   logdb.Millis `json:"from" doc:"First time that is removed"`
-	To     logdb.Millis `json:"to" doc:"First time that is kept"`
+	Stream string       `json:"stream" required:"true" doc:"Journal and policy, joined by a colon"`
+	From   logdb.Millis `json:"from" required:"true" doc:"First time that is removed"`
+	To     logdb.Millis `json:"to" required:"true" doc:"First time that is kept"`
 }
 
 // ForgetAnswer tells how many records were removed.

@@ -94,23 +94,3 @@ func (a *API) note(ctx context.Context, err error) *fault.Error {
 func (a *API) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	host.WriteError(w, r, a.note(r.Context(), err))
 }
-
-// hideValues replaces the problem documents that huma makes itself, which repeat what was
-// sent: a mistyped login would come back, and be logged, with its password.
-func hideValues(_ huma.Context, _ string, v any) (any, error) {
-	m, ok := v.(*huma.ErrorModel)
-	if !ok {
-		return v, nil
-	}
-	code := fault.CodeOfStatus(m.Status)
-	f := fault.New(code, "The request cannot be read as this route expects it.").WithHint("The OpenAPI document shows what it takes.")
-	// Only the fixed sentences of the validation name a place below the body; those of the
-	// JSON decoder repeat what they read.
-	if len(m.Errors) > 0 && m.Errors[0].Location != "body" && m.Errors[0].Location != "" {
-		f = f.At(m.Errors[0].Location)
-		f.Message = "The request does not fit: " + m.Errors[0].Message + "."
-	}
-	p := f.Problem()
-	p.Status = m.Status
-	return p, nil
-}

@@ -97,7 +97,9 @@ func (a *API) humaConfig() huma.Config {
 		"Times are milliseconds since 1970 in UTC, values are primary, absent values are null."
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "", "", ""
 	c.CreateHooks = nil
-	c.Transformers = []huma.Transformer{hideValues}
+	c.Transformers = []huma.Transformer{problemOf}
+	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: decodeJSON}
+	c.Formats = map[string]huma.Format{"application/json": format, "json": format} // and what ends in +json
 	c.FieldsOptionalByDefault = true
 	c.AllowAdditionalPropertiesByDefault = true
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
