@@ -16,9 +16,6 @@ func (s *Store) Accept(ctx context.Context, p logdb.Page, limits logdb.Limits) (
 	if err := p.Check(); err != nil {
 		return logdb.Receipt{}, fmt.Errorf("accept: %w", err)
 	}
-	if err := checkRows(p.Entries); err != nil {
-		return logdb.Receipt{}, fmt.Errorf("accept: %w", err)
-	}
 	var receipt logdb.Receipt
 	err := s.write(ctx, "accept a page of "+string(p.Meter), func(t *txn) error {
 		var err error

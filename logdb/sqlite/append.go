@@ -165,29 +165,8 @@ func checkBatch(b *logdb.Batch) error {
 			return fmt.Errorf("%w: entry %d of a batch has a position", logdb.ErrInvalid, i)
 		}
 	}
-	if err := checkRows(b.Entries); err != nil {
-		return err
-	}
 	if b.Raw != nil && len(b.Raw) != n {
 		return fmt.Errorf("%w: %d raw records for %d entries", logdb.ErrInvalid, len(b.Raw), n)
-	}
-	return nil
-}
-
-// checkRows reports a row that names a channel twice: a series holds one value of a position.
-func checkRows(entries []logdb.Entry) error {
-	for i := range entries {
-		row := entries[i].Row
-		if row == nil {
-			continue
-		}
-		seen := make(map[logdb.ChannelKey]bool, len(row.Channels))
-		for _, c := range row.Channels {
-			if seen[c] {
-				return fmt.Errorf("%w: channel %s stands twice in a row", logdb.ErrInvalid, c)
-			}
-			seen[c] = true
-		}
 	}
 	return nil
 }
