@@ -64,6 +64,9 @@ func (g *generator) upstream(s *sender, limits logdb.Limits, relay *Model) []ope
 		}
 		return []operation{acceptOf(g.requested(s, u, g.bucketOf(u, at)), limits)}
 	case 2:
+		if g.chance(25) {
+			return g.changeOfChange(s, u, limits)
+		}
 		return []operation{acceptOf(g.broken(g.page(s, u, at)), limits)}
 	case 3, 4:
 		return g.throughRelay(s, u, at, limits, relay)
@@ -138,6 +141,25 @@ func (g *generator) broken(p logdb.Page) logdb.Page {
 		p.Chain = logdb.DigestOf([]byte("another journal")) // wrong only where the end is known
 	}
 	return p
+}
+
+// changeOfChange sends a change of a change before or after the change that it names.
+func (g *generator) changeOfChange(s *sender, u *upload, limits logdb.Limits) []operation {
+	for p := u.first; p <= u.last; p++ {
+		e := u.sent[p]
+		if e.Target == 0 || u.fates[p].Fate != logdb.FateStored || g.chance(50) {
+			continue
+		}
+		good := g.page(s, u, []logdb.Position{p})
+		e.Position, e.Target = logdb.Position(len(s.journal)+1), p
+		bad := logdb.Page{Meter: s.meter, Kind: s.kind, Stream: u.id, JournalEnd: e.Position, Entries: []logdb.Entry{e}}
+		out := []operation{acceptOf(good, limits), acceptOf(bad, limits)}
+		if g.chance(30) {
+			slices.Reverse(out)
+		}
+		return out
+	}
+	return nil
 }
 
 // barePage makes a page of a meter that keeps no journal. Little is chosen from, so that much repeats.

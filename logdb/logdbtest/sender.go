@@ -160,6 +160,13 @@ func (g *generator) entry(s *sender, kind logdb.Kind, log logdb.LogNo, t logdb.M
 		return logdb.Entry{Op: logdb.OpSkip, Log: log, Time: t}
 	}
 	target := s.journal[g.IntN(len(s.journal))]
+	if target.Target != 0 { // what was changed is changed again, so that versions come in every order
+		target = s.journal[target.Target-1]
+	} else if last := s.journal[max(0, len(s.journal)-6):]; g.chance(40) {
+		if i := slices.IndexFunc(last, func(e logdb.Entry) bool { return e.Target != 0 }); i >= 0 {
+			target = s.journal[last[i].Target-1]
+		}
+	}
 	if target.Op != logdb.OpAdd {
 		return g.record(kind, log, t)
 	}
@@ -207,12 +214,12 @@ func (g *generator) upload(s *sender, policy string, first, last logdb.Position)
 		f := logdb.FateRange{First: p, Last: p, Fate: logdb.FateStored, FirstTime: e.Time, LastTime: e.Time}
 		target, known := u.fates[e.Target]
 		switch {
-		case e.Target != 0 && known:
+		case e.Target != 0 && known && g.chance(70): // the others leave it to the receiver
 			f.Fate, f.Reason, f.Into = target.Fate, target.Reason, target.Into
 		case e.Target != 0, calm:
 		case g.chance(6) && e.Op == logdb.OpAdd:
 			f.Fate, f.Reason = logdb.FateSkipped, pickOne(g, "minute", "day")
-		case g.chance(4):
+		case g.chance(8):
 			f.Fate = pickOne(g, logdb.FateNotChosen, logdb.FateHeld)
 		}
 		if part && e.Row != nil {
