@@ -94,7 +94,7 @@ func (p *program) meterTable(meters []api.MeterStatus, now time.Time) error {
 		}
 		next := ""
 		if m.Next > 0 {
-			next = age(m.Next, now)
+			next = age(max(m.Next, logdb.MillisOf(now)), now) // one that is due is under way
 		}
 		t.add(m.Name, m.Address, m.State, age(m.LastOK, now), next, grouped(records), waiting, note)
 	}

@@ -296,6 +296,7 @@ func (u *unit) identified(ctx context.Context, id poll.Identity) error {
 	ctx = context.WithoutCancel(ctx)
 	u.mu.Lock()
 	u.st.serial = id.Serial
+	u.st.lastSuccess = logdb.MillisOf(u.m.cfg.Now()) // it answered, long before its first retrieval ends
 	if id.HasClock {
 		wall := device.NewClock(u.zone, 0, true).UTC(id.Clock)
 		d := wall.Time().Sub(u.m.cfg.Now()).Round(time.Second)
