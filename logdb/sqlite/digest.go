@@ -81,7 +81,7 @@ const (
 	listClaims       = `SELECT log, day, data FROM claim WHERE stream = ?`
 	listChannels     = `SELECT id, key FROM channel`
 	listStreamSeries = `SELECT s.id, s.log, s.channel, c.key FROM series s JOIN channel c ON c.id = s.channel WHERE s.stream = ? ORDER BY s.log, s.id`
-	listLive         = `SELECT ` + entryColumns + ` FROM entry e WHERE e.meter = ? AND e.kind = ? AND e.kind <> 1 AND e.shown = ? AND e.live = 1 ORDER BY e.time_ms`
+	listLive         = `SELECT ` + entryColumns + `, e.channel, e.code FROM entry e WHERE e.meter = ? AND e.kind = ? AND e.kind <> 1 AND e.shown = ? AND e.live = 1 ORDER BY e.time_ms`
 )
 
 func (d *digester) readClaims() error {
@@ -219,10 +219,10 @@ func (d *digester) countValues(r *seriesRow, channel int64, v *view) error {
 }
 
 func (d *digester) countRecords(kind logdb.Kind) error {
-	var found []entryRow
+	var found []filedRow
 	err := d.each(func(rows *sql.Rows) error {
-		var r entryRow
-		err := scanEntry(rows, &r)
+		var r filedRow
+		err := scanEntry(rows, &r.entryRow, &r.channel, &r.code)
 		found = append(found, r)
 		return err
 	}, listLive, d.meter, kind, d.id)
@@ -235,12 +235,23 @@ func (d *digester) countRecords(kind logdb.Kind) error {
 	return nil
 }
 
-// countRecord counts one live record, unless it cannot be read. Its digest is made anew from the data.
-func (d *digester) countRecord(r *entryRow) {
+// filedRow is an entry with the columns by which queries filter.
+type filedRow struct {
+	entryRow
+	channel string
+	code    int64
+}
+
+// countRecord counts one live record, unless it cannot be read or queries would not find it. Its digest is made
+// anew from the data.
+func (d *digester) countRecord(r *filedRow) {
 	p := original(&r.entry)
 	err := r.decode()
 	if err == nil {
-		err = d.samples(r)
+		err = d.samples(&r.entryRow)
+	}
+	if channel, code := filterOf(&r.entry); err == nil && (channel != r.channel || code != r.code) {
+		err = fmt.Errorf("%w: entry %d is filed under %q, %d instead of %q, %d", chunk.ErrDamaged, p, r.channel, r.code, channel, code)
 	}
 	if err != nil {
 		d.damaged(err)

@@ -241,6 +241,7 @@ func TestTampering(t *testing.T) {
 		"event deleted":       {logdb.KindSystem, false, "DELETE FROM entry WHERE position = 2"},
 		"event moved":         {logdb.KindSystem, false, "UPDATE entry SET time_ms = time_ms + 1 WHERE position = 2"},
 		"event altered":       {logdb.KindSystem, false, "UPDATE entry SET data = CAST(substr(data, 1, length(data) - 1) || 'y' AS BLOB) WHERE position = 2"},
+		"event filed wrongly": {logdb.KindSystem, false, "UPDATE entry SET code = code + 1 WHERE position = 2"},
 		"event no longer so":  {logdb.KindSystem, false, "UPDATE entry SET live = 0 WHERE position = 2"},
 		"samples deleted":     {logdb.KindWaveform, false, "DELETE FROM sample"},
 		"samples altered":     {logdb.KindWaveform, false, "UPDATE sample SET data = CAST(substr(data, 1, length(data) - 1) || x'01' AS BLOB)"},
