@@ -128,8 +128,17 @@ func ParseEventsQuery(kind logdb.Kind, v url.Values) (EventsQuery, error) {
 		LimitIDs: p.ints("limit_id"), Gaps: p.flag("gaps"), Withdrawn: p.flag("withdrawn"), Raw: p.flag("raw"),
 		Stream: p.stream("stream"), Limit: p.count("limit", MaxQueryLimit), Cursor: p.text("cursor"),
 	}
-	if q.To != 0 && q.To < q.From {
+	switch {
+	case p.err != nil:
+	case q.To != 0 && q.To < q.From:
 		p.fail("to", "to lies before from")
+	// A filter that cannot hold would be passed over, and everything taken for the filter's.
+	case len(q.Channels) > 0 && kind != logdb.KindLimit && kind != logdb.KindPQ:
+		p.fail("channel", "only limit and PQ events have a channel")
+	case len(q.Codes) > 0 && kind != logdb.KindSystem:
+		p.fail("code", "only system events have a type that can be asked for")
+	case len(q.LimitIDs) > 0 && kind != logdb.KindLimit:
+		p.fail("limit_id", "only limit events have a limit")
 	}
 	return q, p.error()
 }

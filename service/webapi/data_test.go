@@ -192,7 +192,7 @@ func TestEventsByFilterAndCursor(t *testing.T) {
 	}
 	for query, want := range map[string]int{
 		"": 8, "channel=readings.voltage.an": 4, "limit_id=3": 2, "limit_id=1,3": 4, "channel=reading.voltage.bn&limit_id=1": 2,
-		fmt.Sprintf("from=%d", day0+3_600_000): 7, fmt.Sprintf("to=%d", day0+3_600_000): 1, "from=2026-03-01T00:00:00Z": 7, "code=5": 8,
+		fmt.Sprintf("from=%d", day0+3_600_000): 7, fmt.Sprintf("to=%d", day0+3_600_000): 1, "from=2026-03-01T00:00:00Z": 7,
 	} {
 		if got := len(read(query).Events); got != want {
 			t.Errorf("%s: %d events, want %d", query, got, want)
@@ -212,7 +212,7 @@ func TestEventsByFilterAndCursor(t *testing.T) {
 	if got := s.ok(s.reader, "GET", s.meterPath("/event-counts"), "")["counts"].([]any); len(got) != 2 {
 		t.Errorf("event counts by UTC day: %v", got)
 	}
-	for _, bad := range []string{"from=yesterday", "to=1&from=2", "limit=0", "limit=x", "channel=Volts", "limit_id=a", "cursor=%25", "stream=x"} {
+	for _, bad := range []string{"from=yesterday", "to=1&from=2", "limit=0", "limit=x", "channel=Volts", "limit_id=a", "cursor=%25", "stream=x", "code=5", "channels=readings.voltage.an"} {
 		s.refused(s.call(s.reader, "GET", s.meterPath("/logs/limits?"+bad), ""), 400, "invalid")
 	}
 }
@@ -381,5 +381,25 @@ func TestBadQueriesAreRefused(t *testing.T) {
 		if r := s.call(s.admin, "GET", s.meterPath(path), ""); r.status != status {
 			t.Errorf("%s: status %d, want %d: %.200s", path, r.status, status, r.body)
 		}
+	}
+}
+
+// TestUnknownParametersAreNamed: a misspelt filter must not answer everything.
+func TestUnknownParametersAreNamed(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for path, field := range map[string]string{
+		"/logs/historical?channel=readings.voltage.an": "channel", "/logs/historical?bogus=1": "bogus", "/logs/pq?channels=readings.voltage.an": "channels",
+		"/logs/pq?buckets=5": "buckets", "/logs/system?channel=readings.voltage.an": "channel", "/logs/waveform?limit_id=1": "limit_id", "/logs/pq?code=1": "code",
+		"/limit-counts?form=1": "form", "/channels?zone=utc": "zone", "?x=1": "x", "/streams/pq?stream=": "stream", "/logs/waveform/1@x?raw=true": "raw",
+	} {
+		r := s.call(s.admin, "GET", s.meterPath(path), "")
+		s.refused(r, 400, "invalid")
+		if got := r.json(t)["field"]; got != field {
+			t.Errorf("%s: field %v: %s", path, got, r.body)
+		}
+	}
+	if r := s.call("", "GET", "/?utm=1", ""); r.status != 200 {
+		t.Errorf("a page with a parameter: status %d", r.status)
 	}
 }

@@ -55,6 +55,9 @@ func (a *API) guard(op api.Operation, next http.HandlerFunc) http.HandlerFunc {
 		if err == nil && op.Permission != permission.Public && (c.Known() || !keyInBody[op.ID]) {
 			err = account.Allow(c.Principal, op.Permission, account.Resource{})
 		}
+		if err == nil {
+			err = a.checkQuery(op, r.URL.Query())
+		}
 		if err != nil {
 			a.writeError(w, r, err)
 			return

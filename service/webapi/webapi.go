@@ -49,7 +49,8 @@ type API struct {
 	mux    *http.ServeMux
 	huma   huma.API
 	cross  *http.CrossOriginProtection
-	served map[string]bool // ids of the operations that have a handler
+	params map[string][]string // names of the query parameters of an operation, by its id
+	served map[string]bool     // ids of the operations that have a handler
 }
 
 // New returns the web API. It is an error when an operation of api.Operations has no
@@ -77,6 +78,7 @@ func New(parts Parts, cfg Config) (*API, error) {
 			return nil, fmt.Errorf("operation %s has no handler", op.ID)
 		}
 	}
+	a.params = queryParams(a.huma.OpenAPI())
 	return a, nil
 }
 
