@@ -140,6 +140,9 @@ type Events struct {
 	Events []Event
 	Limits LimitSummary
 	Next   string
+	// Alternatives are the streams of which something is left out, since on that day the
+	// journal of another node about the meter has more. Each can be asked for.
+	Alternatives []string
 }
 
 // AppendEvents appends an answer in the seed's shape. Behind the columns of an upload stand
@@ -169,6 +172,13 @@ func AppendEvents(b []byte, a *Events) []byte {
 	w.integer("skipped", int64(a.Limits.Skipped))
 	w.integer("reduced", int64(a.Limits.Reduced))
 	end()
+	if len(a.Alternatives) > 0 {
+		w.name("alternatives")
+		for i, s := range a.Alternatives {
+			w.b = AppendString(append(w.b, "[,"[min(i, 1)]), s)
+		}
+		w.b = append(w.b, ']')
+	}
 	if a.Next != "" {
 		w.text("next", a.Next)
 	}

@@ -203,4 +203,6 @@ type EventCount struct {
 type EventCountsAnswer struct {
 	MeterUID logdb.MeterUID `json:"meter_uid"`
 	Counts   []EventCount   `json:"counts"`
+	// Alternatives are streams of other nodes about the same time, which are not added.
+	Alternatives []string `json:"alternatives,omitempty" doc:"Streams of which something is not counted, since another node's journal has more events of that day"`
 }

@@ -28,6 +28,12 @@ func ParseEvents(kind logdb.Kind, body []byte, lim ScanLimits) (Events, error) {
 			p.eventList(&out, p.waveLineMember)
 		case name == "limit_counts":
 			p.limits(&out.Limits)
+		case name == "alternatives":
+			p.array("an array of streams", func(n, at int) {
+				if p.count(1, at) {
+					out.Alternatives = append(out.Alternatives, p.str("a stream"))
+				}
+			})
 		case name == "next":
 			out.Next = p.str(name)
 		case (name == "header" || name == "records") && kind != logdb.KindWaveform && kind != logdb.KindHistorical:

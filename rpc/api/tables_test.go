@@ -79,7 +79,7 @@ func TestQueriesRoundTrip(t *testing.T) {
 		}
 	}
 	for _, q := range []api.EventsQuery{
-		{Kind: logdb.KindPQ}, {Kind: logdb.KindSystem, From: 1, To: 2, Codes: []int64{1, -2}, Channels: []logdb.ChannelKey{"a.b"}, LimitIDs: []int64{4}, Gaps: true, Withdrawn: true, Raw: true, Stream: stream, Limit: 3, Cursor: "c"},
+		{Kind: logdb.KindPQ}, {Kind: logdb.KindLimit, Channels: []logdb.ChannelKey{"a.b"}, LimitIDs: []int64{4}}, {Kind: logdb.KindSystem, From: 1, To: 2, Codes: []int64{1, -2}, Gaps: true, Withdrawn: true, Raw: true, Stream: stream, Limit: 3, Cursor: "c"},
 	} {
 		got, err := api.ParseEventsQuery(q.Kind, q.Values())
 		if err != nil || !reflect.DeepEqual(got, q) {
@@ -215,7 +215,7 @@ func TestEventAnswers(t *testing.T) {
 	stream := logdb.StreamID{Journal: logdb.JournalID(strings.Repeat("e", 32)), Policy: "0"}
 	id := func(p logdb.Position) api.RecordingID { return api.RecordingID{Position: p, Stream: stream} }
 	for _, a := range []api.Events{
-		{Meter: "m", Kind: logdb.KindSystem, Next: "5", Events: []api.Event{
+		{Meter: "m", Kind: logdb.KindSystem, Next: "5", Alternatives: []string{"a:1", "b:0"}, Events: []api.Event{
 			{id(1), logdb.Entry{Position: 1, Op: logdb.OpAdd, Time: 3, System: &logdb.SystemEvent{Type: 1, Code: 2, Description: "off"}}},
 			{id(2), logdb.Entry{Position: 2, Op: logdb.OpRevise, Time: 3, Log: 4, System: &logdb.SystemEvent{Type: 99}}},
 		}},

@@ -107,10 +107,21 @@ func (a *API) eventCounts(ctx context.Context, c caller, in *MeterRange) (*api.E
 			continue
 		}
 		days := map[logdb.Millis]int{}
-		q := logdb.EventQuery{Meter: in.UID, Kind: kind, First: first, Last: last}
-		if err := a.Logs.ReadEvents(ctx, q, func(_ logdb.StreamID, e *logdb.Entry) error { days[e.Time.Day()]++; return nil }); err != nil {
+		choice, err := a.chooseEvents(ctx, in.UID, kind, first, last)
+		if err != nil {
 			return nil, err
 		}
+		q := logdb.EventQuery{Meter: in.UID, Kind: kind, First: first, Last: last}
+		err = a.Logs.ReadEvents(ctx, q, func(s logdb.StreamID, e *logdb.Entry) error {
+			if choice.shows(s, e.Time) {
+				days[e.Time.Day()]++
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		out.Alternatives = append(out.Alternatives, choice.hidden...)
 		for _, day := range slices.Sorted(maps.Keys(days)) {
 			out.Counts = append(out.Counts, api.EventCount{Kind: kind.String(), Day: day, Count: days[day]})
 		}

@@ -21,12 +21,12 @@ var eventParams = []param{
 	{"from", "First time: RFC 3339, or ms since 1970"},
 	{"to", "First time behind the range"},
 	{"channel", "Limits, PQ: only these channels, joined by commas"},
-	{"code", "System events: only these event types"},
+	{"code", "System events: only these values of event_type, joined by commas"},
 	{"limit_id", "Limit events: only these limits"},
 	{"gaps", "true: periods without data, with their cause, instead of records"},
 	{"withdrawn", "true: superseded and withdrawn versions too"},
 	{"raw", "true: pages with positions and fates, which can be replayed into another node"},
-	{"stream", "Only this stream"},
+	{"stream", "Only this stream; without it, of the journals of several nodes each day shows the one with most events"},
 	{"limit", "At most so many; 1000 without it"},
 	{"cursor", "next of the answer before"},
 }
@@ -68,7 +68,14 @@ func (a *API) readEvents(ctx context.Context, uid logdb.MeterUID, q api.EventsQu
 		Meter: uid, Kind: q.Kind, First: q.From, Last: q.To, Channels: q.Channels, Codes: q.Codes, LimitIDs: q.LimitIDs,
 		Gaps: q.Gaps, Withdrawn: q.Withdrawn,
 	}
-	if q.Stream.IsZero() {
+	var choice eventChoice
+	if q.Stream.IsZero() && !q.Gaps { // every node's own gaps stay
+		var err error
+		if choice, err = a.chooseEvents(ctx, uid, q.Kind, q.From, orEnd(q.To)); err != nil {
+			return nil, err
+		}
+	}
+	if q.Stream.IsZero() && choice.journal == nil {
 		query.Limit = limit + 1 // one more tells whether there is more
 	}
 	if q.Cursor != "" {
@@ -78,10 +85,10 @@ func (a *API) readEvents(ctx context.Context, uid logdb.MeterUID, q api.EventsQu
 		}
 		query.After = &after
 	}
-	out := &api.Events{Meter: uid, Kind: q.Kind, Gaps: q.Gaps}
+	out := &api.Events{Meter: uid, Kind: q.Kind, Gaps: q.Gaps, Alternatives: choice.hidden}
 	err := a.Logs.ReadEvents(ctx, query, func(s logdb.StreamID, e *logdb.Entry) error {
 		switch {
-		case !q.Stream.IsZero() && s != q.Stream:
+		case !q.Stream.IsZero() && s != q.Stream, !choice.shows(s, e.Time):
 			return nil
 		case len(out.Events) == limit:
 			last := out.Events[limit-1]
