@@ -124,6 +124,7 @@ func (g *generator) sender(meter logdb.MeterUID, kind logdb.Kind, number, n int)
 	step := pickOne[logdb.Millis](g, 1000, 20_000, 60_000, 900_000, 3*3_600_000, logdb.DayMillis, 9*logdb.DayMillis+1)
 	t, run, generation := day0+logdb.Millis(g.IntN(48))*1_800_000, uint32(0), uint32(0)
 	logs := []logdb.LogNo{0, 0, 0, logdb.LogNo(g.IntN(2))}
+	changes := pickOne(g, 20, 20, 20, 65) // percent of entries that are no records
 	for range n {
 		switch {
 		case g.chance(4):
@@ -134,7 +135,7 @@ func (g *generator) sender(meter logdb.MeterUID, kind logdb.Kind, number, n int)
 		if g.chance(3) {
 			generation++
 		}
-		e := g.entry(s, kind, pickOne(g, logs...), t)
+		e := g.entry(s, kind, pickOne(g, logs...), t, changes)
 		e.Position, e.Run, e.Generation = logdb.Position(len(s.journal)+1), run, generation
 		before := logdb.Digest{}
 		if len(s.chains) > 0 {
@@ -147,8 +148,8 @@ func (g *generator) sender(meter logdb.MeterUID, kind logdb.Kind, number, n int)
 }
 
 // entry makes the next entry of a journal: mostly records, now and then something about an older one.
-func (g *generator) entry(s *sender, kind logdb.Kind, log logdb.LogNo, t logdb.Millis) logdb.Entry {
-	if g.chance(80) || len(s.journal) == 0 {
+func (g *generator) entry(s *sender, kind logdb.Kind, log logdb.LogNo, t logdb.Millis, changes int) logdb.Entry {
+	if !g.chance(changes) || len(s.journal) == 0 {
 		return g.record(kind, log, t)
 	}
 	switch g.IntN(8) {
