@@ -44,6 +44,9 @@ func (a *API) describe(doc *huma.Operation, op api.Operation, out answers) {
 	if out.body != nil {
 		media.Schema = a.huma.OpenAPI().Components.Schemas.Schema(out.body, true, "")
 	}
+	if s := logSchema(op.ID); s != nil {
+		media.Schema = s
+	}
 	problem := a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[fault.Problem](), true, "")
 	doc.Responses = map[string]*huma.Response{
 		"200":     {Description: "OK", Content: map[string]*huma.MediaType{out.media: media}},

@@ -81,8 +81,8 @@ func (r *registrar) operation(id string) (api.Operation, *huma.Operation) {
 	}
 	if op.Permission != permission.Public {
 		doc.Description = strings.TrimSpace("Needs the permission " + op.Permission.String() + ". " + more[id])
-		doc.Security = []map[string][]string{{"token": {}}, {"key": {}}}
 	}
+	doc.Security = credentials(op)
 	return op, doc
 }
 

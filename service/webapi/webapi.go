@@ -78,6 +78,7 @@ func New(parts Parts, cfg Config) (*API, error) {
 			return nil, fmt.Errorf("operation %s has no handler", op.ID)
 		}
 	}
+	a.finish()
 	a.params = queryParams(a.huma.OpenAPI())
 	return a, nil
 }
@@ -105,8 +106,10 @@ func (a *API) humaConfig() huma.Config {
 	c.FieldsOptionalByDefault = true
 	c.AllowAdditionalPropertiesByDefault = true
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"token": {Type: "http", Scheme: "bearer", Description: "From POST /api/v1/login."},
-		"key":   {Type: "apiKey", In: "header", Name: keyHeader, Description: "An upload key."},
+		"token":  {Type: "http", Scheme: "bearer", Description: "From POST /api/v1/login."},
+		"key":    {Type: "apiKey", In: "header", Name: keyHeader, Description: "An upload key."},
+		"cookie": {Type: "apiKey", In: "cookie", Name: "mm_PORT", Description: "Of a login with cookie: true. Its name ends with the node's port, and begins with __Host- over TLS."},
 	}
+	encodings(c.Components.Schemas)
 	return c
 }
