@@ -179,15 +179,6 @@ func (j *journals) find(ref logdb.StreamID) *stream {
 	return nil
 }
 
-func (j *journals) byID(id int64) *stream {
-	for _, s := range j.streams {
-		if s.id == id {
-			return s
-		}
-	}
-	return nil
-}
-
 // cut returns the streams that carry the same part of the journal as s, s included.
 func (s *stream) cut() []*stream {
 	var out []*stream
