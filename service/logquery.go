@@ -55,7 +55,7 @@ func (r *logRange) resolve(ctx context.Context, service *client.Client, now time
 	for _, c := range r.Channels {
 		key, err := logdb.NormalizeChannel(c)
 		if err != nil {
-			return q, usageError{err.Error()}
+			return q, usageError{"--channels: " + strings.TrimPrefix(err.Error(), logdb.ErrInvalid.Error()+": ")}
 		}
 		q.keys = append(q.keys, key)
 	}

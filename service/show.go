@@ -92,11 +92,14 @@ func (p *program) meterTable(meters []api.MeterStatus, now time.Time) error {
 		if m.Cloud != nil && m.Cloud.UploadEnabled {
 			waiting = grouped(m.Cloud.Pending)
 		}
-		next := ""
+		answered, next := age(m.LastOK, now), ""
+		if m.Address == "" { // it sends by itself, or its manager does
+			answered, note = "", m.LastError
+		}
 		if m.Next > 0 {
 			next = age(max(m.Next, logdb.MillisOf(now)), now) // one that is due is under way
 		}
-		t.add(m.Name, m.Address, m.State, age(m.LastOK, now), next, grouped(records), waiting, note)
+		t.add(m.Name, m.Address, m.State, answered, next, grouped(records), waiting, note)
 	}
 	return t.write(p.stdout)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"time"
@@ -124,7 +125,7 @@ type meterRetrieved struct {
 func (p *program) showRetrievals(r meterRetrieved) error {
 	t := newTable("Meter", ">Records", ">Took", "Error")
 	for _, h := range r.Retrievals {
-		t.add(string(h.Meter), grouped(int64(h.Records)), shortDuration(time.Duration(h.Took)*time.Millisecond), h.Error)
+		t.add(cmp.Or(h.Name, string(h.Meter)), grouped(int64(h.Records)), shortDuration(time.Duration(h.Took)*time.Millisecond), h.Error)
 	}
 	return t.write(p.stdout)
 }

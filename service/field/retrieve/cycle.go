@@ -145,7 +145,7 @@ func (u *unit) setAction(action, log string) {
 
 func (u *unit) item(start time.Time, trigger string, records int, err error) HistoryItem {
 	h := HistoryItem{
-		Meter: u.meter.UID, Start: logdb.MillisOf(start), Took: u.m.cfg.Now().Sub(start).Milliseconds(),
+		Meter: u.meter.UID, Name: u.meter.Name, Start: logdb.MillisOf(start), Took: u.m.cfg.Now().Sub(start).Milliseconds(),
 		Action: "retrieve", Trigger: trigger, Records: records,
 	}
 	if err != nil {

@@ -53,6 +53,7 @@ func (s *LogState) unchanged(used, max uint32, last [6]byte) bool {
 type HistoryItem struct {
 	ID      int64          `json:"id"`
 	Meter   logdb.MeterUID `json:"meter_uid"`
+	Name    string         `json:"name,omitempty"` // of the meter, in an answer; not kept
 	Start   logdb.Millis   `json:"start_ms"`
 	Took    int64          `json:"took_ms"`
 	Action  string         `json:"action"`  // "retrieve"
