@@ -197,6 +197,11 @@ func (p *program) historyTable(q query, a api.History) error {
 		return err
 	}
 	p.footer(len(a.Times), "record", a.Limits, a.Next)
+	for _, key := range q.keys {
+		if !slices.ContainsFunc(a.Columns, func(c api.SeriesColumn) bool { return c.Key == key }) {
+			fmt.Fprintf(p.stdout, "! %s has recorded no %s. What it has: metermanager meter show %s\n", q.meter.Settings.Name, key, q.meter.Settings.Name)
+		}
+	}
 	return nil
 }
 

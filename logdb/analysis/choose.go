@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -13,7 +14,7 @@ import (
 // Query asks for historical channels of one meter.
 type Query struct {
 	Meter       logdb.MeterUID
-	Channels    []logdb.ChannelKey // all that were recorded, when empty
+	Channels    []logdb.ChannelKey // all that were recorded, in the catalogue's order, when empty
 	First, Last logdb.Millis       // [First, Last)
 	Zone        *time.Location     // of the site, whose days decide between logs; UTC when nil
 	Log         *logdb.LogNo       // only this log, when not nil
@@ -90,6 +91,8 @@ func Choose(ctx context.Context, src logdb.Source, q Query) (*Choice, error) {
 	}
 	if len(q.Channels) > 0 {
 		order = q.Channels
+	} else {
+		inCatalogueOrder(order)
 	}
 	groups := map[[2]string]int{}
 	for _, key := range order {
@@ -104,6 +107,17 @@ func Choose(ctx context.Context, src logdb.Source, q Query) (*Choice, error) {
 		c.addColumn(key, sources, parts, groups)
 	}
 	return c, nil
+}
+
+// inCatalogueOrder sorts channels as people expect them: voltages first, what the catalogue lacks last.
+func inCatalogueOrder(keys []logdb.ChannelKey) {
+	place := map[logdb.ChannelKey]int{}
+	for i, c := range logdb.Catalogue() {
+		place[c.Key] = i - len(logdb.Catalogue())
+	}
+	slices.SortStableFunc(keys, func(a, b logdb.ChannelKey) int {
+		return cmp.Or(cmp.Compare(place[a], place[b]), cmp.Compare(a, b))
+	})
 }
 
 // journalAges returns when each journal was made; it is asked for only when a choice needs it.

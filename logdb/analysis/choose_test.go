@@ -3,6 +3,7 @@ package analysis_test
 import (
 	"context"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -169,5 +170,25 @@ func TestStreamsOfOneJournalAreOneWhole(t *testing.T) {
 	}
 	if got, want := sums(t, s, volts, day0, day0+3*hour), []float64{60 + 120}; !same(got, want) {
 		t.Errorf("sum %v, want %v", got, want)
+	}
+}
+
+// Without a list of channels they come as the catalogue has them, and what it lacks last.
+func TestAllChannelsInCatalogueOrder(t *testing.T) {
+	t.Parallel()
+	s := logdbtest.NewModel(logdbtest.Config{})
+	for i, key := range []logdb.ChannelKey{"demand.max.va", "own.thing", energy, volts} {
+		accept(t, s, journalA, logdb.Position(10*i+1), rows(0, key, day0, day0+hour/4, 900_000, 1))
+	}
+	c, err := analysis.Choose(t.Context(), s, analysis.Query{Meter: "m", First: day0, Last: day0 + hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []logdb.ChannelKey
+	for _, col := range c.Columns {
+		got = append(got, col.Channel)
+	}
+	if want := []logdb.ChannelKey{volts, energy, "demand.max.va", "own.thing"}; !slices.Equal(got, want) {
+		t.Errorf("channels %v, want %v", got, want)
 	}
 }
