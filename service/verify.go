@@ -13,6 +13,7 @@ type verifyCmd struct {
 	JSON  bool   `name:"json" help:"Print the result as JSON."`
 	Meter string `placeholder:"NAME" help:"Only this meter: name, serial or UID."`
 	Kind  string `placeholder:"LOG" help:"Only this log: historical, waveform, system, limits or pq."`
+	Deep  bool   `help:"Read every record of the meters' memories again, not only the newest 5,000 of each log."`
 }
 
 // Help shows an example.
@@ -37,6 +38,9 @@ func (c *verifyCmd) Run(ctx context.Context, p *program) error {
 	}
 	if c.Kind != "" {
 		args["kind"] = c.Kind
+	}
+	if c.Deep {
+		args["deep"] = true
 	}
 	var report api.VerifyReport
 	if err := service.Call(ctx, api.CmdVerify, args, &report); err != nil {

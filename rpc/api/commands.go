@@ -132,6 +132,7 @@ var commands = []Command{
 	{CmdVerify, "Compare meter, local database and cloud, log by log and day by day", permission.Verify, []Param{
 		{"meter", ParamString, false, "name, serial or UID; all meters without it"},
 		{"kind", ParamString, false, "one of the five logs; all without it"},
+		{"deep", ParamBool, false, "read every record of the meters' memories again, not only the newest 5,000 of each log"},
 	}, "rpc verify"},
 	{CmdNodeStatus, "State of the node, its meters and its cloud sync", permission.RPCRead, nil, "rpc node.status"},
 }

@@ -11,10 +11,28 @@ import (
 )
 
 // MeterChecker lets verify compare a meter's memory with its journals, through the same
-// queue as every other request to the meter.
-func MeterChecker(field *retrieve.Manager) verify.MeterChecker { return meterChecker{field} }
+// queue as every other request to the meter: its newest records, or all when deep.
+func MeterChecker(field *retrieve.Manager) func(deep bool) verify.MeterChecker {
+	return func(deep bool) verify.MeterChecker {
+		c := meterChecker{field: field, newest: newestRecords}
+		if deep {
+			c.newest = allRecords
+		}
+		return c
+	}
+}
 
-type meterChecker struct{ field *retrieve.Manager }
+// newestRecords is how many of the newest records of each log verify reads again: seconds of a meter's
+// time, not hours. allRecords is more than any log holds.
+const (
+	newestRecords = 5_000
+	allRecords    = 1 << 24
+)
+
+type meterChecker struct {
+	field  *retrieve.Manager
+	newest int
+}
 
 // CheckMeter compares the newest records; a meter that is not read here, or has no
 // memory, has nothing to compare.
@@ -27,7 +45,7 @@ func (c meterChecker) CheckMeter(ctx context.Context, meter logdb.MeterUID, kind
 	if !listed {
 		return out, nil
 	}
-	list, err := c.field.Compare(ctx, string(meter), kind)
+	list, err := c.field.Compare(ctx, string(meter), kind, c.newest)
 	if err != nil {
 		if ctx.Err() != nil {
 			return out, err
@@ -50,7 +68,7 @@ func (c meterChecker) CheckMeter(ctx context.Context, meter logdb.MeterUID, kind
 		base := api.VerifyDay{Meter: meter, Between: "meter-site", Kind: kind.String(), Log: l.Log}
 		if l.NotRead > 0 {
 			d := base
-			d.State, d.Records, d.Reason = "not_comparable", l.NotRead, "only the newest records of the meter's memory are read again"
+			d.State, d.Records, d.Reason = "not_comparable", l.NotRead, "only the newest records of the meter's memory are read again; --deep reads all"
 			out.NotComparable += l.NotRead
 			out.Days = append(out.Days, d)
 		}

@@ -15,7 +15,7 @@ import (
 const fewPending = 1000
 
 // VerifyHandlers is the command that compares meter, local database and cloud. meter may be nil.
-func VerifyHandlers(sync *cloudsync.Service, logs logdb.Source, meter verify.MeterChecker) Handlers {
+func VerifyHandlers(sync *cloudsync.Service, logs logdb.Source, meter func(deep bool) verify.MeterChecker) Handlers {
 	v := verifyCommand{sync, logs, meter}
 	return Handlers{api.CmdVerify: Bind(v.verify)}
 }
@@ -23,16 +23,20 @@ func VerifyHandlers(sync *cloudsync.Service, logs logdb.Source, meter verify.Met
 type verifyCommand struct {
 	sync  *cloudsync.Service
 	logs  logdb.Source
-	meter verify.MeterChecker
+	meter func(deep bool) verify.MeterChecker
 }
 
 type verifyArgs struct {
 	Meter string `json:"meter"`
 	Kind  string `json:"kind"`
+	Deep  bool   `json:"deep"`
 }
 
 func (v verifyCommand) verify(ctx context.Context, _ account.Principal, a verifyArgs) (api.VerifyReport, error) {
-	cfg := verify.Config{Meter: v.meter}
+	var cfg verify.Config
+	if v.meter != nil {
+		cfg.Meter = v.meter(a.Deep)
+	}
 	if a.Meter != "" {
 		uid, err := v.sync.Find(ctx, a.Meter)
 		if err != nil {

@@ -122,12 +122,9 @@ func (w *work) compareMemory(ctx context.Context, s *session, st LogState, raws 
 	return nil
 }
 
-// compareNewest bounds how much of each log Compare reads again.
-const compareNewest = 5000
-
-// Compare compares a meter's memory with its journals of a kind, on the meter's own
+// Compare compares a meter's memory, the newest records of each log, with its journals of a kind, on the meter's own
 // goroutine, so that it never meets a retrieval. Meters without memory give nothing.
-func (m *Manager) Compare(ctx context.Context, id string, kind logdb.Kind) ([]Comparison, error) {
+func (m *Manager) Compare(ctx context.Context, id string, kind logdb.Kind, newest int) ([]Comparison, error) {
 	x, err := m.find(id)
 	if err != nil {
 		return nil, err
@@ -141,7 +138,7 @@ func (m *Manager) Compare(ctx context.Context, id string, kind logdb.Kind) ([]Co
 	}
 	var out []Comparison
 	task := func(ctx context.Context, states map[string]LogState) error {
-		out, err = u.compare(ctx, kind, states)
+		out, err = u.compare(ctx, kind, newest, states)
 		return err
 	}
 	reply := make(chan retrieved, 1)
@@ -160,7 +157,7 @@ func (m *Manager) Compare(ctx context.Context, id string, kind logdb.Kind) ([]Co
 	}
 }
 
-func (u *unit) compare(ctx context.Context, kind logdb.Kind, states map[string]LogState) ([]Comparison, error) {
+func (u *unit) compare(ctx context.Context, kind logdb.Kind, newest int, states map[string]LogState) ([]Comparison, error) {
 	u.setAction("comparing", "")
 	defer u.setAction("", "")
 	id, err := u.source.Identify(ctx, modbus.Logs)
@@ -176,7 +173,7 @@ func (u *unit) compare(ctx context.Context, kind logdb.Kind, states map[string]L
 		}
 		u.setAction("comparing", log.Name)
 		began := time.Now()
-		c, err := r.Compare(ctx, t, log, states[log.Name], compareNewest)
+		c, err := r.Compare(ctx, t, log, states[log.Name], newest)
 		if errors.Is(err, ErrLogDisabled) {
 			continue
 		}

@@ -26,7 +26,7 @@ func TestCompareMemoryWithJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, k := range logdb.Kinds {
-		list, err := m.Compare(t.Context(), "main", k)
+		list, err := m.Compare(t.Context(), "main", k, 5000)
 		if err != nil || len(list) == 0 {
 			t.Fatalf("%s: %v, %v", k, list, err)
 		}
