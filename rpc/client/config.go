@@ -104,7 +104,7 @@ func (c *Client) transport(header time.Duration) (*http.Transport, error) {
 	if c.cfg.Proxy != "" {
 		u, err := url.Parse(c.cfg.Proxy)
 		if err != nil || u.Host == "" {
-			return nil, fault.New(fault.Invalid, "The address of a proxy is a URL such as http://proxy.example.net:3128.").At("proxy")
+			return nil, fault.New(fault.Invalid, "The address of a proxy is a URL such as http://gateway.example.net:3128.").At("proxy")
 		}
 		proxy = http.ProxyURL(u)
 	}
