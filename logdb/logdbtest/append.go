@@ -11,7 +11,7 @@ import (
 
 // Append implements logdb.Store.
 func (m *Model) Append(_ context.Context, b logdb.Batch) (logdb.Appended, error) {
-	if err := checkBatch(&b); err != nil {
+	if err := b.Check(); err != nil {
 		return logdb.Appended{}, fmt.Errorf("append: %w", err)
 	}
 	defer m.lock()()
@@ -50,37 +50,6 @@ func (m *Model) Append(_ context.Context, b logdb.Batch) (logdb.Appended, error)
 		}
 	}
 	return done, nil
-}
-
-func checkBatch(b *logdb.Batch) error {
-	if b.Meter == "" || !b.Kind.Valid() {
-		return fmt.Errorf("%w: a batch for meter %q and kind %d", logdb.ErrInvalid, b.Meter, b.Kind)
-	}
-	if len(b.Rows) > 0 && b.Kind != logdb.KindHistorical {
-		return fmt.Errorf("%w: rows in a batch of kind %s", logdb.ErrInvalid, b.Kind)
-	}
-	n := len(b.Entries)
-	for i := range b.Rows {
-		if err := b.Rows[i].Check(); err != nil {
-			return err
-		}
-		if b.Rows[i].Positions != nil {
-			return fmt.Errorf("%w: rows of a batch have positions", logdb.ErrInvalid)
-		}
-		n += b.Rows[i].Len()
-	}
-	for i := range b.Entries {
-		if err := b.Entries[i].Check(b.Kind); err != nil {
-			return err
-		}
-		if b.Entries[i].Position != 0 {
-			return fmt.Errorf("%w: entry %d of a batch has a position", logdb.ErrInvalid, i)
-		}
-	}
-	if b.Raw != nil && len(b.Raw) != n {
-		return fmt.Errorf("%w: %d raw records for %d entries", logdb.ErrInvalid, len(b.Raw), n)
-	}
-	return nil
 }
 
 // checkTargets reports a revise or withdraw of a position that comes later or not at all.

@@ -14,7 +14,7 @@ const insertBatch = `INSERT INTO batch (stream, last, chain) VALUES (?, ?, ?) ON
 
 // Append implements logdb.Store.
 func (s *Store) Append(ctx context.Context, b logdb.Batch) (logdb.Appended, error) {
-	if err := checkBatch(&b); err != nil {
+	if err := b.Check(); err != nil {
 		return logdb.Appended{}, fmt.Errorf("append: %w", err)
 	}
 	var done logdb.Appended
@@ -135,38 +135,6 @@ func (t *txn) appendEntries(own *stream, b *logdb.Batch, raw *rawWriter) error {
 		if err := t.hold(own, &e); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-func checkBatch(b *logdb.Batch) error {
-	if b.Meter == "" || !b.Kind.Valid() {
-		return fmt.Errorf("%w: a batch for meter %q and kind %d", logdb.ErrInvalid, b.Meter, b.Kind)
-	}
-	if len(b.Rows) > 0 && b.Kind != logdb.KindHistorical {
-		return fmt.Errorf("%w: rows in a batch of kind %s", logdb.ErrInvalid, b.Kind)
-	}
-	n := len(b.Entries)
-	for i := range b.Rows {
-		if err := b.Rows[i].Check(); err != nil {
-			return err
-		}
-		if b.Rows[i].Positions != nil {
-			return fmt.Errorf("%w: rows of a batch have positions", logdb.ErrInvalid)
-		}
-		n += b.Rows[i].Len()
-	}
-	for i := range b.Entries {
-		e := &b.Entries[i]
-		if err := e.Check(b.Kind); err != nil {
-			return err
-		}
-		if e.Position != 0 {
-			return fmt.Errorf("%w: entry %d of a batch has a position", logdb.ErrInvalid, i)
-		}
-	}
-	if b.Raw != nil && len(b.Raw) != n {
-		return fmt.Errorf("%w: %d raw records for %d entries", logdb.ErrInvalid, len(b.Raw), n)
 	}
 	return nil
 }
