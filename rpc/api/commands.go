@@ -74,7 +74,7 @@ var commands = []Command{
 	}, "rpc cloud.meter.register main-incomer"},
 	{CmdCloudMeterUpload, "Upload what the cloud is missing of a meter, or of all", permission.RPCControl, []Param{
 		{"meter", ParamString, false, "name, serial or UID; all meters that upload without it"},
-		{"requested", ParamBool, false, "also send what limits had skipped or reduced"},
+		{"requested", ParamBool, false, "also send the events and recordings that limits had skipped"},
 		{"from", ParamString, false, "with requested: start of the range, RFC 3339 or ms"},
 		{"to", ParamString, false, "with requested: end of the range"},
 	}, "rpc cloud.meter.upload main-incomer"},

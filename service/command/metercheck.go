@@ -59,22 +59,25 @@ func (c meterChecker) CheckMeter(ctx context.Context, meter logdb.MeterUID, kind
 		}
 		// A meter that does not answer now proves nothing about what is stored.
 		out.Days = append(out.Days, api.VerifyDay{
-			Meter: meter, Between: "meter-site", Kind: kind.String(), State: "not_comparable", Reason: "the meter could not be read: " + err.Error(),
+			Meter: meter, Between: verify.MeterSite, Kind: kind.String(), State: verify.StateNotComparable, Reason: "the meter could not be read: " + err.Error(),
 		})
 		return out, nil
 	}
 	for _, l := range list {
 		out.Compared += l.Compared
-		base := api.VerifyDay{Meter: meter, Between: "meter-site", Kind: kind.String(), Log: l.Log}
+		base := api.VerifyDay{Meter: meter, Between: verify.MeterSite, Kind: kind.String(), Log: l.Log}
 		if l.NotRead > 0 {
 			d := base
-			d.State, d.Records, d.Reason = "not_comparable", l.NotRead, "only the newest records of the meter's memory are read again; --deep reads all"
+			d.State, d.Records, d.Reason = verify.StateNotComparable, l.NotRead, "only the newest records of the meter's memory are read again; --deep reads all"
+			if l.Apart {
+				d.Reason = "the meter's log was reset, programmed anew or overwritten since the last retrieval"
+			}
 			out.NotComparable += l.NotRead
 			out.Days = append(out.Days, d)
 		}
 		for _, day := range l.Days {
 			d := base
-			d.Day, d.State, d.Here, d.There, d.Records = day.Day, "different", day.Stored, day.Meter, max(day.Stored, day.Meter)
+			d.Day, d.State, d.Here, d.There, d.Records = day.Day, verify.StateDifferent, day.Stored, day.Meter, max(day.Stored, day.Meter)
 			d.Reason = "the meter's record is not the stored one"
 			out.Different += d.Records
 			out.Days = append(out.Days, d)

@@ -94,6 +94,9 @@ func TestDemo(t *testing.T) {
 	if report.Compared == 0 {
 		t.Errorf("verify compared nothing: %+v", report)
 	}
+	if out, errs, code := tool(t, "verify", "--deep", "--data", dir); code != 0 || strings.Contains(out, "only the newest") {
+		t.Errorf("verify --deep ends with %d\n%s%s", code, out, errs)
+	}
 	sameAtBothEnds(t, d)
 	recordedIsAnswered(t, d)
 

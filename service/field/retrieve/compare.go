@@ -23,6 +23,9 @@ type Comparison struct {
 	Compared int64
 	// NotRead counts older records in the meter that were not read again.
 	NotRead int64
+	// Apart is set when the journal's end is not in the meter's memory: it was reset, programmed anew or
+	// overwritten since. The next retrieval notes the break.
+	Apart bool
 	// Days lists what differs.
 	Days []ComparedDay
 }
@@ -84,8 +87,8 @@ func (w *work) compareMemory(ctx context.Context, s *session, st LogState, raws 
 	if err != nil {
 		return fmt.Errorf("align log %s: %w", w.log.Name, err)
 	}
-	if !at.found { // the journal's end is no longer in the memory: nothing in common
-		out.NotRead = int64(s.status.Used) - int64(first)
+	if !at.found {
+		out.Apart, out.NotRead = true, int64(s.status.Used)-int64(first)
 		return nil
 	}
 	n := min(int(at.next-first), len(stored), newest)

@@ -36,6 +36,10 @@ func TestCompareMemoryWithJournal(t *testing.T) {
 			}
 		}
 	}
+	list, err := m.Compare(t.Context(), "main", logdb.KindHistorical, 50)
+	if err != nil || len(list) == 0 || list[0].Compared != 50 || list[0].NotRead < 1000 {
+		t.Errorf("the newest 50 records: %+v, %v, want 50 compared and the others not read", list, err)
+	}
 }
 
 func TestCompareSeesAChangedRecord(t *testing.T) {
@@ -51,6 +55,27 @@ func TestCompareSeesAChangedRecord(t *testing.T) {
 	}
 	if c.Compared != 100 || len(c.Days) != 1 || c.Days[0].Stored != 1 || c.NotRead == 0 {
 		t.Errorf("%+v, want one different record of 100", c)
+	}
+	s.free()
+}
+
+// A memory that was reset since the last retrieval has nothing to compare, and must not look compared.
+func TestCompareWithAResetMemory(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sim.Config{History: 5 * time.Hour})
+	s.must("hist1")
+	if err := s.meter.ResetLog(sim.LogHist1); err != nil {
+		t.Fatal(err)
+	}
+	s.advance(30 * time.Minute)
+	log, _ := s.profile.LogOf("hist1")
+	r := &retrieve.Reader{Store: s.store, Now: s.now.Now}
+	c, err := r.Compare(t.Context(), s.target(), log, s.states["hist1"], 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Compared != 0 || !c.Apart || c.NotRead < 10 || len(c.Days) != 0 {
+		t.Errorf("%+v, want nothing compared and the new records not read", c)
 	}
 	s.free()
 }
