@@ -87,7 +87,7 @@ func TestDemo(t *testing.T) {
 		t.Skip("starts a whole demonstration")
 	}
 	dir := filepath.Join(t.TempDir(), "demo")
-	d := startDemo(t, dir, "36h")
+	d := startDemo(t, dir, "4d") // more records of one log than verify reads again without --deep
 	state := d.state()
 	checkDemoFile(t, dir, state)
 	report := d.verified()
