@@ -34,6 +34,11 @@ type Config struct {
 	Readers int
 	// CacheBytes is the page cache of all connections together; 0 means 64 MB.
 	CacheBytes int64
+	// VFS is the name of a registered SQLite file layer; "" is the system's. With one, path is
+	// only a name in it.
+	VFS string
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
 	// Logger receives what an operator would ask about; nil discards.
 	Logger *slog.Logger
 }
@@ -59,6 +64,9 @@ func Open(ctx context.Context, path string, cfg Config) (*DB, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("find the database %s: %w", path, err)
@@ -66,24 +74,26 @@ func Open(ctx context.Context, path string, cfg Config) (*DB, error) {
 	// The writer gets half of the cache: it touches the leaves of several tables in turn.
 	writerKB := cfg.CacheBytes / 2 / 1024
 	readerKB := cfg.CacheBytes / 2 / 1024 / int64(cfg.Readers)
-	writer, err := sql.Open("sqlite", dsn(abs, writerKB, false))
+	writer, err := sql.Open("sqlite", dsn(abs, cfg.VFS, writerKB, false))
 	if err != nil {
 		return nil, fmt.Errorf("open the database %s: %w", path, err)
 	}
 	writer.SetMaxOpenConns(1)
 	writer.SetMaxIdleConns(1)
-	db := &DB{writer: writer, path: abs, log: cfg.Logger, now: time.Now}
+	db := &DB{writer: writer, path: abs, log: cfg.Logger, now: cfg.Now}
 	// The first connection creates the file and makes it a WAL database.
 	if err := writer.PingContext(ctx); err != nil {
 		_ = writer.Close()
 		return nil, fmt.Errorf("open the database %s: %w", path, mapError(err))
 	}
 	// The database holds what people may not see without a credential.
-	if err := os.Chmod(abs, 0o600); err != nil {
-		_ = writer.Close()
-		return nil, fmt.Errorf("protect the database %s: %w", path, err)
+	if cfg.VFS == "" {
+		if err := os.Chmod(abs, 0o600); err != nil {
+			_ = writer.Close()
+			return nil, fmt.Errorf("protect the database %s: %w", path, err)
+		}
 	}
-	reader, err := sql.Open("sqlite", dsn(abs, readerKB, true))
+	reader, err := sql.Open("sqlite", dsn(abs, cfg.VFS, readerKB, true))
 	if err != nil {
 		_ = writer.Close()
 		return nil, fmt.Errorf("open the database %s: %w", path, err)
@@ -97,7 +107,7 @@ func Open(ctx context.Context, path string, cfg Config) (*DB, error) {
 
 // dsn is the address of the file with the settings of every connection to it. The driver
 // applies busy_timeout and auto_vacuum first and query_only last.
-func dsn(path string, cacheKB int64, readOnly bool) string {
+func dsn(path, vfs string, cacheKB int64, readOnly bool) string {
 	slashed := filepath.ToSlash(path)
 	if !strings.HasPrefix(slashed, "/") {
 		slashed = "/" + slashed // C:/data/logs.db
@@ -105,6 +115,9 @@ func dsn(path string, cacheKB int64, readOnly bool) string {
 	q := url.Values{}
 	q.Set("_busy_timeout", "10000")
 	q.Set("_dqs", "0")
+	if vfs != "" {
+		q.Set("vfs", vfs)
+	}
 	q.Add("_pragma", "cache_size(-"+strconv.FormatInt(max(cacheKB, 256), 10)+")")
 	q.Add("_pragma", "temp_store(2)")
 	if readOnly {

@@ -27,6 +27,8 @@ type Config struct {
 	Logger *slog.Logger
 	// CacheBytes is the page cache of all connections together; 0 means 64 MB.
 	CacheBytes int64
+	// VFS is the name of a registered SQLite file layer; "" is the system's.
+	VFS string
 	// NewJournalID is called once for each journal that the store makes; nil means random.
 	NewJournalID func() logdb.JournalID
 	// CompactEvery is how often Run looks for pages to merge; 0 means every minute.
@@ -60,7 +62,7 @@ func Open(ctx context.Context, path string, cfg Config) (*Store, error) {
 	if cfg.CompactEvery <= 0 {
 		cfg.CompactEvery = time.Minute
 	}
-	db, err := sqldb.Open(ctx, path, sqldb.Config{CacheBytes: cfg.CacheBytes, Logger: cfg.Logger})
+	db, err := sqldb.Open(ctx, path, sqldb.Config{CacheBytes: cfg.CacheBytes, VFS: cfg.VFS, Now: cfg.Now, Logger: cfg.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("open the log database: %w", mapError(err))
 	}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -38,6 +39,8 @@ type Config struct {
 	Retries                 int
 	RetryWait, RetryMaxWait time.Duration
 
+	// Dial opens connections; nil: TCP, in 10 s, kept alive.
+	Dial          func(ctx context.Context, network, address string) (net.Conn, error)
 	Proxy         string         // URL; "" takes the environment's
 	RootCAs       *x509.CertPool // beside the system's: nil
 	HTTP1         bool           // never HTTP/2
@@ -68,6 +71,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.AnswerBytes <= 0 {
 		c.AnswerBytes = 1 << 30
+	}
+	if c.Dial == nil {
+		c.Dial = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -110,7 +116,7 @@ func (c *Client) transport(header time.Duration) (*http.Transport, error) {
 	}
 	t := &http.Transport{
 		Proxy:                 proxy,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:           c.cfg.Dial,
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.cfg.RootCAs},
 		TLSHandshakeTimeout:   10 * time.Second,
 		ResponseHeaderTimeout: header,

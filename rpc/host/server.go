@@ -27,7 +27,9 @@ type Config struct {
 	// request or an answer; default 30 s and 60 s. Long answers may take as long as they flow.
 	ReadTimeout, WriteTimeout time.Duration
 	// Drain is how long requests may go on after the end of Run's context; default 15 s.
-	Drain  time.Duration
+	Drain time.Duration
+	// Listen opens the listener; nil: TCP.
+	Listen func(ctx context.Context, address string) (net.Listener, error)
 	Now    func() time.Time
 	Logger *slog.Logger
 }
@@ -54,6 +56,12 @@ func (c Config) withDefaults() Config {
 	if c.Drain == 0 {
 		c.Drain = 15 * time.Second
 	}
+	if c.Listen == nil {
+		c.Listen = func(ctx context.Context, address string) (net.Listener, error) {
+			var lc net.ListenConfig
+			return lc.Listen(ctx, "tcp", address)
+		}
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -79,8 +87,7 @@ func New(ctx context.Context, address string, handler http.Handler, cfg Config) 
 	if err != nil {
 		return nil, err
 	}
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", address)
+	listener, err := cfg.Listen(ctx, address)
 	if err != nil {
 		return nil, fmt.Errorf("listen at %s: %w", address, err)
 	}

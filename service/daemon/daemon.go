@@ -23,6 +23,7 @@ type Options struct {
 	Bootstrap       Bootstrap
 	// Getenv reads what systemd says; os.Getenv when nil.
 	Getenv func(string) string
+	Seams  Seams
 }
 
 // Bootstrap is a first user and a key whose secrets a parent process made up. Without a

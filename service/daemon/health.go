@@ -21,7 +21,7 @@ func (n *node) problems(ctx context.Context) []string {
 	if err := n.alive(ctx); err != nil {
 		out = append(out, "The databases do not answer.")
 	}
-	if free, err := freeBytes(n.config.Data); err == nil && free < noDisk {
+	if free, err := n.freeBytes(); err == nil && free < noDisk {
 		out = append(out, "The disk of the data folder is full.")
 	}
 	return out
@@ -40,7 +40,7 @@ func (n *node) alive(ctx context.Context) error {
 
 // warnings says what needs somebody's action.
 func (n *node) warnings(context.Context) []string {
-	free, err := freeBytes(n.config.Data)
+	free, err := n.freeBytes()
 	if err != nil || free >= lowDisk {
 		return nil
 	}

@@ -74,11 +74,15 @@ func (n *node) openFolder(ctx context.Context) error {
 		return err
 	}
 	n.closers = append(n.closers, unlock)
-	if n.meta, err = sqldb.Open(ctx, config.MetaFile(dir), sqldb.Config{Logger: n.part("meta")}); err != nil {
+	if n.meta, err = sqldb.Open(ctx, config.MetaFile(dir), n.database("meta")); err != nil {
 		return fmt.Errorf("open the database of meters and users: %w", err)
 	}
 	n.closers = append(n.closers, n.meta.Close)
-	if n.logs, err = sqlite.Open(ctx, config.LogsFile(dir), sqlite.Config{Logger: n.part("logs")}); err != nil {
+	seams := n.options.Seams
+	n.logs, err = sqlite.Open(ctx, config.LogsFile(dir), sqlite.Config{
+		VFS: seams.VFS, Now: seams.Now, CompactEvery: seams.CompactEvery, Logger: n.part("logs"),
+	})
+	if err != nil {
 		return fmt.Errorf("open the log database: %w", err)
 	}
 	n.closers = append(n.closers, n.logs.Close)
@@ -102,10 +106,10 @@ func (n *node) openCloudSide(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if n.accounts, err = account.New(store, sealer, account.Config{Logger: n.part("account")}); err != nil {
+	if n.accounts, err = account.New(store, sealer, account.Config{BcryptCost: n.options.Seams.PasswordCost, Now: n.options.Seams.Now, Logger: n.part("account")}); err != nil {
 		return fmt.Errorf("open the accounts: %w", err)
 	}
-	n.registry = registry.New(store, n.logs, n.accounts, registry.Config{Logger: n.part("registry")})
-	n.board = realtime.New(realtime.Config{})
+	n.registry = registry.New(store, n.logs, n.accounts, registry.Config{Now: n.options.Seams.Now, Logger: n.part("registry")})
+	n.board = realtime.New(realtime.Config{Now: n.options.Seams.Now})
 	return nil
 }

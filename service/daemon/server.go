@@ -19,22 +19,23 @@ import (
 
 // openServer wires commands and web API and opens the listener.
 func (n *node) openServer(ctx context.Context) error {
+	now := n.options.Seams.Now
 	stored := bus.NewNotices(func(_ context.Context, s ingest.Stored) {
 		if n.sync != nil { // a relay passes on what it received
 			n.sync.Notify(s.Meter)
 		}
 	})
 	status := command.NewNode(n.registry, n.logs, n.board, n.statusConfig())
-	table, err := command.New(command.Config{Logger: n.part("command")}, n.handlers(status)...)
+	table, err := command.New(command.Config{Now: now, Logger: n.part("command")}, n.handlers(status)...)
 	if err != nil {
 		return fmt.Errorf("join the commands: %w", err)
 	}
 	handler, err := webapi.New(webapi.Parts{
 		Accounts: n.accounts, Meters: n.registry, Logs: n.logs, Board: n.board, Commands: table, Status: status,
-		Push: ingest.New(n.logs, n.registry, ingest.Config{Stored: stored, Logger: n.part("ingest")}),
+		Push: ingest.New(n.logs, n.registry, ingest.Config{Stored: stored, Now: now, Logger: n.part("ingest")}),
 	}, webapi.Config{
 		Version: api.VersionAnswer{Program: "metermanager", Version: n.options.Version, Commit: n.options.Commit, Go: runtime.Version()},
-		Ready:   n.problems, Logger: n.part("webapi"),
+		Ready:   n.problems, Now: now, Logger: n.part("webapi"),
 	})
 	if err != nil {
 		return fmt.Errorf("open the web API: %w", err)
@@ -45,7 +46,7 @@ func (n *node) openServer(ctx context.Context) error {
 			return fmt.Errorf("%w: tls_cert, tls_key: %w", config.ErrInvalid, err)
 		}
 	}
-	n.server, err = host.New(ctx, n.config.Listen, byRole(handler, n.config), host.Config{TLS: secure, Logger: n.part("host")})
+	n.server, err = host.New(ctx, n.config.Listen, byRole(handler, n.config), host.Config{TLS: secure, Listen: n.options.Seams.Listen, Now: now, Logger: n.part("host")})
 	if err != nil {
 		return fmt.Errorf("open the web API: %w", err)
 	}
@@ -73,7 +74,7 @@ func byRole(handler http.Handler, c config.Config) http.Handler {
 // statusConfig says what the state of the node is made of.
 func (n *node) statusConfig() command.NodeConfig {
 	c := command.NodeConfig{
-		Version: n.options.Version, Data: n.config.Data, FreeBytes: freeBytes, Warnings: n.warnings, Logger: n.part("status"),
+		Version: n.options.Version, Data: n.config.Data, FreeBytes: func(string) (int64, error) { return n.freeBytes() }, Warnings: n.warnings, Now: n.options.Seams.Now, Logger: n.part("status"),
 	}
 	if n.field != nil {
 		c.Field = command.FieldStatus(n.field)

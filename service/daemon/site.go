@@ -26,7 +26,7 @@ func (n *node) openSite(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the tables of the cloud sync: %w", err)
 	}
-	n.sync = cloudsync.New(n.dial, n.logs, store, cloudsync.Config{Logger: n.part("cloudsync")})
+	n.sync = cloudsync.New(n.dial, n.logs, store, n.syncConfig(n.part("cloudsync")))
 
 	profiles, err := device.LoadProfiles(assets.Profiles())
 	if err != nil {
@@ -36,9 +36,7 @@ func (n *node) openSite(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the tables of the meters: %w", err)
 	}
-	n.field, err = retrieve.New(ctx, n.logs, state, profiles, retrieve.Config{
-		OnNewData: n.sync.Notify, OnMeter: n.sync.Notify, OnLive: n.postLive, Logger: n.part("field"),
-	})
+	n.field, err = retrieve.New(ctx, n.logs, state, profiles, n.fieldConfig(n.part("field")))
 	if err != nil {
 		return fmt.Errorf("open the meters: %w", err)
 	}
@@ -47,7 +45,7 @@ func (n *node) openSite(ctx context.Context) error {
 
 // dial makes the client of a cloud. A login is worth more than a key: it may configure.
 func (n *node) dial(d cloudsync.Destination) (cloudsync.Cloud, error) {
-	cfg := client.Config{Token: string(d.Token), User: d.User, Password: string(d.Password), Logger: n.part("client")}
+	cfg := client.Config{Token: string(d.Token), User: d.User, Password: string(d.Password), Dial: n.options.Seams.DialCloud, Logger: n.part("client")}
 	if cfg.Token == "" && cfg.Password == "" {
 		cfg.APIKey = string(d.APIKey)
 	}
