@@ -152,8 +152,11 @@ func (u *upload) foreign(ctx context.Context) (bool, error) {
 		if st.Fates.Highest() > u.head.End || st.JournalEnd > u.head.End {
 			return true, nil
 		}
-		if bad, err := differs(st.JournalEnd, st.Chain); bad || err != nil {
-			return bad, err
+		// Somebody else may have written under our id between two of our questions, and we on top of it.
+		for _, e := range append(logdb.Ends{{Position: st.JournalEnd, Chain: st.Chain}}, st.Ends...) {
+			if bad, err := differs(e.Position, e.Chain); bad || err != nil {
+				return bad, err
+			}
 		}
 	}
 	return false, nil

@@ -59,7 +59,7 @@ type Store interface {
 	// every row that was reduced into one position, and that one, whose combined row it replaces: else
 	// they would count twice. The full variant of a shortened recording takes its place in reads and digests.
 	// ErrConflict, and nothing stored: a change that names another change instead of the record that both change, a page of this node's own journal beyond its end (RenewJournal
-	// comes first), and a page that states another chain for an end that is known.
+	// comes first), and a page that states another chain for an end that is known (see Ends).
 	Accept(ctx context.Context, p Page, limits Limits) (Receipt, error)
 	// Journal returns this node's own journal; ErrNotFound before the first Append.
 	Journal(ctx context.Context, meter MeterUID, kind Kind) (JournalHead, error)
@@ -196,6 +196,7 @@ type StreamState struct {
 	Fates      FateSet
 	JournalEnd Position // highest end that any page stated
 	Chain      Digest   // the sender's running hash at JournalEnd
+	Ends       Ends     // the last ends that pages stated; none of an own journal
 	Created    Millis
 }
 

@@ -33,6 +33,9 @@ func (m *Model) Accept(_ context.Context, p logdb.Page, limits logdb.Limits) (lo
 		if p.JournalEnd > r.stream.end {
 			r.stream.end, r.stream.chain = p.JournalEnd, p.Chain
 		}
+		if r.stream != j.own {
+			r.stream.ends = r.stream.ends.Note(p.JournalEnd, p.Chain)
+		}
 	}
 	r.receipt.Refused = r.refused.Ranges()
 	return r.receipt, nil
@@ -44,9 +47,12 @@ func (j *journals) contradicts(p *logdb.Page) error {
 		return fmt.Errorf("%w: the own journal ends at %d, the page says %d", logdb.ErrConflict, j.own.end, p.JournalEnd)
 	}
 	for _, s := range j.streams {
-		if s.id.Journal == p.Stream.Journal && s.end == p.JournalEnd &&
-			!s.chain.IsZero() && !p.Chain.IsZero() && s.chain != p.Chain {
-			return fmt.Errorf("%w: another chain at the end %d of journal %s", logdb.ErrConflict, s.end, s.id.Journal)
+		known := s.ends
+		if !s.chain.IsZero() {
+			known = append(logdb.Ends{{Position: s.end, Chain: s.chain}}, known...)
+		}
+		if s.id.Journal == p.Stream.Journal && known.Contradict(p.JournalEnd, p.Chain) {
+			return fmt.Errorf("%w: another chain at the end %d of journal %s", logdb.ErrConflict, p.JournalEnd, s.id.Journal)
 		}
 	}
 	return j.checkChanges(p.Stream, p.Entries)

@@ -57,6 +57,7 @@ type stream struct {
 	fates  logdb.FateSet
 	end    logdb.Position
 	chain  logdb.Digest
+	ends   logdb.Ends
 	forgot bool          // something was forgotten
 	held   []logdb.Entry // rising positions; a cleared or forgotten one is not here
 

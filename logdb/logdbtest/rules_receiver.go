@@ -179,6 +179,28 @@ func receiverRules() []rule {
 			_, err = f.Accept(f.ctx, p, logdb.Limits{})
 			f.wantErr("another stream of the journal", err, logdb.ErrConflict)
 		}},
+		// Two machines go on from one backup. Both asked before either of them sent.
+		{"the ends that two writers stated are told, and stay a conflict when the journal has gone on", func(f *fixture) {
+			p := f.page(logdb.KindSystem, a1, system(1, day0, 1), system(2, day0, 2))
+			p.Chain = logdb.Digest{1}
+			f.accept(p)
+			p = f.page(logdb.KindSystem, a1, system(1, day0, 1), system(2, day0, 7), system(3, day0, 8))
+			p.Chain = logdb.Digest{2}
+			f.accept(p)
+			f.accept(p) // a repeat states nothing new
+			f.want("ends", f.stream(logdb.KindSystem, a1).Ends, logdb.Ends{{Position: 2, Chain: logdb.Digest{1}}, {Position: 3, Chain: logdb.Digest{2}}})
+			p = f.page(logdb.KindSystem, a1, system(2, day0, 7))
+			p.Chain = logdb.Digest{3}
+			_, err := f.Accept(f.ctx, p, logdb.Limits{})
+			f.wantErr("another chain at an older end", err, logdb.ErrConflict)
+			for n := logdb.Position(4); n < 20; n++ {
+				p = f.page(logdb.KindSystem, a1, system(n, day0, 1))
+				p.Chain = logdb.Digest{byte(n)}
+				f.accept(p)
+			}
+			ends := f.stream(logdb.KindSystem, a1).Ends
+			f.want("the last ends", []any{len(ends), ends[0].Position, ends[len(ends)-1].Position}, []any{logdb.EndsKept, 12, 19})
+		}},
 		// Resume, refresh scan, a restored receiver, a lost bus and a full disk are all this one question.
 		{"what the sets lack is all that must be sent", func(f *fixture) {
 			all := history(30)

@@ -16,7 +16,7 @@ func (m *Model) Streams(_ context.Context, uid logdb.MeterUID, kind logdb.Kind) 
 	var out []logdb.StreamState
 	for _, s := range j.streams {
 		out = append(out, logdb.StreamState{
-			Stream: s.id, Own: s == j.own, Source: s.source, Fates: s.fates.Clone(), JournalEnd: s.end, Chain: s.chain,
+			Stream: s.id, Own: s == j.own, Source: s.source, Fates: s.fates.Clone(), JournalEnd: s.end, Chain: s.chain, Ends: s.ends,
 		})
 	}
 	slices.SortFunc(out, func(a, b logdb.StreamState) int {

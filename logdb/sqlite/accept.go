@@ -61,8 +61,9 @@ func (j *journals) contradicts(p *logdb.Page) error {
 		if s.own && p.JournalEnd > s.end {
 			return fmt.Errorf("%w: the own journal ends at %d, the page says %d", logdb.ErrConflict, s.end, p.JournalEnd)
 		}
-		if s.end == p.JournalEnd && !s.chain.IsZero() && !p.Chain.IsZero() && s.chain != p.Chain {
-			return fmt.Errorf("%w: another chain at the end %d of journal %s", logdb.ErrConflict, s.end, s.ref.Journal)
+		at := logdb.Ends{{Position: s.end, Chain: s.chain}}
+		if !s.chain.IsZero() && at.Contradict(p.JournalEnd, p.Chain) || s.ends.Contradict(p.JournalEnd, p.Chain) {
+			return fmt.Errorf("%w: another chain at the end %d of journal %s", logdb.ErrConflict, p.JournalEnd, s.ref.Journal)
 		}
 	}
 	return nil
@@ -120,6 +121,9 @@ func (r *receiver) acceptPositions() error {
 	}
 	if p.JournalEnd > r.stream.end {
 		r.stream.end, r.stream.chain = p.JournalEnd, p.Chain
+	}
+	if !r.stream.own {
+		r.stream.ends = r.stream.ends.Note(p.JournalEnd, p.Chain)
 	}
 	return r.holdAll()
 }

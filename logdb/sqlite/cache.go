@@ -56,6 +56,7 @@ type stream struct {
 	fatesFrom logdb.Position
 	end       logdb.Position
 	chain     logdb.Digest
+	ends      logdb.Ends
 	revised   bool
 
 	loaded  bool // series and marks are here
@@ -113,7 +114,7 @@ func (t *txn) meter(uid logdb.MeterUID, make bool) (*meter, error) {
 	return m, nil
 }
 
-const loadStreams = `SELECT id, journal, policy, own, source, journal_end, chain, revised FROM stream WHERE meter = ? AND kind = ?`
+const loadStreams = `SELECT id, journal, policy, own, source, journal_end, chain, revised, ends FROM stream WHERE meter = ? AND kind = ?`
 
 // journalsOf returns the streams of a kind of a meter, none when the meter is not known and not to be made.
 func (t *txn) journalsOf(uid logdb.MeterUID, kind logdb.Kind, make bool) (*journals, error) {
@@ -141,8 +142,11 @@ func (c *conn) loadStreams(j *journals, meter int64) error {
 	err := c.each(func(rows *sql.Rows) error {
 		s := &stream{journals: j, fatesFrom: unchanged}
 		var journal string
-		var chain []byte
-		if err := rows.Scan(&s.id, &journal, &s.ref.Policy, &s.own, &s.source, &s.end, &chain, &s.revised); err != nil {
+		var chain, ends []byte
+		if err := rows.Scan(&s.id, &journal, &s.ref.Policy, &s.own, &s.source, &s.end, &chain, &s.revised, &ends); err != nil {
+			return err
+		}
+		if err := s.ends.UnmarshalBinary(ends); err != nil {
 			return err
 		}
 		s.ref.Journal = logdb.JournalID(journal)
@@ -205,7 +209,7 @@ func (t *txn) makeStream(j *journals, ref logdb.StreamID, own bool, source strin
 	return s, nil
 }
 
-const saveStream = `UPDATE stream SET journal_end = ?, chain = ?, revised = ? WHERE id = ?`
+const saveStream = `UPDATE stream SET journal_end = ?, chain = ?, revised = ?, ends = ? WHERE id = ?`
 
 // flush writes what is dirty.
 func (t *txn) flush() error {
@@ -214,7 +218,11 @@ func (t *txn) flush() error {
 		if !s.chain.IsZero() {
 			chain = s.chain[:]
 		}
-		if _, err := t.exec(saveStream, s.end, chain, s.revised, s.id); err != nil {
+		ends, err := s.ends.AppendBinary([]byte{})
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(saveStream, s.end, chain, s.revised, ends, s.id); err != nil {
 			return fmt.Errorf("save stream %s: %w", s.ref, err)
 		}
 		if err := t.saveFates(s); err != nil {

@@ -11,7 +11,7 @@ import (
 	"metermanager/logdb"
 )
 
-const listStreams = `SELECT id, journal, policy, own, source, journal_end, chain, created_ms FROM stream WHERE meter = ? AND kind = ?`
+const listStreams = `SELECT id, journal, policy, own, source, journal_end, chain, created_ms, ends FROM stream WHERE meter = ? AND kind = ?`
 
 // Streams implements logdb.Source.
 func (s *Store) Streams(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind) ([]logdb.StreamState, error) {
@@ -26,8 +26,12 @@ func (s *Store) Streams(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind
 			var st logdb.StreamState
 			var id int64
 			var journal string
-			var chain []byte
-			if err := rows.Scan(&id, &journal, &st.Stream.Policy, &st.Own, &st.Source, &st.JournalEnd, &chain, &st.Created); err != nil {
+			var chain, ends []byte
+			err := rows.Scan(&id, &journal, &st.Stream.Policy, &st.Own, &st.Source, &st.JournalEnd, &chain, &st.Created, &ends)
+			if err != nil {
+				return err
+			}
+			if err := st.Ends.UnmarshalBinary(ends); err != nil {
 				return err
 			}
 			st.Stream.Journal = logdb.JournalID(journal)

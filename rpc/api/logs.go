@@ -46,7 +46,14 @@ type StreamInfo struct {
 	Highest    logdb.Position `json:"highest" doc:"Highest decided position"`
 	JournalEnd logdb.Position `json:"journal_end" doc:"Highest end that any page stated"`
 	Chain      logdb.Digest   `json:"chain" doc:"The sender's running hash there"`
+	Ends       []StreamEnd    `json:"ends,omitempty" doc:"The last ends that pages stated, by which a sender finds that another machine writes under its journal id"`
 	Created    logdb.Millis   `json:"created_ms"`
+}
+
+// StreamEnd is an end of a journal with the running hash there.
+type StreamEnd struct {
+	Position logdb.Position `json:"position"`
+	Chain    logdb.Digest   `json:"chain"`
 }
 
 // State returns the stream as the log database knows it.
@@ -57,6 +64,9 @@ func (s StreamInfo) State() (logdb.StreamState, error) {
 	}
 	out := logdb.StreamState{
 		Stream: id, Own: s.Own, Source: s.Source, JournalEnd: s.JournalEnd, Chain: s.Chain, Created: s.Created,
+	}
+	for _, e := range s.Ends {
+		out.Ends = append(out.Ends, logdb.End(e))
 	}
 	for _, r := range s.Fates {
 		if out.Fates.Overlaps(r.First, r.Last) {
@@ -69,10 +79,14 @@ func (s StreamInfo) State() (logdb.StreamState, error) {
 
 // StreamInfoOf makes the document of a stream's state.
 func StreamInfoOf(s logdb.StreamState) StreamInfo {
-	return StreamInfo{
+	out := StreamInfo{
 		Stream: s.Stream.String(), Own: s.Own, Source: s.Source, Fates: Fates(s.Fates.Ranges()),
 		Highest: s.Fates.Highest(), JournalEnd: s.JournalEnd, Chain: s.Chain, Created: s.Created,
 	}
+	for _, e := range s.Ends {
+		out.Ends = append(out.Ends, StreamEnd(e))
+	}
+	return out
 }
 
 // StreamsAnswer lists the streams of a meter and kind.

@@ -162,6 +162,7 @@ func TestDocumentsRoundTrip(t *testing.T) {
 	state := logdb.StreamState{
 		Stream: logdb.StreamID{Journal: logdb.JournalID(strings.Repeat("d", 32)), Policy: "2+1"}, Own: true, Source: "s", JournalEnd: 40, Chain: logdb.DigestOf([]byte("c")), Created: 9,
 	}
+	state.Ends = logdb.Ends{{Position: 30, Chain: logdb.DigestOf([]byte("b"))}, {Position: 40, Chain: state.Chain}}
 	for _, r := range []logdb.FateRange{
 		{First: 1, Last: 9, Fate: logdb.FateStored}, {First: 10, Last: 12, Fate: logdb.FateSkipped, Reason: "minute", FirstTime: 5, LastTime: 6},
 		{First: 13, Last: 13, Fate: logdb.FateReduced, Into: 14, FirstTime: 7, LastTime: 7}, {First: 15, Last: 30, Fate: logdb.FateNotChosen}, {First: 31, Last: 31, Fate: logdb.FateHeld, FirstTime: 3, LastTime: 4},

@@ -1,0 +1,77 @@
+package cloudsync_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/logdb/logdbtest"
+)
+
+// Two machines go on from one copy and upload at the same moment: each has asked what the cloud holds before the other
+// has sent, so that their positions cross under one journal id. Both must find out and lose nothing.
+func TestTwoClonesUploadAtTheSameMoment(t *testing.T) {
+	t.Parallel()
+	cloud := newFakeCloud()
+	machine := func() *site {
+		ids := 0
+		s := newSite(t, logdbtest.NewModel(logdbtest.Config{NewJournalID: func() logdb.JournalID {
+			ids++
+			if ids > 1 { // what is drawn after the copy is random
+				return logdb.JournalID(fmt.Sprintf("%p", &ids)[2:] + "00000000000000000000000000000000")[:32]
+			}
+			return "11111111111111111111111111111111"
+		}}), cloud)
+		s.settings(time.Minute)
+		s.rows(0, start, start+60_000, start+120_000)
+		return s
+	}
+	a, b := machine(), machine()
+	a.upload()
+	a.stop()
+	b.stop()
+	copied, err := os.ReadFile(a.path) // what was decided and sent is part of the copy
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(b.path, copied, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.start()
+	b.start()
+	b.upload()
+	shared := journalID(t, a.logs, logdb.KindHistorical)
+	if other := journalID(t, b.logs, logdb.KindHistorical); other != shared {
+		t.Fatalf("the machines have the journals %s and %s", shared, other)
+	}
+	a.rows(0, start+180_000, start+240_000)
+	b.rows(0, start+181_000, start+241_000, start+301_000)
+	crossed := false
+	cloud.before = func(call string) error {
+		if call == "push" && !crossed {
+			crossed = true
+			a.upload()
+		}
+		return nil
+	}
+	b.upload()
+	if !crossed {
+		t.Fatal("the uploads did not cross")
+	}
+	cloud.before = nil
+	for _, s := range []*site{a, b} {
+		if _, err := s.sync.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.upload()
+	}
+	for name, s := range map[string]*site{"first": a, "second": b} {
+		own := journalID(t, s.logs, logdb.KindHistorical)
+		if own == shared {
+			t.Errorf("the %s machine still writes under the shared id", name)
+		}
+		same(t, name+" machine", points(t, cloud.store, "cloud-4711", own), points(t, s.logs, meter, own))
+	}
+}
