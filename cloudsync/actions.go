@@ -108,7 +108,7 @@ func (s *Service) learn(d *destination, a Action, err error) {
 	if err == nil || errors.Is(err, runner.ErrNothing) {
 		d.breaker.succeed(now)
 		if m != nil {
-			m.Failures, m.Retry, m.LastError = 0, time.Time{}, ""
+			m.Failures, m.Retry, m.LastError, m.Advice, m.Since = 0, time.Time{}, "", "", time.Time{}
 		}
 	} else {
 		if unreachable(err) || a.Meter == "" || errors.Is(err, fault.Unauthenticated) {
@@ -117,8 +117,11 @@ func (s *Service) learn(d *destination, a Action, err error) {
 			d.breaker.succeed(now)
 		}
 		if m != nil {
+			if m.Failures == 0 {
+				m.Since = now
+			}
 			m.Failures++
-			m.LastError = err.Error()
+			m.LastError, m.Advice = err.Error(), advice(err)
 			m.Retry = now.Add(s.cfg.Pauses.Pause(m.Failures, err))
 		}
 	}
@@ -193,6 +196,7 @@ func (s *Service) upload(ctx context.Context, d *destination, cloud Cloud, conf 
 		more, err := u.run(ctx)
 		sum.add(u.sum)
 		if err != nil {
+			s.contradicted(d, u, err)
 			return sum.String(), s.refused(ctx, d, uid, err)
 		}
 		s.note(d, u, more)
@@ -309,7 +313,7 @@ func (s *Service) refreshScan(ctx context.Context, d *destination, cloud Cloud, 
 	for _, meter := range meters {
 		for _, kind := range logdb.Kinds {
 			u := &upload{s: s, dest: conf, cloud: cloud, conf: meter, kind: kind, key: StreamKey{Destination: conf.ID, Meter: meter.Meter, Kind: kind}}
-			lacks, err := u.compare(ctx)
+			lacks, undecided, err := u.compare(ctx)
 			if errors.Is(err, fault.NotFound) {
 				if err := s.refused(ctx, d, meter.Meter, err); err != nil && !errors.Is(err, fault.NotFound) {
 					return "", err
@@ -319,7 +323,7 @@ func (s *Service) refreshScan(ctx context.Context, d *destination, cloud Cloud, 
 			if err != nil {
 				return "", fmt.Errorf("compare %s of meter %s: %w", kind, meter.Meter, err)
 			}
-			s.noteScan(d, u, lacks)
+			s.noteScan(d, u, lacks, undecided)
 			if lacks {
 				behind++
 			}
@@ -331,35 +335,34 @@ func (s *Service) refreshScan(ctx context.Context, d *destination, cloud Cloud, 
 	return fmt.Sprintf("%d meters compared, %d logs behind", len(meters), behind), nil
 }
 
-// compare asks for the receiver's sets and says whether they lack anything.
-func (u *upload) compare(ctx context.Context) (lacks bool, err error) {
+// compare asks for the receiver's sets and says whether they lack anything, and from which position
+// on nothing is decided here yet; 0 when the journal is not the one that the receiver knows.
+func (u *upload) compare(ctx context.Context) (lacks bool, undecided logdb.Position, err error) {
 	if u.head, err = u.s.logs.Journal(ctx, u.key.Meter, u.kind); errors.Is(err, logdb.ErrNotFound) {
-		return false, nil
+		return false, 0, nil
 	} else if err != nil {
-		return false, err
+		return false, 0, err
 	}
 	if err := u.ask(ctx); err != nil {
-		return false, err
+		return false, 0, err
 	}
 	u.key.Journal = u.head.ID
 	if u.streams, err = u.s.store.Streams(ctx, u.key); err != nil {
-		return false, err
+		return false, 0, err
 	}
 	if foreign, err := u.foreign(ctx); err != nil || foreign {
-		return foreign, err
+		return foreign, 0, err
 	}
-	next := logdb.Position(1)
+	undecided = 1
 	for _, st := range u.streams {
-		next = max(next, st.State.Next)
-		if len(Missing(&st.Fates, u.received(st.ID))) > 0 {
-			return true, nil
-		}
+		undecided = max(undecided, st.State.Next)
+		lacks = lacks || len(Missing(&st.Fates, u.received(st.ID))) > 0
 	}
-	return next <= u.head.End, nil
+	return lacks || undecided <= u.head.End, undecided, nil
 }
 
-// noteScan marks a log whose sets differ, so that it is uploaded.
-func (s *Service) noteScan(d *destination, u *upload, lacks bool) {
+// noteScan notes how both sides of a log stand; one that lacks something is uploaded.
+func (s *Service) noteScan(d *destination, u *upload, lacks bool, undecided logdb.Position) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := d.cache.Meters[u.key.Meter]
@@ -371,9 +374,13 @@ func (s *Service) noteScan(d *destination, u *upload, lacks bool) {
 		l = &LogCache{Journal: u.head.ID, End: u.head.End}
 		m.Logs[u.kind] = l
 	}
-	if lacks {
-		l.Known = false
+	if undecided == 0 {
+		l.Known = false // another journal: only an upload can tell
 		return
 	}
-	u.compared(l, false, s.cfg.Now())
+	u.compared(l, lacks, s.cfg.Now())
+	if undecided <= u.head.End {
+		l.Missing += int64(u.head.End - undecided + 1)
+		l.missingFrom(undecided)
+	}
 }

@@ -17,14 +17,19 @@ type breaker struct {
 	failures int
 	until    time.Time
 	last     time.Time // of the last answer
+	since    time.Time // of the first failure in a row
 	err      string
+	do       string // what somebody should do about err
 }
 
 func (b *breaker) succeed(now time.Time) { *b = breaker{last: now} }
 
 func (b *breaker) fail(now time.Time, err error, pauses runner.Backoff) {
+	if b.failures == 0 {
+		b.since = now
+	}
 	b.failures++
-	b.err = err.Error()
+	b.err, b.do = err.Error(), advice(err)
 	if b.failures >= breakAfter {
 		b.until = now.Add(pauses.Pause(b.failures-breakAfter+1, err))
 	}

@@ -249,7 +249,7 @@ func (s *site) upload() {
 		if serr != nil {
 			s.t.Fatal(serr)
 		}
-		if err == nil && status.Pending == 0 {
+		if err == nil && status.Pending == 0 && status.NotCompared == 0 {
 			return
 		}
 	}

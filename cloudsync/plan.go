@@ -49,6 +49,8 @@ type MeterCache struct {
 	Failures   int
 	Retry      time.Time
 	LastError  string
+	Advice     string // what somebody should do about LastError
+	Since      time.Time
 	LastUpload time.Time
 }
 
@@ -67,8 +69,11 @@ type LogCache struct {
 	Skipped      int64
 	Reduced      int64
 	Decided      int64
+	Oldest       logdb.Position // of the missing ones; 0: none
+	Highest      logdb.Position // that the cloud has decided
 	Stream       string
 	Compared     time.Time
+	Conflicts    int64 // pages that the cloud refused as contradictions
 	// More is set when an upload stopped to let others go first, or was answered by a receipt only: look again after Recheck.
 	More    bool
 	Recheck time.Time

@@ -137,7 +137,7 @@ func (u *upload) oversize(ctx context.Context, page *logdb.Page) error {
 
 // compared notes in l how both sides stand.
 func (u *upload) compared(l *LogCache, more bool, now time.Time) {
-	*l = LogCache{Journal: l.Journal, End: l.End, Seen: l.Seen}
+	*l = LogCache{Journal: l.Journal, End: l.End, Seen: l.Seen, Conflicts: l.Conflicts}
 	l.Known, l.ThereJournal, l.ThereEnd, l.Compared = true, u.head.ID, u.head.End, now
 	if u.sum.Renewed > 0 {
 		l.Journal = u.head.ID
@@ -146,7 +146,9 @@ func (u *upload) compared(l *LogCache, more bool, now time.Time) {
 		set := u.received(st.ID)
 		for _, r := range Missing(&st.Fates, set) {
 			l.Missing += int64(r[1] - r[0] + 1)
+			l.missingFrom(r[0])
 		}
+		l.Highest = max(l.Highest, set.Highest())
 		l.Decided += int64(set.Len())
 		l.Skipped += int64(set.Count(logdb.FateSkipped))
 		l.Reduced += int64(set.Count(logdb.FateReduced))

@@ -284,7 +284,7 @@ func TestRunUploadsByItself(t *testing.T) {
 		return st
 	}
 	wait("a failure", func() bool { return status().Failed > 2 })
-	if st := status(); st.LastError == "" || st.Pending == 0 {
+	if st := status(); st.LastError == "" || st.Pending != 0 || st.NotCompared == 0 || st.Trouble == nil || st.Trouble.Do == "" {
 		t.Errorf("offline: %+v", st)
 	}
 	cloud.mu.Lock()

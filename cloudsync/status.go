@@ -34,7 +34,7 @@ func (s *Service) Status(ctx context.Context) (api.SyncStatus, error) {
 		if !d.breaker.last.IsZero() {
 			out.LastContact = logdb.MillisOf(d.breaker.last)
 		}
-		out.LastError = d.breaker.err
+		out.LastError, out.Trouble = d.breaker.err, d.breaker.trouble(s.cfg.Now())
 		if until := d.breaker.until; s.cfg.Now().Before(until) {
 			out.NextTry = logdb.MillisOf(until)
 		}
@@ -43,6 +43,7 @@ func (s *Service) Status(ctx context.Context) (api.SyncStatus, error) {
 			ms := meterSync(m)
 			if ms.Enabled && ms.UploadEnabled {
 				out.Pending += ms.Pending
+				out.NotCompared += ms.NotCompared
 			}
 			out.Meters = append(out.Meters, ms)
 		}
@@ -86,11 +87,8 @@ func meterSync(m *MeterCache) api.MeterSync {
 			continue
 		}
 		ls := api.LogSync{Kind: kind.String(), Stream: l.Stream, JournalEnd: l.End, Decided: l.Decided, Skipped: l.Skipped, Reduced: l.Reduced}
-		switch {
-		case !l.Known || l.Journal != l.ThereJournal:
-			ls.Pending = int64(l.End)
-		default:
-			ls.Pending = l.Missing + int64(l.End) - int64(min(l.ThereEnd, l.End))
+		if ls.Pending, ls.Compared = l.pending(); !ls.Compared {
+			out.NotCompared += int64(l.End)
 		}
 		out.Pending += ls.Pending
 		out.Logs = append(out.Logs, ls)
@@ -106,6 +104,8 @@ func meterSync(m *MeterCache) api.MeterSync {
 		out.State = "disabled"
 	case out.Pending > 0:
 		out.State = "waiting"
+	case out.NotCompared > 0:
+		out.State = "not_compared"
 	default:
 		out.State = "up_to_date"
 	}

@@ -35,9 +35,17 @@ type NodeStatus struct {
 
 // DiskStatus says how much the data take and how much room is left.
 type DiskStatus struct {
-	UsedBytes int64 `json:"used_bytes"`
-	FreeBytes int64 `json:"free_bytes,omitempty"`
+	UsedBytes int64  `json:"used_bytes"`
+	FreeBytes int64  `json:"free_bytes,omitempty"`
+	Level     string `json:"level,omitempty" doc:"ok, alarm (make room soon) or stop (nothing is taken in until there is room)"`
 }
+
+// The levels of a DiskStatus.
+const (
+	DiskOK    = "ok"
+	DiskAlarm = "alarm"
+	DiskStop  = "stop"
+)
 
 // MeterStatus is the state of one meter at this node.
 type MeterStatus struct {
@@ -61,6 +69,7 @@ type MeterStatus struct {
 	Doing      string         `json:"doing,omitempty" doc:"The log that is being retrieved"`
 	Retrieval  []LogRetrieval `json:"retrieval,omitempty" doc:"How far each log of the meter's memory is retrieved"`
 	Unverified []string       `json:"unverified,omitempty" doc:"What the profile took from inference, not from a document"`
+	Trouble    *Trouble       `json:"trouble,omitempty" doc:"The last error of its retrieval, while it stands"`
 }
 
 // LogRetrieval is how far one log of a meter's own memory is retrieved.
@@ -82,6 +91,16 @@ type LogStatus struct {
 	JournalEnd logdb.Position `json:"journal_end,omitempty"`
 	LastRead   logdb.Millis   `json:"last_read_ms,omitempty"`
 	Note       string         `json:"note,omitempty"`
+
+	AtMeter      *LogAtMeter   `json:"at_meter,omitempty" doc:"Absent for a meter without memory, and for one that others read"`
+	LagMS        int64         `json:"lag_ms,omitempty" doc:"How much newer the meter's newest record is than the newest stored here"`
+	Gaps         *Gaps         `json:"gaps,omitempty"`
+	Skipped      int64         `json:"skipped,omitempty" doc:"Kept out here by this node's limits, or by the sender's"`
+	Reduced      int64         `json:"reduced,omitempty" doc:"Combined into others by the sender"`
+	Alternatives []Alternative `json:"alternatives,omitempty"`
+	Conflicts    *Conflicts    `json:"conflicts,omitempty"`
+	Clouds       []LogAtCloud  `json:"clouds,omitempty"`
+	Trouble      *Trouble      `json:"trouble,omitempty"`
 }
 
 // SyncStatus is the state of the cloud sync.
@@ -99,7 +118,9 @@ type SyncStatus struct {
 	LastContact logdb.Millis `json:"last_contact_ms,omitempty"`
 	LastError   string       `json:"last_error,omitempty"`
 	NextTry     logdb.Millis `json:"next_try_ms,omitempty"`
-	Pending     int64        `json:"pending" doc:"Records that the cloud has not decided"`
+	Pending     int64        `json:"pending" doc:"Records that the cloud has not decided, as far as both sides were compared"`
+	NotCompared int64        `json:"not_compared,omitempty" doc:"Records in logs that were not compared with the cloud yet, as after a start"`
+	Trouble     *Trouble     `json:"trouble,omitempty"`
 	Meters      []MeterSync  `json:"meters,omitempty"`
 }
 
@@ -110,8 +131,9 @@ type MeterSync struct {
 	CloudUID      logdb.MeterUID `json:"cloud_meter_uid,omitempty"`
 	Enabled       bool           `json:"enabled"`
 	UploadEnabled bool           `json:"upload_enabled"`
-	State         string         `json:"state" doc:"not_registered, waiting, uploading, up_to_date, parked, disabled"`
+	State         string         `json:"state" doc:"not_registered, not_compared, waiting, uploading, up_to_date, parked, disabled"`
 	Pending       int64          `json:"pending"`
+	NotCompared   int64          `json:"not_compared,omitempty"`
 	LastUpload    logdb.Millis   `json:"last_upload_ms,omitempty"`
 	LastError     string         `json:"last_error,omitempty"`
 	Logs          []LogSync      `json:"logs,omitempty"`
@@ -124,6 +146,7 @@ type LogSync struct {
 	JournalEnd logdb.Position `json:"journal_end"`
 	Decided    int64          `json:"decided" doc:"Positions that the cloud has decided"`
 	Pending    int64          `json:"pending"`
+	Compared   bool           `json:"compared" doc:"False until both sides were compared: then decided and pending say nothing"`
 	Skipped    int64          `json:"skipped,omitempty"`
 	Reduced    int64          `json:"reduced,omitempty"`
 }

@@ -34,7 +34,7 @@ func ask(ctx context.Context, site *client.Client) progress {
 			m.LastOK == 0 && m.LastError == "" && m.Latest == nil // it was never heard of
 	}
 	if s.Sync != nil {
-		p.waiting = s.Sync.Pending
+		p.waiting = s.Sync.Pending + s.Sync.NotCompared
 		p.uploading = s.Sync.Current != nil || len(s.Sync.Queue) > 0
 	}
 	return p
