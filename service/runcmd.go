@@ -36,7 +36,11 @@ The first start prints a link with which the first user is made. What must be kn
 
 // Run runs the service until ctx ends.
 func (c *runCmd) Run(ctx context.Context, p *program) error {
-	conf, err := config.Load(config.Options{File: c.Config, Data: c.Data, Listen: c.Listen, Environ: p.environ})
+	seams, environ, err := machine(p.environ)
+	if err != nil {
+		return err
+	}
+	conf, err := config.Load(config.Options{File: c.Config, Data: c.Data, Listen: c.Listen, Environ: environ})
 	if err != nil {
 		return err
 	}
@@ -44,7 +48,7 @@ func (c *runCmd) Run(ctx context.Context, p *program) error {
 		return conf.Print(p.stdout)
 	}
 	options := daemon.Options{
-		Version: version, Commit: commit(), Out: p.stdout, Log: p.stderr,
+		Version: version, Commit: commit(), Out: p.stdout, Log: p.stderr, Seams: seams,
 		JSONLog: c.LogFormat == "json" || c.LogFormat == "auto" && !isTerminal(p.stderr),
 	}
 	if c.Parent {

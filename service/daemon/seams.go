@@ -8,6 +8,7 @@ import (
 
 	"metermanager/cloudsync"
 	"metermanager/logdb/sqldb"
+	"metermanager/rpc/client"
 	"metermanager/service/field/retrieve"
 )
 
@@ -29,6 +30,8 @@ type Seams struct {
 	// Sync and Field carry intervals and sizes; the parts that a node wires itself are overwritten.
 	Sync  cloudsync.Config
 	Field retrieve.Config
+	// Client carries the waits and repetitions of the client of a cloud.
+	Client client.Config
 	// CompactEvery is how often the log database looks for pages to merge; 0: the usual.
 	CompactEvery time.Duration
 }

@@ -45,7 +45,9 @@ func (n *node) openSite(ctx context.Context) error {
 
 // dial makes the client of a cloud. A login is worth more than a key: it may configure.
 func (n *node) dial(d cloudsync.Destination) (cloudsync.Cloud, error) {
-	cfg := client.Config{Token: string(d.Token), User: d.User, Password: string(d.Password), Dial: n.options.Seams.DialCloud, Logger: n.part("client")}
+	cfg := n.options.Seams.Client
+	cfg.Token, cfg.User, cfg.Password = string(d.Token), d.User, string(d.Password)
+	cfg.Dial, cfg.Logger = n.options.Seams.DialCloud, n.part("client")
 	if cfg.Token == "" && cfg.Password == "" {
 		cfg.APIKey = string(d.APIKey)
 	}

@@ -67,7 +67,7 @@ func identify(ctx context.Context, e *modbus.Endpoint, unit byte, profiles *devi
 		if !ok {
 			return TestResult{}, fmt.Errorf("%w: profile %q, have %s", ErrInvalid, id, strings.Join(profiles.IDs(), ", "))
 		}
-		u := e.Unit(unit, unitConfig(p))
+		u := e.Unit(unit, unitConfig(p, 0))
 		src := poll.NewSource(p, u, now)
 		who, err := src.Identify(ctx, modbus.User)
 		if err == nil {

@@ -63,17 +63,22 @@ type retrieved struct {
 }
 
 func newUnit(m *Manager, x Meter, p *device.Profile, zone *time.Location, e *endpoint) *unit {
-	conn := e.Unit(x.Unit, unitConfig(p))
+	conn := e.Unit(x.Unit, unitConfig(p, m.cfg.Modbus.Timeout))
 	return &unit{
 		m: m, meter: x, profile: p, zone: zone, end: e, conn: conn, source: poll.NewSource(p, conn, m.cfg.Now),
 		done: make(chan struct{}), now: make(chan order), st: liveState{serial: x.Serial},
 	}
 }
 
-func unitConfig(p *device.Profile) modbus.UnitConfig {
+// unitConfig is how a meter of a profile is asked. most, when not 0, bounds the wait for an answer.
+func unitConfig(p *device.Profile, most time.Duration) modbus.UnitConfig {
 	d := p.Defaults
+	timeout := d.Timeout()
+	if most > 0 {
+		timeout = min(timeout, most)
+	}
 	return modbus.UnitConfig{
-		WriteAllow: p.WriteList(), Timeout: d.Timeout(), Retries: d.Retries,
+		WriteAllow: p.WriteList(), Timeout: timeout, Retries: d.Retries,
 		RequestDelay: time.Duration(d.RequestDelayMS) * time.Millisecond,
 	}
 }
