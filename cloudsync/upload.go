@@ -15,7 +15,7 @@ import (
 var errMore = errors.New("more is to be sent")
 
 // SizeReason is the reason of a record that no page of the receiver can hold.
-const SizeReason = "size"
+const SizeReason = limit.SizeReason
 
 // upload sends one kind of log of one meter to one destination.
 type upload struct {

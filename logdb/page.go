@@ -25,7 +25,7 @@ type Page struct {
 	// hash of its journal there. Nothing in the page may lie beyond it.
 	JournalEnd Position
 	Chain      Digest
-	// Requested allows skipped and reduced positions to become stored, once.
+	// Requested allows skipped, reduced and held positions to become stored, once.
 	Requested bool
 }
 

@@ -50,12 +50,13 @@ type Store interface {
 	// ErrInvalid for a revise or withdraw of a position that comes later.
 	Append(ctx context.Context, b Batch) (Appended, error)
 	// Accept stores a page of somebody's stream: undecided positions exactly once, the others
-	// are repeats. limits (zero: none) are applied to positions that would be stored, in journal order.
+	// are repeats. limits (zero: none) are applied to positions that would be stored, in journal order; the reasons of
+	// what they skip are marked as this receiver's (limit.Refused).
 	//
 	// A position that another stream of the same cut has stored or reduced is held here and counts as a repeat.
 	// A revise or withdraw takes no slot and gets the fate that its target has in any stream of the cut, stored while that is
 	// undecided or the page is requested. Versions are found by journal and cut: after a change of policy a revise in the new stream supersedes
-	// the record that the old stream stored, which stays a record of the old stream in reads and digests. A requested page turns skipped positions into stored whatever the limits say; reduced ones only when it holds
+	// the record that the old stream stored, which stays a record of the old stream in reads and digests. A requested page turns skipped and held positions into stored whatever the limits say; reduced ones only when it holds
 	// every row that was reduced into one position, and that one, whose combined row it replaces: else
 	// they would count twice. The full variant of a shortened recording takes its place in reads and digests.
 	// ErrConflict, and nothing stored: a change that names another change instead of the record that both change, a page of this node's own journal beyond its end (RenewJournal

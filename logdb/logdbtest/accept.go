@@ -128,7 +128,7 @@ func (r *receiver) take(e logdb.Entry) {
 		r.decide(e)
 	case !r.page.Requested:
 		r.receipt.Repeats++
-	case f.Fate == logdb.FateSkipped, f.Fate == logdb.FateReduced && slices.Contains(r.whole, f.Into):
+	case f.Fate == logdb.FateSkipped, f.Fate == logdb.FateHeld, f.Fate == logdb.FateReduced && slices.Contains(r.whole, f.Into):
 		r.store(e)
 	case slices.Contains(r.whole, e.Position):
 		r.stream.hold(e) // the row itself in the place of the combined one
@@ -223,16 +223,17 @@ func (r *receiver) overLimit(e logdb.Entry) (reason string) {
 			return after+1 < before && len(s.fates.Missing(after+1, before-1)) > 0
 		}
 		if !s.marks[e.Log].Allow(r.limits.HistoricalIntervalMillis, e.Position, e.Run, e.Time, e.Row.Channels, open) {
-			return limit.PaceReason
+			return limit.Refused(limit.PaceReason)
 		}
 		return ""
 	}
 	windows := r.limits.Of(r.page.Kind)
 	ok, reason := limit.Decide(windows, s.counts, e.Time)
-	if ok {
-		s.slots[e.Position] = slot{windows, e.Time}
+	if !ok {
+		return limit.Refused(reason)
 	}
-	return reason
+	s.slots[e.Position] = slot{windows, e.Time}
+	return ""
 }
 
 // isFullVariant reports whether e is the whole recording of which a shortened one is held.

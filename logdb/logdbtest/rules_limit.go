@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 
 	"metermanager/logdb"
+	"metermanager/logdb/limit"
 )
 
 // limitRules is a table: a rule a line, with its check.
@@ -20,7 +21,7 @@ func limitRules() []rule {
 			f.want("again", counts(f.accept(page)), "[0 4 0 0]")
 			f.want("fates", f.fates(logdb.KindSystem, a1, 4), "ssxs")
 			r, _ := f.stream(logdb.KindSystem, a1).Fates.At(3)
-			f.want("reason and time", []any{r.Reason, r.FirstTime}, []any{"day", day0 + 2*hour})
+			f.want("reason and time", []any{r.Reason, r.FirstTime}, []any{limit.Refused("day"), day0 + 2*hour})
 		}},
 		{"limits count over pages, in journal order inside a page", func(f *fixture) {
 			f.limits = perDay(2)
@@ -66,7 +67,7 @@ func limitRules() []rule {
 			f.want("the clock was set back by seconds", counts(r), "[1 0 0 1]")
 			f.want("fates", f.fates(logdb.KindHistorical, a1, 8), "sxssxssx")
 			r5, _ := f.stream(logdb.KindHistorical, a1).Fates.At(5)
-			f.want("reason", r5.Reason, "minute")
+			f.want("reason", r5.Reason, limit.Refused("minute"))
 		}},
 		{"revises and withdraws take no slot, gaps and closes neither", func(f *fixture) {
 			f.limits = perDay(2)

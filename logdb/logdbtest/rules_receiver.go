@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"metermanager/logdb"
+	"metermanager/logdb/limit"
 )
 
 // receiverRules is a table: a rule a line, with its check.
@@ -29,7 +30,7 @@ func receiverRules() []rule {
 			gap := logdb.Entry{Position: 6, Op: logdb.OpGap, Time: day0, Gap: &logdb.Gap{From: day0, To: day0}}
 			r := f.send(logdb.KindSystem, a1, system(1, day0, 1), revise(system(0, day0, 7), 3, 2), system(4, day0, 4), system(5, day0, 5), gap, fate(7, 9, logdb.FateNotChosen, day0))
 			f.want("receipt", counts(r), "[2 1 1 1]")
-			f.want("refused", r.Refused, []logdb.FateRange{{First: 5, Last: 5, Fate: logdb.FateSkipped, Reason: "day", FirstTime: day0, LastTime: day0}})
+			f.want("refused", r.Refused, []logdb.FateRange{{First: 5, Last: 5, Fate: logdb.FateSkipped, Reason: limit.Refused("day"), FirstTime: day0, LastTime: day0}})
 			f.want("codes", f.codes(), "[1 7 4]")
 		}},
 		{"a page is valid whole or refused whole", func(f *fixture) {
@@ -83,10 +84,22 @@ func receiverRules() []rule {
 			f.want("again", counts(f.request(logdb.KindSystem, a1, system(1, day0, 1), system(4, day0, 4))), "[0 2 0 0]")
 			f.want("codes", f.codes(), "[1 3 4]")
 		}},
-		{"a requested page does not turn what was not chosen or is held", func(f *fixture) {
-			f.send(logdb.KindSystem, a1, fate(1, 1, logdb.FateNotChosen, day0), fate(2, 2, logdb.FateHeld, day0))
-			f.want("receipt", counts(f.request(logdb.KindSystem, a1, system(1, day0, 1), system(2, day0, 2))), "[0 2 0 0]")
+		{"a requested page does not turn what was not chosen", func(f *fixture) {
+			f.send(logdb.KindSystem, a1, fate(1, 1, logdb.FateNotChosen, day0))
+			f.want("receipt", counts(f.request(logdb.KindSystem, a1, system(1, day0, 1))), "[0 1 0 0]")
 			f.want("codes", f.codes(), "[]")
+		}},
+		// The source because of which a day was held may be cleared or forgotten.
+		{"a requested page turns what is held, unless another stream of the cut has it", func(f *fixture) {
+			f.send(logdb.KindSystem, a1, fate(1, 2, logdb.FateHeld, day0), system(3, day0, 3))
+			f.want("unasked", counts(f.send(logdb.KindSystem, a1, system(1, day0, 1))), "[0 1 0 0]")
+			f.want("receipt", counts(f.request(logdb.KindSystem, a1, system(1, day0, 1), revise(system(0, day0, 2), 2, 1))), "[1 0 1 0]")
+			f.want("again", counts(f.request(logdb.KindSystem, a1, system(1, day0, 1))), "[0 1 0 0]")
+			f.want("codes", f.codes(), "[2 3]")
+			f.send(logdb.KindSystem, a2, system(3, day0, 3))
+			f.want("has it", counts(f.request(logdb.KindSystem, a2, system(3, day0, 3))), "[0 1 0 0]")
+			f.want("fates", f.fates(logdb.KindSystem, a2, 3), "..h")
+			f.want("codes", f.codes(), "[2 3]")
 		}},
 		// Hole: turned one by one, reduced rows would stand beside the row that combines them.
 		{"reduced rows are turned with the whole of their combined row, or not at all", func(f *fixture) {

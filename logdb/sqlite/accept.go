@@ -199,7 +199,7 @@ func (r *receiver) take(it item) error {
 		return r.decide(it)
 	case !r.page.Requested:
 		r.receipt.Repeats++
-	case f.Fate == logdb.FateSkipped, f.Fate == logdb.FateReduced && slices.Contains(r.whole, f.Into):
+	case f.Fate == logdb.FateSkipped, f.Fate == logdb.FateHeld, f.Fate == logdb.FateReduced && slices.Contains(r.whole, f.Into):
 		r.store(it)
 	case slices.Contains(r.whole, it.position):
 		r.instead = append(r.instead, r.entryOf(it)) // the row itself in the place of the combined one

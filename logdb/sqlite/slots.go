@@ -39,7 +39,7 @@ func (r *receiver) pace(log logdb.LogNo, p logdb.Position, run uint32, at logdb.
 		return after+1 < before && len(fates.Missing(after+1, before-1)) > 0
 	}
 	if !r.stream.marksOf(log).Allow(r.limits.HistoricalIntervalMillis, p, run, at, channels, open) {
-		return limit.PaceReason
+		return limit.Refused(limit.PaceReason)
 	}
 	return ""
 }
@@ -75,7 +75,7 @@ func (r *receiver) overLimit(e *logdb.Entry) (reason string, err error) {
 	}
 	ok, reason := limit.Decide(windows, r.counts, e.Time)
 	if !ok {
-		return reason, nil
+		return limit.Refused(reason), nil
 	}
 	if _, err := r.exec(insertSlot, r.stream.id, e.Time, e.Position); err != nil {
 		return "", fmt.Errorf("take a slot: %w", err)
