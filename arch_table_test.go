@@ -8,6 +8,7 @@ var table = []row{
 	{path: "logdb/limit", leaf: true, owns: "the limitor: windows, minutes, shortened recordings", imports: ""},
 	{path: "logdb/chunk", leaf: true, owns: "the column codec of the log database (DESIGN.md)", imports: ""},
 	{path: "logdb/sqldb", owns: "opens SQLite: pragmas, one writer and several readers, migrations; the only import of the driver", imports: ""},
+	{path: "logdb/sqldb/simdisk", owns: "for tests: a disk under the driver that crashes, tears, fills up and fails by a seed", imports: ""},
 	{path: "logdb/sqlite", owns: "the log store: head pages with group commit, chunks, hour roll-ups (DESIGN.md)", imports: "logdb/sqldb"},
 	{path: "logdb/logdbtest", leaf: true, owns: "the reference model of replication, random sequences, the conformance suite of stores", imports: ""},
 	{path: "rpc", owns: "nothing; the folder of the wire", imports: ""},
@@ -48,7 +49,8 @@ var table = []row{
 var pins = map[string]string{
 	"github.com/klauspost/compress":                   "logdb/chunk rpc/client rpc/host",
 	"github.com/parquet-go/parquet-go/encoding/delta": "logdb/chunk",
-	"modernc.org/sqlite":                              "logdb/sqldb",
+	"modernc.org/sqlite":                              "logdb/sqldb logdb/sqldb/simdisk",
+	"modernc.org/libc":                                "logdb/sqldb/simdisk",
 	"github.com/go-resty/resty/v2":                    "rpc/client",
 	"golang.org/x/time/rate":                          "rpc/host service/cloud/account service/cloud/registry",
 	"github.com/alecthomas/kong":                      "service",
