@@ -36,18 +36,13 @@ func readInfo(item Item) CloudInfo {
 }
 
 // do executes an action, and learns from how it ended.
-func (s *Service) do(ctx context.Context, a Action) (string, error) {
+func (s *Service) do(ctx context.Context, d *destination, a Action) (string, error) {
 	s.mu.Lock()
-	d := s.dests[a.Destination]
-	var blocked time.Time
-	enabled := false
-	if d != nil {
-		enabled, blocked = d.cache.Enabled, d.breaker.until
-	}
+	enabled, blocked := d.cache.Enabled, d.breaker.until
 	s.mu.Unlock()
 	switch {
-	case d == nil:
-		return "", fmt.Errorf("%w: %d", ErrNoDestination, a.Destination)
+	case s.removed(d):
+		return "", fmt.Errorf("%w: %s", ErrNoDestination, d.name)
 	case !enabled:
 		return "the cloud is switched off", runner.ErrNothing
 	case s.cfg.Now().Before(blocked):

@@ -77,26 +77,31 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Service is the cloud sync service runner.
+// Service is the cloud sync service runner. By itself it is the Link to the first of its clouds.
 type Service struct {
-	cfg   Config
-	log   *slog.Logger
-	dial  Dial
-	logs  Logs
-	store Store
-	queue *runner.Runner
-	wake  chan struct{}
+	Link
+	cfg     Config
+	log     *slog.Logger
+	dial    Dial
+	logs    Logs
+	store   Store
+	wake    chan struct{}
+	started chan struct{} // there are queues to start
 
 	setting sync.Mutex // held while settings are read, changed and written
 
-	mu     sync.Mutex // guards what follows; never held while anything waits
-	loaded bool
-	dests  map[DestinationID]*destination
-	dirty  map[logdb.MeterUID]bool // told of by Notify
+	mu       sync.Mutex // guards what follows; never held while anything waits
+	loaded   bool
+	unlooked bool // a cloud is new: look at all meters
+	dests    map[DestinationID]*destination
+	dirty    map[logdb.MeterUID]bool // told of by Notify
 }
 
 // destination is one cloud with everything known about it.
 type destination struct {
+	id      DestinationID
+	name    string
+	queue   *queue
 	conf    Destination
 	cloud   Cloud // nil: to be made
 	cache   Cache
@@ -107,11 +112,13 @@ type destination struct {
 // New makes the service; it does nothing before Run, but answers.
 func New(dial Dial, logs Logs, store Store, cfg Config) *Service {
 	cfg = cfg.withDefaults()
-	return &Service{
+	s := &Service{
 		cfg: cfg, log: cfg.Logger.With("component", "cloudsync"), dial: dial, logs: logs, store: store,
-		queue: runner.New(runner.Config{Logger: cfg.Logger.With("component", "cloudsync"), Now: cfg.Now}),
-		wake:  make(chan struct{}, 1), dests: map[DestinationID]*destination{}, dirty: map[logdb.MeterUID]bool{},
+		wake: make(chan struct{}, 1), started: make(chan struct{}, 1),
+		dests: map[DestinationID]*destination{}, dirty: map[logdb.MeterUID]bool{},
 	}
+	s.Link = Link{service: s}
+	return s
 }
 
 // Run looks at both sides from time to time, or when woken, and executes what is wanted, until ctx ends.
@@ -119,7 +126,7 @@ func (s *Service) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- s.queue.Run(ctx) }()
+	go func() { ended <- s.runQueues(ctx) }()
 	defer func() { cancel(); <-ended }()
 
 	tick := time.NewTicker(s.cfg.TickEvery)
@@ -157,6 +164,14 @@ func (s *Service) poke() {
 
 // look renews this node's side of the caches, of all meters or of those that Notify named, and enqueues what is wanted.
 func (s *Service) look(ctx context.Context, full bool) error {
+	if err := s.lookOnly(ctx, full); err != nil {
+		return err
+	}
+	return s.enqueuePlan(ctx, s.destinations()...)
+}
+
+// lookOnly renews this node's side of the caches.
+func (s *Service) lookOnly(ctx context.Context, full bool) error {
 	if err := s.load(ctx); err != nil {
 		return err
 	}
@@ -172,7 +187,7 @@ func (s *Service) look(ctx context.Context, full bool) error {
 			return fmt.Errorf("look at meter %s: %w", uid, err)
 		}
 	}
-	return s.enqueuePlan(ctx)
+	return nil
 }
 
 func (s *Service) meters(ctx context.Context, full bool) ([]logdb.MeterUID, error) {
@@ -182,6 +197,8 @@ func (s *Service) meters(ctx context.Context, full bool) ([]logdb.MeterUID, erro
 		dirty = append(dirty, uid)
 	}
 	clear(s.dirty)
+	full = full || s.unlooked
+	s.unlooked = false
 	s.mu.Unlock()
 	if !full {
 		return dirty, nil
@@ -216,12 +233,13 @@ func (s *Service) load(ctx context.Context) error {
 	defer s.mu.Unlock()
 	if !s.loaded {
 		s.dests, s.loaded = found, true
+		s.startQueues()
 	}
 	return nil
 }
 
 func (s *Service) loadDestination(ctx context.Context, d Destination) (*destination, error) {
-	out := &destination{conf: d, cache: Cache{
+	out := &destination{id: d.ID, name: d.label(), queue: s.newQueue(d.label()), conf: d, cache: Cache{
 		Destination: d.ID, Enabled: usable(d), SyncEvery: s.cfg.SyncEvery, ScanEvery: s.cfg.ScanEvery,
 		Meters: map[logdb.MeterUID]*MeterCache{},
 	}}
@@ -272,6 +290,10 @@ func (s *Service) lookAt(ctx context.Context, uid logdb.MeterUID) error {
 		}
 		s.mu.Lock()
 		m := d.cache.Meters[uid]
+		if m == nil { // the cloud was removed meanwhile
+			s.mu.Unlock()
+			continue
+		}
 		m.Name, m.Settings = settings.Name, settingsDigest(settings)
 		for kind, head := range heads {
 			l := m.Logs[kind]
@@ -294,7 +316,7 @@ func (s *Service) found(ctx context.Context, d *destination, uid logdb.MeterUID)
 	s.mu.Lock()
 	known, id, auto := d.cache.Meters[uid] != nil, d.conf.ID, !d.conf.ManualRegister
 	s.mu.Unlock()
-	if known {
+	if known || s.removed(d) {
 		return nil
 	}
 	c := MeterConfig{Meter: uid, Enabled: auto, UploadEnabled: auto}
@@ -307,46 +329,40 @@ func (s *Service) found(ctx context.Context, d *destination, uid logdb.MeterUID)
 	return nil
 }
 
-func (s *Service) destinations() []*destination {
+// enqueuePlan enqueues what is wanted of the given clouds, each in its own queue.
+func (s *Service) enqueuePlan(ctx context.Context, dests ...*destination) error {
+	for _, d := range dests {
+		s.mu.Lock()
+		wanted := plan(&d.cache, s.cfg.Now())
+		s.mu.Unlock()
+		list := make([]runner.Action, len(wanted))
+		for i, a := range wanted {
+			list[i] = s.action(d, a)
+		}
+		if _, err := d.queue.Enqueue(ctx, list...); err != nil && !s.removed(d) {
+			return err
+		}
+	}
+	return nil
+}
+
+// removed reports whether a cloud was removed: its queue has ended, the others go on.
+func (s *Service) removed(d *destination) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out []*destination
-	for _, d := range s.dests {
-		out = append(out, d)
-	}
-	return out
-}
-
-func (s *Service) enqueuePlan(ctx context.Context) error {
-	s.mu.Lock()
-	now := s.cfg.Now()
-	var wanted []Action
-	for _, d := range s.dests {
-		wanted = append(wanted, plan(&d.cache, now)...)
-	}
-	s.mu.Unlock()
-	return s.enqueue(ctx, wanted)
-}
-
-func (s *Service) enqueue(ctx context.Context, wanted []Action) error {
-	list := make([]runner.Action, len(wanted))
-	for i, a := range wanted {
-		list[i] = s.action(a)
-	}
-	_, err := s.queue.Enqueue(ctx, list...)
-	return err
+	return s.dests[d.id] != d
 }
 
 // action makes a an action of the queue.
-func (s *Service) action(a Action) runner.Action {
-	params := map[string]string{"destination": fmt.Sprint(a.Destination)}
+func (s *Service) action(d *destination, a Action) runner.Action {
+	params := map[string]string{"destination": fmt.Sprint(a.Destination), "cloud": d.name}
 	if a.Meter != "" {
 		params["meter"] = string(a.Meter)
 	}
 	return runner.Action{
 		Key:  fmt.Sprintf("%s %d %s", a.Kind, a.Destination, a.Meter),
 		Name: string(a.Kind), Meter: string(a.Meter), Params: params,
-		Do: func(ctx context.Context) (string, error) { return s.do(ctx, a) },
+		Do: func(ctx context.Context) (string, error) { return s.do(ctx, d, a) },
 	}
 }
 

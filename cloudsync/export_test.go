@@ -6,7 +6,7 @@ import (
 )
 
 // RunQueue executes what is asked for and plans nothing by itself, so that a random test can be repeated.
-func (s *Service) RunQueue(ctx context.Context) error { return s.queue.Run(ctx) }
+func (s *Service) RunQueue(ctx context.Context) error { return s.runQueues(ctx) }
 
 // Plan is the pure function under test.
 func Plan(c *Cache, now time.Time) []Action { return plan(c, now) }

@@ -38,8 +38,9 @@ func (s *Service) Find(ctx context.Context, text string) (logdb.MeterUID, error)
 }
 
 // Client returns the client of the cloud that is configured; ok is false when the sync is switched off.
-func (s *Service) Client(ctx context.Context) (cloud Cloud, ok bool, err error) {
-	d, err := s.primary(ctx)
+func (l Link) Client(ctx context.Context) (cloud Cloud, ok bool, err error) {
+	s := l.service
+	d, err := l.pick(ctx)
 	if errors.Is(err, ErrNoDestination) {
 		return nil, false, nil
 	}

@@ -161,19 +161,20 @@ func (f *fakeCloud) deliver(t testing.TB, rng *rand.Rand) {
 
 // site is one node with its cloud sync, which can be restarted.
 type site struct {
-	t     testing.TB
-	path  string
-	logs  logdb.Store
-	cloud *fakeCloud
-	sync  *cloudsync.Service
-	stop  func()
-	kill  func()
-	cfg   cloudsync.Config
+	t      testing.TB
+	path   string
+	logs   logdb.Store
+	cloud  *fakeCloud
+	others map[string]cloudsync.Cloud // by host
+	sync   *cloudsync.Service
+	stop   func()
+	kill   func()
+	cfg    cloudsync.Config
 }
 
 func newSite(t testing.TB, logs logdb.Store, cloud *fakeCloud) *site {
 	t.Helper()
-	s := &site{t: t, path: filepath.Join(t.TempDir(), "meta.db"), logs: logs, cloud: cloud}
+	s := &site{t: t, path: filepath.Join(t.TempDir(), "meta.db"), logs: logs, cloud: cloud, others: map[string]cloudsync.Cloud{}}
 	s.cfg = cloudsync.Config{
 		TickEvery: time.Hour, RecheckEvery: time.Nanosecond,
 		Retry:  runner.Backoff{Tries: 2, First: time.Microsecond, Max: time.Microsecond},
@@ -213,7 +214,12 @@ func (s *site) start() {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	store, closeStore := s.open()
-	dial := func(cloudsync.Destination) (cloudsync.Cloud, error) { return s.cloud, nil }
+	dial := func(d cloudsync.Destination) (cloudsync.Cloud, error) {
+		if other := s.others[d.Host]; other != nil {
+			return other, nil
+		}
+		return s.cloud, nil
+	}
 	s.sync = cloudsync.New(dial, s.logs, store, s.cfg)
 	done := make(chan error, 1)
 	go func(r *cloudsync.Service) { done <- r.RunQueue(ctx) }(s.sync)

@@ -12,20 +12,21 @@ import (
 
 // UploadRequested sends, beside what is missing, the events and recordings with first <= time < last that
 // limits had skipped, here or at the cloud. Zero last means no end. Reduced rows are not sent again.
-func (s *Service) UploadRequested(ctx context.Context, meter logdb.MeterUID, first, last logdb.Millis) (Sum, error) {
+func (l Link) UploadRequested(ctx context.Context, meter logdb.MeterUID, first, last logdb.Millis) (Sum, error) {
 	var sum Sum
-	if _, err := s.UploadMeter(ctx, meter); err != nil {
+	if _, err := l.UploadMeter(ctx, meter); err != nil {
 		return sum, err
 	}
-	d, err := s.primary(ctx)
+	d, err := l.pick(ctx)
 	if err != nil {
 		return sum, err
 	}
+	s := l.service
 	if last == 0 {
 		last = logdb.MaxTime
 	}
 	a := Action{ActionUpload, d.cache.Destination, meter}
-	job := s.action(a)
+	job := s.action(d, a)
 	job.Key, job.Params["requested"] = fmt.Sprintf("%s requested %d %d", job.Key, first, last), "true"
 	job.Do = func(ctx context.Context) (string, error) {
 		sum = Sum{}
@@ -33,7 +34,7 @@ func (s *Service) UploadRequested(ctx context.Context, meter logdb.MeterUID, fir
 		if err != nil {
 			return "", err
 		}
-		meterConf, err := s.Meter(ctx, meter)
+		meterConf, err := l.Meter(ctx, meter)
 		if err != nil {
 			return "", err
 		}
@@ -53,7 +54,7 @@ func (s *Service) UploadRequested(ctx context.Context, meter logdb.MeterUID, fir
 		}
 		return sum.String(), nil
 	}
-	rec, err := s.queue.Do(ctx, job)
+	rec, err := d.queue.Do(ctx, job)
 	if err != nil {
 		return sum, err
 	}

@@ -2,7 +2,6 @@ package cloudsync
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -39,8 +38,8 @@ const (
 var needed = permission.Of(permission.Upload, permission.MetersManage)
 
 // Set changes one cloud setting by name. The text of lists is joined by commas; "*" stands for all channels.
-func (s *Service) Set(ctx context.Context, name, value string) error {
-	return s.changeDestination(ctx, func(d *Destination) error {
+func (l Link) Set(ctx context.Context, name, value string) error {
+	return l.change(ctx, func(d *Destination) error {
 		return setDestination(d, name, value)
 	})
 }
@@ -110,14 +109,12 @@ func setChannels(d *Destination, value string) error {
 }
 
 // SetMeter changes one setting of a meter for the cloud.
-func (s *Service) SetMeter(ctx context.Context, meter logdb.MeterUID, name, value string) error {
-	if err := s.load(ctx); err != nil {
-		return err
-	}
-	d, err := s.primary(ctx)
+func (l Link) SetMeter(ctx context.Context, meter logdb.MeterUID, name, value string) error {
+	d, err := l.pick(ctx)
 	if err != nil {
 		return err
 	}
+	s := l.service
 	if err := s.found(ctx, d, meter); err != nil {
 		return err
 	}
@@ -145,16 +142,13 @@ func (s *Service) SetMeter(ctx context.Context, meter logdb.MeterUID, name, valu
 }
 
 // Meter returns the cloud settings of a meter; logdb.ErrUnknownMeter when it has none.
-func (s *Service) Meter(ctx context.Context, meter logdb.MeterUID) (MeterConfig, error) {
-	if err := s.load(ctx); err != nil {
-		return MeterConfig{}, err
-	}
-	d, err := s.primary(ctx)
+func (l Link) Meter(ctx context.Context, meter logdb.MeterUID) (MeterConfig, error) {
+	d, err := l.pick(ctx)
 	if err != nil {
 		return MeterConfig{}, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	l.service.mu.Lock()
+	defer l.service.mu.Unlock()
 	if m := d.cache.Meters[meter]; m != nil {
 		return m.Config, nil
 	}
@@ -162,8 +156,8 @@ func (s *Service) Meter(ctx context.Context, meter logdb.MeterUID) (MeterConfig,
 }
 
 // VerifyUser checks that a user can log in at the cloud, and what it may do there.
-func (s *Service) VerifyUser(ctx context.Context, user, pass string) (api.LoginAnswer, error) {
-	d, err := s.Destination(ctx)
+func (l Link) VerifyUser(ctx context.Context, user, pass string) (api.LoginAnswer, error) {
+	d, err := l.Destination(ctx)
 	if err != nil {
 		return api.LoginAnswer{}, err
 	}
@@ -171,7 +165,7 @@ func (s *Service) VerifyUser(ctx context.Context, user, pass string) (api.LoginA
 		return api.LoginAnswer{}, fault.New(fault.Invalid, "No cloud is set.").WithHint("Set its address first: rpc cloud.set " + SettingHost + " HOST")
 	}
 	d.User, d.Password, d.APIKey, d.Token = user, Secret(pass), "", ""
-	cloud, err := s.dial(d)
+	cloud, err := l.service.dial(d)
 	if err != nil {
 		return api.LoginAnswer{}, fmt.Errorf("make a client of %s: %w", d.URL(), err)
 	}
@@ -184,8 +178,8 @@ func (s *Service) VerifyUser(ctx context.Context, user, pass string) (api.LoginA
 
 // Enable verifies that the user may configure the cloud for its customer, keeps the login and switches the
 // sync on. Without a user the stored login or key is verified.
-func (s *Service) Enable(ctx context.Context, user, pass string) (api.SyncStatus, error) {
-	d, err := s.Destination(ctx)
+func (l Link) Enable(ctx context.Context, user, pass string) (api.SyncStatus, error) {
+	d, err := l.Destination(ctx)
 	if err != nil {
 		return api.SyncStatus{}, err
 	}
@@ -194,7 +188,7 @@ func (s *Service) Enable(ctx context.Context, user, pass string) (api.SyncStatus
 	}
 	change := func(d *Destination) error { d.Enabled = true; return nil }
 	if user != "" {
-		answer, err := s.VerifyUser(ctx, user, pass)
+		answer, err := l.VerifyUser(ctx, user, pass)
 		if err != nil {
 			return api.SyncStatus{}, err
 		}
@@ -211,7 +205,7 @@ func (s *Service) Enable(ctx context.Context, user, pass string) (api.SyncStatus
 		if d.APIKey == "" {
 			return api.SyncStatus{}, fault.New(fault.Invalid, "A user and password are needed.").At("user")
 		}
-		cloud, err := s.dial(d)
+		cloud, err := l.service.dial(d)
 		if err != nil {
 			return api.SyncStatus{}, fmt.Errorf("make a client of %s: %w", d.URL(), err)
 		}
@@ -219,109 +213,31 @@ func (s *Service) Enable(ctx context.Context, user, pass string) (api.SyncStatus
 			return api.SyncStatus{}, fmt.Errorf("verify the key at the cloud: %w", err)
 		}
 	}
-	if err := s.changeDestination(ctx, change); err != nil {
+	if err := l.change(ctx, change); err != nil {
 		return api.SyncStatus{}, err
 	}
-	return s.Status(ctx)
+	return l.Status(ctx)
 }
 
 // Disable switches the sync off and forgets user, password and what the cloud said.
-func (s *Service) Disable(ctx context.Context) error {
-	err := s.changeDestination(ctx, func(d *Destination) error {
+func (l Link) Disable(ctx context.Context) error {
+	err := l.change(ctx, func(d *Destination) error {
 		d.Enabled, d.User, d.Password, d.Token, d.Expires = false, "", "", "", 0
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	d, err := s.primary(ctx)
+	d, err := l.pick(ctx)
 	if err != nil {
 		return err
 	}
+	s := l.service
 	s.mu.Lock()
 	id := d.conf.ID
 	d.info = CloudInfo{}
 	s.mu.Unlock()
 	return s.store.PutItem(ctx, id, infoItem, Item{Value: []byte("{}")})
-}
-
-// Destination returns the settings of the cloud; the empty ones when nothing was ever set.
-func (s *Service) Destination(ctx context.Context) (Destination, error) {
-	if err := s.load(ctx); err != nil {
-		return Destination{}, err
-	}
-	d, err := s.primary(ctx)
-	if errors.Is(err, ErrNoDestination) {
-		return Destination{}, nil
-	}
-	if err != nil {
-		return Destination{}, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return d.conf, nil
-}
-
-// primary returns the destination that commands are about: the one with the lowest number.
-func (s *Service) primary(ctx context.Context) (*destination, error) {
-	if err := s.load(ctx); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out *destination
-	for _, d := range s.dests {
-		if out == nil || d.conf.ID < out.conf.ID {
-			out = d
-		}
-	}
-	if out == nil {
-		return nil, ErrNoDestination
-	}
-	return out, nil
-}
-
-// changeDestination stores a change of the cloud's settings and takes it up.
-func (s *Service) changeDestination(ctx context.Context, change func(*Destination) error) error {
-	d, err := s.primary(ctx)
-	if err != nil && !errors.Is(err, ErrNoDestination) {
-		return err
-	}
-	s.setting.Lock()
-	defer s.setting.Unlock()
-	var conf Destination
-	if d != nil {
-		s.mu.Lock()
-		conf = d.conf
-		s.mu.Unlock()
-	}
-	if err := change(&conf); err != nil {
-		return err
-	}
-	conf, err = s.store.PutDestination(ctx, conf)
-	if err != nil {
-		return err
-	}
-	if d == nil {
-		if d, err = s.loadDestination(ctx, conf); err != nil {
-			return err
-		}
-	}
-	s.mu.Lock()
-	d.conf, d.cloud, d.breaker = conf, nil, breaker{last: d.breaker.last}
-	d.cache.Enabled, d.cache.Blocked = usable(conf), d.breaker.until
-	if s.dests[conf.ID] == nil {
-		s.dests[conf.ID] = d
-	}
-	for uid, m := range d.cache.Meters {
-		s.dirty[uid] = true
-		for _, l := range m.Logs {
-			l.Known = false // other channels, limits or another cloud: compare again
-		}
-	}
-	s.mu.Unlock()
-	s.poke()
-	return nil
 }
 
 // changeMeter stores a change of a meter's cloud settings and takes it up.

@@ -1,54 +1,67 @@
 package cloudsync
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
-	"time"
 
-	"metermanager/cloudsync/reduce"
 	"metermanager/cloudsync/runner"
 	"metermanager/logdb"
 	"metermanager/rpc/api"
 )
 
-// Status returns the state of the sync. It never waits for an upload.
-func (s *Service) Status(ctx context.Context) (api.SyncStatus, error) {
-	out := api.SyncStatus{State: "off", Queue: []api.SyncAction{}}
-	d, err := s.primary(ctx)
-	if err != nil && !errors.Is(err, ErrNoDestination) {
-		return out, err
+// Status returns the state of the sync with one cloud. It never waits for an upload. Without a name it is that of the
+// first cloud, and lists all of them where there are several.
+func (l Link) Status(ctx context.Context) (api.SyncStatus, error) {
+	d, err := l.pick(ctx)
+	if errors.Is(err, ErrNoDestination) && l.name == "" {
+		return api.SyncStatus{State: "off", Queue: []api.SyncAction{}}, nil
 	}
-	q := s.queue.Status()
+	if err != nil {
+		return api.SyncStatus{}, err
+	}
+	s := l.service
+	out := s.status(d)
+	if all := s.destinations(); l.name == "" && len(all) > 1 {
+		for _, d := range all {
+			out.Clouds = append(out.Clouds, s.status(d))
+		}
+	}
+	return out, nil
+}
+
+// status is the state of one cloud.
+func (s *Service) status(d *destination) api.SyncStatus {
+	out := api.SyncStatus{Cloud: d.name, State: "off", Queue: []api.SyncAction{}}
+	q := d.queue.Status()
 	out.Succeeded, out.Failed, out.Skipped = q.Counts.Succeeded, q.Counts.Failed, q.Counts.Skipped
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	names := map[string]string{}
-	if d != nil {
-		out.Enabled, out.Host, out.User, out.Customer = d.conf.Enabled, d.conf.URL(), d.conf.User, d.info.Customer
-		if out.Customer == "" {
-			out.Customer = d.conf.Customer
-		}
-		if !d.breaker.last.IsZero() {
-			out.LastContact = logdb.MillisOf(d.breaker.last)
-		}
-		out.LastError, out.Trouble = d.breaker.err, d.breaker.trouble(s.cfg.Now())
-		if until := d.breaker.until; s.cfg.Now().Before(until) {
-			out.NextTry = logdb.MillisOf(until)
-		}
-		for uid, m := range d.cache.Meters {
-			names[string(uid)] = m.Name
-			ms := meterSync(m)
-			if ms.Enabled && ms.UploadEnabled {
-				out.Pending += ms.Pending
-				out.NotCompared += ms.NotCompared
-			}
-			out.Meters = append(out.Meters, ms)
-		}
-		slices.SortFunc(out.Meters, func(a, b api.MeterSync) int { return strings.Compare(string(a.UID), string(b.UID)) })
+	out.Enabled, out.Host, out.User, out.Customer = d.conf.Enabled, d.conf.URL(), d.conf.User, d.info.Customer
+	if out.Customer == "" {
+		out.Customer = d.conf.Customer
 	}
+	if !d.breaker.last.IsZero() {
+		out.LastContact = logdb.MillisOf(d.breaker.last)
+	}
+	out.LastError, out.Trouble = d.breaker.err, d.breaker.trouble(s.cfg.Now())
+	if until := d.breaker.until; s.cfg.Now().Before(until) {
+		out.NextTry = logdb.MillisOf(until)
+	}
+	for uid, m := range d.cache.Meters {
+		names[string(uid)] = m.Name
+		ms := meterSync(m)
+		ms.Cloud = d.name
+		if ms.Enabled && ms.UploadEnabled {
+			out.Pending += ms.Pending
+			out.NotCompared += ms.NotCompared
+		}
+		out.Meters = append(out.Meters, ms)
+	}
+	slices.SortFunc(out.Meters, func(a, b api.MeterSync) int { return strings.Compare(string(a.UID), string(b.UID)) })
 	if q.Current != nil {
 		a := pendingAction(*q.Current, names)
 		out.Current = &a
@@ -62,7 +75,7 @@ func (s *Service) Status(ctx context.Context) (api.SyncStatus, error) {
 		out.Queue = append(out.Queue, pendingAction(p, names))
 	}
 	switch {
-	case d == nil || !d.cache.Enabled:
+	case !d.cache.Enabled:
 	case out.Current != nil:
 		out.State = "working"
 	case out.NextTry != 0:
@@ -70,7 +83,7 @@ func (s *Service) Status(ctx context.Context) (api.SyncStatus, error) {
 	default:
 		out.State = "idle"
 	}
-	return out, nil
+	return out
 }
 
 func meterSync(m *MeterCache) api.MeterSync {
@@ -114,7 +127,7 @@ func meterSync(m *MeterCache) api.MeterSync {
 
 func pendingAction(p runner.Pending, names map[string]string) api.SyncAction {
 	out := api.SyncAction{
-		Action: p.Name, Meter: logdb.MeterUID(p.Meter), Name: names[p.Meter], Parameters: p.Params, Queued: logdb.MillisOf(p.Queued),
+		Cloud: p.Params["cloud"], Action: p.Name, Meter: logdb.MeterUID(p.Meter), Name: names[p.Meter], Parameters: p.Params, Queued: logdb.MillisOf(p.Queued),
 	}
 	if !p.Started.IsZero() {
 		out.Started = logdb.MillisOf(p.Started)
@@ -122,33 +135,43 @@ func pendingAction(p runner.Pending, names map[string]string) api.SyncAction {
 	return out
 }
 
-// History returns the last finished actions, newest first: at most limit, of one meter and
-// with one result where these are given.
-func (s *Service) History(limit int, meter logdb.MeterUID, result string) []api.SyncAction {
-	s.mu.Lock()
-	names := map[string]string{}
-	for _, d := range s.dests {
+// History returns the last finished actions, newest first: at most limit, of one meter and with one result where these
+// are given; of all clouds without a name.
+func (l Link) History(limit int, meter logdb.MeterUID, result string) []api.SyncAction {
+	s := l.service
+	out := []api.SyncAction{}
+	for _, d := range s.destinations() {
+		if l.name != "" && d.name != l.name {
+			continue
+		}
+		s.mu.Lock()
+		names := map[string]string{}
 		for uid, m := range d.cache.Meters {
 			names[string(uid)] = m.Name
 		}
+		s.mu.Unlock()
+		for _, r := range d.queue.History(0) {
+			if meter == "" || r.Meter == string(meter) {
+				if result == "" || string(r.Outcome) == result {
+					out = append(out, finishedAction(r, names))
+				}
+			}
+		}
 	}
-	s.mu.Unlock()
-	out := []api.SyncAction{}
-	for _, r := range s.queue.History(0) {
-		if meter != "" && r.Meter != string(meter) || result != "" && string(r.Outcome) != result {
-			continue
-		}
-		if limit > 0 && len(out) >= limit {
-			break
-		}
-		out = append(out, finishedAction(r, names))
+	// Each list is in order; equal ends of several clouds stay in the order of the clouds.
+	ended := func(a api.SyncAction) int64 { return int64(a.Started) + a.DurationMS }
+	if len(s.destinations()) > 1 {
+		slices.SortStableFunc(out, func(a, b api.SyncAction) int { return cmp.Compare(ended(b), ended(a)) })
+	}
+	if limit > 0 && len(out) > limit {
+		out = out[:limit]
 	}
 	return out
 }
 
 func finishedAction(r runner.Record, names map[string]string) api.SyncAction {
 	out := api.SyncAction{
-		Action: r.Name, Meter: logdb.MeterUID(r.Meter), Name: names[r.Meter], Parameters: r.Params,
+		Cloud: r.Params["cloud"], Action: r.Name, Meter: logdb.MeterUID(r.Meter), Name: names[r.Meter], Parameters: r.Params,
 		Queued: logdb.MillisOf(r.Queued), Started: logdb.MillisOf(r.Started), DurationMS: r.Duration.Milliseconds(),
 		Result: string(r.Outcome), Detail: r.Result,
 	}
@@ -160,22 +183,23 @@ func finishedAction(r runner.Record, names map[string]string) api.SyncAction {
 
 // Info is the answer of cloud.info: the configuration without its secrets, what the cloud said last, the status.
 type Info struct {
+	Name     string         `json:"name,omitempty"`
 	Settings map[string]any `json:"settings"`
 	Cloud    *CloudInfo     `json:"cloud,omitempty"`
 	Status   api.SyncStatus `json:"status"`
 }
 
 // Info returns configuration and status.
-func (s *Service) Info(ctx context.Context) (Info, error) {
-	conf, err := s.Destination(ctx)
+func (l Link) Info(ctx context.Context) (Info, error) {
+	conf, err := l.Destination(ctx)
 	if err != nil {
 		return Info{}, err
 	}
-	status, err := s.Status(ctx)
+	status, err := l.Status(ctx)
 	if err != nil {
 		return Info{}, err
 	}
-	out := Info{Status: status, Settings: map[string]any{
+	out := Info{Name: status.Cloud, Status: status, Settings: map[string]any{
 		SettingLocation: conf.Location, SettingAPIKey: conf.APIKey.String(), SettingCustomer: conf.Customer,
 		SettingUser: conf.User, SettingPassword: conf.Password.String(), SettingEnabled: conf.Enabled,
 		SettingHost: conf.Host, SettingPort: conf.Port, SettingRootPath: conf.RootPath, SettingAuto: !conf.ManualRegister,
@@ -183,7 +207,8 @@ func (s *Service) Info(ctx context.Context) (Info, error) {
 	if conf.Channels != nil {
 		out.Settings[SettingChannels] = conf.Channels
 	}
-	if d, err := s.primary(ctx); err == nil {
+	if d, err := l.pick(ctx); err == nil {
+		s := l.service
 		s.mu.Lock()
 		if d.info.Updated != 0 {
 			info := d.info
@@ -192,137 +217,4 @@ func (s *Service) Info(ctx context.Context) (Info, error) {
 		s.mu.Unlock()
 	}
 	return out, nil
-}
-
-// Refresh compares both sides now and enqueues what is missing; it returns when the comparison is done.
-func (s *Service) Refresh(ctx context.Context) (api.SyncAction, error) {
-	d, err := s.primary(ctx)
-	if err != nil {
-		return api.SyncAction{}, err
-	}
-	s.retryNow(d, "")
-	if err := s.look(ctx, true); err != nil {
-		return api.SyncAction{}, err
-	}
-	if _, err := s.wait(ctx, Action{ActionServerSync, d.cache.Destination, ""}); err != nil {
-		return api.SyncAction{}, err
-	}
-	rec, err := s.wait(ctx, Action{ActionRefreshScan, d.cache.Destination, ""})
-	if err != nil {
-		return rec, err
-	}
-	return rec, s.enqueuePlan(ctx)
-}
-
-// RegisterMeter registers one meter, or all enabled ones that wait, and returns what was done.
-func (s *Service) RegisterMeter(ctx context.Context, meter logdb.MeterUID) ([]api.SyncAction, error) {
-	if meter != "" {
-		if err := s.SetMeter(ctx, meter, SettingMeterEnabled, "true"); err != nil {
-			return nil, err
-		}
-	}
-	return s.each(ctx, ActionRegister, meter)
-}
-
-// UploadMeter uploads what the cloud is missing of one meter, or of all that upload.
-func (s *Service) UploadMeter(ctx context.Context, meter logdb.MeterUID) ([]api.SyncAction, error) {
-	return s.each(ctx, ActionUpload, meter)
-}
-
-func (s *Service) each(ctx context.Context, kind ActionKind, meter logdb.MeterUID) ([]api.SyncAction, error) {
-	d, err := s.primary(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s.retryNow(d, meter)
-	if err := s.look(ctx, true); err != nil {
-		return nil, err
-	}
-	meters := []logdb.MeterUID{meter}
-	s.mu.Lock()
-	if meter == "" {
-		meters = meters[:0]
-		for uid, m := range d.cache.Meters {
-			if m.Config.Enabled && (kind == ActionRegister || m.Config.UploadEnabled) {
-				meters = append(meters, uid)
-			}
-		}
-		slices.Sort(meters)
-	} else if d.cache.Meters[meter] == nil {
-		s.mu.Unlock()
-		return nil, fmt.Errorf("%w: %s", logdb.ErrUnknownMeter, meter)
-	}
-	s.mu.Unlock()
-	out := []api.SyncAction{}
-	for _, uid := range meters {
-		rec, err := s.wait(ctx, Action{kind, d.cache.Destination, uid})
-		if err != nil {
-			return out, err
-		}
-		out = append(out, rec)
-	}
-	return out, nil
-}
-
-// retryNow lifts the pauses after failures: somebody asks for it.
-func (s *Service) retryNow(d *destination, meter logdb.MeterUID) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	d.breaker.until, d.cache.Blocked = time.Time{}, time.Time{}
-	for uid, m := range d.cache.Meters {
-		if meter == "" || meter == uid {
-			m.Retry = time.Time{}
-		}
-	}
-}
-
-// wait executes an action through the queue and returns how it ended.
-func (s *Service) wait(ctx context.Context, a Action) (api.SyncAction, error) {
-	rec, err := s.queue.Do(ctx, s.action(a))
-	if err != nil {
-		return api.SyncAction{}, err
-	}
-	out := finishedAction(rec, nil)
-	if rec.Outcome == runner.Failed {
-		return out, rec.Err
-	}
-	return out, nil
-}
-
-// View returns, for one kind of a meter, the journal with everything decided about it for the cloud: what verify
-// compares. ok is false for a meter that does not upload or has no such log.
-func (s *Service) View(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) (view reduce.View, ok bool, err error) {
-	conf, err := s.Meter(ctx, meter)
-	if errors.Is(err, logdb.ErrUnknownMeter) || errors.Is(err, ErrNoDestination) {
-		return view, false, nil
-	}
-	if err != nil {
-		return view, false, err
-	}
-	d, err := s.Destination(ctx)
-	if err != nil {
-		return view, false, err
-	}
-	head, err := s.logs.Journal(ctx, meter, kind)
-	if errors.Is(err, logdb.ErrNotFound) {
-		return view, false, nil
-	}
-	if err != nil {
-		return view, false, fmt.Errorf("read the journal's head: %w", err)
-	}
-	streams, err := s.store.Streams(ctx, StreamKey{Destination: d.ID, Meter: meter, Kind: kind, Journal: head.ID})
-	if err != nil {
-		return view, false, err
-	}
-	view = reduce.View{
-		Meter: meter, There: conf.CloudUID, Kind: kind, Head: head,
-		Journal: newJournal(s.logs, s.store, meter, kind, head.ID),
-	}
-	for _, name := range cutNames(streams) {
-		if cut, stored := cutOf(streams, name); len(stored) > 0 {
-			cut.Next = stored[len(stored)-1].State.Next
-			view.Cuts = append(view.Cuts, cut)
-		}
-	}
-	return view, conf.CloudUID != "" && conf.Enabled && conf.UploadEnabled, nil
 }

@@ -3,6 +3,7 @@ package cloudsync
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -14,6 +15,9 @@ import (
 
 // ErrNoDestination is returned for a destination that is not configured.
 var ErrNoDestination = errors.New("no such cloud destination")
+
+// ErrNoSuchCloud is the ErrNoDestination of a cloud that was named.
+var ErrNoSuchCloud = fmt.Errorf("no cloud of that name: %w", ErrNoDestination)
 
 // DestinationID numbers the clouds that this node uploads to.
 type DestinationID int64
@@ -120,6 +124,8 @@ type Store interface {
 	Destinations(ctx context.Context) ([]Destination, error)
 	// PutDestination stores d, with a new number when it has none, and returns it.
 	PutDestination(ctx context.Context, d Destination) (Destination, error)
+	// DeleteDestination forgets a destination with its meters, streams and decisions.
+	DeleteDestination(ctx context.Context, d DestinationID) error
 	// MeterConfigs lists the meters of a destination, sorted by UID.
 	MeterConfigs(ctx context.Context, d DestinationID) ([]MeterConfig, error)
 	// PutMeterConfig stores the settings of one meter.

@@ -20,6 +20,8 @@ func (p *program) show(command string, result json.RawMessage) error {
 		return decodeAnd(result, p.showStatus)
 	case api.CmdCloudSyncStatus:
 		return decodeAnd(result, p.showSync)
+	case api.CmdCloudList, api.CmdCloudRemove:
+		return decodeAnd(result, p.showClouds)
 	case api.CmdCloudSyncHistory:
 		return decodeAnd(result, p.showHistory)
 	case api.CmdVerify:
@@ -92,6 +94,14 @@ func (p *program) meterTable(meters []api.MeterStatus, now time.Time) error {
 		if m.Cloud != nil && m.Cloud.UploadEnabled {
 			waiting = grouped(m.Cloud.Pending)
 		}
+		if len(m.Clouds) > 0 {
+			waiting = ""
+		}
+		for _, c := range m.Clouds { // each of them, in the order of the list of clouds
+			if c.UploadEnabled {
+				waiting = strings.TrimPrefix(waiting+" / "+grouped(c.Pending), " / ")
+			}
+		}
 		answered, next := age(m.LastOK, now), ""
 		if m.Address == "" { // it sends by itself, or its manager does
 			answered, note = "", m.LastError
@@ -100,64 +110,6 @@ func (p *program) meterTable(meters []api.MeterStatus, now time.Time) error {
 			next = age(max(m.Next, logdb.MillisOf(now)), now) // one that is due is under way
 		}
 		t.add(m.Name, m.Address, m.State, answered, next, grouped(records), waiting, note)
-	}
-	return t.write(p.stdout)
-}
-
-// showSync prints the state of the cloud sync.
-func (p *program) showSync(s api.SyncStatus) error {
-	if !s.Enabled {
-		fmt.Fprintln(p.stdout, "Cloud sync: off. Switch it on: metermanager cloud.enable USER PASS")
-		return nil
-	}
-	fmt.Fprintf(p.stdout, "Cloud sync: %s, %s", s.Host, s.State)
-	if s.User != "" {
-		fmt.Fprintf(p.stdout, ", user %s", s.User)
-	}
-	fmt.Fprintf(p.stdout, "\n  records to upload  %s\n", grouped(s.Pending))
-	if s.Current != nil {
-		fmt.Fprintf(p.stdout, "  now                %s\n", actionText(*s.Current))
-	}
-	fmt.Fprintf(p.stdout, "  queue              %d\n", len(s.Queue))
-	for i, a := range s.Queue {
-		if i == 10 {
-			fmt.Fprintf(p.stdout, "                     ... and %d more\n", len(s.Queue)-i)
-			break
-		}
-		fmt.Fprintf(p.stdout, "                     %s\n", actionText(a))
-	}
-	fmt.Fprintf(p.stdout, "  actions            %d succeeded, %d failed, %d skipped\n", s.Succeeded, s.Failed, s.Skipped)
-	if s.LastContact > 0 {
-		fmt.Fprintf(p.stdout, "  last contact       %s\n", clock(s.LastContact.Floor(1000), time.Local))
-	}
-	if s.LastError != "" {
-		fmt.Fprintf(p.stdout, "  last error         %s\n", s.LastError)
-	}
-	if len(s.Meters) == 0 {
-		return nil
-	}
-	fmt.Fprintln(p.stdout)
-	t := newTable("Meter", "Cloud UID", "State", ">To upload", "Last upload", "Note")
-	for _, m := range s.Meters {
-		t.add(m.Name, string(m.CloudUID), strings.ReplaceAll(m.State, "_", " "), grouped(m.Pending), clock(m.LastUpload.Floor(1000), time.Local), m.LastError)
-	}
-	return t.write(p.stdout)
-}
-
-func actionText(a api.SyncAction) string {
-	name := strings.ReplaceAll(a.Action, "_", " ")
-	if who := firstOf(a.Name, string(a.Meter)); who != "" {
-		name += " " + who
-	}
-	return name
-}
-
-// showHistory prints the last actions of the cloud sync, newest first.
-func (p *program) showHistory(h api.SyncHistory) error {
-	t := newTable("Started", "Action", "Meter", "Result", ">Took", "Detail")
-	for _, a := range h.Actions {
-		t.add(clock(a.Started.Floor(1000), time.Local), strings.ReplaceAll(a.Action, "_", " "), firstOf(a.Name, string(a.Meter)), a.Result,
-			shortDuration(time.Duration(a.DurationMS)*time.Millisecond), firstOf(a.Error, a.Detail))
 	}
 	return t.write(p.stdout)
 }
@@ -206,12 +158,17 @@ func (p *program) showVerify(r api.VerifyReport) error {
 	if len(r.Days) > 0 {
 		fmt.Fprintln(p.stdout)
 		t := newTable("Day (UTC)", "Meter", "Between", "Log", "Channel", "State", ">Records", ">Here", ">There", "Reason")
+		several := severalClouds(r.Days)
 		for _, d := range r.Days {
 			day := "all"
 			if d.Day > 0 {
 				day = d.Day.Time().Format("2006-01-02")
 			}
-			t.add(day, firstOf(d.Name, string(d.Meter)), d.Between, fmt.Sprintf("%s %d", d.Kind, d.Log),
+			between := d.Between
+			if several {
+				between += " " + d.Cloud
+			}
+			t.add(day, firstOf(d.Name, string(d.Meter)), between, fmt.Sprintf("%s %d", d.Kind, d.Log),
 				string(d.Channel), strings.ReplaceAll(d.State, "_", " "), grouped(d.Records), grouped(d.Here), grouped(d.There), d.Reason+namedRecords(d.Positions))
 		}
 		if err := t.write(p.stdout); err != nil {
@@ -227,6 +184,17 @@ func (p *program) showVerify(r api.VerifyReport) error {
 	}
 	_, err := fmt.Fprintln(p.stdout, "\n"+verdict)
 	return err
+}
+
+// severalClouds reports whether the days are of more than one cloud.
+func severalClouds(days []api.VerifyDay) bool {
+	names := map[string]bool{}
+	for _, d := range days {
+		if d.Cloud != "" {
+			names[d.Cloud] = true
+		}
+	}
+	return len(names) > 1
 }
 
 // showAny prints any document: lists of objects as tables, the rest as names and values.

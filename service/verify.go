@@ -13,6 +13,7 @@ type verifyCmd struct {
 	JSON  bool   `name:"json" help:"Print the result as JSON."`
 	Meter string `placeholder:"NAME" help:"Only this meter: name, serial or UID."`
 	Kind  string `placeholder:"LOG" help:"Only this log: historical, waveform, system, limits or pq."`
+	With  string `placeholder:"CLOUD" help:"Only with the cloud of this name (see cloud.list); all clouds without it."`
 	Deep  bool   `help:"Read every record of the meters' memories again, not only the newest 5,000 of each log."`
 }
 
@@ -38,6 +39,9 @@ func (c *verifyCmd) Run(ctx context.Context, p *program) error {
 	}
 	if c.Kind != "" {
 		args["kind"] = c.Kind
+	}
+	if c.With != "" {
+		args["cloud"] = c.With
 	}
 	if c.Deep {
 		args["deep"] = true

@@ -118,6 +118,21 @@ func (s *Store) PutDestination(ctx context.Context, d cloudsync.Destination) (cl
 	return d, nil
 }
 
+// DeleteDestination forgets a destination with its meters, streams and decisions.
+func (s *Store) DeleteDestination(ctx context.Context, d cloudsync.DestinationID) error {
+	err := s.db.Write(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM cloud_destination WHERE id = ?", d); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "DELETE FROM cloud_change WHERE NOT EXISTS (SELECT 1 FROM cloud_stream WHERE cloud_stream.journal = cloud_change.journal)")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("remove cloud destination %d: %w", d, err)
+	}
+	return nil
+}
+
 const selectMeters = `SELECT meter, cloud_uid, enabled, upload_enabled, registered, parked FROM cloud_meter WHERE destination = ? ORDER BY meter`
 
 // MeterConfigs lists the meters of a destination, sorted by UID.

@@ -52,8 +52,11 @@ type MeterChecker interface {
 type Config struct {
 	Meters []logdb.MeterUID // nil: all of the log database
 	Kinds  []logdb.Kind     // nil: all
-	// Cloud is the receiver; nil: there is none.
+	// Cloud is the receiver; nil: there is none. Name is its name, for the report.
 	Cloud Cloud
+	Name  string
+	// CloudOnly leaves out what concerns this node alone: it was compared before.
+	CloudOnly bool
 	// Meter checks the meters themselves; nil: they are not asked.
 	Meter MeterChecker
 	Now   func() time.Time
@@ -114,8 +117,10 @@ func (r *run) compare(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind
 		return err
 	}
 	uploads, before := ok && r.cfg.Cloud != nil, r.report.Different
-	if err := r.claims(ctx, meter, kind, !uploads); err != nil {
-		return err
+	if !r.cfg.CloudOnly {
+		if err := r.claims(ctx, meter, kind, !uploads); err != nil {
+			return err
+		}
 	}
 	if !uploads {
 		return nil
@@ -133,17 +138,12 @@ func (r *run) compare(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind
 }
 
 func (r *run) merge(o api.VerifyReport) {
-	r.report.Compared += o.Compared
-	r.report.Pending += o.Pending
-	r.report.Different += o.Different
-	r.report.Skipped += o.Skipped
-	r.report.NotComparable += o.NotComparable
-	for _, d := range o.Days {
-		if d.Name == "" {
+	for i := range o.Days {
+		if d := &o.Days[i]; d.Name == "" {
 			d.Name = r.name
 		}
-		r.report.Days = append(r.report.Days, d)
 	}
+	r.report.Add(o)
 }
 
 // claims compares this node's own data with the claims kept apart from them. count says
@@ -193,12 +193,18 @@ func (r *run) different(d api.VerifyDay) {
 		d.Records = max(d.Here-d.There, d.There-d.Here, 1)
 	}
 	d.Name, d.State = r.name, StateDifferent
+	if d.Between == SiteCloud || d.Between == CloudClaim {
+		d.Cloud = r.cfg.Name
+	}
 	r.report.Different += d.Records
 	r.report.Days = append(r.report.Days, d)
 }
 
 func (r *run) add(d api.VerifyDay, state string) {
 	d.Name, d.State = r.name, state
+	if d.Between == SiteCloud || d.Between == CloudClaim {
+		d.Cloud = r.cfg.Name
+	}
 	if state == StatePending {
 		r.report.Pending += d.Records
 	} else {

@@ -33,6 +33,9 @@ type Command struct {
 
 // The names of the commands.
 const (
+	CmdCloudAdd           = "cloud.add"
+	CmdCloudList          = "cloud.list"
+	CmdCloudRemove        = "cloud.remove"
 	CmdCloudMeterRegister = "cloud.meter.register"
 	CmdCloudMeterUpload   = "cloud.meter.upload"
 	CmdCloudRefresh       = "cloud.refresh"
@@ -68,36 +71,54 @@ func LookupCommand(name string) (Command, bool) {
 	return Command{}, false
 }
 
+// cloudParam names one of several clouds.
+var cloudParam = Param{"cloud", ParamString, false, "name of the cloud; the first one without it"}
+
 var commands = []Command{
+	{CmdCloudAdd, "Add a cloud to which this node uploads; with host and key it is switched on", permission.RPCControl, []Param{
+		{"name", ParamString, true, "short name for people and commands, such as backup"},
+		{"host", ParamString, false, "its address, with http:// or https:// before it where that matters"},
+		{"apikey", ParamSecret, false, "upload key of this node there"},
+	}, "rpc cloud.add backup cloud.example.net mmk_0123"},
+	{CmdCloudList, "The clouds to which this node uploads, with their state; the first is meant where none is named", permission.RPCRead, nil, "rpc cloud.list"},
+	{CmdCloudRemove, "Forget a cloud; what was uploaded stays there", permission.RPCControl, []Param{
+		{"name", ParamString, true, "name of the cloud"},
+	}, "rpc cloud.remove backup"},
 	{CmdCloudMeterRegister, "Register a meter at the cloud, or all that wait for it", permission.RPCControl, []Param{
 		{"meter", ParamString, false, "name, serial or UID; all enabled meters without it"},
+		cloudParam,
 	}, "rpc cloud.meter.register main-incomer"},
 	{CmdCloudMeterUpload, "Upload what the cloud is missing of a meter, or of all", permission.RPCControl, []Param{
 		{"meter", ParamString, false, "name, serial or UID; all meters that upload without it"},
 		{"requested", ParamBool, false, "also send the events and recordings that limits had skipped"},
 		{"from", ParamString, false, "with requested: start of the range, RFC 3339 or ms"},
 		{"to", ParamString, false, "with requested: end of the range"},
+		cloudParam,
 	}, "rpc cloud.meter.upload main-incomer"},
-	{CmdCloudRefresh, "Compare this node with the cloud and enqueue what is missing", permission.RPCControl, nil, "rpc cloud.refresh"},
-	{CmdCloudInfo, "Cloud configuration and status", permission.RPCRead, nil, "rpc cloud.info"},
-	{CmdCloudSyncStatus, "Present action, queue and counts of the cloud sync", permission.RPCRead, nil, "rpc cloud.sync.status"},
+	{CmdCloudRefresh, "Compare this node with the cloud and enqueue what is missing", permission.RPCControl, []Param{cloudParam}, "rpc cloud.refresh"},
+	{CmdCloudInfo, "Cloud configuration and status", permission.RPCRead, []Param{cloudParam}, "rpc cloud.info"},
+	{CmdCloudSyncStatus, "Present action, queue and counts of the cloud sync; of each cloud where there are several", permission.RPCRead, []Param{cloudParam}, "rpc cloud.sync.status"},
 	{CmdCloudSyncHistory, "The last actions of the cloud sync with their results", permission.RPCRead, []Param{
 		{"limit", ParamInt, false, "how many, newest first; 100 without it, at most 1000"},
 		{"meter", ParamString, false, "only actions of this meter"},
 		{"result", ParamString, false, "only succeeded, failed or skipped"},
+		{"cloud", ParamString, false, "only actions of this cloud"},
 	}, "rpc cloud.sync.history 20"},
 	{CmdCloudUserVerify, "Check that a user can log in at the cloud", permission.RPCControl, []Param{
 		{"user", ParamString, true, "user name at the cloud"},
 		{"pass", ParamSecret, true, "password at the cloud"},
+		cloudParam,
 	}, "rpc cloud.user.verify engineer secret"},
 	{CmdCloudEnable, "Verify a user and switch the cloud sync on", permission.RPCControl, []Param{
 		{"user", ParamString, false, "user name at the cloud; the stored one without it"},
 		{"pass", ParamSecret, false, "password at the cloud"},
+		cloudParam,
 	}, "rpc cloud.enable engineer secret"},
-	{CmdCloudDisable, "Switch the cloud sync off and forget user and password", permission.RPCControl, nil, "rpc cloud.disable"},
+	{CmdCloudDisable, "Switch the cloud sync off and forget user and password", permission.RPCControl, []Param{cloudParam}, "rpc cloud.disable"},
 	{CmdCloudSet, "Change one cloud setting", permission.RPCControl, []Param{
 		{"name", ParamString, true, "cloud.location, cloud.apikey, cloud.customer, etheria.client~host, etheria.client~port, etheria.client~rootpath, etheria.client~enabled ..."},
 		{"value", ParamSecret, true, "the new value"},
+		cloudParam,
 	}, "rpc cloud.set etheria.client~host cloud.example.net"},
 	{CmdMeterAdd, "Add a meter to the list", permission.RPCControl, []Param{
 		{"name", ParamString, true, "name shown to people"},
@@ -128,11 +149,13 @@ var commands = []Command{
 		{"meter", ParamString, true, "name, serial or UID"},
 		{"name", ParamString, true, "cloud.meter.enabled, cloud.meter.upload.enabled, cloud.meter.uid, name, address, unit, zone, schedule ..."},
 		{"value", ParamString, true, "the new value"},
+		{"cloud", ParamString, false, "with a setting that begins with cloud.: name of the cloud; the first one without it"},
 	}, "rpc meter.set main-incomer cloud.meter.upload.enabled false"},
 	{CmdVerify, "Compare meter, local database and cloud, log by log and day by day", permission.Verify, []Param{
 		{"meter", ParamString, false, "name, serial or UID; all meters without it"},
 		{"kind", ParamString, false, "one of the five logs; all without it"},
 		{"deep", ParamBool, false, "read every record of the meters' memories again, not only the newest 5,000 of each log"},
+		{"cloud", ParamString, false, "only with the cloud of this name; all clouds without it"},
 	}, "rpc verify"},
 	{CmdNodeStatus, "State of the node, its meters and its cloud sync", permission.RPCRead, nil, "rpc node.status"},
 }

@@ -64,6 +64,7 @@ type MeterStatus struct {
 	Logs       []LogStatus    `json:"logs,omitempty"`
 	Latest     *Realtime      `json:"latest,omitempty"`
 	Cloud      *MeterSync     `json:"cloud,omitempty"`
+	Clouds     []MeterSync    `json:"clouds,omitempty" doc:"Each cloud's side, where there are several"`
 	OpenEvents int            `json:"open_events,omitempty" doc:"Events whose end has not come"`
 	ClockDrift *int64         `json:"clock_drift_ms,omitempty" doc:"How far the meter's clock is ahead of this node's"`
 	Doing      string         `json:"doing,omitempty" doc:"The log that is being retrieved"`
@@ -105,6 +106,7 @@ type LogStatus struct {
 
 // SyncStatus is the state of the cloud sync.
 type SyncStatus struct {
+	Cloud       string       `json:"cloud,omitempty" doc:"Name of the cloud; the first one's where several are listed in clouds"`
 	Enabled     bool         `json:"enabled"`
 	Host        string       `json:"host,omitempty"`
 	User        string       `json:"user,omitempty"`
@@ -122,10 +124,17 @@ type SyncStatus struct {
 	NotCompared int64        `json:"not_compared,omitempty" doc:"Records in logs that were not compared with the cloud yet, as after a start"`
 	Trouble     *Trouble     `json:"trouble,omitempty"`
 	Meters      []MeterSync  `json:"meters,omitempty"`
+	Clouds      []SyncStatus `json:"clouds,omitempty" doc:"Each of the clouds, where there are several"`
+}
+
+// CloudList is the answer of cloud.list and cloud.remove: the clouds without their meters.
+type CloudList struct {
+	Clouds []SyncStatus `json:"clouds"`
 }
 
 // MeterSync is the cloud's side of one meter.
 type MeterSync struct {
+	Cloud         string         `json:"cloud,omitempty" doc:"Name of the cloud"`
 	UID           logdb.MeterUID `json:"meter_uid"`
 	Name          string         `json:"name,omitempty"`
 	CloudUID      logdb.MeterUID `json:"cloud_meter_uid,omitempty"`
@@ -160,6 +169,7 @@ const (
 
 // SyncAction is one action of the cloud sync: queued, running, or in the history.
 type SyncAction struct {
+	Cloud      string            `json:"cloud,omitempty" doc:"Name of the cloud"`
 	Action     string            `json:"action" doc:"upload, register, server_sync, refresh_scan"`
 	Meter      logdb.MeterUID    `json:"meter_uid,omitempty"`
 	Name       string            `json:"name,omitempty"`
@@ -193,6 +203,17 @@ type VerifyReport struct {
 	At            int64       `json:"at_ms"`
 }
 
+// Add adds the report of another comparison.
+func (r *VerifyReport) Add(o VerifyReport) {
+	r.Compared += o.Compared
+	r.Pending += o.Pending
+	r.Different += o.Different
+	r.Skipped += o.Skipped
+	r.NotComparable += o.NotComparable
+	r.Days = append(r.Days, o.Days...)
+	r.At = max(r.At, o.At)
+}
+
 // Clean reports whether nothing differs and nothing is pending.
 func (r VerifyReport) Clean() bool { return r.Different == 0 && r.Pending == 0 }
 
@@ -200,6 +221,7 @@ func (r VerifyReport) Clean() bool { return r.Different == 0 && r.Pending == 0 }
 type VerifyDay struct {
 	Meter     logdb.MeterUID   `json:"meter_uid"`
 	Name      string           `json:"name,omitempty"`
+	Cloud     string           `json:"cloud,omitempty" doc:"Name of the cloud, where there are several"`
 	Between   string           `json:"between" doc:"meter-site, site-claim, site-cloud, cloud-claim"`
 	Kind      string           `json:"kind"`
 	Log       logdb.LogNo      `json:"log"`

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 
 	"metermanager/cloudsync"
 	"metermanager/logdb"
@@ -14,6 +15,9 @@ import (
 func CloudHandlers(sync *cloudsync.Service) Handlers {
 	c := cloudCommands{sync}
 	return Handlers{
+		api.CmdCloudAdd:           Bind(c.add),
+		api.CmdCloudList:          Bind(c.list),
+		api.CmdCloudRemove:        Bind(c.remove),
 		api.CmdCloudMeterRegister: Bind(c.register),
 		api.CmdCloudMeterUpload:   Bind(c.upload),
 		api.CmdCloudRefresh:       Bind(c.refresh),
@@ -31,8 +35,58 @@ type cloudCommands struct{ sync *cloudsync.Service }
 
 type none struct{}
 
+// cloudArgs names one of several clouds.
+type cloudArgs struct {
+	Cloud string `json:"cloud"`
+}
+
+type addArgs struct {
+	Name   string `json:"name"`
+	Host   string `json:"host"`
+	APIKey string `json:"apikey"`
+}
+
+func (c cloudCommands) add(ctx context.Context, _ account.Principal, a addArgs) (cloudsync.Info, error) {
+	if err := c.sync.AddCloud(ctx, a.Name, a.Host, a.APIKey); err != nil {
+		return cloudsync.Info{}, cloudFault(err)
+	}
+	return c.sync.For(a.Name).Info(ctx)
+}
+
+func (c cloudCommands) list(ctx context.Context, _ account.Principal, _ none) (api.CloudList, error) {
+	out := api.CloudList{Clouds: []api.SyncStatus{}}
+	names, err := c.sync.Clouds(ctx)
+	if err != nil {
+		return out, err
+	}
+	for _, name := range names {
+		status, err := c.sync.For(name).Status(ctx)
+		if errors.Is(err, cloudsync.ErrNoDestination) {
+			continue // removed meanwhile
+		}
+		if err != nil {
+			return out, err
+		}
+		status.Meters = nil // cloud.sync.status tells them
+		out.Clouds = append(out.Clouds, status)
+	}
+	return out, nil
+}
+
+type removeArgs struct {
+	Name string `json:"name"`
+}
+
+func (c cloudCommands) remove(ctx context.Context, p account.Principal, a removeArgs) (api.CloudList, error) {
+	if err := c.sync.RemoveCloud(ctx, a.Name); err != nil {
+		return api.CloudList{}, cloudFault(err)
+	}
+	return c.list(ctx, p, none{})
+}
+
 type meterArgs struct {
 	Meter string `json:"meter"`
+	cloudArgs
 }
 
 // find resolves a name, serial or UID; "" stays "": all meters.
@@ -48,7 +102,7 @@ func (c cloudCommands) register(ctx context.Context, _ account.Principal, a mete
 	if err != nil {
 		return api.SyncHistory{}, err
 	}
-	actions, err := c.sync.RegisterMeter(ctx, uid)
+	actions, err := c.sync.For(a.Cloud).RegisterMeter(ctx, uid)
 	return api.SyncHistory{Actions: actions}, cloudFault(err)
 }
 
@@ -57,6 +111,7 @@ type uploadArgs struct {
 	Requested bool   `json:"requested"`
 	From      string `json:"from"`
 	To        string `json:"to"`
+	cloudArgs
 }
 
 func (c cloudCommands) upload(ctx context.Context, _ account.Principal, a uploadArgs) (any, error) {
@@ -65,7 +120,7 @@ func (c cloudCommands) upload(ctx context.Context, _ account.Principal, a upload
 		return nil, err
 	}
 	if !a.Requested {
-		actions, err := c.sync.UploadMeter(ctx, uid)
+		actions, err := c.sync.For(a.Cloud).UploadMeter(ctx, uid)
 		return api.SyncHistory{Actions: actions}, cloudFault(err)
 	}
 	if uid == "" {
@@ -79,7 +134,7 @@ func (c cloudCommands) upload(ctx context.Context, _ account.Principal, a upload
 	if err != nil {
 		return nil, err
 	}
-	sum, err := c.sync.UploadRequested(ctx, uid, from, to)
+	sum, err := c.sync.For(a.Cloud).UploadRequested(ctx, uid, from, to)
 	return requestedAnswer{sum.Pages, sum.Stored, sum.Repeats, sum.Revised, sum.Skipped}, cloudFault(err)
 }
 
@@ -91,23 +146,26 @@ type requestedAnswer struct {
 	Skipped int `json:"skipped"`
 }
 
-func (c cloudCommands) refresh(ctx context.Context, _ account.Principal, _ none) (api.SyncAction, error) {
-	action, err := c.sync.Refresh(ctx)
+func (c cloudCommands) refresh(ctx context.Context, _ account.Principal, a cloudArgs) (api.SyncAction, error) {
+	action, err := c.sync.For(a.Cloud).Refresh(ctx)
 	return action, cloudFault(err)
 }
 
-func (c cloudCommands) info(ctx context.Context, _ account.Principal, _ none) (cloudsync.Info, error) {
-	return c.sync.Info(ctx)
+func (c cloudCommands) info(ctx context.Context, _ account.Principal, a cloudArgs) (cloudsync.Info, error) {
+	info, err := c.sync.For(a.Cloud).Info(ctx)
+	return info, cloudFault(err)
 }
 
-func (c cloudCommands) status(ctx context.Context, _ account.Principal, _ none) (api.SyncStatus, error) {
-	return c.sync.Status(ctx)
+func (c cloudCommands) status(ctx context.Context, _ account.Principal, a cloudArgs) (api.SyncStatus, error) {
+	status, err := c.sync.For(a.Cloud).Status(ctx)
+	return status, cloudFault(err)
 }
 
 type historyArgs struct {
 	Limit  int    `json:"limit"`
 	Meter  string `json:"meter"`
 	Result string `json:"result"`
+	cloudArgs
 }
 
 func (c cloudCommands) history(ctx context.Context, _ account.Principal, a historyArgs) (api.SyncHistory, error) {
@@ -126,12 +184,16 @@ func (c cloudCommands) history(ctx context.Context, _ account.Principal, a histo
 	if a.Limit == 0 {
 		a.Limit = 100
 	}
-	return api.SyncHistory{Actions: c.sync.History(a.Limit, uid, a.Result)}, nil
+	if _, err := c.sync.For(a.Cloud).Status(ctx); err != nil {
+		return api.SyncHistory{}, cloudFault(err)
+	}
+	return api.SyncHistory{Actions: c.sync.For(a.Cloud).History(a.Limit, uid, a.Result)}, nil
 }
 
 type userArgs struct {
 	User string `json:"user"`
 	Pass string `json:"pass"`
+	cloudArgs
 }
 
 // verifiedUser is a login without its token.
@@ -142,30 +204,38 @@ type verifiedUser struct {
 }
 
 func (c cloudCommands) verifyUser(ctx context.Context, _ account.Principal, a userArgs) (verifiedUser, error) {
-	answer, err := c.sync.VerifyUser(ctx, a.User, a.Pass)
+	answer, err := c.sync.For(a.Cloud).VerifyUser(ctx, a.User, a.Pass)
 	return verifiedUser{answer.User, answer.Customer, answer.Permissions.Names()}, cloudFault(err)
 }
 
 func (c cloudCommands) enable(ctx context.Context, _ account.Principal, a userArgs) (api.SyncStatus, error) {
-	status, err := c.sync.Enable(ctx, a.User, a.Pass)
+	status, err := c.sync.For(a.Cloud).Enable(ctx, a.User, a.Pass)
 	return status, cloudFault(err)
 }
 
-func (c cloudCommands) disable(ctx context.Context, _ account.Principal, _ none) (api.SyncStatus, error) {
-	if err := c.sync.Disable(ctx); err != nil {
-		return api.SyncStatus{}, err
+func (c cloudCommands) disable(ctx context.Context, _ account.Principal, a cloudArgs) (api.SyncStatus, error) {
+	if err := c.sync.For(a.Cloud).Disable(ctx); err != nil {
+		return api.SyncStatus{}, cloudFault(err)
 	}
-	return c.sync.Status(ctx)
+	return c.sync.For(a.Cloud).Status(ctx)
 }
 
 type setArgs struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
+	cloudArgs
 }
 
 func (c cloudCommands) set(ctx context.Context, _ account.Principal, a setArgs) (cloudsync.Info, error) {
-	if err := c.sync.Set(ctx, a.Name, a.Value); err != nil {
-		return cloudsync.Info{}, err
+	if err := c.sync.For(a.Cloud).Set(ctx, a.Name, a.Value); err != nil {
+		return cloudsync.Info{}, cloudFault(err)
 	}
-	return c.sync.Info(ctx)
+	return c.sync.For(a.Cloud).Info(ctx)
+}
+
+// SetCloudMeter changes settings of meters for the clouds of sync.
+func SetCloudMeter(sync *cloudsync.Service) CloudMeters {
+	return func(ctx context.Context, cloud string, meter logdb.MeterUID, name, value string) error {
+		return sync.For(cloud).SetMeter(ctx, meter, name, value)
+	}
 }

@@ -17,6 +17,8 @@ func cloudFault(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, cloudsync.ErrNoSuchCloud):
+		return fault.Wrap(fault.NotFound, "There is no cloud of that name.", err).At("cloud").WithHint("All of them: rpc cloud.list")
 	case errors.Is(err, cloudsync.ErrNoDestination):
 		return fault.Wrap(fault.Conflict, "No cloud is set.", err).WithHint("Set its address: rpc cloud.set etheria.client~host HOST; then: rpc cloud.enable USER PASS")
 	case errors.Is(err, runner.ErrStopped):

@@ -18,10 +18,8 @@ import (
 	"metermanager/service/field/retrieve"
 )
 
-// CloudMeters changes a meter's cloud settings: those whose names begin with "cloud.".
-type CloudMeters interface {
-	SetMeter(ctx context.Context, meter logdb.MeterUID, name, value string) error
-}
+// CloudMeters changes a meter's settings for a cloud, "" for the first one: those whose names begin with "cloud.".
+type CloudMeters func(ctx context.Context, cloud string, meter logdb.MeterUID, name, value string) error
 
 // MeterHandlers are the commands about the meters that this node reads. cloud may be nil.
 func MeterHandlers(field *retrieve.Manager, cloud CloudMeters) Handlers {
@@ -246,6 +244,7 @@ type meterSetArgs struct {
 	Meter string `json:"meter"`
 	Name  string `json:"name"`
 	Value string `json:"value"`
+	cloudArgs
 }
 
 func (m meterCommands) set(ctx context.Context, _ account.Principal, a meterSetArgs) (api.MeterStatus, error) {
@@ -257,10 +256,13 @@ func (m meterCommands) set(ctx context.Context, _ account.Principal, a meterSetA
 		if m.cloud == nil {
 			return api.MeterStatus{}, fault.New(fault.Unavailable, "This node has no cloud sync.").At("name")
 		}
-		if err := m.cloud.SetMeter(ctx, s.UID, a.Name, a.Value); err != nil {
+		if err := m.cloud(ctx, a.Cloud, s.UID, a.Name, a.Value); err != nil {
 			return api.MeterStatus{}, cloudFault(err)
 		}
 		return m.status(ctx, string(s.UID))
+	}
+	if a.Cloud != "" {
+		return api.MeterStatus{}, fault.New(fault.Invalid, "This setting is not one for a cloud.").At("cloud")
 	}
 	c, err := meterChange(a.Name, a.Value)
 	if err != nil {

@@ -123,6 +123,13 @@ func joinSync(s *api.NodeStatus) {
 				s.Meters[i].Cloud = &s.Sync.Meters[j]
 			}
 		}
+		for _, c := range s.Sync.Clouds {
+			for _, m := range c.Meters {
+				if m.UID == s.Meters[i].UID {
+					s.Meters[i].Clouds = append(s.Meters[i].Clouds, m)
+				}
+			}
+		}
 	}
 }
 

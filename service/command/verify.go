@@ -30,6 +30,7 @@ type verifyArgs struct {
 	Meter string `json:"meter"`
 	Kind  string `json:"kind"`
 	Deep  bool   `json:"deep"`
+	cloudArgs
 }
 
 func (v verifyCommand) verify(ctx context.Context, _ account.Principal, a verifyArgs) (api.VerifyReport, error) {
@@ -51,24 +52,70 @@ func (v verifyCommand) verify(ctx context.Context, _ account.Principal, a verify
 		}
 		cfg.Kinds = []logdb.Kind{kind}
 	}
-	client, ok, err := v.sync.Client(ctx)
+	names, err := v.clouds(ctx, a.Cloud)
 	if err != nil {
 		return api.VerifyReport{}, cloudFault(err)
+	}
+	var report api.VerifyReport
+	for i, name := range names {
+		part, err := v.with(ctx, name, cfg)
+		if err != nil {
+			return report, cloudFault(err)
+		}
+		if i == 0 {
+			report = part
+		} else {
+			report.Add(part)
+		}
+		cfg.Meter, cfg.CloudOnly = nil, true // the rest was compared with the first
+	}
+	return report, nil
+}
+
+// clouds lists the clouds to compare with: the one that is named, else all that are switched on. Without any, this
+// node is compared by itself.
+func (v verifyCommand) clouds(ctx context.Context, name string) ([]string, error) {
+	if name != "" {
+		return []string{name}, nil
+	}
+	all, err := v.sync.Clouds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := []string{}
+	for _, name := range all {
+		d, err := v.sync.For(name).Destination(ctx)
+		if err == nil && d.Enabled {
+			out = append(out, name)
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, "")
+	}
+	return out, nil
+}
+
+// with compares with one cloud, and once more when it only lacks what came in meanwhile.
+func (v verifyCommand) with(ctx context.Context, name string, cfg verify.Config) (api.VerifyReport, error) {
+	link := v.sync.For(name)
+	client, ok, err := link.Client(ctx)
+	if err != nil {
+		return api.VerifyReport{}, err
 	}
 	if ok {
 		cfg.Cloud, _ = client.(verify.Cloud)
 	}
-	report, err := verify.Run(ctx, v.sync, v.logs, cfg)
+	cfg.Name = name
+	report, err := verify.Run(ctx, link, v.logs, cfg)
 	if err != nil || report.Different > 0 || report.Pending == 0 || report.Pending > fewPending {
-		return report, cloudFault(err)
+		return report, err
 	}
 	var only logdb.MeterUID
 	if len(cfg.Meters) == 1 {
 		only = cfg.Meters[0]
 	}
-	if _, err := v.sync.UploadMeter(ctx, only); err != nil {
+	if _, err := link.UploadMeter(ctx, only); err != nil {
 		return report, nil // it stays pending, which the report says
 	}
-	report, err = verify.Run(ctx, v.sync, v.logs, cfg)
-	return report, cloudFault(err)
+	return verify.Run(ctx, link, v.logs, cfg)
 }

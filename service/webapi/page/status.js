@@ -122,9 +122,11 @@
       tile("Meters", count(meters.length), bad ? bad + " unreachable" : meters.length ? "all answer or upload" : "none yet", bad ? "bad-text" : ""),
       tile("Records kept", count(records), "of all five logs"),
     ];
-    if (s.sync && (s.sync.enabled || s.sync.host)) {
-      const pending = s.sync.pending || 0;
-      out.push(tile("Waiting for the cloud", s.sync.enabled ? count(pending) : "off", s.sync.enabled ? (pending ? "records not yet decided there" : "everything is there") : "cloud sync is switched off"));
+    if (s.sync && (s.sync.enabled || s.sync.host || s.sync.clouds)) {
+      for (const y of clouds(s.sync)) {
+        const pending = y.pending || 0, who = s.sync.clouds ? "Waiting for " + y.cloud : "Waiting for the cloud";
+        out.push(tile(who, y.enabled ? count(pending) : "off", y.enabled ? (pending ? "records not yet decided there" : "everything is there") : "cloud sync is switched off"));
+      }
     }
     const disk = s.disk || {};
     out.push(tile("Data on disk", bytes(disk.used_bytes || 0), disk.free_bytes ? bytes(disk.free_bytes) + " free" : ""));
@@ -277,25 +279,34 @@
     return word + (a.name || a.meter_uid ? " \u00b7 " + (a.name || a.meter_uid) : "");
   }
 
-  function history(list, now) {
+  function history(list, now, several) {
     if (!list.length) return el("p", { class: "quiet" }, "Nothing has been done yet.");
     return el("div", { class: "scroll" }, el("table", {},
       el("thead", {}, el("tr", {}, ...["Started", "Action", "Result", "Took", ""].map((t) => el("th", { scope: "col" }, t)))),
       el("tbody", {}, ...list.map((a) => el("tr", {},
-        el("td", { class: "when" }, time(a.started_ms || a.queued_ms, "UTC")), el("td", {}, actionText(a)),
+        el("td", { class: "when" }, time(a.started_ms || a.queued_ms, "UTC")), el("td", {}, actionText(a) + (several && a.cloud ? " \u2192 " + a.cloud : "")),
         el("td", { class: a.result === "failed" ? "bad-text" : "" }, a.result || ""), el("td", { class: "when" }, a.duration_ms === undefined ? "" : a.duration_ms < 1000 ? a.duration_ms + " ms" : (a.duration_ms / 1000).toFixed(1) + " s"),
         el("td", {}, a.error || a.detail || ""))))));
   }
 
+  // clouds lists the state of each cloud: where there is only one it stands by itself.
+  function clouds(y) { return y.clouds && y.clouds.length ? y.clouds : [y]; }
+
   function sync(s, past) {
-    $("sync").hidden = !s.sync || !s.sync.enabled && !s.sync.host && (s.meters || []).every((m) => !m.address);
+    $("sync").hidden = !s.sync || !s.sync.enabled && !s.sync.host && !s.sync.clouds && (s.meters || []).every((m) => !m.address);
     if ($("sync").hidden) return;
-    const y = s.sync, now = s.now_ms;
-    $("sync-note").textContent = y.enabled && y.host ? "to " + y.host : "";
+    const all = clouds(s.sync), several = all.length > 1;
+    $("sync-note").textContent = several ? "to " + all.length + " clouds" : s.sync.enabled && s.sync.host ? "to " + s.sync.host : "";
+    const cards = all.flatMap((y) => cloud(y, s.now_ms, several));
+    $("sync-body").replaceChildren(...[...cards, past ? el("div", { class: "card" }, el("h3", {}, "History"), history(past, s.now_ms, several)) : ""].filter((x) => x !== ""));
+  }
+
+  // cloud makes the cards of one cloud.
+  function cloud(y, now, several) {
+    const head = several ? [el("h3", {}, y.cloud + (y.host ? " \u00b7 " + y.host : ""))] : [];
     if (!y.enabled) {
-      $("sync-body").replaceChildren(el("div", { class: "card empty" }, el("p", {}, "Cloud sync is switched off. What meters record is kept here."),
-        el("p", {}, "Switch it on with ", el("code", {}, "metermanager rpc cloud.enable USER PASSWORD"), ".")));
-      return;
+      return [el("div", { class: "card empty" }, ...head, el("p", {}, several ? "This cloud is switched off." : "Cloud sync is switched off. What meters record is kept here."),
+        el("p", {}, "Switch it on with ", el("code", {}, "metermanager rpc cloud.enable USER PASSWORD" + (several ? " cloud=" + y.cloud : "")), "."))];
     }
     const pairs = [];
     const pair = (k, v) => { if (v !== "" && v !== undefined) pairs.push(el("div", {}, el("dt", {}, k), el("dd", {}, v))); };
@@ -305,7 +316,7 @@
     pair("Actions", `${count(y.succeeded || 0)} succeeded, ${count(y.failed || 0)} failed, ${count(y.skipped || 0)} skipped`);
     pair("Last contact", when(y.last_contact_ms, "UTC", now));
     if (y.next_try_ms) pair("Next try", when(y.next_try_ms, "UTC", now));
-    const card = el("div", { class: "card" }, el("dl", { class: "pairs" }, ...pairs),
+    const card = el("div", { class: "card" }, ...head, el("dl", { class: "pairs" }, ...pairs),
       y.last_error ? el("p", { class: "error" }, y.last_error) : "");
     const perMeter = (y.meters || []).map((m) => {
       const end = (m.logs || []).reduce((n, l) => n + (l.journal_end || 0), 0), decided = Math.max(0, end - (m.pending || 0));
@@ -318,10 +329,10 @@
         el("td", { class: "num" }, count(m.pending || 0)),
         el("td", {}, skipped ? el("span", { class: "mark-warn" }, "! " + count(skipped) + " skipped by limits") : "", reduced ? el("span", { class: "quiet small" }, " " + count(reduced) + " combined into minutes") : "", m.last_error ? el("div", { class: "bad-text small" }, m.last_error) : ""));
     });
-    const meterCard = perMeter.length ? el("div", { class: "card scroll" }, el("h3", {}, "Meters"), el("table", {},
+    const meterCard = perMeter.length ? el("div", { class: "card scroll" }, el("h3", {}, several ? "Meters \u2192 " + y.cloud : "Meters"), el("table", {},
       el("thead", {}, el("tr", {}, ...["Meter", "State", "Decided by the cloud", "Waiting", ""].map((t, i) => el("th", { class: i === 3 ? "num" : "", scope: "col" }, t)))), el("tbody", {}, ...perMeter))) : "";
     const queue = (y.queue || []).length ? el("div", { class: "card" }, el("h3", {}, "Queue"), el("ol", { class: "small" }, ...y.queue.slice(0, 20).map((a) => el("li", {}, actionText(a))))) : "";
-    $("sync-body").replaceChildren(...[card, meterCard, queue, past ? el("div", { class: "card" }, el("h3", {}, "History"), history(past, now)) : ""].filter((x) => x !== ""));
+    return [card, meterCard, queue];
   }
 
   function warnings(s) {
@@ -345,7 +356,7 @@
   }
 
   async function past(s) {
-    if (!s.sync || !s.sync.enabled) return null;
+    if (!s.sync || !clouds(s.sync).some((y) => y.enabled)) return null;
     try { return ((await call("POST", "/api/v1/rpc/cloud.sync.history", { limit: 20 })).result || {}).actions || []; }
     catch { return null; }
   }
