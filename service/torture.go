@@ -8,12 +8,15 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"metermanager/cloudsync"
 	"metermanager/cloudsync/runner"
+	"metermanager/logdb/sqldb/simdisk"
 	"metermanager/rpc/client"
 	"metermanager/service/daemon"
 	"metermanager/service/field/modbus"
@@ -38,6 +41,10 @@ var tortures = map[string]func(s *daemon.Seams, value string) error{
 	"PAGE": func(s *daemon.Seams, v string) (err error) { // bytes of an uploaded page
 		s.Sync.PageBytes, err = strconv.Atoi(v)
 		return err
+	},
+	"DISK": func(s *daemon.Seams, v string) error { // a seed, or seed:file with a file that names the disk's faults
+		seed, faults, _ := strings.Cut(v, ":")
+		return loseUnsynced(s, seed, faults)
 	},
 	"HOSTS": func(s *daemon.Seams, v string) error { // a file that resolves the cloud's name: "host:port"; without it there is no such name
 		s.DialCloud = dialByFile(v)
@@ -84,6 +91,47 @@ func quicken(s *daemon.Seams, pace time.Duration) {
 	}
 	s.PasswordCost = 4
 	s.CompactEvery = 3 * pace
+}
+
+// loseUnsynced puts a disk under the databases that loses with the process what was not synced.
+func loseUnsynced(s *daemon.Seams, seed, faults string) error {
+	n, err := strconv.ParseUint(seed, 10, 64)
+	if err != nil {
+		return err
+	}
+	disk, err := simdisk.New(simdisk.Config{Seed: n, Folder: string(filepath.Separator)})
+	if err != nil {
+		return err
+	}
+	s.VFS = disk.VFS()
+	if faults != "" {
+		s.FreeBytes = disk.FreeBytes
+		go obeyFaults(disk, faults)
+	}
+	return nil
+}
+
+// obeyFaults does until the end of the process what the words in a file say: "full", "readonly", "failsync" (the
+// next sync, once each time that the word comes). No file and an empty one mean a disk without faults.
+func obeyFaults(disk *simdisk.Disk, path string) {
+	last := ""
+	for ; ; time.Sleep(20 * time.Millisecond) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			text = nil
+		}
+		now := string(text)
+		if now == last {
+			continue
+		}
+		last = now
+		words := strings.Fields(now)
+		disk.SetFull(slices.Contains(words, "full"))
+		disk.SetReadOnly(slices.Contains(words, "readonly"))
+		if slices.Contains(words, "failsync") {
+			disk.FailSync(1)
+		}
+	}
 }
 
 // dialByFile connects to the address that a file holds, whatever the name: a resolver that

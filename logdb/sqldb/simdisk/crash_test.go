@@ -206,4 +206,3 @@ func notSynced(t *testing.T, d *simdisk.Disk, path string) bool {
 	var n int
 	return again.Read().QueryRow("SELECT count(*) FROM t").Scan(&n) != nil || n < 20
 }
-
