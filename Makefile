@@ -28,13 +28,12 @@ test: testtools ## vet and all tests; the last line counts them
 	CGO_ENABLED=0 go build -C tools -buildvcs=false -o ../.tools/testsum ./testsum
 	{ CGO_ENABLED=0 go test -json -tags ci ./... || true; CGO_ENABLED=0 go -C tools test -json ./testsum || true; } | .tools/testsum
 
+# Versions of what only tests use.
+MODBUS_SERIAL := 8.0.25
+
 .PHONY: testtools
-testtools: ## install the Debian packages that tests use (mbpoll, curl), when absent and run as root
-	@need=; for tool in mbpoll curl; do command -v $$tool >/dev/null || need="$$need $$tool"; done; \
-	if [ -z "$$need" ]; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$need >/dev/null; \
-	else echo "not installed:$$need (the tests that need them are skipped; run as root, or install them)"; fi
+testtools: ## install what tests compare us with (mbpoll, curl, pymodbus, libmodbus, modbus-serial), when absent and run as root
+	@tools/testtools.sh $(MODBUS_SERIAL)
 
 .PHONY: race
 race: ## all tests under the race detector (needs a C compiler)

@@ -32,6 +32,7 @@ var table = []row{
 	{path: "service/field/poll", owns: "live readings; logs that the manager keeps for meters without memory", imports: "service/field/device service/field/modbus"},
 	{path: "service/field/retrieve", owns: "log retrieval, resume points, the list of meters", imports: "service/field/device service/field/modbus service/field/poll"},
 	{path: "service/field/sim", owns: "simulated meters: one model, Modbus TCP servers, faults", imports: ""},
+	{path: "service/field/oracle", owns: "tests against Modbus servers and clients of other authors", imports: ""},
 	{path: "service/cloud/account", owns: "users, customers, sessions, keys; the only import of bcrypt", imports: ""},
 	{path: "service/cloud/registry", owns: "registered meters: UID, make and serial, customer, settings", imports: "service/cloud/account"},
 	{path: "service/cloud/ingest", owns: "the push path: authorise, check, bus, store", imports: "service/bus service/cloud/account service/cloud/registry"},

@@ -117,6 +117,9 @@ func (u *Unit) Do(ctx context.Context, r Request) ([]byte, error) {
 		}
 		return out.data, nil
 	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return fail(fmt.Errorf("%w: %w", ErrTimeout, ctx.Err()))
+		}
 		return fail(ctx.Err())
 	}
 }

@@ -84,7 +84,7 @@ func (k *Keeper) load(ctx context.Context) error {
 			k.counters[string(s.Channel)] = &counter{known: true, last: s.LastValue, at: s.Last}
 		}
 	}
-	k.covered = k.lastRow
+	k.covered = max(k.covered, k.lastRow)
 	k.loaded = true
 	return nil
 }
@@ -115,15 +115,19 @@ func (k *Keeper) loadHead(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the end of the journal: %w", err)
 	}
-	page, err := k.store.ReadStream(ctx, k.meter, logdb.KindHistorical, logdb.StreamID{Journal: head.ID, Policy: "0"}, head.End, 1)
+	// The last gap may stand before the close that was written with it.
+	page, err := k.store.ReadStream(ctx, k.meter, logdb.KindHistorical, logdb.StreamID{Journal: head.ID, Policy: "0"}, max(1, head.End-1), 2)
 	if err != nil {
-		return fmt.Errorf("read the last entry of the journal: %w", err)
+		return fmt.Errorf("read the last entries of the journal: %w", err)
 	}
 	for _, h := range page.Rows {
 		k.run, k.gen = max(k.run, h.Run), max(k.gen, h.Generation)
 	}
 	for _, e := range page.Entries {
 		k.run, k.gen = max(k.run, e.Run), max(k.gen, e.Generation)
+		if e.Gap != nil {
+			k.covered = max(k.covered, e.Gap.To)
+		}
 	}
 	return nil
 }
@@ -208,6 +212,8 @@ func Cause(err error) logdb.GapCause {
 		return logdb.GapBusy
 	case refused:
 		return logdb.GapException
+	case errors.Is(err, modbus.ErrTimeout), errors.Is(err, modbus.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
+		return logdb.GapUnreachable // whatever else could not be found out because of it
 	case errors.Is(err, errImplausible), errors.Is(err, ErrIdentity), errors.Is(err, device.ErrNotSunSpec), errors.Is(err, modbus.ErrDesync):
 		return logdb.GapImplausible
 	}

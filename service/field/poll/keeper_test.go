@@ -172,6 +172,23 @@ func TestRestartGoesOn(t *testing.T) {
 	}
 }
 
+// A manager that stops during an outage accounts for each minute once.
+func TestRestartInAnOutage(t *testing.T) {
+	t.Parallel()
+	x := newKeeper(t)
+	x.row(0, 100)
+	x.miss(1, modbus.ErrTimeout)
+	x.miss(2, modbus.ErrTimeout)
+	if err := x.k.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	x.restart()
+	x.row(5, 150)
+	if g := fmt.Sprint(x.gaps()); g != "[0-1 unreachable 1-2 unreachable 2-4 manager stopped]" {
+		t.Errorf("gaps %v", g)
+	}
+}
+
 func TestClockSetBackKeepsBoth(t *testing.T) {
 	t.Parallel()
 	x := newKeeper(t)
@@ -204,6 +221,9 @@ func TestCause(t *testing.T) {
 	for err, want := range map[error]logdb.GapCause{
 		modbus.ErrTimeout: logdb.GapUnreachable, modbus.ErrUnreachable: logdb.GapUnreachable, modbus.Busy: logdb.GapBusy,
 		modbus.IllegalAddress: logdb.GapException, modbus.ErrDesync: logdb.GapImplausible, poll.ErrLate: logdb.GapStopped,
+		// What a silent meter is cannot be found out: it is silent, not another one.
+		errors.Join(device.ErrNotSunSpec, modbus.ErrTimeout): logdb.GapUnreachable, device.ErrNotSunSpec: logdb.GapImplausible,
+		context.DeadlineExceeded: logdb.GapUnreachable,
 	} {
 		if got := poll.Cause(fmt.Errorf("read: %w", err)); got != want {
 			t.Errorf("%v makes %q, want %q", err, got, want)

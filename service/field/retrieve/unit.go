@@ -190,7 +190,10 @@ func (u *unit) keepLoop(ctx context.Context) {
 			identified = u.keepRow(ctx, k, boundary, identified)
 			boundary = k.Next(u.m.cfg.Now())
 		} else {
-			_, err := u.readLive(ctx, modbus.Live)
+			// A silent meter must not take the next boundary's time.
+			liveCtx, cancel := context.WithTimeout(ctx, boundary.Sub(now))
+			_, err := u.readLive(liveCtx, modbus.Live)
+			cancel()
 			identified = identified && err == nil
 		}
 		live = u.m.cfg.Now().Add(every)
@@ -230,7 +233,7 @@ func (u *unit) keepRow(ctx context.Context, k *poll.Keeper, boundary time.Time, 
 	var readings []device.Reading
 	err := poll.ErrLate
 	for try := 0; u.m.cfg.Now().Before(deadline); try++ {
-		if try > 0 && !u.until(ctx, u.m.cfg.Now().Add(time.Second)) {
+		if try > 0 && !u.until(ctx, u.m.cfg.Now().Add(min(time.Second, k.Tolerance()/4))) {
 			return false
 		}
 		readCtx, cancel := context.WithTimeout(ctx, deadline.Sub(u.m.cfg.Now()))

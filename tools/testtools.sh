@@ -1,0 +1,47 @@
+#!/bin/bash
+# Installs what tests compare our code with: Debian packages, when run as root on Debian, and the npm
+# package modbus-serial of the version given as $1, into .tools/node. What cannot be installed is
+# said; the tests that need it are skipped and counted. Never fails.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 0
+
+need=()
+want() { # want PACKAGE COMMAND...: the package is needed when the command fails
+	local package=$1
+	shift
+	"$@" >/dev/null 2>&1 || need+=("$package")
+}
+want mbpoll command -v mbpoll
+want curl command -v curl
+want gcc command -v gcc
+want libc6-dev test -e /usr/include/stdio.h
+want libmodbus-dev test -e /usr/include/modbus/modbus.h
+want python3-pymodbus test -e /usr/lib/python3/dist-packages/pymodbus
+want python3-serial test -e /usr/lib/python3/dist-packages/serial
+want python3-serial-asyncio test -e /usr/lib/python3/dist-packages/serial_asyncio
+want nodejs command -v node
+want npm command -v npm
+
+if [ ${#need[@]} -gt 0 ]; then
+	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+		export DEBIAN_FRONTEND=noninteractive
+		apt-get update -qq >/dev/null 2>&1
+		# Together is quicker; where one of them cannot be had, the others still can.
+		apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null 2>&1 || for package in "${need[@]}"; do
+			apt-get install -y -qq --no-install-recommends "$package" >/dev/null 2>&1 || echo "cannot install $package (the tests that need it are skipped)"
+		done
+	else
+		echo "not installed: ${need[*]} (the tests that need them are skipped; run as root on Debian, or install them)"
+	fi
+fi
+
+if [ "$(cat .tools/node/version 2>/dev/null)" != "$1" ] && command -v npm >/dev/null; then
+	mkdir -p .tools/node
+	# Without its optional part, which is for serial ports and needs a compiler.
+	if npm install --prefix .tools/node --no-save --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error "modbus-serial@$1" >/dev/null 2>&1; then
+		echo "$1" >.tools/node/version
+	else
+		echo "cannot install the npm package modbus-serial (the tests that need it are skipped)"
+	fi
+fi
+exit 0
