@@ -56,6 +56,7 @@ const (
 	CmdMeterSet           = "meter.set"
 	CmdVerify             = "verify"
 	CmdNodeStatus         = "node.status"
+	CmdMeterStatus        = "meter.status"
 )
 
 // Commands lists every RPC command.
@@ -157,5 +158,8 @@ var commands = []Command{
 		{"deep", ParamBool, false, "read every record of the meters' memories again, not only the newest 5,000 of each log"},
 		{"cloud", ParamString, false, "only with the cloud of this name; all clouds without it"},
 	}, "rpc verify"},
+	{CmdMeterStatus, "How far each log of a meter has come: at the meter, here, at each cloud; gaps, lag, errors", permission.RPCRead, []Param{
+		{"meter", ParamString, true, "name, serial or UID"},
+	}, "rpc meter.status main-incomer"},
 	{CmdNodeStatus, "State of the node, its meters and its cloud sync", permission.RPCRead, nil, "rpc node.status"},
 }

@@ -2,6 +2,12 @@ package api
 
 import "metermanager/logdb"
 
+// ProgramLog is the end of the program's own log.
+type ProgramLog struct {
+	Lines []string `json:"lines" doc:"Oldest first, at most 1,000"`
+	Total int64    `json:"total" doc:"Lines since the start"`
+}
+
 // Trouble is an error for people: what did not work, what to do about it, and when the
 // program tries again by itself.
 type Trouble struct {
@@ -31,8 +37,9 @@ type Gap struct {
 
 // Gaps are the gaps of a log.
 type Gaps struct {
-	Count  int64 `json:"count"`
-	Newest []Gap `json:"newest" doc:"Newest first, a few"`
+	Since  logdb.Millis `json:"since_ms" doc:"Older gaps are not counted here; the log itself has them"`
+	Count  int64        `json:"count"`
+	Newest []Gap        `json:"newest" doc:"Newest first, a few"`
 }
 
 // Alternative is another node's journal about the same log. It is never added to this one.

@@ -61,6 +61,9 @@ const (
 	OpRealtime     = "get-realtime"
 	OpPostRealtime = "post-realtime"
 	OpStatus       = "status"
+	OpMeterStatus  = "meter-status"
+	OpMetrics      = "metrics"
+	OpProgramLog   = "program-log"
 	OpCommand      = "command"
 	OpKeys         = "list-keys"
 	OpCreateKey    = "create-key"
@@ -129,5 +132,8 @@ var operations = []Operation{
 	{OpEventCounts, methodGet, meterPath + "/event-counts", permission.LogsRead, "Number of events per kind and day", tagLogs, BodyNone},
 
 	{OpStatus, methodGet, Root + "/status", permission.RPCRead, "State of the node, its meters and its cloud sync", tagNode, BodyNone},
+	{OpMeterStatus, methodGet, meterPath + "/status", permission.RPCRead, "How far each log of a meter has come: at the meter, here, at each cloud", tagMeters, BodyNone},
+	{OpMetrics, methodGet, "/metrics", permission.RPCRead, "Figures for Prometheus, of the meters that the caller may see", tagNode, BodyNone},
+	{OpProgramLog, methodGet, Root + "/log", permission.System, "The program's last lines of log, oldest first", tagNode, BodyNone},
 	{OpCommand, methodPost, Root + "/rpc/{command}", permission.Public, "Carry out a command; each asks for its own permission", tagCommands, BodyJSON},
 }

@@ -11,6 +11,7 @@ import (
 	"metermanager/logdb"
 	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
+	"metermanager/rpc/permission"
 	"metermanager/service/cloud/account"
 	"metermanager/service/field/device"
 	"metermanager/service/field/modbus"
@@ -22,8 +23,8 @@ import (
 type CloudMeters func(ctx context.Context, cloud string, meter logdb.MeterUID, name, value string) error
 
 // MeterHandlers are the commands about the meters that this node reads. cloud may be nil.
-func MeterHandlers(field *retrieve.Manager, cloud CloudMeters) Handlers {
-	m := meterCommands{field, cloud}
+func MeterHandlers(field *retrieve.Manager, cloud CloudMeters, status StatusSource) Handlers {
+	m := meterCommands{field, cloud, status}
 	return Handlers{
 		api.CmdMeterAdd:      Bind(m.add),
 		api.CmdMeterList:     Bind(m.list),
@@ -37,8 +38,9 @@ func MeterHandlers(field *retrieve.Manager, cloud CloudMeters) Handlers {
 }
 
 type meterCommands struct {
-	field *retrieve.Manager
-	cloud CloudMeters
+	field  *retrieve.Manager
+	cloud  CloudMeters
+	source StatusSource
 }
 
 type meterAddArgs struct {
@@ -101,7 +103,7 @@ type meterDetail struct {
 	History  []retrieve.HistoryItem `json:"history"`
 }
 
-func (m meterCommands) show(ctx context.Context, _ account.Principal, a meterArgs) (meterDetail, error) {
+func (m meterCommands) show(ctx context.Context, p account.Principal, a meterArgs) (meterDetail, error) {
 	s, err := m.field.Show(ctx, a.Meter)
 	if err != nil {
 		return meterDetail{}, meterFault(err)
@@ -110,8 +112,14 @@ func (m meterCommands) show(ctx context.Context, _ account.Principal, a meterArg
 	if err != nil {
 		return meterDetail{}, meterFault(err)
 	}
+	full := meterStatus(s)
+	if p.Permissions.Has(permission.MetersRead) {
+		if full, err = m.source.MeterStatus(ctx, p, string(s.UID)); err != nil {
+			return meterDetail{}, err
+		}
+	}
 	return meterDetail{
-		meterStatus(s), s.Enabled, s.Zone, s.Memory, s.RetrieveSeconds, s.LiveSeconds, s.LogSeconds, s.Session, s.DriftMS, s.Logs, s.Counters, history,
+		full, s.Enabled, s.Zone, s.Memory, s.RetrieveSeconds, s.LiveSeconds, s.LogSeconds, s.Session, s.DriftMS, s.Logs, s.Counters, history,
 	}, nil
 }
 

@@ -40,8 +40,14 @@ type NodeConfig struct {
 	Field func(ctx context.Context) ([]api.MeterStatus, error)
 	// Sync tells the state of the cloud sync; nil when it has none.
 	Sync func(ctx context.Context) (*api.SyncStatus, error)
+	// Progress tells how far each cloud has come with a meter's logs; nil without a cloud sync.
+	Progress func(ctx context.Context, meter logdb.MeterUID) (map[logdb.Kind][]api.LogAtCloud, error)
+	// Conflicts tells which pages of a meter were refused here as contradictions; nil: none.
+	Conflicts func(meter logdb.MeterUID, kind logdb.Kind) *api.Conflicts
 	// FreeBytes tells the room left beside a folder.
 	FreeBytes func(folder string) (int64, error)
+	// DiskLevel tells whether the disk has room: one of the levels of api.DiskStatus.
+	DiskLevel func() string
 	// Warnings tells what else needs somebody's action.
 	Warnings func(ctx context.Context) []string
 	// Fresh is how long the counts of a meter's logs are taken from memory; 2 s by default.
@@ -93,6 +99,9 @@ func (n *Node) NodeStatus(ctx context.Context, p account.Principal) (any, error)
 		out.Data = n.cfg.Data
 	}
 	out.Disk = n.disk()
+	if n.cfg.DiskLevel != nil {
+		out.Disk.Level = n.cfg.DiskLevel()
+	}
 	if p.Permissions.Has(permission.MetersRead) {
 		if err := n.addMeters(ctx, p, &out); err != nil {
 			return nil, err
@@ -138,15 +147,9 @@ func (n *Node) addMeters(ctx context.Context, p account.Principal, out *api.Node
 	if err != nil {
 		return err
 	}
-	read := map[logdb.MeterUID]api.MeterStatus{}
-	if n.cfg.Field != nil {
-		field, err := n.cfg.Field(ctx)
-		if err != nil {
-			return fmt.Errorf("ask for the state of the meters: %w", err)
-		}
-		for _, m := range field {
-			read[m.UID] = m
-		}
+	read, err := n.readMeters(ctx)
+	if err != nil {
+		return err
 	}
 	for _, m := range list {
 		one, err := n.meter(ctx, m, read)
@@ -154,6 +157,7 @@ func (n *Node) addMeters(ctx context.Context, p account.Principal, out *api.Node
 			return err
 		}
 		delete(read, m.UID)
+		brief(&one)
 		out.Meters = append(out.Meters, one)
 	}
 	// A meter that was added and never read yet has no data, so the registry lacks it.
@@ -166,10 +170,26 @@ func (n *Node) addMeters(ctx context.Context, p account.Principal, out *api.Node
 	return nil
 }
 
+// readMeters tells of the meters that this node reads itself.
+func (n *Node) readMeters(ctx context.Context) (map[logdb.MeterUID]api.MeterStatus, error) {
+	read := map[logdb.MeterUID]api.MeterStatus{}
+	if n.cfg.Field == nil {
+		return read, nil
+	}
+	field, err := n.cfg.Field(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ask for the state of the meters: %w", err)
+	}
+	for _, m := range field {
+		read[m.UID] = m
+	}
+	return read, nil
+}
+
 // recent is how new data must be for a meter that only uploads to count as receiving.
 const recent = logdb.Millis(36 * 3600 * 1000)
 
-func (n *Node) meter(ctx context.Context, m registry.Meter, read map[logdb.MeterUID]api.MeterStatus) (api.MeterStatus, error) {
+func (n *Node) meter(ctx context.Context, m registry.Meter, read map[logdb.MeterUID]api.MeterStatus) (_ api.MeterStatus, err error) {
 	out, local := read[m.UID]
 	out.UID = m.UID
 	if out.Name == "" {
@@ -187,11 +207,9 @@ func (n *Node) meter(ctx context.Context, m registry.Meter, read map[logdb.Meter
 	if len(out.Unverified) == 0 {
 		out.Unverified = m.Settings.Unverified
 	}
-	logs, err := n.logsOf(ctx, m.UID)
-	if err != nil {
+	if out.Logs, err = n.logStates(ctx, m.UID, out.Logs); err != nil {
 		return out, err
 	}
-	out.Logs = mergeLogs(logs, out.Logs)
 	if out.Latest == nil {
 		out.Latest = n.latest(m.UID)
 	}
@@ -231,40 +249,6 @@ func RealtimeOf(s realtime.Sample, stale bool) *api.Realtime {
 		out.Values = append(out.Values, api.RealtimeValue{Key: v.Channel, Unit: logdb.LookupChannel(v.Channel).Unit, Value: api.Value(v.Value)})
 	}
 	return out
-}
-
-// mergeLogs adds what retrieval knows of a log to what the store knows.
-func mergeLogs(stored, field []api.LogStatus) []api.LogStatus {
-	for _, f := range field {
-		found := false
-		for i := range stored {
-			s := &stored[i]
-			if s.Kind != f.Kind || s.Log != f.Log {
-				continue
-			}
-			found = true
-			if f.LastRead != 0 {
-				s.LastRead = f.LastRead
-			}
-			if f.JournalEnd > s.JournalEnd {
-				s.JournalEnd = f.JournalEnd
-			}
-			if f.Note != "" {
-				s.Note = joinNotes(s.Note, f.Note)
-			}
-		}
-		if !found {
-			stored = append(stored, f)
-		}
-	}
-	return stored
-}
-
-func joinNotes(a, b string) string {
-	if a == "" {
-		return b
-	}
-	return a + "; " + b
 }
 
 func (n *Node) disk() api.DiskStatus {

@@ -11,6 +11,8 @@ import (
 // StatusSource tells the state of the node as p may see it.
 type StatusSource interface {
 	NodeStatus(ctx context.Context, p account.Principal) (any, error)
+	// MeterStatus tells everything about one meter, by UID, name or serial number.
+	MeterStatus(ctx context.Context, p account.Principal, id string) (api.MeterStatus, error)
 }
 
 // NodeHandlers are the commands about the node itself.
@@ -19,5 +21,8 @@ func NodeHandlers(source StatusSource) Handlers {
 		api.CmdNodeStatus: func(ctx context.Context, p account.Principal, _ json.RawMessage) (any, error) {
 			return source.NodeStatus(ctx, p)
 		},
+		api.CmdMeterStatus: Bind(func(ctx context.Context, p account.Principal, a meterArgs) (api.MeterStatus, error) {
+			return source.MeterStatus(ctx, p, a.Meter)
+		}),
 	}
 }

@@ -18,6 +18,16 @@ const (
 	RoleCloud = "cloud" // accepts registrations and uploads of other managers and meters
 )
 
+// The values of LogFile.
+const (
+	LogFileAuto = "auto"
+	LogFileOn   = "on"
+	LogFileOff  = "off"
+)
+
+// mostMB bounds sizes: an exabyte.
+const mostMB = 1 << 40
+
 // FileName is the configuration's name inside a data folder.
 const FileName = "metermanager.json"
 
@@ -43,6 +53,17 @@ type Config struct {
 	Roles []string `json:"roles"`
 	// LogLevel is debug, info (the default), warn or error.
 	LogLevel string `json:"log_level"`
+	// LogFile says whether the program's log is kept in the data folder: auto (as a service), on or off.
+	LogFile string `json:"log_file"`
+	// LogFileMB bounds each file of the log, LogFiles is how many older ones are kept.
+	LogFileMB int64 `json:"log_file_mb"`
+	LogFiles  int   `json:"log_files"`
+	// DiskAlarmMB is the room on the disk below which the node asks for help, DiskStopMB the one below
+	// which it takes nothing in any more.
+	DiskAlarmMB int64 `json:"disk_alarm_mb"`
+	DiskStopMB  int64 `json:"disk_stop_mb"`
+	// DataMaxMB bounds the data folder; 0: only the disk does.
+	DataMaxMB int64 `json:"data_max_mb"`
 }
 
 // Options say where the configuration comes from. The zero value reads the process's
@@ -66,7 +87,10 @@ func Load(o Options) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	c := Config{Data: env.defaultData(), Listen: DefaultListen, Roles: []string{RoleSite, RoleCloud}, LogLevel: "info"}
+	c := Config{
+		Data: env.defaultData(), Listen: DefaultListen, Roles: []string{RoleSite, RoleCloud}, LogLevel: "info",
+		LogFile: LogFileAuto, LogFileMB: 10, LogFiles: 4, DiskAlarmMB: 1024, DiskStopMB: 256,
+	}
 
 	file, explicit := firstNonEmpty(o.File, env.values["MM_CONFIG"]), true
 	if file == "" {
@@ -109,6 +133,24 @@ func (c *Config) Check() error {
 	}
 	if _, err := c.Level(); err != nil {
 		return err
+	}
+	return c.checkBounds()
+}
+
+// checkBounds reports a bound of log or disk that makes no sense.
+func (c *Config) checkBounds() error {
+	switch c.LogFile {
+	case "", LogFileAuto, LogFileOn, LogFileOff:
+	default:
+		return fmt.Errorf("%w: log_file: %q, want auto, on or off", ErrInvalid, c.LogFile)
+	}
+	switch {
+	case c.LogFileMB < 0 || c.LogFileMB > mostMB || c.LogFiles < 0 || c.LogFiles > 1000:
+		return fmt.Errorf("%w: log_file_mb, log_files: want sizes of 1 to %d MB, and up to 1000 files", ErrInvalid, mostMB)
+	case c.DiskAlarmMB < 0 || c.DiskAlarmMB > mostMB || c.DiskStopMB < 0 || c.DataMaxMB < 0 || c.DataMaxMB > mostMB:
+		return fmt.Errorf("%w: disk_alarm_mb, disk_stop_mb, data_max_mb: want 0 to %d", ErrInvalid, mostMB)
+	case c.DiskStopMB > c.DiskAlarmMB:
+		return fmt.Errorf("%w: disk_stop_mb: %d is more than disk_alarm_mb (%d): the alarm must come first", ErrInvalid, c.DiskStopMB, c.DiskAlarmMB)
 	}
 	return nil
 }

@@ -58,6 +58,28 @@ var setters = map[string]func(c *Config, value string) error{
 		return nil
 	},
 	"MM_LOG_LEVEL": func(c *Config, v string) error { c.LogLevel = v; return nil },
+	"MM_LOG_FILE":  func(c *Config, v string) error { c.LogFile = v; return nil },
+	"MM_LOG_FILES": func(c *Config, v string) error {
+		n, err := strconv.Atoi(v)
+		if err != nil {
+			return fmt.Errorf("%w: MM_LOG_FILES: %q, want a number", ErrInvalid, v)
+		}
+		c.LogFiles = n
+		return nil
+	},
+	"MM_LOG_FILE_MB":   func(c *Config, v string) error { return megabytes("MM_LOG_FILE_MB", v, &c.LogFileMB) },
+	"MM_DISK_ALARM_MB": func(c *Config, v string) error { return megabytes("MM_DISK_ALARM_MB", v, &c.DiskAlarmMB) },
+	"MM_DISK_STOP_MB":  func(c *Config, v string) error { return megabytes("MM_DISK_STOP_MB", v, &c.DiskStopMB) },
+	"MM_DATA_MAX_MB":   func(c *Config, v string) error { return megabytes("MM_DATA_MAX_MB", v, &c.DataMaxMB) },
+}
+
+func megabytes(name, value string, to *int64) error {
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		return fmt.Errorf("%w: %s: %q, want a number of megabytes", ErrInvalid, name, value)
+	}
+	*to = n
+	return nil
 }
 
 func (e environ) apply(c *Config) error {

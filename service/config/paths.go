@@ -11,5 +11,8 @@ func MetaFile(data string) string { return filepath.Join(data, "meta.db") }
 // MasterKeyFile is the key that seals secrets in a data folder's databases.
 func MasterKeyFile(data string) string { return filepath.Join(data, "secrets", "master.key") }
 
+// LogFile is the program's own log in a data folder.
+func LogFile(data string) string { return filepath.Join(data, "log", "metermanager.log") }
+
 // DemoFile tells where a demonstration's parts answer, and with which credentials.
 func DemoFile(dir string) string { return filepath.Join(dir, "demo.json") }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/url"
 	"os"
 
@@ -45,11 +44,13 @@ func Run(ctx context.Context, c config.Config, o Options) error {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
 	}
-	logger, err := newLogger(c, o)
+	program, err := openLog(c, o)
 	if err != nil {
 		return err
 	}
-	n, err := open(ctx, c, o, logger)
+	defer func() { _ = program.Close() }() // what it could say would belong into it
+	logger := program.Logger()
+	n, err := open(ctx, c, o, program)
 	if err != nil {
 		return err
 	}
@@ -94,19 +95,4 @@ func (n *node) welcome(ctx context.Context) error {
 	}
 	fmt.Fprintf(n.options.Out, "First start. Choose a user and password here, once:\n\n  %s/setup#%s\n\n", n.server.URL(), url.PathEscape(token))
 	return nil
-}
-
-func newLogger(c config.Config, o Options) (*slog.Logger, error) {
-	if o.Log == nil {
-		return slog.New(slog.DiscardHandler), nil
-	}
-	level, err := c.Level()
-	if err != nil {
-		return nil, err
-	}
-	options := &slog.HandlerOptions{Level: level}
-	if o.JSONLog {
-		return slog.New(slog.NewJSONHandler(o.Log, options)), nil
-	}
-	return slog.New(slog.NewTextHandler(o.Log, options)), nil
 }

@@ -8,6 +8,6 @@ func (n *node) handlers(status command.StatusSource) []command.Handlers {
 	if n.field == nil {
 		return out
 	}
-	return append(out, command.MeterHandlers(n.field, command.SetCloudMeter(n.sync)), command.CloudHandlers(n.sync),
+	return append(out, command.MeterHandlers(n.field, command.SetCloudMeter(n.sync), status), command.CloudHandlers(n.sync),
 		command.VerifyHandlers(n.sync, n.logs, command.MeterChecker(n.field)))
 }

@@ -5,13 +5,6 @@ import (
 	"fmt"
 )
 
-// lowDisk is the room below which the node asks for help, noDisk the one below which it no
-// longer calls itself ready.
-const (
-	lowDisk = 1 << 30
-	noDisk  = 64 << 20
-)
-
 // problems says what keeps the node from its work, for people; nothing when it is ready.
 func (n *node) problems(ctx context.Context) []string {
 	var out []string
@@ -21,7 +14,7 @@ func (n *node) problems(ctx context.Context) []string {
 	if err := n.alive(ctx); err != nil {
 		out = append(out, "The databases do not answer.")
 	}
-	if free, err := n.freeBytes(); err == nil && free < noDisk {
+	if n.disk.take() != nil {
 		out = append(out, "The disk of the data folder is full.")
 	}
 	return out
@@ -39,10 +32,4 @@ func (n *node) alive(ctx context.Context) error {
 }
 
 // warnings says what needs somebody's action.
-func (n *node) warnings(context.Context) []string {
-	free, err := n.freeBytes()
-	if err != nil || free >= lowDisk {
-		return nil
-	}
-	return []string{fmt.Sprintf("Only %d MB are free on the disk of the data folder: make room, or move the folder.", free>>20)}
-}
+func (n *node) warnings(context.Context) []string { return n.disk.warnings() }

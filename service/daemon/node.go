@@ -12,6 +12,7 @@ import (
 	"metermanager/logdb/sqldb"
 	"metermanager/logdb/sqlite"
 	"metermanager/rpc/host"
+	"metermanager/service/applog"
 	"metermanager/service/cloud/account"
 	"metermanager/service/cloud/realtime"
 	"metermanager/service/cloud/registry"
@@ -28,6 +29,8 @@ type node struct {
 	stopping atomic.Bool
 	closers  []func() error // in the order of opening
 
+	disk     *diskGuard
+	program  *applog.Log
 	meta     *sqldb.DB
 	logs     *sqlite.Store
 	master   []byte // seals secrets in the databases
@@ -40,8 +43,9 @@ type node struct {
 }
 
 // open opens and wires a node. What was opened is closed again when something fails.
-func open(ctx context.Context, c config.Config, o Options, log *slog.Logger) (*node, error) {
-	n := &node{config: c, options: o, log: log}
+func open(ctx context.Context, c config.Config, o Options, program *applog.Log) (*node, error) {
+	n := &node{config: c, options: o, program: program, log: program.Logger()}
+	n.disk = n.newDiskGuard()
 	for _, step := range []func(context.Context) error{n.openFolder, n.openCloudSide, n.openSite, n.openServer} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.close())

@@ -43,6 +43,17 @@ func (n *node) freeBytes() (int64, error) {
 	return freeBytes(n.config.Data)
 }
 
+func (n *node) newDiskGuard() *diskGuard {
+	g := &diskGuard{
+		free: n.freeBytes, folder: n.config.Data, now: n.options.Seams.Now, log: n.part("disk"),
+		most: n.config.DataMaxMB << 20, alarm: n.config.DiskAlarmMB << 20, stop: n.config.DiskStopMB << 20,
+	}
+	if g.now == nil {
+		g.now = time.Now
+	}
+	return g
+}
+
 // database is the configuration of one database.
 func (n *node) database(part string) sqldb.Config {
 	return sqldb.Config{VFS: n.options.Seams.VFS, Now: n.options.Seams.Now, Logger: n.part(part)}

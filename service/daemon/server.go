@@ -35,7 +35,7 @@ func (n *node) openServer(ctx context.Context) error {
 		Push: ingest.New(n.logs, n.registry, ingest.Config{Stored: stored, Now: now, Logger: n.part("ingest")}),
 	}, webapi.Config{
 		Version: api.VersionAnswer{Program: "metermanager", Version: n.options.Version, Commit: n.options.Commit, Go: runtime.Version()},
-		Ready:   n.problems, Now: now, Logger: n.part("webapi"),
+		Ready:   n.problems, LogLines: n.program.Lines, Now: now, Logger: n.part("webapi"),
 	})
 	if err != nil {
 		return fmt.Errorf("open the web API: %w", err)
@@ -74,12 +74,14 @@ func byRole(handler http.Handler, c config.Config) http.Handler {
 // statusConfig says what the state of the node is made of.
 func (n *node) statusConfig() command.NodeConfig {
 	c := command.NodeConfig{
-		Version: n.options.Version, Data: n.config.Data, FreeBytes: func(string) (int64, error) { return n.freeBytes() }, Warnings: n.warnings, Now: n.options.Seams.Now, Logger: n.part("status"),
+		Version: n.options.Version, Data: n.config.Data, FreeBytes: func(string) (int64, error) { return n.freeBytes() },
+		DiskLevel: func() string { level, _ := n.disk.look(); return level }, Warnings: n.warnings, Now: n.options.Seams.Now, Logger: n.part("status"),
 	}
 	if n.field != nil {
 		c.Field = command.FieldStatus(n.field)
 	}
 	if n.sync != nil {
+		c.Progress = n.sync.Progress
 		c.Sync = func(ctx context.Context) (*api.SyncStatus, error) {
 			s, err := n.sync.Status(ctx)
 			return &s, err
@@ -95,6 +97,7 @@ func (n *node) stages(notifier Notifier) []stage {
 		out = append(out, stage{"cloud sync", n.sync.Run}, stage{"meters", n.field.Run})
 	}
 	return append(out,
+		stage{"disk", n.disk.run},
 		stage{"web API", n.server.Run},
 		stage{"watchdog", func(ctx context.Context) error { return notifier.Watch(ctx, n.alive) }})
 }

@@ -38,6 +38,7 @@ func samples(s *server) map[string]sample {
 		api.OpDigests: {path: at("/digests/historical?stream=" + stream)},
 		api.OpForget:  {path: at("/logs/historical/forget"), body: `{"stream":"` + stream + `","from":0,"to":1}`},
 		api.OpClear:   {path: at("/logs/pq")}, api.OpLimitCounts: {path: at("/limit-counts")}, api.OpEventCounts: {path: at("/event-counts")},
+		api.OpMeterStatus: {path: at("/status")}, api.OpMetrics: {}, api.OpProgramLog: {},
 		api.OpStatus: {}, api.OpCommand: {path: api.Root + "/rpc/node.status", nobody: 401, wrong: 401, upload: 403},
 	}
 }
@@ -91,8 +92,13 @@ func TestAuthorisation(t *testing.T) {
 				theirs = http.StatusNotFound
 			}
 			admin := allowed
-			if refusedToAll[op.ID] {
+			if refusedToAll[op.ID] || op.Permission == permission.System {
 				admin = http.StatusForbidden
+			}
+			if op.Permission == permission.System { // what only the owner of the node may see
+				if r := s.call(s.system, op.Method, path, c.body); r.status != allowed {
+					t.Errorf("the owner: status %d: %.300s", r.status, r.body)
+				}
 			}
 			for _, one := range []struct {
 				name, key string

@@ -13,6 +13,7 @@ import (
 	"metermanager/rpc/fault"
 	"metermanager/rpc/permission"
 	"metermanager/service/cloud/account"
+	"metermanager/service/metrics"
 )
 
 // routes registers every handler. The table of rpc/api says what each is called, which path
@@ -56,6 +57,9 @@ func (a *API) routes() error {
 	typed(r, api.OpEventCounts, a.eventCounts)
 
 	r.raw(api.OpStatus, a.status, answers{body: reflect.TypeFor[api.NodeStatus]()})
+	typed(r, api.OpMeterStatus, a.meterStatus)
+	r.raw(api.OpMetrics, a.metrics, answers{media: metrics.ContentType})
+	typed(r, api.OpProgramLog, a.programLog)
 	r.raw(api.OpCommand, a.command, answers{body: reflect.TypeFor[api.CommandAnswer]()})
 	return r.err
 }
@@ -147,7 +151,7 @@ type guarded struct{ a *API }
 func (g guarded) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
 	for _, op := range api.Operations() {
 		if op.Pattern() == pattern {
-			g.a.mux.HandleFunc(pattern, g.a.guard(op, handler))
+			g.a.mux.HandleFunc(pattern, g.a.measured(op, g.a.guard(op, handler)))
 			return
 		}
 	}

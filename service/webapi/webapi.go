@@ -17,6 +17,7 @@ import (
 	"metermanager/service/cloud/realtime"
 	"metermanager/service/cloud/registry"
 	"metermanager/service/command"
+	"metermanager/service/metrics"
 )
 
 // Parts are what the web API serves. All are needed.
@@ -36,9 +37,13 @@ type Config struct {
 	// Ready tells what keeps the node from its work, for people; nil: nothing.
 	Ready func(ctx context.Context) []string
 	// Scan bounds uploads; zero fields take the defaults of rpc/api.
-	Scan   api.ScanLimits
-	Now    func() time.Time
-	Logger *slog.Logger
+	Scan api.ScanLimits
+	// Figures adds metrics to those of the node and of the requests; may be nil.
+	Figures func(*metrics.Text)
+	// LogLines returns the program's last lines of log; may be nil.
+	LogLines func() (lines []string, total int64)
+	Now      func() time.Time
+	Logger   *slog.Logger
 }
 
 // API is the web API as an http.Handler.
@@ -51,6 +56,8 @@ type API struct {
 	cross  *http.CrossOriginProtection
 	params map[string][]string // names of the query parameters of an operation, by its id
 	served map[string]bool     // ids of the operations that have a handler
+
+	requests metrics.Requests
 }
 
 // New returns the web API. It is an error when an operation of api.Operations has no

@@ -3,6 +3,7 @@ package retrieve
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"metermanager/logdb"
 	"metermanager/service/field/device"
@@ -23,7 +24,9 @@ type Status struct {
 	Action      string           `json:"action,omitempty"`
 	Session     string           `json:"session,omitempty"` // the log that is being read
 	DriftMS     *int64           `json:"clock_drift_ms,omitempty"`
+	ErrorSince  logdb.Millis     `json:"error_since_ms,omitempty"`
 	Logs        []LogState       `json:"logs,omitempty"`
+	Memories    []Memory         `json:"-"`
 	Counters    *modbus.Counters `json:"counters,omitempty"`
 	Unverified  []string         `json:"unverified,omitempty"`
 }
@@ -95,14 +98,18 @@ func (m *Manager) status(ctx context.Context, x Meter) (Status, error) {
 	if err != nil {
 		return s, fmt.Errorf("read the log states of %s: %w", x.UID, err)
 	}
-	if ok {
-		for _, l := range p.Logs {
-			if st, ok := states[l.Name]; ok {
-				s.Logs = append(s.Logs, st)
-			}
-		}
-	}
 	u := m.running(x.UID)
+	if u != nil {
+		if states == nil {
+			states = map[string]LogState{}
+		}
+		u.mu.Lock()
+		maps.Copy(states, u.st.logs) // newer than what is kept
+		u.mu.Unlock()
+	}
+	if ok {
+		s.remember(p, states)
+	}
 	if u == nil {
 		if x.Enabled {
 			s.State = "starting"
@@ -114,6 +121,7 @@ func (m *Manager) status(ctx context.Context, x Meter) (Status, error) {
 	c := u.conn.Counters()
 	s.Counters = &c
 	s.LastSuccess, s.NextDue, s.Records = u.st.lastSuccess, u.st.nextDue, u.st.records
+	s.ErrorSince = u.st.errorSince
 	s.LastError, s.ErrorAt, s.Action, s.Session = u.st.lastError, u.st.errorAt, u.st.action, u.st.session
 	if u.st.drift != nil {
 		ms := u.st.drift.Milliseconds()

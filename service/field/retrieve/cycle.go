@@ -76,7 +76,7 @@ func (u *unit) retrieve(ctx context.Context, states map[string]LogState, trigger
 	if err == nil {
 		u.st.lastSuccess = logdb.MillisOf(u.m.cfg.Now())
 	} else {
-		u.st.lastError, u.st.errorAt = err.Error(), logdb.MillisOf(u.m.cfg.Now())
+		u.st.failed(err, logdb.MillisOf(u.m.cfg.Now()))
 	}
 	u.st.records += int64(records)
 	u.mu.Unlock()
@@ -101,7 +101,7 @@ func reachability(err error) error {
 
 func (u *unit) logs(ctx context.Context, states map[string]LogState, id poll.Identity, trigger string, wanted func(logdb.Kind) bool) (records, entries int, err error) {
 	t := &Target{UID: u.meter.UID, Profile: u.profile, Zone: u.zone, Conn: u.conn, Identity: id}
-	r := &Reader{Store: u.m.store, Priority: modbus.Logs, Now: u.m.cfg.Now, Logger: u.m.cfg.Logger}
+	r := &Reader{Store: u.m.store, Priority: modbus.Logs, Now: u.m.cfg.Now, Logger: u.m.cfg.Logger, Progress: u.progress}
 	var errs []error
 	if err := r.noteIntervals(ctx, t); err != nil {
 		errs = append(errs, err)
@@ -118,11 +118,13 @@ func (u *unit) logs(ctx context.Context, states map[string]LogState, id poll.Ide
 		old := st
 		out, lerr := r.Log(ctx, t, log, &st, trigger == "user")
 		states[log.Name] = st
+		u.progress(st)
 		records, entries = records+out.Records, entries+out.Entries
 		if errors.Is(lerr, ErrLogDisabled) {
 			lerr = nil
 		}
-		if old.LastSuccess = st.LastSuccess; st != old {
+		old.LastSuccess, old.Look = st.LastSuccess, st.Look
+		if st != old {
 			if perr := u.m.state.PutLogState(context.WithoutCancel(ctx), u.meter.UID, st); perr != nil {
 				errs = append(errs, fmt.Errorf("keep the place in log %s: %w", log.Name, perr))
 			}

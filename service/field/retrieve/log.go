@@ -41,6 +41,8 @@ type Reader struct {
 	Priority modbus.Priority
 	Now      func() time.Time
 	Logger   *slog.Logger
+	// Progress, when not nil, is told of the state of a log whenever it has changed.
+	Progress func(LogState)
 }
 
 // Outcome is what one retrieval of one log did.
@@ -74,6 +76,7 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 	if err != nil {
 		return out, err
 	}
+	r.looked(s, st)
 	if !force && st.unchanged(s.status.Used, s.status.Max, s.status.Last) {
 		st.LastSuccess = r.now()
 		return out, nil
@@ -110,7 +113,20 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 	}
 	st.Used, st.Max, st.LastSuccess = s.status.Used, s.status.Max, r.now()
 	st.LastStamp = hex.EncodeToString(s.status.Last[:])
+	r.looked(s, st)
 	return out, nil
+}
+
+// looked notes what the meter says that it holds.
+func (r *Reader) looked(s *session, st *LogState) {
+	st.Look = Look{At: r.now(), Used: s.status.Used, Max: s.status.Max, Last: s.status.Last}
+	r.tell(st)
+}
+
+func (r *Reader) tell(st *LogState) {
+	if r.Progress != nil {
+		r.Progress(*st)
+	}
 }
 
 func (s *session) disengageIfAsked(ctx context.Context) error {

@@ -156,6 +156,7 @@ func (w *work) pump(ctx context.Context, s *session, st *LogState, out *Outcome)
 		st.Next += uint32(n)
 		st.SetsDST = st.SetsDST || w.clock.SetsDST()
 		out.Records += n
+		w.r.tell(st)
 		if short {
 			return nil
 		}

@@ -42,6 +42,15 @@ type LogState struct {
 	LastSuccess logdb.Millis `json:"last_success_ms,omitempty"`
 	LastError   string       `json:"last_error,omitempty"`
 	ErrorAt     logdb.Millis `json:"error_ms,omitempty"`
+
+	Look Look `json:"-"` // not kept over a restart
+}
+
+// Look is what a log's status block showed when the meter was last asked.
+type Look struct {
+	At        logdb.Millis
+	Used, Max uint32
+	Last      [6]byte
 }
 
 // unchanged reports whether the status block shows nothing beyond what was stored.

@@ -41,6 +41,8 @@ type liveState struct {
 	nextDue     logdb.Millis
 	lastError   string
 	errorAt     logdb.Millis
+	errorSince  logdb.Millis // of the first of the errors after lastSuccess
+	logs        map[string]LogState
 	action      string
 	session     string
 	drift       *time.Duration
@@ -146,7 +148,7 @@ func (u *unit) note(err error) {
 	was, known := u.st.online, u.st.known
 	u.st.online, u.st.known = err == nil, true
 	if err != nil {
-		u.st.lastError, u.st.errorAt = err.Error(), logdb.MillisOf(u.m.cfg.Now())
+		u.st.failed(err, logdb.MillisOf(u.m.cfg.Now()))
 	}
 	if known && was == u.st.online {
 		return
@@ -273,7 +275,7 @@ func (u *unit) keepRow(ctx context.Context, k *poll.Keeper, boundary time.Time, 
 
 func (u *unit) fail(err error) {
 	u.mu.Lock()
-	u.st.lastError, u.st.errorAt = err.Error(), logdb.MillisOf(u.m.cfg.Now())
+	u.st.failed(err, logdb.MillisOf(u.m.cfg.Now()))
 	u.mu.Unlock()
 	u.m.cfg.Logger.Error("cannot store readings", "meter", string(u.meter.UID), "err", err)
 }

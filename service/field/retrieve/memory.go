@@ -1,0 +1,88 @@
+package retrieve
+
+import (
+	"encoding/hex"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/service/field/device"
+)
+
+// Memory is what a meter's own memory held of a log when it was last looked at, and how much
+// of it is stored.
+type Memory struct {
+	Name   string
+	Kind   logdb.Kind
+	Log    logdb.LogNo
+	Looked logdb.Millis // 0: never
+	Last   logdb.Millis // time of the newest record; 0: none, or no time
+	// In records; recordings where several records make one. Behind is at least so many.
+	Held, Capacity, Behind int64
+	LastError              string
+	ErrorAt                logdb.Millis
+}
+
+// remember lists the logs of a meter's memory with their states. Before the first look after a
+// start it is the kept state that tells.
+func (s *Status) remember(p *device.Profile, states map[string]LogState) {
+	zone, err := time.LoadLocation(s.Zone)
+	if err != nil {
+		zone = time.UTC
+	}
+	for _, l := range p.Logs {
+		st, ok := states[l.Name]
+		if !ok {
+			continue
+		}
+		s.Logs = append(s.Logs, st)
+		s.Memories = append(s.Memories, memoryOf(l, st, zone))
+	}
+}
+
+func memoryOf(l device.Log, st LogState, zone *time.Location) Memory {
+	out := Memory{Name: l.Name, Kind: l.LogKind(), Log: l.Log, LastError: st.LastError, ErrorAt: st.ErrorAt}
+	look := st.Look
+	if look.At == 0 {
+		look = Look{At: st.LastSuccess, Used: st.Used, Max: st.Max}
+		if b, err := hex.DecodeString(st.LastStamp); err == nil && len(b) == len(look.Last) {
+			copy(look.Last[:], b)
+		}
+	}
+	unit := int64(1)
+	if l.Record == device.RecordWaveform {
+		unit = device.WaveRecords
+	}
+	out.Looked, out.Capacity = look.At, int64(look.Max)/unit
+	held := int64(look.Used)
+	if look.Used > 0 && look.Used < look.Max {
+		held-- // the filler that stands first until the log rolls over
+	}
+	out.Held = held / unit
+	if look.Used > st.Next {
+		out.Behind = min((int64(look.Used-st.Next)+unit-1)/unit, out.Held)
+	} else if look.Used > 0 && hex.EncodeToString(look.Last[:]) != st.LastStamp {
+		out.Behind = 1 // a full memory stays as long as it is while new records push out the oldest
+	}
+	if t, err := device.ParseTStamp(look.Last[:]); err == nil && out.Held > 0 {
+		out.Last = device.NewClock(zone, 0, st.SetsDST).UTC(t)
+	}
+	return out
+}
+
+// progress keeps the state of a log for those who ask.
+func (u *unit) progress(st LogState) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.st.logs == nil {
+		u.st.logs = map[string]LogState{}
+	}
+	u.st.logs[st.Log] = st
+}
+
+// failed notes an error, and since when there has been no success.
+func (s *liveState) failed(err error, at logdb.Millis) {
+	if s.errorSince == 0 || s.errorAt <= s.lastSuccess {
+		s.errorSince = at
+	}
+	s.lastError, s.errorAt = err.Error(), at
+}
