@@ -150,6 +150,24 @@ func TestGoldenSessionBytes(t *testing.T) {
 	}
 }
 
+// The manual prints limit 7 at 0x7569 and limit 8 at 0x756E of the block at 0x754B.
+func TestGoldenLimitSettings(t *testing.T) {
+	t.Parallel()
+	block := make([]byte, 2*device.LimitSettingsRegs)
+	copy(block[2*(0x7569-0x754B):], unhex(t, "03F9 03E8 03D4 FC18 FC2C"))
+	copy(block[2*(0x756E-0x754B):], unhex(t, "0401 041A 0406 0384 0398"))
+	got, err := device.ParseLimits(block)
+	if err != nil || len(got) != 8 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if want := (device.LimitSetting{Addr: 0x03F9, AboveSet: 1000, AboveReturn: 980, BelowSet: -1000, BelowReturn: -980}); got[6] != want {
+		t.Errorf("limit 7 is %+v", got[6])
+	}
+	if want := (device.LimitSetting{Addr: 0x0401, AboveSet: 1050, AboveReturn: 1030, BelowSet: 900, BelowReturn: 920}); got[7] != want {
+		t.Errorf("limit 8 is %+v", got[7])
+	}
+}
+
 func TestGoldenWaveHeader(t *testing.T) {
 	t.Parallel()
 	b := unhex(t, "01 80 06 00 00 47 02 00 00 00 07 FF 07 4C 00 26 00 21 00 20 00 22 00 25 D3 21 19 6C 1C B0 02 64 D3 AA 1A F3")

@@ -269,6 +269,10 @@ func TestReadRepeated(t *testing.T) {
 			t.Errorf("error %v, want %v", err, want)
 		}
 	}
+	// The manual's table prints an answer of 992 bytes for 125 registers four times, which are 1000.
+	if _, err := u.ReadRepeated(t.Context(), 0xC351, 0x7D, 4, modbus.Logs); !errors.Is(err, modbus.ErrDesync) {
+		t.Errorf("992 bytes for 1000: %v", err)
+	}
 }
 
 func TestBusyIsRetriedTimeoutsToo(t *testing.T) {

@@ -157,4 +157,3 @@ func (m *mbpoll) write(t *testing.T, addr uint16, words ...uint16) {
 		t.Fatalf("mbpoll writes %x at %#x: %s", words, addr, out)
 	}
 }
-

@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"bytes"
 	"encoding/hex"
 	"strings"
 	"testing"
@@ -57,6 +58,26 @@ func TestManualTraces(t *testing.T) {
 		{"not yet: the last register was not read", "03 C351 0002", "03 04 0000000D"},
 	}
 	run()
+}
+
+// TestSettingsAddresses: where the manual prints an address within a block, the meter answers there
+// what stands at that place of the block.
+func TestSettingsAddresses(t *testing.T) {
+	t.Parallel()
+	cfg, _ := quiet(24 * time.Hour)
+	p := dial(t, start(t, cfg).Addr())
+	limits := p.registers(0x754B, 40)
+	for limit, addr := range map[int]uint16{7: 0x7569, 8: 0x756E} {
+		if got, want := p.registers(addr, 5), limits[10*(limit-1):10*limit]; !bytes.Equal(got, want) {
+			t.Errorf("limit %d at %#x: % x, the block says % x", limit, addr, got, want)
+		}
+	}
+	for _, start := range []uint16{0x7917, 0x79D7, 0x7A97} { // 192 registers each
+		head, descriptors := p.registers(start, 1), p.registers(start+0x77, 1)
+		if list := p.registers(start+2, 117); head[0] == 0 || head[0] > 117 || descriptors[0] == 0xFF || list[0] == 0xFF || list[2*int(head[0])-2] == 0xFF {
+			t.Errorf("log at %#x: % x registers, list %x, first descriptor %x", start, head, list[:4], descriptors)
+		}
+	}
 }
 
 // TestTimestamps checks the clock format against the manual's two examples.
