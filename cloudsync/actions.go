@@ -70,6 +70,8 @@ func (s *Service) execute(ctx context.Context, d *destination, a Action) (string
 		return s.serverSync(ctx, d, cloud)
 	case ActionRefreshScan:
 		return s.refreshScan(ctx, d, cloud, conf)
+	case ActionFetch:
+		return s.fetch(ctx, d, cloud, conf)
 	}
 	return "", fmt.Errorf("unknown action %q", a.Kind)
 }

@@ -36,12 +36,16 @@ type Logs = logdb.Store
 type Config struct {
 	Logger *slog.Logger
 	Now    func() time.Time
+	// PassOn is told of a request for a journal of a meter that is not this node's own: it may wait here for the
+	// manager that keeps it. nil: such requests are left to others.
+	PassOn func(ctx context.Context, meter logdb.MeterUID, r api.FetchRequest) error
 	// Found lists the meters that are to be registered; nil: those of the log database.
 	Found func(ctx context.Context) ([]logdb.MeterUID, error)
 
 	TickEvery    time.Duration  // how often this node's own side is looked at; default 30 s
 	SyncEvery    time.Duration  // server sync; default 10 min
 	ScanEvery    time.Duration  // comparison of all sets with the cloud; default 6 h
+	FetchEvery   time.Duration  // questions for requests, unless an answer says that some wait; default 5 min
 	RecheckEvery time.Duration  // after an answer that was a receipt only; default 30 s
 	PageBytes    int            // estimated text of a page; default 768 KiB
 	PagesAtOnce  int            // pages that one upload sends before others get their turn; default 64
@@ -59,6 +63,7 @@ func (c Config) withDefaults() Config {
 	set(&c.TickEvery, 30*time.Second)
 	set(&c.SyncEvery, 10*time.Minute)
 	set(&c.ScanEvery, 6*time.Hour)
+	set(&c.FetchEvery, 5*time.Minute)
 	set(&c.RecheckEvery, 30*time.Second)
 	if c.Retry.Tries <= 0 {
 		c.Retry.Tries = 2 // the client tries again by itself
@@ -95,6 +100,7 @@ type Service struct {
 	unlooked bool // a cloud is new: look at all meters
 	dests    map[DestinationID]*destination
 	dirty    map[logdb.MeterUID]bool // told of by Notify
+	gaveUp   map[place]string        // why something that was asked for cannot be sent
 }
 
 // destination is one cloud with everything known about it.
@@ -115,7 +121,7 @@ func New(dial Dial, logs Logs, store Store, cfg Config) *Service {
 	s := &Service{
 		cfg: cfg, log: cfg.Logger.With("component", "cloudsync"), dial: dial, logs: logs, store: store,
 		wake: make(chan struct{}, 1), started: make(chan struct{}, 1),
-		dests: map[DestinationID]*destination{}, dirty: map[logdb.MeterUID]bool{},
+		dests: map[DestinationID]*destination{}, dirty: map[logdb.MeterUID]bool{}, gaveUp: map[place]string{},
 	}
 	s.Link = Link{service: s}
 	return s
@@ -241,7 +247,8 @@ func (s *Service) load(ctx context.Context) error {
 func (s *Service) loadDestination(ctx context.Context, d Destination) (*destination, error) {
 	out := &destination{id: d.ID, name: d.label(), queue: s.newQueue(d.label()), conf: d, cache: Cache{
 		Destination: d.ID, Enabled: usable(d), SyncEvery: s.cfg.SyncEvery, ScanEvery: s.cfg.ScanEvery,
-		Meters: map[logdb.MeterUID]*MeterCache{},
+		FetchEvery: s.cfg.FetchEvery,
+		Meters:     map[logdb.MeterUID]*MeterCache{},
 	}}
 	configs, err := s.store.MeterConfigs(ctx, d.ID)
 	if err != nil {

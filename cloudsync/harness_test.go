@@ -31,11 +31,12 @@ type fakeCloud struct {
 	// fail is asked before and after each call.
 	before, after func(call string) error
 	// hold keeps pages instead of storing them: the answer is a receipt only.
-	hold   bool
-	held   []logdb.Page
-	maxRow int // pages with more rows and entries are too large; 0: none
-	pages  int
-	users  map[string]string
+	hold       bool
+	held       []logdb.Page
+	maxSamples int // pages with a longer recording are too large; 0: none
+	maxRow     int // pages with more rows and entries are too large; 0: none
+	pages      int
+	users      map[string]string
 }
 
 func newFakeCloud() *fakeCloud {
@@ -130,6 +131,11 @@ func (f *fakeCloud) PushPage(ctx context.Context, page *logdb.Page) (out api.Upl
 		}
 		if f.maxRow > 0 && n > f.maxRow {
 			return fault.New(fault.TooLarge, "the page is too large")
+		}
+		for _, e := range page.Entries {
+			if f.maxSamples > 0 && e.Waveform != nil && len(e.Waveform.Channels[0].Samples) > f.maxSamples {
+				return fault.New(fault.TooLarge, "the page is too large")
+			}
 		}
 		f.pages++
 		if f.hold {

@@ -17,6 +17,7 @@ const (
 	ActionUpload      ActionKind = "upload"
 	ActionServerSync  ActionKind = "server_sync"
 	ActionRefreshScan ActionKind = "refresh_scan"
+	ActionFetch       ActionKind = "fetch"
 )
 
 // Action is an action that is wanted. Equal actions are one.
@@ -36,6 +37,9 @@ type Cache struct {
 	ScanEvery   time.Duration // how old the comparison of all sets may be
 	Synced      time.Time     // server sync
 	Scanned     time.Time     // refresh scan
+	FetchEvery  time.Duration // how often the cloud is asked for requests; 0: never
+	Fetched     time.Time     // when it was asked last
+	FetchDue    time.Time     // it said that requests wait, or one is not finished; zero: neither
 	Meters      map[logdb.MeterUID]*MeterCache
 }
 
@@ -97,6 +101,14 @@ func (m *MeterCache) unregistered() bool {
 	return m.Config.Enabled && (m.Config.CloudUID == "" || m.Config.Registered != m.Settings)
 }
 
+// fetchDue reports whether the cloud is to be asked for requests.
+func (c *Cache) fetchDue(now time.Time) bool {
+	if c.FetchEvery <= 0 {
+		return false
+	}
+	return now.Sub(c.Fetched) >= c.FetchEvery || !c.FetchDue.IsZero() && !now.Before(c.FetchDue)
+}
+
 // plan returns what is wanted at time now, most urgent first. It is pure.
 func plan(c *Cache, now time.Time) []Action {
 	if !c.Enabled || now.Before(c.Blocked) {
@@ -111,6 +123,9 @@ func plan(c *Cache, now time.Time) []Action {
 	}
 	if !c.Scanned.IsZero() && now.Sub(c.Scanned) >= c.ScanEvery {
 		add(&first, ActionRefreshScan, "")
+	}
+	if c.fetchDue(now) {
+		add(&first, ActionFetch, "")
 	}
 	for uid, m := range c.Meters {
 		if now.Before(m.Retry) {

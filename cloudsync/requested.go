@@ -8,26 +8,49 @@ import (
 	"metermanager/cloudsync/reduce"
 	"metermanager/cloudsync/runner"
 	"metermanager/logdb"
+	"metermanager/logdb/limit"
+	"metermanager/rpc/api"
 )
 
-// UploadRequested sends, beside what is missing, the events and recordings with first <= time < last that
-// limits had skipped, here or at the cloud. Zero last means no end. Reduced rows are not sent again.
-func (l Link) UploadRequested(ctx context.Context, meter logdb.MeterUID, first, last logdb.Millis) (Sum, error) {
+// Wanted says what is to be sent beside what uploads by itself: of records with First <= time < Last.
+type Wanted struct {
+	Kinds       []logdb.Kind // nil: all
+	First, Last logdb.Millis // Last 0: no end
+	Skipped     bool         // what limits skipped here or at the cloud, and what is held
+	Reduced     bool         // the rows of combined ones
+	Full        bool         // recordings that were shortened, whole
+	// Only bounds it to positions of streams; nil: all.
+	Only map[logdb.StreamID]*logdb.FateSet
+}
+
+func (w *Wanted) last() logdb.Millis {
+	if w.Last == 0 {
+		return logdb.MaxTime + 1
+	}
+	return w.Last
+}
+
+// Found is what came of a search for what is wanted.
+type Found struct {
+	Asked  int            // positions that will be sent
+	Cannot map[string]int // records that cannot be sent, by reason
+}
+
+// UploadRequested sends, beside what is missing, what is wanted of a meter, and returns what was sent and what cannot be.
+func (l Link) UploadRequested(ctx context.Context, meter logdb.MeterUID, w Wanted) (Sum, map[string]int, error) {
 	var sum Sum
+	cannot := map[string]int{}
 	if _, err := l.UploadMeter(ctx, meter); err != nil {
-		return sum, err
+		return sum, nil, err
 	}
 	d, err := l.pick(ctx)
 	if err != nil {
-		return sum, err
+		return sum, nil, err
 	}
 	s := l.service
-	if last == 0 {
-		last = logdb.MaxTime
-	}
 	a := Action{ActionUpload, d.cache.Destination, meter}
 	job := s.action(d, a)
-	job.Key, job.Params["requested"] = fmt.Sprintf("%s requested %d %d", job.Key, first, last), "true"
+	job.Key, job.Params["requested"] = fmt.Sprintf("%s requested %+v", job.Key, w), "true"
 	job.Do = func(ctx context.Context) (string, error) {
 		sum = Sum{}
 		cloud, conf, err := s.client(d)
@@ -38,16 +61,21 @@ func (l Link) UploadRequested(ctx context.Context, meter logdb.MeterUID, first, 
 		if err != nil {
 			return "", err
 		}
-		for _, kind := range logdb.Kinds {
-			budget := 1 << 30
-			u := &upload{
-				s: s, dest: conf, cloud: cloud, conf: meterConf, kind: kind, budget: &budget,
-				key: StreamKey{Destination: conf.ID, Meter: meter, Kind: kind},
-			}
-			if err := u.request(ctx, first, last); err != nil {
+		kinds := w.Kinds
+		if kinds == nil {
+			kinds = logdb.Kinds[:]
+		}
+		for _, kind := range kinds {
+			s.forgive(conf.ID)
+			u := s.newUpload(conf, cloud, meterConf, kind, 1<<30)
+			found, _, err := u.request(ctx, w)
+			sum.add(u.sum)
+			if err != nil {
 				return sum.String(), err
 			}
-			sum.add(u.sum)
+			for why, n := range found.Cannot {
+				cannot[why] += n
+			}
 		}
 		if sum == (Sum{}) {
 			return "", runner.ErrNothing
@@ -56,34 +84,93 @@ func (l Link) UploadRequested(ctx context.Context, meter logdb.MeterUID, first, 
 	}
 	rec, err := d.queue.Do(ctx, job)
 	if err != nil {
-		return sum, err
+		return sum, nil, err
 	}
 	if rec.Outcome == runner.Failed {
-		return sum, rec.Err
+		return sum, nil, rec.Err
 	}
-	return sum, nil
+	return sum, cannot, nil
 }
 
-// request sends what was skipped in the range, and notes it as stored once the receiver has it.
-func (u *upload) request(ctx context.Context, first, last logdb.Millis) (err error) {
+func (s *Service) newUpload(d Destination, cloud Cloud, meter MeterConfig, kind logdb.Kind, budget int) *upload {
+	return &upload{
+		s: s, dest: d, cloud: cloud, conf: meter, kind: kind, budget: &budget,
+		key: StreamKey{Destination: d.ID, Meter: meter.Meter, Kind: kind},
+	}
+}
+
+// request finds what is wanted, notes it and sends it. more says that the sending goes on with the next uploads; what
+// cannot be sent is known when it has ended.
+func (u *upload) request(ctx context.Context, w Wanted) (found Found, more bool, err error) {
 	if u.head, err = u.s.logs.Journal(ctx, u.key.Meter, u.kind); errors.Is(err, logdb.ErrNotFound) {
-		return nil
+		return found, false, nil
 	} else if err != nil {
-		return fmt.Errorf("read the journal's head: %w", err)
+		return found, false, fmt.Errorf("read the journal's head: %w", err)
 	}
 	if err := u.ask(ctx); err != nil {
-		return err
+		return found, false, err
 	}
 	if err := u.own(ctx); err != nil {
-		return err
+		return found, false, err
 	}
+	if err := u.settle(ctx, nil); err != nil {
+		return found, false, err
+	}
+	if _, err := u.want(ctx, &w); err != nil {
+		return found, false, err
+	}
+	if _, more, err = u.sendAsked(ctx, *u.budget); err != nil || more {
+		return found, more, err
+	}
+	found, err = u.want(ctx, &w)
+	return found, found.Asked > 0, err
+}
+
+// want notes what is wanted, so that it is sent, whatever happens, and counts what cannot be.
+func (u *upload) want(ctx context.Context, w *Wanted) (Found, error) {
+	found := Found{Cannot: map[string]int{}}
 	for _, name := range cutNames(u.streams) {
-		cut, stored := cutOf(u.streams, name)
-		if len(stored) == 0 {
+		cut, parts := cutOf(u.streams, name)
+		for _, st := range parts {
+			x := &search{upload: u, wanted: w, cut: cut, st: st, there: u.received(st.ID), asked: st.Asked.Clone(), found: &found, buckets: map[logdb.Position]bool{}}
+			if err := x.run(ctx); err != nil {
+				return found, err
+			}
+			if sameRanges(&x.asked, &st.Asked) {
+				continue
+			}
+			st.Asked = x.asked
+			if err := u.s.store.PutRequested(ctx, st, &logdb.FateSet{}); err != nil {
+				return found, err
+			}
+		}
+	}
+	return found, nil
+}
+
+// search looks through one stream for what is wanted.
+type search struct {
+	*upload
+	wanted  *Wanted
+	cut     *reduce.Cut
+	st      *StoredStream
+	there   *logdb.FateSet
+	asked   logdb.FateSet
+	found   *Found
+	buckets map[logdb.Position]bool // looked at
+}
+
+func (x *search) run(ctx context.Context) error {
+	set := x.there.Clone() // asking about siblings may move it
+	for _, r := range set.Ranges() {
+		if !x.concerns(r) {
 			continue
 		}
-		for _, st := range stored {
-			if err := u.requestStream(ctx, cut, st, first, last); err != nil {
+		for p := r.First; p <= r.Last; p++ {
+			if only := x.wanted.Only[x.st.ID]; x.wanted.Only != nil && (only == nil || !only.Has(p)) {
+				continue
+			}
+			if err := x.position(ctx, p, r); err != nil {
 				return err
 			}
 		}
@@ -91,42 +178,164 @@ func (u *upload) request(ctx context.Context, first, last logdb.Millis) (err err
 	return nil
 }
 
-func (u *upload) requestStream(ctx context.Context, cut *reduce.Cut, st *StoredStream, first, last logdb.Millis) error {
-	var wanted [][2]logdb.Position
-	for _, r := range u.received(st.ID).Ranges() {
-		if r.Fate != logdb.FateSkipped || r.Reason == SizeReason || r.LastTime < first || r.FirstTime >= last {
-			continue
-		}
-		for p := r.First; p <= r.Last; p++ {
-			e, err := u.j.Entry(ctx, p)
-			if errors.Is(err, logdb.ErrNotFound) || err == nil && (e.Time < first || e.Time >= last || e.Op == logdb.OpSkip) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			wanted = append(wanted, [2]logdb.Position{p, p})
-		}
+// concerns reports whether a range of the receiver's set may hold what is wanted.
+func (x *search) concerns(r logdb.FateRange) bool {
+	switch r.Fate {
+	case logdb.FateSkipped:
+		return x.wanted.Skipped && r.LastTime >= x.wanted.First && r.FirstTime < x.wanted.last()
+	case logdb.FateHeld:
+		return x.wanted.Skipped
+	case logdb.FateReduced:
+		return x.wanted.Reduced && r.LastTime >= x.wanted.First && r.FirstTime < x.wanted.last()
+	case logdb.FateStored:
+		return x.wanted.Full && x.kind == logdb.KindWaveform
 	}
-	if len(wanted) == 0 {
+	return false
+}
+
+func (x *search) position(ctx context.Context, p logdb.Position, r logdb.FateRange) error {
+	e, err := x.j.Entry(ctx, p)
+	if errors.Is(err, logdb.ErrNotFound) {
+		x.found.Cannot[reduce.CannotCleared]++
 		return nil
 	}
-	var stored logdb.FateSet
-	for _, w := range wanted {
-		if here, ok := st.Fates.At(w[0]); !ok || reduce.Wire(here).Fate != logdb.FateStored {
-			stored.Put(logdb.FateRange{First: w[0], Last: w[0], Fate: logdb.FateStored})
+	if err != nil {
+		return err
+	}
+	in, err := x.inRange(ctx, &e)
+	if err != nil {
+		return err
+	}
+	if !in { // who asks knows ranges of positions that are not sent, with the times of their ends only
+		if x.wanted.Only != nil {
+			x.found.Cannot[api.FetchOutside]++
+		}
+		return nil
+	}
+	x.s.mu.Lock()
+	why := x.s.gaveUp[place{x.dest.ID, x.st.ID, p}]
+	x.s.mu.Unlock()
+	switch {
+	case why != "":
+		x.found.Cannot[why]++
+	case e.Op == logdb.OpSkip:
+		x.found.Cannot[reduce.CannotElse]++
+	case r.Fate == logdb.FateReduced:
+		return x.bucket(ctx, r.Into)
+	case r.Fate == logdb.FateHeld && x.sibling(p): // the receiver has it in another stream of the journal
+	case r.Fate == logdb.FateStored:
+		if x.shortened(&e, p) {
+			x.ask(p)
+		}
+	default:
+		x.ask(p)
+	}
+	return nil
+}
+
+func (x *search) ask(p logdb.Position) {
+	if !x.asked.Has(p) {
+		x.found.Asked++
+		x.asked.Put(stored(p))
+	}
+}
+
+// sibling reports whether the receiver has p in another stream of the cut.
+func (x *search) sibling(p logdb.Position) bool {
+	for _, st := range x.cut.Streams {
+		if st.ID == x.st.ID {
+			continue
+		}
+		if f, ok := x.received(st.ID).At(p); ok && (f.Fate == logdb.FateStored || f.Fate == logdb.FateReduced) {
+			return true
 		}
 	}
-	for _, r := range stored.Ranges() {
-		st.Fates.Put(r)
+	return false
+}
+
+// inRange reports whether the record that e is a version of lies in the range: the time of any version will do, so
+// that a record comes with all its versions.
+func (x *search) inRange(ctx context.Context, e *logdb.Entry) (bool, error) {
+	in := func(e *logdb.Entry) bool { return e.Time >= x.wanted.First && e.Time < x.wanted.last() }
+	if in(e) {
+		return true, nil
 	}
-	composer := reduce.NewComposer(u.conf.CloudUID, u.kind, cut, u.j, reduce.Config{PageBytes: u.s.cfg.PageBytes})
-	err := composer.Pages(ctx, &st.Stream, wanted, func(page *logdb.Page) error {
-		page.JournalEnd, page.Chain, page.Requested = u.head.End, u.head.Chain, true
-		return u.push(ctx, page)
-	})
-	if err != nil || u.unsure || stored.Len() == 0 {
-		return err // what is not certain stays as it was decided
+	target := e.Position
+	if e.Target != 0 {
+		target = e.Target
+		add, err := x.j.Entry(ctx, target)
+		if err == nil && in(&add) {
+			return true, nil
+		}
+		if err != nil && !errors.Is(err, logdb.ErrNotFound) {
+			return false, err
+		}
 	}
-	return u.s.store.Decide(ctx, u.key, st, reduce.Decision{Fates: stored, State: st.State}, logdb.JournalHead{End: st.End, Chain: st.Chain})
+	changes, err := x.j.Changes(ctx, target)
+	if err != nil {
+		return false, err
+	}
+	for _, q := range changes {
+		c, err := x.j.Entry(ctx, q)
+		if err == nil && in(&c) {
+			return true, nil
+		}
+		if err != nil && !errors.Is(err, logdb.ErrNotFound) {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// bucket asks for all rows of the combined one at into.
+func (x *search) bucket(ctx context.Context, into logdb.Position) error {
+	if x.buckets[into] || x.asked.Has(into) {
+		return nil
+	}
+	x.buckets[into] = true
+	g, why, err := x.cut.Bucket(ctx, x.j, into)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		x.found.Cannot[why] += x.cut.Combined(into)
+		return nil
+	}
+	for _, p := range g {
+		x.ask(p)
+	}
+	return nil
+}
+
+// shortened reports whether the receiver may hold less of a recording than the journal: because this node
+// cuts it, or because somebody who sees what is there names it.
+func (x *search) shortened(e *logdb.Entry, p logdb.Position) bool {
+	if e.Waveform == nil || x.st.Whole.Has(p) {
+		return false
+	}
+	if x.wanted.Only != nil {
+		return true
+	}
+	_, changed := limit.ShortenEntry(e, x.st.Policy.Limits)
+	return changed
+}
+
+// forgive forgets what could not be sent to a destination: somebody asks again.
+func (s *Service) forgive(d DestinationID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p := range s.gaveUp {
+		if p.destination == d {
+			delete(s.gaveUp, p)
+		}
+	}
+}
+
+// cannotList is what cannot be sent as it is reported.
+func cannotList(cannot map[string]int) []api.FetchCannot {
+	out := []api.FetchCannot{}
+	for why, n := range cannot {
+		out = append(out, api.FetchCannot{Reason: why, Count: n})
+	}
+	return out
 }

@@ -22,6 +22,9 @@ func (u *upload) send(ctx context.Context) error {
 		composer := reduce.NewComposer(u.conf.CloudUID, u.kind, cut, u.j, reduce.Config{PageBytes: u.s.cfg.PageBytes})
 		for _, st := range cut.Streams {
 			missing := Missing(&st.Fates, u.received(st.ID))
+			for _, apart := range []*logdb.FateSet{&st.Asked, &st.Whole} { // they travel on requested pages
+				missing = without(missing, apart)
+			}
 			err := composer.Pages(ctx, st, missing, func(page *logdb.Page) error {
 				if *u.budget <= 0 {
 					return errMore
@@ -67,6 +70,18 @@ func Missing(here, there *logdb.FateSet) [][2]logdb.Position {
 		first, last = r.First, r.Last
 	}
 	flush()
+	return out
+}
+
+// without returns ranges without the positions in set.
+func without(ranges [][2]logdb.Position, set *logdb.FateSet) [][2]logdb.Position {
+	if set.Len() == 0 {
+		return ranges
+	}
+	var out [][2]logdb.Position
+	for _, r := range ranges {
+		out = append(out, set.Missing(r[0], r[1])...)
+	}
 	return out
 }
 

@@ -187,7 +187,7 @@ func TestRequestedEventsAreSent(t *testing.T) {
 		t.Errorf("verify: %+v", r)
 	}
 	// The last 20 of that day that were skipped.
-	sum, err := s.sync.UploadRequested(t.Context(), meter, start.Day()+230*300_000, 0)
+	sum, _, err := s.sync.UploadRequested(t.Context(), meter, cloudsync.Wanted{First: start.Day() + 230*300_000, Skipped: true})
 	if err != nil || sum.Stored != 20 || held() != 220 {
 		t.Errorf("requested: %+v, %v; %d at the cloud", sum, err, held())
 	}

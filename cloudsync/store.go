@@ -137,6 +137,8 @@ type Store interface {
 	Turn(ctx context.Context, k StreamKey, closed, opened []*StoredStream) error
 	// Decide stores a decision of stream s, with the journal's end and chain at that time.
 	Decide(ctx context.Context, k StreamKey, s *StoredStream, d reduce.Decision, head logdb.JournalHead) error
+	// PutRequested stores the sets Asked, Whole and Refused of s as they are, and changes the fates of those in fates.
+	PutRequested(ctx context.Context, s *StoredStream, fates *logdb.FateSet) error
 	// Counts returns the limit counts of a cut whose spans begin in [first, last].
 	Counts(ctx context.Context, k StreamKey, cut string, first, last logdb.Millis) (limit.Counts, error)
 	// Changes returns the revises and withdraws of the targets first to last, by target and position.

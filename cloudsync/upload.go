@@ -74,6 +74,13 @@ func (u *upload) run(ctx context.Context) (more bool, err error) {
 	if err := u.own(ctx); err != nil {
 		return false, err
 	}
+	if err := u.settle(ctx, nil); err != nil {
+		return false, err
+	}
+	clear, asked, err := u.sendAsked(ctx, max(1, *u.budget/2))
+	if err != nil || !clear {
+		return true, err
+	}
 	if err := u.decide(ctx); err != nil {
 		return false, err
 	}
@@ -81,7 +88,7 @@ func (u *upload) run(ctx context.Context) (more bool, err error) {
 	if errors.Is(err, errMore) {
 		return true, nil
 	}
-	return u.unsure, err
+	return u.unsure || asked, err
 }
 
 // ask reads the receiver's sets.

@@ -67,6 +67,9 @@ func readStreams(ctx context.Context, tx *sql.Tx, k cloudsync.StreamKey) ([]*clo
 		}); err != nil {
 			return nil, fmt.Errorf("read the fates of stream %s: %w", st.ID, err)
 		}
+		if err := readSets(ctx, tx, st); err != nil {
+			return nil, fmt.Errorf("read what was asked for of stream %s: %w", st.ID, err)
+		}
 	}
 	return out, nil
 }

@@ -46,8 +46,9 @@ func (c *Composer) version(ctx context.Context, p, asOf logdb.Position) (e logdb
 	return e, e.Op == logdb.OpAdd || e.Op == logdb.OpRevise, nil
 }
 
+// shorten cuts the recording e, a version of the one added at p, unless the receiver got that version whole.
 func (c *Composer) shorten(p logdb.Position, e logdb.Entry) logdb.Entry {
-	if e.Waveform == nil {
+	if e.Waveform == nil || c.cut.asIs(e.Position) {
 		return e
 	}
 	if _, s, ok := c.cut.At(p); ok {
@@ -95,7 +96,7 @@ func (c *Composer) rowContent(ctx context.Context, p, asOf logdb.Position) (logd
 	for _, r := range rows {
 		out.Time = max(out.Time, r.Time)
 	}
-	if step := s.Policy.step(); step > 0 && !s.Policy.slow(out.Log) {
+	if step := s.Policy.step(); step > 0 && !s.Policy.slow(out.Log) && !s.AsIs(p) {
 		out.Time = bucketEnd(out.Time, step)
 	}
 	return out, true, nil

@@ -17,7 +17,18 @@ type Stream struct {
 	Fates  logdb.FateSet
 	// Closed is the position at which the stream ended, 0 while it is open.
 	Closed logdb.Position
+	// Asked are the positions that somebody at the receiver asked for: they travel on requested pages, and
+	// whether the receiver has them is not known yet.
+	Asked logdb.FateSet
+	// Whole are the positions that the receiver got on request, as they are in the journal: rows that are not
+	// combined, recordings that are not shortened.
+	Whole logdb.FateSet
+	// Refused are the positions that the receiver's own limits skipped, with its reasons.
+	Refused logdb.FateSet
 }
+
+// AsIs reports whether what travels at p is neither combined nor shortened.
+func (s *Stream) AsIs(p logdb.Position) bool { return s.Whole.Has(p) || s.Asked.Has(p) }
 
 // Cut is all streams that carry the same part of one journal, oldest first. A position is
 // decided once in a cut. The last stream is the one that decides.
@@ -89,6 +100,16 @@ func (c *Cut) Undecided(p, end logdb.Position) logdb.Position {
 func (c *Cut) Put(r logdb.FateRange) {
 	c.Current().Fates.Put(r)
 	c.index(r)
+}
+
+// asIs reports whether what travels at p is neither combined nor shortened.
+func (c *Cut) asIs(p logdb.Position) bool {
+	for _, s := range c.Streams {
+		if s.AsIs(p) {
+			return true
+		}
+	}
+	return false
 }
 
 // Row returns the position at which the row that was added at p travels: p itself or

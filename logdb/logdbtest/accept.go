@@ -248,7 +248,8 @@ func (r *receiver) isFullVariant(e logdb.Entry) bool {
 func (r *receiver) findWholeBuckets(all []logdb.Entry) {
 	inPage := map[logdb.Position]bool{}
 	for _, e := range all {
-		inPage[e.Position] = e.Op == logdb.OpAdd && e.Row != nil
+		// Changes that came before a combined row was sent are part of it.
+		inPage[e.Position] = e.Op == logdb.OpAdd && e.Row != nil || e.Op == logdb.OpRevise || e.Op == logdb.OpWithdraw
 	}
 	parts := map[logdb.Position]bool{} // by combined row: is all of it here
 	for _, f := range r.stream.fates.Ranges() {

@@ -116,6 +116,18 @@ func receiverRules() []rule {
 			f.want("tally", f.tallies(logdb.KindHistorical, a1)[day0].Count, 4)
 			f.want("once", counts(f.request(logdb.KindHistorical, a1, one, two, three)), "[0 3 0 0]")
 		}},
+		{"changes that are part of a combined row are turned with it", func(f *fixture) {
+			f.send(logdb.KindHistorical, a1, reduced(1, 4, 5, day0), row(5, day0+4*second, wh, 30))
+			one, two, five := row(1, day0+second, wh, 1), row(2, day0+2*second, wh, 2), row(5, day0+4*second, wh, 20)
+			moreOne, noTwo := revise(row(0, day0+second, wh, 10), 3, 1), withdraw(4, 2, day0+2*second)
+			f.want("without the changes", counts(f.request(logdb.KindHistorical, a1, one, two, five)), "[0 3 0 0]")
+			f.want("values", f.values(wh), "[30]")
+			f.want("all of it", counts(f.request(logdb.KindHistorical, a1, one, two, moreOne, noTwo, five)), "[2 1 2 0]")
+			f.want("values", f.values(wh), "[10 20]")
+			f.want("fates", f.fates(logdb.KindHistorical, a1, 5), "sssss")
+			f.want("tally", f.tallies(logdb.KindHistorical, a1)[day0].Count, 2)
+			f.want("once", counts(f.request(logdb.KindHistorical, a1, one, two, moreOne, noTwo, five)), "[0 5 0 0]")
+		}},
 		{"a combined row that was revised is not turned", func(f *fixture) {
 			f.send(logdb.KindHistorical, a1, reduced(1, 1, 2, day0), row(2, day0+2*second, wh, 3), revise(row(0, day0+2*second, wh, 7), 3, 2))
 			f.want("receipt", counts(f.request(logdb.KindHistorical, a1, row(1, day0+second, wh, 1), row(2, day0+2*second, wh, 2))), "[0 2 0 0]")

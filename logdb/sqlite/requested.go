@@ -39,7 +39,7 @@ func (r *receiver) isFullVariant(it item) (bool, error) {
 func (r *receiver) findWholeBuckets(items []item) error {
 	inPage := map[logdb.Position]bool{}
 	for _, it := range items {
-		inPage[it.position] = it.block >= 0 || r.page.Entries[it.row].Op == logdb.OpAdd && r.page.Entries[it.row].Row != nil
+		inPage[it.position] = it.block >= 0 || r.ofRow(&r.page.Entries[it.row])
 	}
 	whole := map[logdb.Position]bool{} // by combined row: is all of it here
 	for _, f := range r.stream.fates.Ranges() {
@@ -63,6 +63,11 @@ func (r *receiver) findWholeBuckets(items []item) error {
 		}
 	}
 	return nil
+}
+
+// ofRow reports whether e is a row, or a change of one: those that came before a combined row was sent are part of it.
+func (r *receiver) ofRow(e *logdb.Entry) bool {
+	return e.Op == logdb.OpAdd && e.Row != nil || e.Op == logdb.OpRevise || e.Op == logdb.OpWithdraw
 }
 
 // isCombined reports whether the row at p is held as it came, without a later version.

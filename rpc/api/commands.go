@@ -91,9 +91,11 @@ var commands = []Command{
 	}, "rpc cloud.meter.register main-incomer"},
 	{CmdCloudMeterUpload, "Upload what the cloud is missing of a meter, or of all", permission.RPCControl, []Param{
 		{"meter", ParamString, false, "name, serial or UID; all meters that upload without it"},
-		{"requested", ParamBool, false, "also send the events and recordings that limits had skipped"},
+		{"requested", ParamBool, false, "also send what does not upload by itself"},
 		{"from", ParamString, false, "with requested: start of the range, RFC 3339 or ms"},
 		{"to", ParamString, false, "with requested: end of the range"},
+		{"kind", ParamString, false, "with requested: one of the five logs; all without it"},
+		{"what", ParamString, false, "with requested: skipped (the default), reduced, full, joined by commas"},
 		cloudParam,
 	}, "rpc cloud.meter.upload main-incomer"},
 	{CmdCloudRefresh, "Compare this node with the cloud and enqueue what is missing", permission.RPCControl, []Param{cloudParam}, "rpc cloud.refresh"},

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"metermanager/cloudsync"
 	"metermanager/logdb"
@@ -112,6 +113,8 @@ type uploadArgs struct {
 	From      string `json:"from"`
 	To        string `json:"to"`
 	cloudArgs
+	Kind string `json:"kind"`
+	What string `json:"what"`
 }
 
 func (c cloudCommands) upload(ctx context.Context, _ account.Principal, a uploadArgs) (any, error) {
@@ -134,8 +137,31 @@ func (c cloudCommands) upload(ctx context.Context, _ account.Principal, a upload
 	if err != nil {
 		return nil, err
 	}
-	sum, err := c.sync.For(a.Cloud).UploadRequested(ctx, uid, from, to)
-	return requestedAnswer{sum.Pages, sum.Stored, sum.Repeats, sum.Revised, sum.Skipped}, cloudFault(err)
+	w := cloudsync.Wanted{First: from, Last: to}
+	if a.Kind != "" {
+		kind, err := logdb.ParseKind(a.Kind)
+		if err != nil {
+			return nil, fault.Wrap(fault.Invalid, "The kind is historical, waveform, system, limits or pq.", err).At("kind")
+		}
+		w.Kinds = []logdb.Kind{kind}
+	}
+	if a.What == "" {
+		a.What = api.FetchSkipped
+	}
+	for word := range strings.SplitSeq(a.What, ",") {
+		switch strings.TrimSpace(word) {
+		case api.FetchSkipped:
+			w.Skipped = true
+		case api.FetchReduced:
+			w.Reduced = true
+		case api.FetchFull:
+			w.Full = true
+		default:
+			return nil, fault.New(fault.Invalid, "What is wanted is skipped, reduced or full, or several of them joined by commas.").At("what")
+		}
+	}
+	sum, cannot, err := c.sync.For(a.Cloud).UploadRequested(ctx, uid, w)
+	return requestedAnswer{sum.Pages, sum.Stored, sum.Repeats, sum.Revised, sum.Skipped, cannot}, cloudFault(err)
 }
 
 type requestedAnswer struct {
@@ -144,6 +170,8 @@ type requestedAnswer struct {
 	Repeats int `json:"repeats"`
 	Revised int `json:"revised"`
 	Skipped int `json:"skipped"`
+	// Cannot counts what cannot be sent, by reason.
+	Cannot map[string]int `json:"cannot,omitempty"`
 }
 
 func (c cloudCommands) refresh(ctx context.Context, _ account.Principal, a cloudArgs) (api.SyncAction, error) {

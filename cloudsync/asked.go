@@ -1,0 +1,417 @@
+package cloudsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"metermanager/cloudsync/reduce"
+	"metermanager/cloudsync/runner"
+	"metermanager/logdb"
+	"metermanager/logdb/limit"
+	"metermanager/rpc/api"
+	"metermanager/rpc/fault"
+)
+
+// cannotTaken is why something that was sent on request is given up.
+const cannotTaken = "the cloud does not take it"
+
+// place is one position of a stream at one destination.
+type place struct {
+	destination DestinationID
+	stream      logdb.StreamID
+	position    logdb.Position
+}
+
+// settle takes up what the receiver's sets tell of what was asked for. sent are the positions that were sent and
+// answered since: of a recording that is there already, the sets do not say which variant it is.
+//
+// It comes before anything else is decided or sent: a late row must not travel as a change of a combined row of
+// which the receiver, whose answer was lost, holds the rows by now.
+func (u *upload) settle(ctx context.Context, sent map[logdb.StreamID]*logdb.FateSet) error {
+	for _, st := range u.streams {
+		there := u.received(st.ID)
+		var turned, asked logdb.FateSet
+		done, combined := map[logdb.Position]bool{}, combinedRows(st)
+		var left []logdb.Position
+		for p := range each(&st.Asked) {
+			if into, ok := arrived(st, there, p, sent[st.ID], combined); ok {
+				done[p] = true
+				if into != 0 {
+					done[into] = true
+				}
+			} else {
+				left = append(left, p)
+			}
+		}
+		for _, p := range left {
+			if !done[p] {
+				asked.Put(stored(p))
+			}
+		}
+		for p := range each(&st.Asked) {
+			if done[p] {
+				turned.Put(stored(p))
+				st.Whole.Put(stored(p))
+				st.Fates.Put(stored(p))
+			}
+		}
+		again := lost(st, there)
+		for p := range each(&again) {
+			asked.Put(stored(p))
+		}
+		refused := refusedBy(st, there)
+		if sameRanges(&asked, &st.Asked) && sameRanges(&refused, &st.Refused) && turned.Len() == 0 {
+			continue
+		}
+		st.Asked, st.Refused = asked, refused
+		if err := u.s.store.PutRequested(ctx, st, &turned); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// combinedRows returns the rows that others are combined into.
+func combinedRows(st *StoredStream) map[logdb.Position]bool {
+	if st.Asked.Len() == 0 {
+		return nil
+	}
+	out := map[logdb.Position]bool{}
+	for _, r := range st.Fates.Ranges() {
+		if r.Fate == logdb.FateReduced && r.Into > r.Last {
+			out[r.Into] = true
+		}
+	}
+	return out
+}
+
+// arrived reports whether the receiver has p as it was asked for. With a row that had been combined into another,
+// the other one has arrived too.
+func arrived(st *StoredStream, there *logdb.FateSet, p logdb.Position, sent *logdb.FateSet, combined map[logdb.Position]bool) (into logdb.Position, ok bool) {
+	f, known := there.At(p)
+	if !known || f.Fate != logdb.FateStored {
+		return 0, false
+	}
+	switch here, _ := st.Fates.At(p); {
+	case here.Fate == logdb.FateReduced && here.Into > p:
+		return here.Into, true
+	case reduce.Wire(here).Fate != logdb.FateStored, st.Refused.Has(p):
+		return 0, true
+	}
+	return 0, !combined[p] && sent != nil && sent.Has(p)
+}
+
+// lost returns what the receiver got on request and does not have any more: it was emptied, and its
+// own limits may refuse what comes unasked.
+func lost(st *StoredStream, there *logdb.FateSet) (out logdb.FateSet) {
+	if st.Whole.Len() == 0 {
+		return out
+	}
+	for _, w := range st.Whole.Ranges() {
+		for _, m := range there.Missing(w.First, w.Last) {
+			out.Put(logdb.FateRange{First: m[0], Last: m[1], Fate: logdb.FateStored})
+		}
+	}
+	for _, r := range there.Ranges() {
+		if r.Fate == logdb.FateSkipped && st.Whole.Overlaps(r.First, r.Last) {
+			for p := r.First; p <= r.Last; p++ {
+				if st.Whole.Has(p) {
+					out.Put(stored(p))
+				}
+			}
+		}
+	}
+	return out
+}
+
+// refusedBy returns what the receiver's own limits have skipped.
+func refusedBy(st *StoredStream, there *logdb.FateSet) (out logdb.FateSet) {
+	for _, r := range there.Ranges() {
+		if r.Fate != logdb.FateSkipped {
+			continue
+		}
+		for p := r.First; p <= r.Last; p++ {
+			if here, ok := st.Fates.At(p); ok && reduce.Wire(here).Fate == logdb.FateStored {
+				one := r
+				one.First, one.Last = p, p
+				out.Put(one)
+			}
+		}
+	}
+	return out
+}
+
+// sendAsked sends what was asked for, a share of the budget at most. clear is false while it is not known what became of
+// something that was sent: nothing else may be sent then. more says that something is left.
+func (u *upload) sendAsked(ctx context.Context, pages int) (clear, more bool, err error) {
+	for range 2 { // what an emptied receiver refuses at first it takes when it comes again
+		sent := map[logdb.StreamID]*logdb.FateSet{}
+		for _, name := range cutNames(u.streams) {
+			_, parts := cutOf(u.streams, name)
+			for _, st := range parts {
+				if st.Asked.Len() == 0 {
+					continue
+				}
+				sent[st.ID] = &logdb.FateSet{}
+				if err := u.sendAskedOf(ctx, parts, st, &pages, sent[st.ID]); err != nil {
+					return false, true, err
+				}
+			}
+		}
+		if u.unsure {
+			return false, true, nil
+		}
+		if len(sent) == 0 {
+			return true, false, nil
+		}
+		if err := u.ask(ctx); err != nil {
+			return false, true, err
+		}
+		if err := u.settle(ctx, sent); err != nil {
+			return false, true, err
+		}
+		if pages <= 0 {
+			return true, u.asked() > 0, nil
+		}
+	}
+	return true, false, u.abandon(ctx, cannotTaken, nil)
+}
+
+// asked counts what is still to be sent on request.
+func (u *upload) asked() (n int) {
+	for _, st := range u.streams {
+		n += st.Asked.Len()
+	}
+	return n
+}
+
+// sendAskedOf sends what was asked for of one stream and notes in sent what was answered.
+func (u *upload) sendAskedOf(ctx context.Context, parts []*StoredStream, st *StoredStream, pages *int, sent *logdb.FateSet) error {
+	groups, err := u.groups(ctx, parts, st)
+	if err != nil || len(groups) == 0 {
+		return err
+	}
+	// As if all of it were turned already: a row that is asked for is not combined any more.
+	var copies []*reduce.Stream
+	var own *reduce.Stream
+	for _, o := range parts {
+		c := o.Stream
+		c.Fates = o.Fates.Clone()
+		if o == st {
+			own = &c
+			for _, g := range groups {
+				for _, p := range g {
+					c.Fates.Put(stored(p))
+				}
+			}
+		}
+		copies = append(copies, &c)
+	}
+	cut := reduce.NewCut(copies...)
+	x := &asking{upload: u, st: st, stream: own, sent: sent, pages: pages,
+		composer: reduce.NewComposer(u.conf.CloudUID, u.kind, cut, u.j, reduce.Config{PageBytes: u.s.cfg.PageBytes})}
+	err = x.send(ctx, groups)
+	if errors.Is(err, errMore) {
+		return nil
+	}
+	return err
+}
+
+// groups sorts what was asked for of a stream into what must travel together. What cannot be sent is given up.
+func (u *upload) groups(ctx context.Context, parts []*StoredStream, st *StoredStream) ([]reduce.Group, error) {
+	cut, _ := cutOf(parts, st.Cut())
+	var out []reduce.Group
+	seen, combined := map[logdb.Position]bool{}, combinedRows(st)
+	gone := map[string][]logdb.Position{}
+	for p := range each(&st.Asked) {
+		f, _ := st.Fates.At(p)
+		into := p
+		if f.Fate == logdb.FateReduced && f.Into > p {
+			into = f.Into
+		} else if !combined[p] {
+			if _, err := u.j.Entry(ctx, p); errors.Is(err, logdb.ErrNotFound) {
+				gone[reduce.CannotCleared] = append(gone[reduce.CannotCleared], p)
+				continue
+			} else if err != nil {
+				return nil, err
+			}
+			out = append(out, reduce.Group{p})
+			continue
+		}
+		if seen[into] {
+			continue
+		}
+		seen[into] = true
+		g, why, err := cut.Bucket(ctx, u.j, into)
+		if err != nil {
+			return nil, err
+		}
+		if why != "" {
+			for q := range each(&st.Asked) {
+				if r, _ := st.Fates.At(q); q == into || r.Fate == logdb.FateReduced && r.Into == into {
+					gone[why] = append(gone[why], q)
+				}
+			}
+			continue
+		}
+		out = append(out, g)
+	}
+	for why, list := range gone {
+		if err := u.abandon(ctx, why, map[*StoredStream][]logdb.Position{st: list}); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// abandon gives up what was asked for: some positions, or with nil all that is left.
+func (u *upload) abandon(ctx context.Context, why string, which map[*StoredStream][]logdb.Position) error {
+	for _, st := range u.streams {
+		list, some := which[st]
+		if which == nil {
+			list = slices.Collect(each(&st.Asked))
+		} else if !some {
+			continue
+		}
+		if len(list) == 0 {
+			continue
+		}
+		var left logdb.FateSet
+		gone := map[logdb.Position]bool{}
+		for _, p := range list {
+			gone[p] = true
+		}
+		for p := range each(&st.Asked) {
+			if !gone[p] {
+				left.Put(stored(p))
+			}
+		}
+		st.Asked = left
+		if err := u.s.store.PutRequested(ctx, st, &logdb.FateSet{}); err != nil {
+			return err
+		}
+		u.s.giveUp(u.dest.ID, st.ID, list, why)
+	}
+	return nil
+}
+
+// asking sends what was asked for of one stream.
+type asking struct {
+	*upload
+	st       *StoredStream
+	stream   *reduce.Stream // with everything turned
+	composer *reduce.Composer
+	sent     *logdb.FateSet
+	pages    *int
+}
+
+func (x *asking) send(ctx context.Context, groups []reduce.Group) error {
+	return x.composer.Groups(ctx, x.stream, groups, func(page *logdb.Page, of []reduce.Group) error {
+		if *x.pages <= 0 {
+			return errMore
+		}
+		*x.pages--
+		page.JournalEnd, page.Chain = x.head.End, x.head.Chain
+		return x.push(ctx, page, of)
+	})
+}
+
+// push sends one requested page, in halves while the receiver finds it too large.
+func (x *asking) push(ctx context.Context, page *logdb.Page, groups []reduce.Group) error {
+	answer, err := x.deliver(ctx, page)
+	switch {
+	case errors.Is(err, fault.TooLarge) && len(groups) > 1:
+		*x.pages += 2
+		half := len(groups) / 2
+		if err := x.send(ctx, groups[:half]); err != nil {
+			return err
+		}
+		return x.send(ctx, groups[half:])
+	case errors.Is(err, fault.TooLarge):
+		return x.tooLarge(ctx, page, groups[0])
+	case err != nil:
+		return err
+	}
+	if answer.Stored+answer.Repeats+answer.Revised+answer.Skipped == 0 {
+		x.unsure = true
+		return nil
+	}
+	for _, g := range groups {
+		for _, p := range g {
+			x.sent.Put(stored(p))
+		}
+	}
+	return nil
+}
+
+func (x *asking) deliver(ctx context.Context, page *logdb.Page) (answer api.UploadAnswer, err error) {
+	err = runner.Retry(ctx, x.s.retry(), func(ctx context.Context) (err error) {
+		answer, err = x.cloud.PushPage(ctx, page)
+		return err
+	})
+	if err != nil {
+		return answer, fmt.Errorf("send a requested page of %s: %w", x.kind, err)
+	}
+	x.sum.add(Sum{Pages: 1, Stored: answer.Stored, Repeats: answer.Repeats, Revised: answer.Revised, Skipped: answer.Skipped})
+	return answer, nil
+}
+
+// tooLarge sends, of a recording that no page can hold whole, the shortened one, if that was skipped too.
+func (x *asking) tooLarge(ctx context.Context, page *logdb.Page, g reduce.Group) error {
+	p := g[0]
+	here, _ := x.st.Fates.At(p)
+	if len(page.Entries) == 1 && page.Entries[0].Waveform != nil && (here.Fate == logdb.FateSkipped || x.st.Refused.Has(p)) {
+		if short, changed := limit.ShortenEntry(&page.Entries[0], x.st.Policy.Limits); changed {
+			// From now on the shortened one is what travels there, whether or not it is answered.
+			var turned logdb.FateSet
+			turned.Put(stored(p))
+			x.st.Asked.Remove(p, p)
+			x.st.Fates.Put(stored(p))
+			if err := x.s.store.PutRequested(ctx, x.st, &turned); err != nil {
+				return err
+			}
+			page.Entries[0] = short
+			_, err := x.deliver(ctx, page)
+			if err == nil || !errors.Is(err, fault.TooLarge) {
+				x.s.giveUp(x.dest.ID, x.st.ID, []logdb.Position{p}, "sent shortened: the whole recording is too large")
+				return err
+			}
+		}
+	}
+	return x.abandon(ctx, "too large for any page", map[*StoredStream][]logdb.Position{x.st: g})
+}
+
+// giveUp remembers why positions cannot be sent, so that a request comes to its end.
+func (s *Service) giveUp(d DestinationID, stream logdb.StreamID, list []logdb.Position, why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.gaveUp) > 100_000 {
+		clear(s.gaveUp)
+	}
+	for _, p := range list {
+		s.gaveUp[place{d, stream, p}] = why
+	}
+}
+
+// stored is the fate stored of one position.
+func stored(p logdb.Position) logdb.FateRange {
+	return logdb.FateRange{First: p, Last: p, Fate: logdb.FateStored}
+}
+
+// each visits the positions of a set, rising.
+func each(set *logdb.FateSet) func(yield func(logdb.Position) bool) {
+	ranges := set.Ranges()
+	return func(yield func(logdb.Position) bool) {
+		for _, r := range ranges {
+			for p := r.First; p <= r.Last; p++ {
+				if !yield(p) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func sameRanges(a, b *logdb.FateSet) bool { return slices.Equal(a.Ranges(), b.Ranges()) }

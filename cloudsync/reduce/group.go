@@ -1,0 +1,90 @@
+package reduce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"metermanager/logdb"
+)
+
+// Reasons why something that is asked for cannot be sent.
+const (
+	CannotChanged = "the combined row was changed since"
+	CannotCleared = "no longer in the journal of the site"
+	CannotElse    = "the data are at another node"
+)
+
+// Group is what must travel in one page to be taken: all rows of a combined one, or one record.
+type Group []logdb.Position
+
+// Bucket returns the rows that are combined into the one at p, p included, as a group. why says
+// why they cannot be sent; "" when they can.
+//
+// A combined row that was changed after it had been sent stays as it is: the receiver holds versions of the
+// combination, which no row takes the place of.
+func (c *Cut) Bucket(ctx context.Context, journal Journal, p logdb.Position) (g Group, why string, err error) {
+	if len(c.late[p]) > 0 {
+		return nil, CannotChanged, nil
+	}
+	g = c.members(p, p)
+	for _, q := range g {
+		changes, err := journal.Changes(ctx, q)
+		if err != nil {
+			return nil, "", fmt.Errorf("read the changes of position %d: %w", q, err)
+		}
+		if slices.ContainsFunc(changes, func(at logdb.Position) bool { return at > p && c.travels(at) }) {
+			return nil, CannotChanged, nil
+		}
+		switch e, err := journal.Entry(ctx, q); {
+		case errors.Is(err, logdb.ErrNotFound):
+			return nil, CannotCleared, nil
+		case err != nil:
+			return nil, "", fmt.Errorf("read position %d: %w", q, err)
+		case e.Op == logdb.OpSkip:
+			return nil, CannotElse, nil
+		}
+	}
+	return g, "", nil
+}
+
+// Combined returns how many rows were combined into the one at p, p not counted.
+func (c *Cut) Combined(p logdb.Position) int { return len(c.members(p, p)) - 1 }
+
+// travels reports whether the change at p was or will be sent.
+func (c *Cut) travels(p logdb.Position) bool {
+	r, _, ok := c.At(p)
+	return !ok || Wire(r).Fate == logdb.FateStored
+}
+
+// Groups makes requested pages of groups that stream decided and hands each to send with the groups in it.
+// No group is cut. The caller states journal end and chain.
+func (c *Composer) Groups(ctx context.Context, stream *Stream, groups []Group, send func(*logdb.Page, []Group) error) error {
+	b, from := c.newBuilder(stream), 0
+	for i, g := range groups {
+		for _, p := range g {
+			f, ok := stream.Fates.At(p)
+			if !ok {
+				continue
+			}
+			if err := c.carry(ctx, b, p, f); err != nil {
+				return err
+			}
+		}
+		if b.size < c.max && i+1 < len(groups) {
+			continue
+		}
+		if b.size > 0 {
+			b.page.Requested = true
+			if err := send(b.page, groups[from:i+1]); err != nil {
+				return err
+			}
+		}
+		b, from = c.newBuilder(stream), i+1
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
