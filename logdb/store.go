@@ -47,7 +47,7 @@ type Store interface {
 	PutSettings(ctx context.Context, meter MeterUID, s Settings) error
 	// Append gives the batch the next positions of this node's own journal, making the
 	// journal when it is the first. A batch without records returns First 0.
-	// ErrInvalid for a revise or withdraw of a position that comes later.
+	// ErrInvalid for a revise or withdraw of a position that comes later, or of a revise or withdraw in the same batch.
 	Append(ctx context.Context, b Batch) (Appended, error)
 	// Accept stores a page of somebody's stream: undecided positions exactly once, the others
 	// are repeats. limits (zero: none) are applied to positions that would be stored, in journal order; the reasons of

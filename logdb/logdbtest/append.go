@@ -52,7 +52,7 @@ func (m *Model) Append(_ context.Context, b logdb.Batch) (logdb.Appended, error)
 	return done, nil
 }
 
-// checkTargets reports a revise or withdraw of a position that comes later or not at all.
+// checkTargets reports a revise or withdraw of a position that comes later or not at all, or of a change in the same batch.
 func (j *journals) checkTargets(b *logdb.Batch) error {
 	var end logdb.Position
 	if j.own != nil {
@@ -61,8 +61,9 @@ func (j *journals) checkTargets(b *logdb.Batch) error {
 			return err
 		}
 	}
-	for i, e := range entries(b.Rows, b.Entries) {
-		if p := end + 1 + logdb.Position(i); e.Target >= p {
+	all := entries(b.Rows, b.Entries)
+	for i, e := range all {
+		if p := end + 1 + logdb.Position(i); e.Target >= p || e.Target > end && all[e.Target-end-1].Target != 0 {
 			return fmt.Errorf("%w: position %d would change position %d", logdb.ErrInvalid, p, e.Target)
 		}
 	}

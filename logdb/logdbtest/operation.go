@@ -15,10 +15,18 @@ type operation struct {
 	kind   logdb.Kind
 	text   string
 	reopen bool
+	number int   // in its script, with faults
+	fault  fault // of the machine meanwhile
 	apply  func(context.Context, logdb.Store) (string, error)
 }
 
-func (o operation) String() string { return fmt.Sprintf("%s %s: %s", o.meter, o.kind, o.text) }
+func (o operation) String() string {
+	text := fmt.Sprintf("%s %s: %s", o.meter, o.kind, o.text)
+	if o.fault.kind != noFault {
+		text += fmt.Sprintf("\n      meanwhile %s (%d)", faultNames[o.fault.kind], o.fault.n)
+	}
+	return text
+}
 
 // class names the error that a caller may test for.
 func class(err error) string {

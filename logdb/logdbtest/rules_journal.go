@@ -132,6 +132,10 @@ func journalRules() []rule {
 		{"a batch cannot change what comes later", func(f *fixture) {
 			_, err := f.Append(f.ctx, logdb.Batch{Meter: f.meter, Kind: logdb.KindSystem, Entries: []logdb.Entry{revise(system(0, day0, 1), 0, 1)}})
 			f.wantErr("revise of itself", err, logdb.ErrInvalid)
+			_, err = f.Append(f.ctx, logdb.Batch{Meter: f.meter, Kind: logdb.KindSystem, Entries: []logdb.Entry{
+				system(0, day0, 1), revise(system(0, day0, 2), 0, 1), revise(system(0, day0, 3), 0, 2),
+			}})
+			f.wantErr("revise of a revise in the same batch", err, logdb.ErrInvalid)
 			_, err = f.Journal(f.ctx, f.meter, logdb.KindSystem)
 			f.wantErr("journal after a refused batch", err, logdb.ErrNotFound)
 		}},

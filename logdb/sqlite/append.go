@@ -139,7 +139,8 @@ func (t *txn) appendEntries(own *stream, b *logdb.Batch, raw *rawWriter) error {
 	return nil
 }
 
-// checkTargets reports a revise or withdraw of a position that comes later or not at all.
+// checkTargets reports a revise or withdraw of a position that comes later or not at all, or of a change in the same
+// batch: that names another change instead of the record that both change.
 func checkTargets(j *journals, b *logdb.Batch) error {
 	var p logdb.Position
 	if own := j.own(); own != nil {
@@ -148,9 +149,11 @@ func checkTargets(j *journals, b *logdb.Batch) error {
 	for i := range b.Rows {
 		p += logdb.Position(b.Rows[i].Len())
 	}
+	before := p // the entries
 	for i := range b.Entries {
-		if p++; b.Entries[i].Target >= p {
-			return fmt.Errorf("%w: position %d would change position %d", logdb.ErrInvalid, p, b.Entries[i].Target)
+		target := b.Entries[i].Target
+		if p++; target >= p || target > before && b.Entries[target-before-1].Target != 0 {
+			return fmt.Errorf("%w: position %d would change position %d", logdb.ErrInvalid, p, target)
 		}
 	}
 	return nil

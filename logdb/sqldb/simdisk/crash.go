@@ -31,7 +31,6 @@ func (d *Disk) Crash() error {
 
 // crash notes what goes wrong with real files in failed.
 func (d *Disk) crash() {
-	d.counts.Crashes++
 	d.end()
 	how := manner(d.rng.IntN(int(manners)))
 	for _, path := range slices.Sorted(maps.Keys(d.names)) {

@@ -98,6 +98,7 @@ func (d *Disk) change(m *mount, lost int32, op func() int32) int32 {
 	if m.dead {
 		return lost
 	}
+	d.changes++
 	if d.crashIn == 0 {
 		return op()
 	}
@@ -119,7 +120,6 @@ func (d *Disk) write(h *handle, p []byte, off int64) int32 {
 		if d.readOnly {
 			return sqlite3.SQLITE_IOERR_WRITE
 		}
-		d.counts.Writes++
 		rc := int32(sqlite3.SQLITE_OK)
 		if more := off + int64(len(p)) - h.file.size; more > 0 && d.free >= 0 {
 			if more > d.free {
@@ -152,7 +152,6 @@ func (d *Disk) truncate(h *handle, size int64) int32 {
 		if h.readOnly || d.readOnly {
 			return sqlite3.SQLITE_IOERR_TRUNCATE
 		}
-		d.counts.Writes++
 		if more := size - h.file.size; d.free >= 0 {
 			if more > d.free {
 				return sqlite3.SQLITE_FULL
@@ -169,7 +168,6 @@ func (d *Disk) truncate(h *handle, size int64) int32 {
 
 func (d *Disk) sync(h *handle) int32 {
 	return d.change(h.mount, sqlite3.SQLITE_IOERR_FSYNC, func() int32 {
-		d.counts.Syncs++
 		if h.temporary {
 			return sqlite3.SQLITE_OK
 		}
@@ -255,7 +253,6 @@ func (d *Disk) delete(m *mount, path string, synced bool) int32 {
 		if d.readOnly {
 			return sqlite3.SQLITE_IOERR_DELETE
 		}
-		d.counts.Writes++
 		if d.free >= 0 {
 			d.free += f.size
 		}

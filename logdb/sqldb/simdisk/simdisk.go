@@ -34,15 +34,8 @@ type Disk struct {
 	failSyncs int
 	crashIn   int64 // changes until the power goes; 0: it stays
 	crashed   chan struct{}
-	counts    Counts
+	changes   int64
 	failed    error // of real files, in a crash
-}
-
-// Counts is what a disk was asked to do, so that a test can put a fault at any of its steps.
-type Counts struct {
-	Writes  int64 // writes, truncations, creations and deletions
-	Syncs   int64
-	Crashes int64
 }
 
 // name is a path with the file that programs see there and the one that is there after a crash.
@@ -171,9 +164,9 @@ func (d *Disk) CrashAfter(n int64) <-chan struct{} {
 	return d.crashed
 }
 
-// Counts returns what was done so far.
-func (d *Disk) Counts() Counts {
+// Changes counts writes, truncations, creations, deletions and syncs, so that a test can let a fault hit any of them.
+func (d *Disk) Changes() int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.counts
+	return d.changes
 }
