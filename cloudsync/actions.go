@@ -229,7 +229,7 @@ func (s *Service) refused(ctx context.Context, d *destination, uid logdb.MeterUI
 	var change func(*MeterConfig) error
 	switch {
 	case errors.Is(err, fault.NotFound): // the cloud does not know the meter (any more): register it again
-		change = func(c *MeterConfig) error { c.Registered = logdb.Digest{}; return nil }
+		change = func(c *MeterConfig) error { c.Registered, c.Parked = logdb.Digest{}, ""; return nil }
 	case errors.Is(err, fault.Invalid), errors.Is(err, fault.UnsupportedMedia):
 		change = func(c *MeterConfig) error { c.Parked = err.Error(); return nil }
 	default:

@@ -77,6 +77,8 @@ func advice(err error) string {
 		return "The cloud has no room: its owner must make some." + byItself
 	case fault.RateLimited:
 		return "The cloud is busy." + byItself
+	case fault.Damaged:
+		return "Something between here and the cloud changes what is sent: look for a proxy, or use https." + byItself
 	case fault.Internal:
 		return "The cloud, or this program, made a mistake: the log tells more." + byItself
 	}

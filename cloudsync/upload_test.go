@@ -1,11 +1,13 @@
 package cloudsync_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"metermanager/logdb"
 	"metermanager/logdb/logdbtest"
+	"metermanager/rpc/fault"
 )
 
 const start = logdb.Millis(1_700_000_040_000) // a full minute
@@ -99,6 +101,37 @@ func TestTooLargePagesAreHalved(t *testing.T) {
 	s.rows(0, every(time.Minute, start, 100)...)
 	s.upload()
 	same(t, "values", points(t, cloud.store, "cloud-4711", ""), points(t, s.logs, meter, ""))
+}
+
+// A page that was damaged on the way is sent again; one that the cloud refuses as it is waits for people, until the
+// cloud has forgotten the meter.
+func TestDamagedPagesAreSentAgain(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[fault.Code]string{fault.Damaged: "not_compared", fault.Unavailable: "not_compared", fault.Invalid: "parked", fault.NotFound: "not_compared"} {
+		t.Run(string(code), func(t *testing.T) {
+			t.Parallel()
+			cloud := newFakeCloud()
+			cloud.before = func(call string) error {
+				if call == "push" {
+					return code
+				}
+				return nil
+			}
+			s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+			s.settings(time.Minute)
+			s.rows(0, every(time.Minute, start, 10)...)
+			if _, err := s.sync.RegisterMeter(t.Context(), meter); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.sync.UploadMeter(t.Context(), meter); !errors.Is(err, code) {
+				t.Fatalf("upload: %v, want %s", err, code)
+			}
+			status, err := s.sync.Status(t.Context())
+			if err != nil || len(status.Meters) != 1 || status.Meters[0].State != want {
+				t.Errorf("%+v, %v, want the meter %s", status.Meters, err, want)
+			}
+		})
+	}
 }
 
 func TestReceiptsOnlyAreAskedForLater(t *testing.T) {

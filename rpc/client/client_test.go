@@ -155,7 +155,7 @@ func TestNotRepeated(t *testing.T) {
 		call   func(context.Context, *client.Client) error
 		tries  int
 	}{
-		{"a bad page", 400, fault.Invalid, pushOne, 1},
+		{"a bad request, says a proxy", 400, fault.Unavailable, pushOne, 1},
 		{"a page too large", 413, fault.TooLarge, pushOne, 1},
 		{"a contradiction", 409, fault.Conflict, pushOne, 1},
 		{"no credential", 401, fault.Unauthenticated, pushOne, 1},

@@ -15,6 +15,7 @@ type Code string
 // The codes.
 const (
 	Invalid          Code = "invalid"            // the request breaks a rule; the same request can never succeed
+	Damaged          Code = "damaged"            // it was cut or changed on the way; what was sent may be fine
 	Unauthenticated  Code = "unauthenticated"    // no credential, or one that is not known
 	Forbidden        Code = "forbidden"          // the credential does not reach that far
 	NotFound         Code = "not_found"          // nothing of that name that the caller may see

@@ -16,7 +16,7 @@ func TestAcrossTheWire(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("password hunter2 is wrong")
 	for _, code := range []fault.Code{
-		fault.Invalid, fault.Unauthenticated, fault.Forbidden, fault.NotFound, fault.MethodNotAllowed, fault.NotAcceptable,
+		fault.Invalid, fault.Damaged, fault.Unauthenticated, fault.Forbidden, fault.NotFound, fault.MethodNotAllowed, fault.NotAcceptable,
 		fault.Conflict, fault.TooLarge, fault.UnsupportedMedia, fault.RateLimited, fault.Timeout, fault.Unavailable,
 		fault.Full, fault.Canceled, fault.Internal,
 	} {
@@ -85,8 +85,10 @@ func TestReadOfStrangers(t *testing.T) {
 		{503, "", "", fault.Unavailable},
 		{507, "application/problem+json", `{"code":`, fault.Full},
 		{413, "application/problem+json", `{"code":"brand_new"}`, fault.TooLarge},
-		{422, "application/json", `{}`, fault.Invalid},
-		{418, "", "", fault.Invalid},
+		{422, "application/json", `{}`, fault.Unavailable},
+		{418, "", "", fault.Unavailable},
+		{400, "text/html", "<h1>bad request</h1>", fault.Unavailable},
+		{400, "application/problem+json", `{"code":"brand_new"}`, fault.Invalid},
 		{404, "application/problem+json; charset=utf-8", `{"code":"forbidden","detail":"d"}`, fault.Forbidden},
 		{200, "", "", fault.Unavailable},
 	} {

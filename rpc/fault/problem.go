@@ -22,6 +22,7 @@ type row struct {
 
 var table = map[Code]row{
 	Invalid:          {http.StatusBadRequest, "The request is not valid", false},
+	Damaged:          {http.StatusBadRequest, "Damaged on the way", true},
 	Unauthenticated:  {http.StatusUnauthorized, "Log in or send a key", false},
 	Forbidden:        {http.StatusForbidden, "Not allowed", false},
 	NotFound:         {http.StatusNotFound, "Not found", false},
@@ -57,7 +58,7 @@ func HTTPStatus(code Code) int {
 // problem document, as from a proxy.
 func CodeOfStatus(status int) Code {
 	switch status {
-	case http.StatusUnprocessableEntity, http.StatusLengthRequired, http.StatusRequestURITooLong,
+	case http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusLengthRequired, http.StatusRequestURITooLong,
 		http.StatusRequestHeaderFieldsTooLarge:
 		return Invalid
 	case http.StatusRequestTimeout, http.StatusGatewayTimeout:
@@ -146,7 +147,11 @@ func Read(status int, contentType string, body []byte) *Error {
 			return &Error{Code: code, Message: clip(p.Detail), Field: clip(p.Field), Hint: clip(p.Hint), RequestID: clip(p.RequestID)}
 		}
 	}
-	return Newf(CodeOfStatus(status), "The other side answered with HTTP status %d.", status)
+	code := CodeOfStatus(status)
+	if code == Invalid { // who is no Meter Manager cannot know that the request can never succeed
+		code = Unavailable
+	}
+	return Newf(code, "The other side answered with HTTP status %d.", status)
 }
 
 // clip bounds text of a peer.

@@ -99,7 +99,7 @@ const (
 )
 
 func readAhead(r *http.Request, wire int64) error {
-	if wire <= 0 || wire > smallBody {
+	if wire < 0 || wire > smallBody {
 		return nil
 	}
 	head, err := io.ReadAll(io.LimitReader(r.Body, aheadMost))
@@ -117,7 +117,7 @@ func readAhead(r *http.Request, wire int64) error {
 // digested compares a body with its Content-Digest (RFC 9530) where it ends, so that what was
 // cut or changed on the way is refused. Other algorithms than sha-256 are passed over.
 func digested(r *http.Request) io.Reader {
-	if r.Body == nil || r.Body == http.NoBody {
+	if r.Body == nil {
 		return nil
 	}
 	for part := range strings.SplitSeq(r.Header.Get("Content-Digest"), ",") {
@@ -145,10 +145,15 @@ func (d *digest) Read(p []byte) (int, error) {
 	n, err := d.r.Read(p)
 	d.hash.Write(p[:n])
 	if err == io.EOF && !bytes.Equal(d.hash.Sum(nil), d.want) {
-		err = fault.New(fault.Invalid, "The body is not the one whose digest came along: it was cut or changed on the way.").At("Content-Digest").
-			WithHint("Send it again.")
+		err = errChanged()
 	}
 	return n, err
+}
+
+// errChanged is no mistake of the sender: the same body may arrive whole the next time.
+func errChanged() error {
+	return fault.New(fault.Damaged, "The body is not the one whose digest came along: it was cut or changed on the way.").At("Content-Digest").
+		WithHint("Send it again.")
 }
 
 type failed struct{ err error }
@@ -235,10 +240,14 @@ func (p *packed) open() {
 	p.out = z
 }
 
-// explain keeps faults and makes anything else a bad body.
+// explain keeps faults and makes anything else a bad body. The digest, where one came along, tells a
+// body that was packed wrongly from one that was damaged on the way.
 func (p *packed) explain(err error) error {
 	var f *fault.Error
 	if errors.As(err, &f) {
+		return f
+	}
+	if _, rest := io.Copy(io.Discard, p.wire); errors.As(rest, &f) {
 		return f
 	}
 	return fault.Wrap(fault.Invalid, "The body is not what its Content-Encoding says, or it was cut.", err).At("Content-Encoding")

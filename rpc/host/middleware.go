@@ -151,9 +151,13 @@ func timed(cfg Config) middleware {
 }
 
 // compressed sends gzip or zstd to whoever takes it.
+//
+// Small answers are packed too, although that makes them larger: the checksum of the packing tells
+// the receiver of an answer that was cut or changed on the way.
 func compressed() (middleware, error) {
+	const smallest = 1
 	wrap, err := gzhttp.NewWrapper(
-		gzhttp.MinSize(1400), gzhttp.CompressionLevel(1), gzhttp.EnableZstd(true), gzhttp.PreferZstd(true),
+		gzhttp.MinSize(smallest), gzhttp.CompressionLevel(1), gzhttp.EnableZstd(true), gzhttp.PreferZstd(true),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("set up compression: %w", err)
