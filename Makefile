@@ -56,6 +56,14 @@ generate: ## rewrite the generated parts of the documents (the table in ARCHITEC
 e2e: testtools ## whole-system tests only, with their output
 	CGO_ENABLED=0 go test -tags ci -count=1 -v ./service/e2e/...
 
+N ?= 1000
+PROCS ?= $(shell echo $$(( ($(N) + 49) / 50 )))
+SEED ?= 1
+
+.PHONY: torture
+torture: ## the fault harness: PROCS runs (N/50) with real processes from SEED on; prints failing seeds and how to repeat them
+	CGO_ENABLED=0 go test -tags ci -count=1 -timeout 0 -v ./service/e2e/process -run '^TestProcesses$$' -first $(SEED) -runs $(PROCS) | grep --line-buffered -v '^=== '
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each (10s)
 	tools/fuzz.sh

@@ -1,0 +1,126 @@
+package process_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"metermanager/service/e2e/faultproxy"
+)
+
+// pace is what takes the place of the cloud sync's 30 s; the other intervals follow.
+const pace = 150 * time.Millisecond
+
+// faultsFor is how long faults happen in a run.
+const faultsFor = 3500 * time.Millisecond
+
+// act is one thing that happens to a part at a moment.
+type act struct {
+	at   time.Duration
+	what string
+	who  string        // site, site2, cloud, meter
+	wait time.Duration // how long it lasts
+	more int           // what else a kind of act needs
+}
+
+func (a act) String() string {
+	return fmt.Sprintf("%4d ms %s %s %d ms %d", a.at.Milliseconds(), a.what, a.who, a.wait.Milliseconds(), a.more)
+}
+
+// plan is everything that a seed decides.
+type plan struct {
+	seed      uint64
+	history   time.Duration
+	zone      string
+	pageBytes int
+	web, wire faultproxy.Mix // of the first site; the second gets others of the same rates
+	names     bool           // the cloud has a name that may not resolve
+	login     bool           // the site joins by user and password, not by key
+	second    bool           // a second site reads the same meter
+	disk      bool           // what was not synced is lost with a process; else only what a real kill loses
+	acts      []act
+}
+
+func (p *plan) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "history %v in %s, pages of %d bytes, name %v, login %v, second site %v, simulated disk %v\nHTTP: %s\nModbus: %s\n",
+		p.history, p.zone, p.pageBytes, p.names, p.login, p.second, p.disk, p.web, p.wire)
+	for _, a := range p.acts {
+		fmt.Fprintln(&b, a)
+	}
+	return b.String()
+}
+
+// histories are how far back the meter's logs begin. From 5 to 7 hours after it the meter is without supply;
+// at noon of the first day its clock is set forward, and two hours later back.
+var histories = []time.Duration{2 * time.Hour, 3 * time.Hour, 3 * time.Hour, 7 * time.Hour, 8 * time.Hour, 16 * time.Hour}
+
+var zones = []string{"UTC", "America/New_York", "Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe"}
+
+func newPlan(seed uint64) *plan {
+	r := rand.New(rand.NewPCG(seed, 0x746f7274757265))
+	p := &plan{
+		seed: seed, history: histories[r.IntN(len(histories))], zone: zones[r.IntN(len(zones))],
+		pageBytes: []int{4 << 10, 16 << 10, 64 << 10, 768 << 10}[r.IntN(4)],
+		names:     r.IntN(3) == 0, login: r.IntN(2) == 0, second: r.IntN(5) == 0, disk: r.IntN(5) != 0,
+	}
+	p.web = faultproxy.RandomMix(r, faultproxy.HTTPKinds, 0.1+0.5*r.Float64(), 800*time.Millisecond)
+	p.wire = faultproxy.RandomMix(r, faultproxy.ModbusKinds, 0.08*r.Float64()*r.Float64(), 400*time.Millisecond)
+	n := 2 + r.IntN(5)
+	for range n {
+		a := p.draw(r)
+		if a.what == "restore" { // of a copy made some time before
+			p.acts = append(p.acts, act{at: time.Duration(r.Int64N(int64(a.at) + 1)), what: "backup", who: a.who})
+		}
+		p.acts = append(p.acts, a)
+	}
+	slices.SortStableFunc(p.acts, func(a, b act) int { return int(a.at - b.at) })
+	return p
+}
+
+// kinds of acts with their weights, and whom they may hit.
+var kinds = []struct {
+	what   string
+	weight int
+	who    string
+}{
+	{"kill", 10, "site cloud meter"},
+	{"kill twice", 3, "site cloud"},
+	{"power cut", 3, "all"},
+	{"freeze", 4, "site cloud meter"},
+	{"restart", 2, "site cloud meter"},
+	{"restore", 6, "site cloud"},
+	{"clone", 2, "site"},
+	{"empty", 3, "cloud"},
+	{"reinstall", 2, "site"},
+	{"clock", 3, "site cloud"},
+	{"no name", 2, "site"},
+	{"mix", 3, "web wire"},
+	{"away", 3, "cloud"},
+	{"disk", 5, "site cloud"},
+}
+
+func (p *plan) draw(r *rand.Rand) act {
+	total := 0
+	for _, k := range kinds {
+		total += k.weight
+	}
+	n := r.IntN(total)
+	for _, k := range kinds {
+		if n -= k.weight; n >= 0 {
+			continue
+		}
+		who := strings.Fields(k.who)
+		a := act{
+			at: time.Duration(r.Int64N(int64(faultsFor))), what: k.what, who: who[r.IntN(len(who))],
+			wait: time.Duration(r.Int64N(int64(600 * time.Millisecond))), more: r.IntN(1 << 20),
+		}
+		if a.who == "site" && p.second && r.IntN(2) == 0 {
+			a.who = "site2"
+		}
+		return a
+	}
+	panic("unreachable")
+}

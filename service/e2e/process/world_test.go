@@ -1,0 +1,347 @@
+package process_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"metermanager/service/e2e/faultproxy"
+)
+
+// meterName is the name of the meter at the sites.
+const meterName = "main"
+
+// world is one run: its parts and what happens to them.
+type world struct {
+	exe, dir string
+	plan     *plan
+	rand     *rand.Rand
+	log      *journal
+
+	meter *part
+	cloud *node
+	sites []*site // clones included
+	wg    sync.WaitGroup
+	found string // what was compared, for the log
+}
+
+func newWorld(exe, dir string, p *plan) (*world, error) {
+	w := &world{exe: exe, dir: dir, plan: p, rand: rand.New(rand.NewPCG(p.seed, 0x776f726c64)), log: &journal{begin: time.Now()}}
+	w.meter = &part{w: w, name: "meter", hello: struct{}{}, args: func() []string {
+		return []string{"simulate", "--parent", "--listen", "127.0.0.1:0", "--seed", fmt.Sprint(p.seed), "--zone", p.zone,
+			"--history", p.history.String(), "--state", w.meterState()}
+	}}
+	w.meter.moved = func(address string) {
+		for _, s := range w.sites {
+			s.wire.SetTarget(address)
+		}
+	}
+	w.cloud = w.newNode("cloud", "cloud")
+	w.cloud.moved = func(address string) {
+		for _, s := range w.sites {
+			s.web.SetTarget(address)
+		}
+	}
+	n := 1
+	if p.second {
+		n = 2
+	}
+	for i := range n {
+		s, err := w.newSite([]string{"site", "site2"}[i])
+		if err != nil {
+			return nil, err
+		}
+		w.sites = append(w.sites, s)
+	}
+	return w, nil
+}
+
+func (w *world) meterState() string { return filepath.Join(w.dir, "meter.state") }
+
+func (w *world) newSite(name string) (*site, error) {
+	s := &site{node: w.newNode(name, "site"), login: w.plan.login}
+	var err error
+	if s.web, err = faultproxy.NewHTTP(w.rand.Uint64()); err != nil {
+		return nil, err
+	}
+	if s.wire, err = faultproxy.NewModbus(w.rand.Uint64()); err != nil {
+		return nil, err
+	}
+	if w.plan.names {
+		s.hosts = filepath.Join(w.dir, name+".hosts")
+		s.env["MM_TORTURE_HOSTS"] = s.hosts
+	}
+	return s, nil
+}
+
+// run lets everything happen that the plan says, and ends with everything running and no faults.
+func (w *world) run(ctx context.Context) error {
+	for _, s := range w.sites {
+		w.wg.Go(func() { _ = s.web.Run(ctx) })
+		w.wg.Go(func() { _ = s.wire.Run(ctx) })
+		s.web.SetMix(w.plan.web)
+		s.wire.SetMix(w.plan.wire)
+		if err := s.resolve(true); err != nil {
+			return err
+		}
+	}
+	parts := []*part{w.meter, &w.cloud.part}
+	for _, s := range w.sites {
+		parts = append(parts, &s.part)
+	}
+	if err := each(parts, (*part).start); err != nil {
+		return err
+	}
+	w.log.note("everything runs")
+	setting, done := context.WithCancel(ctx)
+	defer done()
+	var people sync.WaitGroup
+	for _, s := range w.sites { // people who try until it works
+		people.Go(func() {
+			for setting.Err() == nil {
+				if err := s.setUp(setting); err != nil && setting.Err() == nil {
+					w.log.note("set up: %v", err)
+				}
+				sleep(setting, 300*time.Millisecond)
+			}
+		})
+	}
+	err := w.play(ctx)
+	done()
+	people.Wait()
+	if err != nil {
+		return err
+	}
+	return w.calm(ctx)
+}
+
+// play carries out the acts at their times.
+func (w *world) play(ctx context.Context) error {
+	begin := time.Now()
+	for _, a := range w.plan.acts {
+		sleep(ctx, a.at-time.Since(begin))
+		w.log.note("%s", a)
+		if err := w.do(a); err != nil {
+			return fmt.Errorf("%s %s: %w", a.what, a.who, err)
+		}
+	}
+	sleep(ctx, faultsFor-time.Since(begin))
+	return ctx.Err()
+}
+
+// calm ends the faults.
+func (w *world) calm(ctx context.Context) error {
+	for _, s := range w.sites {
+		s.web.SetMix(faultproxy.Mix{})
+		s.wire.SetMix(faultproxy.Mix{})
+		if err := s.resolve(true); err != nil {
+			return err
+		}
+	}
+	for _, s := range w.sites {
+		s.web.Settled()
+	}
+	w.log.note("the faults are over")
+	for _, s := range w.sites {
+		deadline := time.Now().Add(20 * time.Second)
+		for {
+			err := s.setUp(ctx)
+			if err == nil {
+				break
+			}
+			if time.Now().After(deadline) {
+				return fmt.Errorf("set up after the faults: %w", err)
+			}
+			sleep(ctx, 50*time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// close ends every process and proxy; cancel the context of run first.
+func (w *world) close() {
+	for _, s := range w.sites {
+		s.end()
+	}
+	w.cloud.end()
+	w.meter.end()
+	w.wg.Wait()
+}
+
+// partOf returns a part by its name.
+func (w *world) partOf(name string) *part {
+	switch name {
+	case "cloud":
+		return &w.cloud.part
+	case "meter":
+		return w.meter
+	}
+	return &w.siteOf(name).part
+}
+
+func (w *world) siteOf(name string) *site {
+	for _, s := range w.sites {
+		if s.name == name {
+			return s
+		}
+	}
+	return w.sites[0]
+}
+
+func (w *world) nodeOf(name string) *node {
+	if name == "cloud" {
+		return w.cloud
+	}
+	return w.siteOf(name).node
+}
+
+// do carries out one act.
+func (w *world) do(a act) error {
+	switch a.what {
+	case "kill":
+		return w.partOf(a.who).crash(a.wait, nil, 0)
+	case "kill twice":
+		return w.partOf(a.who).crash(a.wait/2, nil, time.Duration(a.more%250)*time.Millisecond)
+	case "away":
+		return w.partOf(a.who).crash(1500*time.Millisecond, nil, 0)
+	case "power cut":
+		parts := []*part{w.meter, &w.cloud.part}
+		for _, s := range w.sites {
+			parts = append(parts, &s.part)
+		}
+		return each(parts, func(p *part) error { return p.crash(a.wait, nil, 0) })
+	case "freeze":
+		w.partOf(a.who).freeze(2 * a.wait)
+		return nil
+	case "restart":
+		return w.partOf(a.who).restart()
+	case "mix":
+		return w.remix(a)
+	case "no name":
+		s := w.siteOf(a.who)
+		err := s.resolve(false)
+		sleep(context.Background(), a.wait)
+		return errors.Join(err, s.resolve(true))
+	}
+	return w.doNode(a)
+}
+
+// doNode carries out an act that concerns the folder of a node.
+func (w *world) doNode(a act) error {
+	n := w.nodeOf(a.who)
+	switch a.what {
+	case "backup":
+		n.backup = filepath.Join(w.dir, n.name+".backup")
+		return n.copyTo(n.backup)
+	case "restore":
+		return n.crash(a.wait/4, func() error { return copyFolder(n.backup, n.data) }, 0)
+	case "clone":
+		return w.clone(w.siteOf(a.who))
+	case "disk":
+		word := []string{"full", "full", "readonly", "failsync"}[a.more%4]
+		if err := os.WriteFile(n.diskFile(), []byte(word), 0o600); err != nil {
+			return err
+		}
+		sleep(context.Background(), a.wait+200*time.Millisecond)
+		return os.Remove(n.diskFile())
+	case "empty":
+		return n.crash(a.wait/4, func() error { return n.empty(a.more%2 == 0) }, 0)
+	case "reinstall":
+		return n.crash(a.wait/4, func() error { return os.RemoveAll(n.data) }, 0)
+	case "clock":
+		return n.crash(a.wait/4, func() error {
+			n.env["MM_TORTURE_CLOCK"] = fmt.Sprintf("%dm", a.more%20000-10000)
+			return nil
+		}, 0)
+	}
+	return fmt.Errorf("nobody knows how")
+}
+
+// empty removes the log database of a node, or everything.
+func (n *node) empty(logs bool) error {
+	if !logs {
+		return os.RemoveAll(n.data)
+	}
+	files, err := filepath.Glob(filepath.Join(n.data, "logs.db*"))
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := os.Remove(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clone starts a second machine from a copy of the first one's disk, beside it.
+func (w *world) clone(s *site) error {
+	if len(w.sites) > 2 {
+		return nil // two at most
+	}
+	name := fmt.Sprintf("clone%d", len(w.sites))
+	c := &site{node: w.newNode(name, "site"), web: s.web, wire: s.wire, hosts: s.hosts, login: s.login}
+	c.secret, c.hello = s.secret, s.hello
+	for k, v := range s.env {
+		c.env[k] = v
+	}
+	if err := s.copyTo(c.data); err != nil {
+		return err
+	}
+	if err := c.start(); err != nil {
+		return err
+	}
+	w.sites = append(w.sites, c)
+	return nil
+}
+
+func (w *world) remix(a act) error {
+	r := rand.New(rand.NewPCG(uint64(a.more), w.plan.seed))
+	for _, s := range w.sites {
+		if a.who == "web" {
+			s.web.SetMix(faultproxy.RandomMix(r, faultproxy.HTTPKinds, r.Float64(), time.Second))
+		} else {
+			s.wire.SetMix(faultproxy.RandomMix(r, faultproxy.ModbusKinds, 0.1*r.Float64(), 400*time.Millisecond))
+		}
+	}
+	return nil
+}
+
+// each does something with several parts at the same time.
+func each(parts []*part, do func(*part) error) error {
+	errs := make([]error, len(parts))
+	var wg sync.WaitGroup
+	for i, p := range parts {
+		wg.Go(func() { errs[i] = do(p) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// sleep waits: faults come at times, there is no event to wait for.
+func sleep(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// faults tells how often messages were hit.
+func (w *world) faults() string {
+	var b strings.Builder
+	for _, s := range w.sites {
+		fmt.Fprintf(&b, "%s: HTTP %v, Modbus %v\n", s.name, s.web.Counts(), s.wire.Counts())
+	}
+	return b.String()
+}
