@@ -183,6 +183,11 @@ func (s *Service) upload(ctx context.Context, d *destination, cloud Cloud, conf 
 	if !meter.UploadEnabled || !meter.Enabled || meter.CloudUID == "" {
 		return "the meter does not upload", runner.ErrNothing
 	}
+	s.mu.Lock()
+	if m := d.cache.Meters[uid]; m != nil {
+		m.relay.dirty = false // before anything is read, so that what comes meanwhile counts
+	}
+	s.mu.Unlock()
 	budget := s.cfg.PagesAtOnce
 	var sum Sum
 	for _, kind := range logdb.Kinds {
@@ -191,12 +196,18 @@ func (s *Service) upload(ctx context.Context, d *destination, cloud Cloud, conf 
 			key: StreamKey{Destination: conf.ID, Meter: uid, Kind: kind},
 		}
 		more, err := u.run(ctx)
+		relays := false
+		if err == nil {
+			s.note(d, u, more)
+			relays, err = u.relay(ctx)
+		}
 		sum.add(u.sum)
 		if err != nil {
 			s.contradicted(d, u, err)
+			s.relayAgain(d, uid)
 			return sum.String(), s.refused(ctx, d, uid, err)
 		}
-		s.note(d, u, more)
+		s.noteRelay(d, u, relays)
 	}
 	if sum == (Sum{}) {
 		return "", runner.ErrNothing
@@ -311,6 +322,10 @@ func (s *Service) refreshScan(ctx context.Context, d *destination, cloud Cloud, 
 		for _, kind := range logdb.Kinds {
 			u := &upload{s: s, dest: conf, cloud: cloud, conf: meter, kind: kind, key: StreamKey{Destination: conf.ID, Meter: meter.Meter, Kind: kind}}
 			lacks, undecided, err := u.compare(ctx)
+			relays := false
+			if err == nil {
+				relays, err = s.scanRelay(ctx, d, u)
+			}
 			if errors.Is(err, fault.NotFound) {
 				if err := s.refused(ctx, d, meter.Meter, err); err != nil && !errors.Is(err, fault.NotFound) {
 					return "", err
@@ -321,7 +336,7 @@ func (s *Service) refreshScan(ctx context.Context, d *destination, cloud Cloud, 
 				return "", fmt.Errorf("compare %s of meter %s: %w", kind, meter.Meter, err)
 			}
 			s.noteScan(d, u, lacks, undecided)
-			if lacks {
+			if lacks || relays {
 				behind++
 			}
 		}
@@ -343,8 +358,12 @@ func (u *upload) compare(ctx context.Context) (lacks bool, undecided logdb.Posit
 	if err := u.ask(ctx); err != nil {
 		return false, 0, err
 	}
+	defer u.s.lockLog(u.key.Meter, u.kind)()
+	if u.head, err = u.s.logs.Journal(ctx, u.key.Meter, u.kind); err != nil {
+		return false, 0, err
+	}
 	u.key.Journal = u.head.ID
-	if u.streams, err = u.s.store.Streams(ctx, u.key); err != nil {
+	if err := u.load(ctx); err != nil {
 		return false, 0, err
 	}
 	if foreign, err := u.foreign(ctx); err != nil || foreign {

@@ -135,7 +135,11 @@ func (l Link) View(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) (
 	if err != nil {
 		return view, false, fmt.Errorf("read the journal's head: %w", err)
 	}
-	streams, err := s.store.Streams(ctx, StreamKey{Destination: d.ID, Meter: meter, Kind: kind, Journal: head.ID})
+	key := StreamKey{Destination: d.ID, Meter: meter, Kind: kind, Journal: head.ID}
+	if key.Destination, err = s.store.Owner(ctx, key); err != nil {
+		return view, false, err
+	}
+	streams, err := s.store.Streams(ctx, key)
 	if err != nil {
 		return view, false, err
 	}

@@ -66,6 +66,9 @@ func (u *upload) settle(ctx context.Context, sent map[logdb.StreamID]*logdb.Fate
 			continue
 		}
 		st.Asked, st.Refused = asked, refused
+		if u.shared && turned.Len() == 0 && asked.Len() == 0 {
+			continue // what one receiver refuses is nothing to the others that share the stream
+		}
 		if err := u.s.store.PutRequested(ctx, st, &turned); err != nil {
 			return err
 		}

@@ -199,6 +199,7 @@ func (l Link) change(ctx context.Context, change func(*Destination) error) error
 		for _, l := range m.Logs {
 			l.Known = false // other channels, limits or another cloud: compare again
 		}
+		m.relay.dirty = true
 	}
 	s.mu.Unlock()
 	s.poke()

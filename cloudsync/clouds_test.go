@@ -9,6 +9,7 @@ import (
 
 	"metermanager/cloudsync"
 	"metermanager/cloudsync/verify"
+	"metermanager/logdb"
 	"metermanager/logdb/logdbtest"
 	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
@@ -124,9 +125,9 @@ func TestCloudsAreAddedAndRemoved(t *testing.T) {
 
 // both registers and uploads to one more cloud.
 func (s *site) both(name string) error {
-	_, err := s.sync.For(name).RegisterMeter(s.t.Context(), meter)
+	_, err := s.sync.For(name).RegisterMeter(s.t.Context(), s.uid)
 	if err == nil {
-		_, err = s.sync.For(name).UploadMeter(s.t.Context(), meter)
+		_, err = s.sync.For(name).UploadMeter(s.t.Context(), s.uid)
 	}
 	return err
 }
@@ -181,5 +182,117 @@ func TestStuckCloudDelaysNobody(t *testing.T) {
 	}
 	if status, err := s.sync.Status(t.Context()); err != nil || len(status.Clouds) != 0 {
 		t.Errorf("after the removal: %+v, %v", status, err)
+	}
+}
+
+// streamNames lists the streams of a log at a receiver.
+func (f *fakeCloud) streamNames(t testing.TB, kind logdb.Kind) string {
+	t.Helper()
+	states, err := f.store.Streams(t.Context(), "cloud-4711", kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := ""
+	for _, st := range states {
+		out += " " + st.Stream.Policy
+	}
+	return out
+}
+
+// TestSameRulesShareDecisions sends two clouds the same under the same names, until the rules of one are changed: then
+// they part, and neither gives a name that the other has to something else.
+func TestSameRulesShareDecisions(t *testing.T) {
+	t.Parallel()
+	first, second := newFakeCloud(), newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), first)
+	s.second("b", second)
+	ctx, next := t.Context(), start+15_000
+	round := func(n int) {
+		t.Helper()
+		s.rows(0, every(15*time.Second, next, n)...)
+		next += logdb.Millis(n) * 15_000
+		s.entries(logdb.KindHistorical, logdb.Entry{Op: logdb.OpClose, Time: next})
+		s.restart()
+		s.upload()
+		if err := s.both("b"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	clean := func(name string, cloud *fakeCloud) {
+		t.Helper()
+		r, err := verify.Run(ctx, s.sync.For(name), s.logs, verify.Config{Cloud: cloud})
+		if err != nil || !r.Clean() || r.Compared == 0 {
+			t.Fatalf("%s: %+v, %v", name, r, err)
+		}
+	}
+	s.settings(15 * time.Second)
+	round(40)
+	round(30)
+	if a, b := first.streamNames(t, logdb.KindHistorical), second.streamNames(t, logdb.KindHistorical); a != " 1" || b != a {
+		t.Fatalf("streams%s and%s, want the same one", a, b)
+	}
+	// The meter's interval changes: new rules for both, and still the same.
+	s.settings(15 * time.Minute)
+	round(5) // the old rules up to here
+	round(5)
+	if a, b := first.streamNames(t, logdb.KindHistorical), second.streamNames(t, logdb.KindHistorical); a != " 1 2" || b != a {
+		t.Fatalf("streams%s and%s, want the same two", a, b)
+	}
+	sameNodes(t, first, second)
+	// Other rules for one: it goes on under another name, the other as before.
+	if err := s.sync.Set(ctx, cloudsync.SettingChannels, string(channels[0])); err != nil { // the owner of the shared ones
+		t.Fatal(err)
+	}
+	round(20)
+	round(20)
+	if a, b := first.streamNames(t, logdb.KindHistorical), second.streamNames(t, logdb.KindHistorical); a != " 1 2 3" || b != " 1 2" {
+		t.Fatalf("streams%s and%s after one has other rules", a, b)
+	}
+	clean("main", first)
+	clean("b", second)
+	if err := s.sync.For("b").Set(ctx, cloudsync.SettingChannels, string(channels[1])); err != nil {
+		t.Fatal(err)
+	}
+	round(20)
+	round(20)
+	if b := second.streamNames(t, logdb.KindHistorical); b != " 1 2 4" {
+		t.Fatalf("streams%s, want a name that no other cloud's stream has", b)
+	}
+	clean("main", first)
+	clean("b", second)
+}
+
+// TestRemovedCloudLeavesItsDecisions removes the cloud whose decisions another one shares.
+func TestRemovedCloudLeavesItsDecisions(t *testing.T) {
+	t.Parallel()
+	first, second, third := newFakeCloud(), newFakeCloud(), newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), first)
+	s.fill()
+	s.upload()
+	s.second("b", second)
+	s.second("c", third)
+	for _, name := range []string{"b", "c"} {
+		if err := s.both(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.sync.RemoveCloud(t.Context(), cloudsync.FirstCloud); err != nil {
+		t.Fatal(err)
+	}
+	s.rows(0, every(15*time.Second, start+600*15_000, 80)...)
+	s.restart()
+	for _, name := range []string{"c", "b"} {
+		if err := s.both(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sameNodes(t, second, third)
+	if n := second.streamNames(t, logdb.KindHistorical); n != " 1" {
+		t.Errorf("streams%s, want the one that was shared", n)
+	}
+	for name, cloud := range map[string]*fakeCloud{"b": second, "c": third} {
+		if r, err := verify.Run(t.Context(), s.sync.For(name), s.logs, verify.Config{Cloud: cloud}); err != nil || !r.Clean() || r.Compared == 0 {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,7 +40,7 @@ type Config struct {
 	// PassOn is told of a request for a journal of a meter that is not this node's own: it may wait here for the
 	// manager that keeps it. nil: such requests are left to others.
 	PassOn func(ctx context.Context, meter logdb.MeterUID, r api.FetchRequest) error
-	// Found lists the meters that are to be registered; nil: those of the log database.
+	// Found lists the meters that are to be registered and uploaded without being asked; nil: those of the log database.
 	Found func(ctx context.Context) ([]logdb.MeterUID, error)
 
 	TickEvery    time.Duration  // how often this node's own side is looked at; default 30 s
@@ -101,6 +102,7 @@ type Service struct {
 	dests    map[DestinationID]*destination
 	dirty    map[logdb.MeterUID]bool // told of by Notify
 	gaveUp   map[place]string        // why something that was asked for cannot be sent
+	deciding map[logKey]*sync.Mutex  // held while decisions about a log are made
 }
 
 // destination is one cloud with everything known about it.
@@ -121,7 +123,7 @@ func New(dial Dial, logs Logs, store Store, cfg Config) *Service {
 	s := &Service{
 		cfg: cfg, log: cfg.Logger.With("component", "cloudsync"), dial: dial, logs: logs, store: store,
 		wake: make(chan struct{}, 1), started: make(chan struct{}, 1),
-		dests: map[DestinationID]*destination{}, dirty: map[logdb.MeterUID]bool{}, gaveUp: map[place]string{},
+		dests: map[DestinationID]*destination{}, dirty: map[logdb.MeterUID]bool{}, gaveUp: map[place]string{}, deciding: map[logKey]*sync.Mutex{},
 	}
 	s.Link = Link{service: s}
 	return s
@@ -206,13 +208,20 @@ func (s *Service) meters(ctx context.Context, full bool) ([]logdb.MeterUID, erro
 	full = full || s.unlooked
 	s.unlooked = false
 	s.mu.Unlock()
-	if !full {
+	if s.cfg.Found == nil {
+		if full {
+			return s.logs.Meters(ctx)
+		}
 		return dirty, nil
 	}
-	if s.cfg.Found != nil {
-		return s.cfg.Found(ctx)
+	if len(dirty) == 0 && !full {
+		return nil, nil
 	}
-	return s.logs.Meters(ctx)
+	found, err := s.cfg.Found(ctx)
+	if err != nil || full {
+		return found, err
+	}
+	return slices.DeleteFunc(dirty, func(uid logdb.MeterUID) bool { return !slices.Contains(found, uid) }), nil
 }
 
 // load reads the destinations and their meters once.
@@ -255,7 +264,7 @@ func (s *Service) loadDestination(ctx context.Context, d Destination) (*destinat
 		return nil, err
 	}
 	for _, c := range configs {
-		out.cache.Meters[c.Meter] = &MeterCache{Config: c, Logs: map[logdb.Kind]*LogCache{}}
+		out.cache.Meters[c.Meter] = newMeterCache(c)
 	}
 	items, err := s.store.Items(ctx, d.ID)
 	if err != nil {
@@ -332,7 +341,7 @@ func (s *Service) found(ctx context.Context, d *destination, uid logdb.MeterUID)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d.cache.Meters[uid] = &MeterCache{Config: c, Logs: map[logdb.Kind]*LogCache{}}
+	d.cache.Meters[uid] = newMeterCache(c)
 	return nil
 }
 

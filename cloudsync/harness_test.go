@@ -1,6 +1,7 @@
 package cloudsync_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,8 +34,9 @@ type fakeCloud struct {
 	// hold keeps pages instead of storing them: the answer is a receipt only.
 	hold       bool
 	held       []logdb.Page
-	maxSamples int // pages with a longer recording are too large; 0: none
-	maxRow     int // pages with more rows and entries are too large; 0: none
+	name       logdb.MeterUID // of the meter in the store; "": as it is called here
+	maxSamples int            // pages with a longer recording are too large; 0: none
+	maxRow     int            // pages with more rows and entries are too large; 0: none
 	pages      int
 	users      map[string]string
 }
@@ -108,7 +110,7 @@ func (f *fakeCloud) Streams(ctx context.Context, uid logdb.MeterUID, kind logdb.
 		if !f.known[uid] {
 			return fault.New(fault.NotFound, "no such meter")
 		}
-		out, err = f.store.Streams(ctx, uid, kind)
+		out, err = f.store.Streams(ctx, cmp.Or(f.name, uid), kind)
 		if errors.Is(err, logdb.ErrUnknownMeter) || errors.Is(err, logdb.ErrNotFound) {
 			return nil
 		}
@@ -173,6 +175,7 @@ type site struct {
 	cloud  *fakeCloud
 	others map[string]cloudsync.Cloud // by host
 	sync   *cloudsync.Service
+	uid    logdb.MeterUID // of the meter at this node
 	stop   func()
 	kill   func()
 	cfg    cloudsync.Config
@@ -180,7 +183,7 @@ type site struct {
 
 func newSite(t testing.TB, logs logdb.Store, cloud *fakeCloud) *site {
 	t.Helper()
-	s := &site{t: t, path: filepath.Join(t.TempDir(), "meta.db"), logs: logs, cloud: cloud, others: map[string]cloudsync.Cloud{}}
+	s := &site{t: t, path: filepath.Join(t.TempDir(), "meta.db"), logs: logs, cloud: cloud, others: map[string]cloudsync.Cloud{}, uid: meter}
 	s.cfg = cloudsync.Config{
 		TickEvery: time.Hour, RecheckEvery: time.Nanosecond,
 		Retry:  runner.Backoff{Tries: 2, First: time.Microsecond, Max: time.Microsecond},
@@ -246,9 +249,9 @@ func (s *site) restart() { s.stop(); s.start() }
 func (s *site) upload() {
 	s.t.Helper()
 	for range 200 {
-		_, err := s.sync.RegisterMeter(s.t.Context(), meter)
+		_, err := s.sync.RegisterMeter(s.t.Context(), s.uid)
 		if err == nil {
-			_, err = s.sync.UploadMeter(s.t.Context(), meter)
+			_, err = s.sync.UploadMeter(s.t.Context(), s.uid)
 		}
 		if err != nil && !errors.Is(err, fault.Unavailable) && !errors.Is(err, fault.NotFound) {
 			s.t.Fatalf("upload: %v", err)
@@ -386,3 +389,5 @@ func journalID(t testing.TB, logs logdb.Store, kind logdb.Kind) logdb.JournalID 
 	}
 	return head.ID
 }
+
+func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 7)) }

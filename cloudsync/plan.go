@@ -56,6 +56,13 @@ type MeterCache struct {
 	Advice     string // what somebody should do about LastError
 	Since      time.Time
 	LastUpload time.Time
+
+	relay relayState
+}
+
+// newMeterCache begins with nothing known: what others sent may be there already.
+func newMeterCache(c MeterConfig) *MeterCache {
+	return &MeterCache{Config: c, Logs: map[logdb.Kind]*LogCache{}, relay: relayState{dirty: true}}
 }
 
 // LogCache compares one log here and there.
@@ -138,11 +145,12 @@ func plan(c *Cache, now time.Time) []Action {
 		if !m.Config.UploadEnabled || !m.Config.Enabled || m.Config.CloudUID == "" || m.Config.Parked != "" {
 			continue
 		}
+		behind := m.relay.dirty && !now.Before(m.relay.recheck)
 		for _, l := range m.Logs {
-			if l.behind(now) {
-				add(&out, ActionUpload, uid)
-				break
-			}
+			behind = behind || l.behind(now)
+		}
+		if behind {
+			add(&out, ActionUpload, uid)
 		}
 	}
 	slices.SortFunc(out, func(a, b Action) int {

@@ -130,7 +130,7 @@ func highestGeneration(journal logdb.JournalID, streams []*StoredStream, there [
 // more (our own records were lost) come first, as they are: what they decided stays decided.
 func (u *upload) open(policy reduce.Policy, channelsAdded *reduce.Policy, closed logdb.Position) []*StoredStream {
 	var out []*StoredStream
-	generation, cut := highestGeneration(u.head.ID, u.streams, u.there)
+	generation, cut := highestGeneration(u.head.ID, slices.Concat(u.streams, u.others), u.there)
 	var state reduce.State
 	if n := len(u.main); n > 0 {
 		last := u.main[n-1]
@@ -139,6 +139,9 @@ func (u *upload) open(policy reduce.Policy, channelsAdded *reduce.Policy, closed
 		for _, st := range u.there {
 			if st.Stream.Journal != u.head.ID || strings.Contains(st.Stream.Policy, "+") || st.Own {
 				continue
+			}
+			if slices.ContainsFunc(u.others, func(o *StoredStream) bool { return o.ID == st.Stream }) {
+				continue // of another destination: it came by another way
 			}
 			p := policy
 			p.Generation = st.Stream.Policy

@@ -110,10 +110,7 @@ func (u *upload) request(ctx context.Context, w Wanted) (found Found, more bool,
 	if err := u.ask(ctx); err != nil {
 		return found, false, err
 	}
-	if err := u.own(ctx); err != nil {
-		return found, false, err
-	}
-	if err := u.settle(ctx, nil); err != nil {
+	if err := u.takeAlone(ctx); err != nil {
 		return found, false, err
 	}
 	if _, err := u.want(ctx, &w); err != nil {

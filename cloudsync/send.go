@@ -121,7 +121,8 @@ func (u *upload) push(ctx context.Context, page *logdb.Page) error {
 	return nil
 }
 
-// oversize gives the only record of a page that the receiver can never take the fate skipped.
+// oversize gives the only record of a page that the receiver can never take the fate skipped, there. What is decided
+// here stays: another cloud may take it.
 func (u *upload) oversize(ctx context.Context, page *logdb.Page) error {
 	if len(page.Entries) != 1 && len(page.Rows) != 1 {
 		return fmt.Errorf("send a page of one range of fates: %w", fault.TooLarge)
@@ -134,17 +135,6 @@ func (u *upload) oversize(ctx context.Context, page *logdb.Page) error {
 		p, t = page.Rows[0].Positions[0], page.Rows[0].Times[0]
 	}
 	skip := logdb.FateRange{First: p, Last: p, Fate: logdb.FateSkipped, Reason: SizeReason, FirstTime: t, LastTime: t}
-	for _, st := range u.streams {
-		if st.ID != page.Stream {
-			continue
-		}
-		d := reduce.Decision{State: st.State}
-		d.Fates.Put(skip)
-		if err := u.s.store.Decide(ctx, u.key, st, d, u.head); err != nil {
-			return err
-		}
-		st.Fates.Put(skip)
-	}
 	small := *page
 	small.Rows, small.Entries, small.Fates = nil, nil, []logdb.FateRange{skip}
 	return u.push(ctx, &small)

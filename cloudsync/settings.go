@@ -28,6 +28,7 @@ const (
 	SettingPass2    = "etheria.client~password" // the same as cloud.user.pass
 	SettingAuto     = "cloud.meter.register.auto"
 	SettingChannels = "cloud.upload.channels"
+	SettingReceived = "cloud.upload.received"
 
 	SettingMeterUID     = "cloud.meter.uid"
 	SettingMeterEnabled = "cloud.meter.enabled"
@@ -71,15 +72,18 @@ func setDestination(d *Destination, name, value string) error {
 		d.Port = port
 	case SettingRootPath:
 		d.RootPath = strings.Trim(value, "/")
-	case SettingEnabled, SettingAuto:
+	case SettingEnabled, SettingAuto, SettingReceived:
 		on, err := strconv.ParseBool(value)
 		if err != nil {
 			return invalid("The value must be true or false.")
 		}
-		if name == SettingEnabled {
+		switch name {
+		case SettingEnabled:
 			d.Enabled = on
-		} else {
+		case SettingAuto:
 			d.ManualRegister = !on
+		default:
+			d.OwnOnly = !on
 		}
 	case SettingChannels:
 		return setChannels(d, value)
@@ -261,13 +265,14 @@ func (s *Service) changeMeter(ctx context.Context, d *destination, uid logdb.Met
 	defer s.mu.Unlock()
 	m := d.cache.Meters[uid]
 	if m == nil {
-		m = &MeterCache{Logs: map[logdb.Kind]*LogCache{}}
+		m = newMeterCache(c)
 		d.cache.Meters[uid] = m
 	}
 	if m.Config.CloudUID != c.CloudUID {
 		for _, l := range m.Logs {
 			l.Known = false // another meter there: other sets
 		}
+		m.relay.dirty = true
 	}
 	m.Config = c
 	return nil

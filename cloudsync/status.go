@@ -106,6 +106,16 @@ func meterSync(m *MeterCache) api.MeterSync {
 		out.Pending += ls.Pending
 		out.Logs = append(out.Logs, ls)
 	}
+	for _, kind := range logdb.Kinds {
+		if r := m.relay.kinds[kind]; r != nil {
+			rs := api.RelaySync{Kind: kind.String(), Streams: r.Streams, Decided: r.Decided, Pending: r.Missing - r.Lacking, Lacking: r.Lacking, Conflicts: r.Conflicts}
+			out.Pending += rs.Pending
+			out.Relayed = append(out.Relayed, rs)
+			if len(r.Conflicts) > 0 && out.LastError == "" {
+				out.LastError = r.Conflicts[0]
+			}
+		}
+	}
 	switch {
 	case !m.Config.Enabled:
 		out.State = "disabled"
@@ -115,7 +125,7 @@ func meterSync(m *MeterCache) api.MeterSync {
 		out.State = "not_registered"
 	case !m.Config.UploadEnabled:
 		out.State = "disabled"
-	case out.Pending > 0:
+	case out.Pending > 0 || m.relay.dirty && len(m.relay.kinds) > 0:
 		out.State = "waiting"
 	case out.NotCompared > 0:
 		out.State = "not_compared"
@@ -203,6 +213,7 @@ func (l Link) Info(ctx context.Context) (Info, error) {
 		SettingLocation: conf.Location, SettingAPIKey: conf.APIKey.String(), SettingCustomer: conf.Customer,
 		SettingUser: conf.User, SettingPassword: conf.Password.String(), SettingEnabled: conf.Enabled,
 		SettingHost: conf.Host, SettingPort: conf.Port, SettingRootPath: conf.RootPath, SettingAuto: !conf.ManualRegister,
+		SettingReceived: !conf.OwnOnly,
 	}}
 	if conf.Channels != nil {
 		out.Settings[SettingChannels] = conf.Channels

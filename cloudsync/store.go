@@ -56,6 +56,8 @@ type Destination struct {
 	Expires  logdb.Millis
 	// ManualRegister switches off that meters are registered and upload without being asked.
 	ManualRegister bool
+	// OwnOnly leaves out what others sent to this node.
+	OwnOnly bool
 	// Channels are the historical channels to upload; nil means all.
 	Channels []logdb.ChannelKey
 	// Limits are the limitor's numbers; nil means logdb.DefaultLimits.
@@ -139,11 +141,23 @@ type Store interface {
 	Decide(ctx context.Context, k StreamKey, s *StoredStream, d reduce.Decision, head logdb.JournalHead) error
 	// PutRequested stores the sets Asked, Whole and Refused of s as they are, and changes the fates of those in fates.
 	PutRequested(ctx context.Context, s *StoredStream, fates *logdb.FateSet) error
+	// Owner returns whose streams a destination uses for a journal: its own number unless Share was called.
+	Owner(ctx context.Context, k StreamKey) (DestinationID, error)
+	// Owners lists the destinations that have streams of their own of a journal.
+	Owners(ctx context.Context, k StreamKey) ([]DestinationID, error)
+	// Sharers lists the destinations that use the streams of k.Destination, itself aside.
+	Sharers(ctx context.Context, k StreamKey) ([]DestinationID, error)
+	// Share lets k.Destination, which has none of its own, use the streams of owner.
+	Share(ctx context.Context, k StreamKey, owner DestinationID) error
+	// Part gives k.Destination, which shares its streams with others, a copy that nobody else uses.
+	Part(ctx context.Context, k StreamKey) error
+	// Ends lists the journal's ends at the time of the decisions, of all destinations.
+	Ends(ctx context.Context, k StreamKey) ([]logdb.End, error)
 	// Counts returns the limit counts of a cut whose spans begin in [first, last].
 	Counts(ctx context.Context, k StreamKey, cut string, first, last logdb.Millis) (limit.Counts, error)
 	// Changes returns the revises and withdraws of the targets first to last, by target and position.
 	Changes(ctx context.Context, journal logdb.JournalID, first, last logdb.Position) ([]reduce.Change, error)
-	// DropJournals forgets every stream of a meter and kind whose journal is not keep.
+	// DropJournals forgets every stream of a meter and kind whose journal is not k.Journal.
 	DropJournals(ctx context.Context, k StreamKey) error
 	// Items returns the stored parts of the info cache of a destination by name.
 	Items(ctx context.Context, d DestinationID) (map[string]Item, error)

@@ -27,13 +27,17 @@ type upload struct {
 	key   StreamKey
 
 	head    logdb.JournalHead
+	known   bool // there is what the receiver answered
 	there   []logdb.StreamState
-	streams []*StoredStream // all of the journal
+	streams []*StoredStream // all of the journal that the destination uses
+	shared  bool            // with other destinations
+	others  []*StoredStream // all that this node has, also for other destinations
 	main    []*StoredStream // of the main cut
 	j       *journal
 	budget  *int
 	unsure  bool // an answer was only a receipt
 	waiting int
+	relayed *RelayCache // nil: nothing was received
 	sum     Sum
 }
 
@@ -71,18 +75,19 @@ func (u *upload) run(ctx context.Context) (more bool, err error) {
 	if err := u.ask(ctx); err != nil {
 		return false, err
 	}
-	if err := u.own(ctx); err != nil {
+	decided, err := u.take(ctx)
+	if err != nil {
 		return false, err
 	}
-	if err := u.settle(ctx, nil); err != nil {
-		return false, err
-	}
-	clear, asked, err := u.sendAsked(ctx, max(1, *u.budget/2))
-	if err != nil || !clear {
-		return true, err
-	}
-	if err := u.decide(ctx); err != nil {
-		return false, err
+	asked := false
+	if !decided {
+		var clear bool
+		if clear, asked, err = u.sendAsked(ctx, max(1, *u.budget/2)); err != nil || !clear {
+			return true, err
+		}
+		if err := u.decideLocked(ctx); err != nil {
+			return false, err
+		}
 	}
 	err = u.send(ctx)
 	if errors.Is(err, errMore) {
@@ -100,14 +105,18 @@ func (u *upload) ask(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask which positions the cloud holds: %w", err)
 	}
+	u.known = true
 	return nil
 }
 
-// own loads the streams of the journal. A journal that is shorter than, or different from, what the receiver
+// own loads the streams of the journal, whose lock is held. A journal that is shorter than, or different from, what the receiver
 // or our own records know of it gets a new id first: re-used numbers would be taken for repeats.
 func (u *upload) own(ctx context.Context) (err error) {
+	if u.head, err = u.s.logs.Journal(ctx, u.key.Meter, u.kind); err != nil { // others may have renewed it, or decided more
+		return fmt.Errorf("read the journal's head: %w", err)
+	}
 	u.key.Journal = u.head.ID
-	if u.streams, err = u.s.store.Streams(ctx, u.key); err != nil {
+	if err := u.load(ctx); err != nil {
 		return err
 	}
 	foreign, err := u.foreign(ctx)
@@ -120,7 +129,7 @@ func (u *upload) own(ctx context.Context) (err error) {
 		}
 		u.sum.Renewed++
 		u.s.log.Warn("renew a journal that is not the one the cloud knows", "meter", string(u.key.Meter), "action", "upload", "kind", u.kind.String())
-		u.key.Journal, u.streams = u.head.ID, nil
+		u.key.Destination, u.key.Journal, u.streams = u.dest.ID, u.head.ID, nil
 	}
 	u.j = newJournal(u.s.logs, u.s.store, u.key.Meter, u.kind, u.head.ID)
 	return u.s.store.DropJournals(ctx, u.key)
@@ -148,7 +157,13 @@ func (u *upload) foreign(ctx context.Context) (bool, error) {
 		if st.Fates.Highest() > u.head.End {
 			return true, nil
 		}
-		if bad, err := differs(st.End, st.Chain); bad || err != nil {
+	}
+	known, err := u.s.store.Ends(ctx, u.key) // also what was decided for other clouds
+	if err != nil {
+		return false, err
+	}
+	for _, e := range known {
+		if bad, err := differs(e.Position, e.Chain); bad || err != nil {
 			return bad, err
 		}
 	}
@@ -182,6 +197,12 @@ func (u *upload) decide(ctx context.Context) error {
 	}
 	_, u.main = cutOf(u.streams, "")
 	if len(u.main) == 0 {
+		if err := u.join(ctx, policy, settings); err != nil {
+			return err
+		}
+		_, u.main = cutOf(u.streams, "")
+	}
+	if len(u.main) == 0 {
 		opened := u.open(policy, nil, 0)
 		if err := u.s.store.Turn(ctx, u.key, nil, opened); err != nil {
 			return err
@@ -201,6 +222,14 @@ func (u *upload) decide(ctx context.Context) error {
 	if !turn {
 		return nil
 	}
+	if err := u.part(ctx); err != nil {
+		return err
+	}
+	if err := u.named(ctx); err != nil {
+		return err
+	}
+	_, u.main = cutOf(u.streams, "")
+	current = u.main[len(u.main)-1]
 	current.Closed = u.head.End
 	var added *reduce.Policy
 	if channels, except, ok := current.Policy.Added(policy); ok {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"metermanager/cloudsync"
@@ -238,32 +237,26 @@ func (s *Store) Changes(ctx context.Context, journal logdb.JournalID, first, las
 	return out, rows.Err()
 }
 
-// DropJournals forgets every stream of a meter and kind whose journal is not k.Journal.
+// DropJournals forgets every stream of a meter and kind whose journal is not k.Journal, for all destinations: the
+// journal has another name now.
 func (s *Store) DropJournals(ctx context.Context, k cloudsync.StreamKey) error {
 	err := s.db.Write(ctx, func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, "SELECT DISTINCT journal FROM cloud_stream WHERE destination = ? AND meter = ? AND kind = ? AND journal <> ?",
-			k.Destination, k.Meter, k.Kind, k.Journal)
+		rows, err := tx.QueryContext(ctx, "SELECT DISTINCT journal FROM cloud_stream WHERE meter = ? AND kind = ? AND journal <> ?", k.Meter, k.Kind, k.Journal)
 		if err != nil {
 			return err
 		}
-		var old []logdb.JournalID
-		for rows.Next() {
-			var j logdb.JournalID
-			if err := rows.Scan(&j); err != nil {
-				return errors.Join(err, rows.Close())
-			}
-			old = append(old, j)
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		old, err := scanJournals(rows)
+		if err != nil {
 			return err
 		}
 		for _, j := range old {
 			for _, q := range []string{
-				"DELETE FROM cloud_stream WHERE destination = ?1 AND journal = ?2",
-				"DELETE FROM cloud_limit_count WHERE destination = ?1 AND journal = ?2",
-				"DELETE FROM cloud_change WHERE journal = ?2 AND NOT EXISTS (SELECT 1 FROM cloud_stream WHERE journal = ?2 AND destination <> ?1)",
+				"DELETE FROM cloud_stream WHERE journal = ?",
+				"DELETE FROM cloud_share WHERE journal = ?",
+				"DELETE FROM cloud_limit_count WHERE journal = ?",
+				"DELETE FROM cloud_change WHERE journal = ?",
 			} {
-				if _, err := tx.ExecContext(ctx, q, k.Destination, j); err != nil {
+				if _, err := tx.ExecContext(ctx, q, j); err != nil {
 					return err
 				}
 			}

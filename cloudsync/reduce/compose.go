@@ -22,6 +22,9 @@ type Composer struct {
 	max     int
 }
 
+// PageBytes is how large a page is by default.
+const PageBytes = 768 << 10
+
 // Config of a Composer. The zero value works.
 type Config struct {
 	// PageBytes bounds a page by an estimate of its JSON text; default 768 KiB, which is at most
@@ -32,7 +35,7 @@ type Config struct {
 // NewComposer makes pages for the meter named as the receiver names it.
 func NewComposer(meter logdb.MeterUID, kind logdb.Kind, cut *Cut, journal Journal, cfg Config) *Composer {
 	if cfg.PageBytes <= 0 {
-		cfg.PageBytes = 768 << 10
+		cfg.PageBytes = PageBytes
 	}
 	return &Composer{meter: meter, kind: kind, cut: cut, journal: journal, max: cfg.PageBytes}
 }

@@ -146,6 +146,7 @@ type MeterSync struct {
 	LastUpload    logdb.Millis   `json:"last_upload_ms,omitempty"`
 	LastError     string         `json:"last_error,omitempty"`
 	Logs          []LogSync      `json:"logs,omitempty"`
+	Relayed       []RelaySync    `json:"relayed,omitempty" doc:"What others sent to this node and it passes on"`
 }
 
 // LogSync is how far one kind of log has come.
@@ -158,6 +159,16 @@ type LogSync struct {
 	Compared   bool           `json:"compared" doc:"False until both sides were compared: then decided and pending say nothing"`
 	Skipped    int64          `json:"skipped,omitempty"`
 	Reduced    int64          `json:"reduced,omitempty"`
+}
+
+// RelaySync is how far the received streams of one kind of log are passed on.
+type RelaySync struct {
+	Kind      string   `json:"kind"`
+	Streams   int      `json:"streams"`
+	Decided   int64    `json:"decided" doc:"Positions that the cloud has decided, of those decided here"`
+	Pending   int64    `json:"pending"`
+	Lacking   int64    `json:"lacking,omitempty" doc:"Positions that the cloud has not decided and whose data are not held here (any more)"`
+	Conflicts []string `json:"conflicts,omitempty" doc:"Streams that are left alone because the cloud holds something else under the same name"`
 }
 
 // The results of a SyncAction.

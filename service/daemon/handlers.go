@@ -4,10 +4,10 @@ import "metermanager/service/command"
 
 // handlers are the commands that this node carries out: those of its roles.
 func (n *node) handlers(status command.StatusSource) []command.Handlers {
-	out := []command.Handlers{command.NodeHandlers(status)}
+	out := []command.Handlers{command.NodeHandlers(status), command.CloudHandlers(n.sync)}
 	if n.field == nil {
-		return out
+		return append(out, command.VerifyHandlers(n.sync, n.logs, nil))
 	}
-	return append(out, command.MeterHandlers(n.field, command.SetCloudMeter(n.sync), status), command.CloudHandlers(n.sync),
+	return append(out, command.MeterHandlers(n.field, command.SetCloudMeter(n.sync), status),
 		command.VerifyHandlers(n.sync, n.logs, command.MeterChecker(n.field)))
 }

@@ -37,8 +37,8 @@ type node struct {
 	accounts *account.Service
 	registry *registry.Registry
 	board    *realtime.Board
-	field    *retrieve.Manager  // nil without the role of a site
-	sync     *cloudsync.Service // nil without the role of a site
+	field    *retrieve.Manager // nil without the role of a site
+	sync     *cloudsync.Service
 	server   *host.Server
 }
 
@@ -46,7 +46,7 @@ type node struct {
 func open(ctx context.Context, c config.Config, o Options, program *applog.Log) (*node, error) {
 	n := &node{config: c, options: o, program: program, log: program.Logger()}
 	n.disk = n.newDiskGuard()
-	for _, step := range []func(context.Context) error{n.openFolder, n.openCloudSide, n.openSite, n.openServer} {
+	for _, step := range []func(context.Context) error{n.openFolder, n.openCloudSide, n.openSync, n.openSite, n.openServer} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.close())
 		}

@@ -21,9 +21,7 @@ import (
 func (n *node) openServer(ctx context.Context) error {
 	now := n.options.Seams.Now
 	stored := bus.NewNotices(func(_ context.Context, s ingest.Stored) {
-		if n.sync != nil { // a relay passes on what it received
-			n.sync.Notify(s.Meter)
-		}
+		n.sync.NotifyReceived(s.Meter) // a relay passes on what it received
 	})
 	status := command.NewNode(n.registry, n.logs, n.board, n.statusConfig())
 	table, err := command.New(command.Config{Now: now, Logger: n.part("command")}, n.handlers(status)...)
@@ -80,21 +78,22 @@ func (n *node) statusConfig() command.NodeConfig {
 	if n.field != nil {
 		c.Field = command.FieldStatus(n.field)
 	}
-	if n.sync != nil {
-		c.Progress = n.sync.Progress
-		c.Sync = func(ctx context.Context) (*api.SyncStatus, error) {
-			s, err := n.sync.Status(ctx)
-			return &s, err
+	c.Progress = n.sync.Progress
+	c.Sync = func(ctx context.Context) (*api.SyncStatus, error) {
+		s, err := n.sync.Status(ctx)
+		if n.field == nil && s.Cloud == "" {
+			return nil, err // a cloud that passes nothing on
 		}
+		return &s, err
 	}
 	return c
 }
 
 // stages lists the long-lived parts in the order in which they start.
 func (n *node) stages(notifier Notifier) []stage {
-	out := []stage{{"log database", n.logs.Run}}
+	out := []stage{{"log database", n.logs.Run}, {"cloud sync", n.sync.Run}}
 	if n.field != nil {
-		out = append(out, stage{"cloud sync", n.sync.Run}, stage{"meters", n.field.Run})
+		out = append(out, stage{"meters", n.field.Run})
 	}
 	return append(out,
 		stage{"disk", n.disk.run},

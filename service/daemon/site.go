@@ -17,17 +17,21 @@ import (
 	"metermanager/service/metadb"
 )
 
-// openSite opens the side towards meters and the cloud sync; nothing without that role.
-func (n *node) openSite(ctx context.Context) error {
-	if !n.config.HasRole(config.RoleSite) {
-		return nil
-	}
+// openSync opens the sync with clouds. Every node has it: a cloud passes on what was sent to it once it is told to whom.
+func (n *node) openSync(ctx context.Context) error {
 	store, err := clouddb.New(ctx, n.meta, clouddb.Config{MasterKey: n.master})
 	if err != nil {
 		return fmt.Errorf("open the tables of the cloud sync: %w", err)
 	}
 	n.sync = cloudsync.New(n.dial, n.logs, store, n.syncConfig(n.part("cloudsync")))
+	return nil
+}
 
+// openSite opens the side towards meters; nothing without that role.
+func (n *node) openSite(ctx context.Context) error {
+	if !n.config.HasRole(config.RoleSite) {
+		return nil
+	}
 	profiles, err := device.LoadProfiles(assets.Profiles())
 	if err != nil {
 		return fmt.Errorf("read the meter profiles: %w", err)

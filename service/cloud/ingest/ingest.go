@@ -26,7 +26,7 @@ type Meters interface {
 	Access(ctx context.Context, p account.Principal, perm permission.Permission, uid logdb.MeterUID) (registry.Meter, error)
 }
 
-// Stored is the notice that a page is in the store.
+// Stored is the notice that a page is in the store, or at least what became of its records.
 type Stored struct {
 	Meter   logdb.MeterUID
 	Kind    logdb.Kind
@@ -41,7 +41,7 @@ type Config struct {
 	Limits *logdb.Limits
 	// MaxRecords is the most rows, events and recordings of a page; 200,000 by default.
 	MaxRecords int
-	// Stored is told of every page that stored something; may be nil.
+	// Stored is told of every page that decided something; may be nil.
 	Stored *bus.Notices[Stored]
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -112,7 +112,7 @@ func (s *Service) consume(ctx context.Context, page logdb.Page) (logdb.Receipt, 
 	s.mu.Lock()
 	s.pushed[page.Meter] = logdb.MillisOf(s.cfg.Now())
 	s.mu.Unlock()
-	if s.cfg.Stored != nil && r.Stored+r.Revised > 0 {
+	if s.cfg.Stored != nil && (r.Stored+r.Revised+r.Skipped > 0 || len(page.Fates) > 0) {
 		s.cfg.Stored.Publish(ctx, Stored{
 			Meter: page.Meter, Kind: page.Kind, Last: newest(&page), At: logdb.MillisOf(s.cfg.Now()), Receipt: r,
 		})

@@ -7,6 +7,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"metermanager/logdb"
@@ -236,6 +237,37 @@ func (r *Registry) adopt(ctx context.Context, customer account.CustomerID, uid l
 	}
 	r.remember(uid)
 	return nil
+}
+
+// NodeMeters lists the meters whose data are this node's to pass on: those that it reads itself and those of its own
+// customer, the oldest. What other customers of a shared node send is theirs.
+func (r *Registry) NodeMeters(ctx context.Context) ([]logdb.MeterUID, error) {
+	all, err := r.logs.Meters(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list meters of the log database: %w", err)
+	}
+	customer, err := r.store.FirstCustomer(ctx)
+	if errors.Is(err, ErrNotFound) {
+		return all, nil // nobody can have registered anything
+	} else if err != nil {
+		return nil, fmt.Errorf("look up the node's customer: %w", err)
+	}
+	known, err := r.store.KnownMeters(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list known meters: %w", err)
+	}
+	listed, err := r.store.Meters(ctx, account.CustomerScope(customer))
+	if err != nil {
+		return nil, fmt.Errorf("list the meters of the node's customer: %w", err)
+	}
+	others := map[logdb.MeterUID]bool{}
+	for _, uid := range known {
+		others[uid] = true
+	}
+	for i := range listed {
+		delete(others, listed[i].UID)
+	}
+	return slices.DeleteFunc(all, func(uid logdb.MeterUID) bool { return others[uid] }), nil
 }
 
 func (r *Registry) remember(uid logdb.MeterUID) {

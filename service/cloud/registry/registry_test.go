@@ -418,3 +418,28 @@ func all(s logdb.Settings) func(*logdb.Settings) error {
 		return nil
 	}
 }
+
+// What this node passes on are the meters that it reads itself and those of its own customer.
+func TestNodeMeters(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	w.logs.data["local"] = logdb.Settings{UID: "local", Name: "read here"}
+	register := func(p account.Principal, serial string) logdb.MeterUID {
+		t.Helper()
+		r, err := w.reg.Register(ctx, p, registry.Registration{Settings: logdb.Settings{Make: "EIG", Serial: serial, Name: serial}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Meter.UID
+	}
+	mine, theirs, removed := register(w.owner, "1"), register(w.other, "2"), register(w.owner, "3")
+	stray := register(account.Principal{}, "4")
+	if err := w.store.RemoveMeter(ctx, account.CustomerScope(w.owner.Customer), removed, 1); err != nil {
+		t.Fatal(err)
+	}
+	got, err := w.reg.NodeMeters(ctx)
+	if err != nil || len(got) != 2 || !slices.Contains(got, mine) || !slices.Contains(got, "local") {
+		t.Errorf("got %v, %v; want the local one and %s, without %s, %s and %s", got, err, mine, theirs, removed, stray)
+	}
+}

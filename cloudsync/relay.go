@@ -1,0 +1,425 @@
+package cloudsync
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"metermanager/cloudsync/reduce"
+	"metermanager/logdb"
+	"metermanager/rpc/fault"
+)
+
+// A node passes on what others sent to it: every stream that it received keeps its name, positions and fates, so that
+// a record which reaches a cloud by two ways is one record there. Nothing is decided again, and nothing is kept about
+// it here: what is missing is the difference of both sides' sets.
+
+// RelayCache is how far a cloud has come with the streams of one kind that this node received.
+type RelayCache struct {
+	Streams   int
+	Missing   int64 // positions that are decided here and not there
+	Lacking   int64 // of these: what this node has no data of (any more); they come by another way
+	Decided   int64 // there, of those decided here
+	Conflicts []string
+	Compared  time.Time
+}
+
+// relayState is the part of a meter's cache that concerns what others sent.
+type relayState struct {
+	dirty   bool // something came since the last comparison
+	recheck time.Time
+	kinds   map[logdb.Kind]*RelayCache
+}
+
+// passable returns what a relay can say about the positions of a stream: all fates but "held", which is this node's own
+// verdict about what it has from elsewhere.
+func passable(set *logdb.FateSet) *logdb.FateSet {
+	out := &logdb.FateSet{}
+	for _, r := range set.Ranges() {
+		if r.Fate != logdb.FateHeld {
+			out.Put(r)
+		}
+	}
+	return out
+}
+
+// Received lists the streams of other journals than this node's own that are held of a meter and kind, oldest first.
+func Received(ctx context.Context, logs logdb.Source, meter logdb.MeterUID, kind logdb.Kind) ([]logdb.StreamState, error) {
+	all, err := logs.Streams(ctx, meter, kind)
+	if errors.Is(err, logdb.ErrUnknownMeter) || errors.Is(err, logdb.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list the streams: %w", err)
+	}
+	own := map[logdb.JournalID]bool{}
+	for i := range all {
+		own[all[i].Stream.Journal] = own[all[i].Stream.Journal] || all[i].Own
+	}
+	all = slices.DeleteFunc(all, func(s logdb.StreamState) bool { return own[s.Stream.Journal] })
+	slices.SortStableFunc(all, func(a, b logdb.StreamState) int { return cmp.Compare(a.Created, b.Created) })
+	return all, nil
+}
+
+// relay passes on what the receiver lacks of the streams that this node received.
+func (u *upload) relay(ctx context.Context) (more bool, err error) {
+	if u.dest.OwnOnly {
+		return false, nil
+	}
+	here, err := Received(ctx, u.s.logs, u.key.Meter, u.kind)
+	if err != nil || len(here) == 0 {
+		return false, err
+	}
+	if !u.known {
+		if err := u.ask(ctx); err != nil {
+			return false, err
+		}
+	}
+	u.relayed = &RelayCache{Streams: len(here), Compared: u.s.cfg.Now()}
+	full := true
+	for i := range here {
+		err := u.relayStream(ctx, &here[i], here)
+		switch {
+		case errors.Is(err, errMore):
+			full = false
+		case errors.Is(err, fault.Conflict), errors.Is(err, fault.Invalid):
+			u.conflict(&here[i], err.Error())
+		case err != nil:
+			return false, err
+		}
+		u.relayed.count(&here[i], u.received(here[i].Stream))
+	}
+	if full && !u.unsure {
+		u.relayed.Lacking = u.relayed.Missing
+	}
+	return !full || u.unsure, nil
+}
+
+func (c *RelayCache) count(here *logdb.StreamState, there *logdb.FateSet) {
+	pass := passable(&here.Fates)
+	n := int64(0)
+	for _, r := range Missing(pass, there) {
+		n += int64(r[1] - r[0] + 1)
+	}
+	c.Missing += n
+	c.Decided += int64(pass.Len()) - n
+}
+
+// conflict notes that a stream is not the one of the same name at the receiver: it is reported and left alone.
+func (u *upload) conflict(st *logdb.StreamState, why string) {
+	u.relayed.Conflicts = append(u.relayed.Conflicts, fmt.Sprintf("stream %s: %s", st.Stream, why))
+	u.s.log.Warn("leave a received stream that contradicts the cloud's", "meter", string(u.key.Meter), "action", "upload",
+		"kind", u.kind.String(), "cloud", u.dest.label(), "stream", st.Stream.String(), "why", why)
+}
+
+// contradiction says why a stream here cannot be the receiver's of the same journal; own is true when the receiver
+// itself keeps that journal, so that nothing of it is sent.
+func contradiction(here *logdb.StreamState, there []logdb.StreamState) (why string, own bool) {
+	ends := append(logdb.Ends{{Position: here.JournalEnd, Chain: here.Chain}}, here.Ends...)
+	for i := range there {
+		t := &there[i]
+		if t.Stream.Journal != here.Stream.Journal {
+			continue
+		}
+		if t.Own {
+			own = true
+			if here.JournalEnd > t.JournalEnd {
+				why = fmt.Sprintf("the cloud's own journal ends at position %d, what it sent here at %d: it was restored from a backup", t.JournalEnd, here.JournalEnd)
+			}
+		}
+		if here.Source != "" && t.JournalEnd > here.JournalEnd {
+			why = fmt.Sprintf("the cloud knows position %d of a journal that was made here and ends at %d: this node was restored from a backup", t.JournalEnd, here.JournalEnd)
+		}
+		for _, e := range append(logdb.Ends{{Position: t.JournalEnd, Chain: t.Chain}}, t.Ends...) {
+			if ends.Contradict(e.Position, e.Chain) {
+				why = fmt.Sprintf("up to position %d the cloud holds other entries under the same name", e.Position)
+			}
+		}
+	}
+	return why, own
+}
+
+// relayStream sends what the receiver has not decided of one stream, as it is here.
+func (u *upload) relayStream(ctx context.Context, st *logdb.StreamState, all []logdb.StreamState) error {
+	why, own := contradiction(st, u.there)
+	if why != "" {
+		u.conflict(st, why)
+	}
+	set := u.received(st.Stream)
+	if own { // whoever wrote it has it
+		for _, r := range st.Fates.Ranges() {
+			set.Put(r)
+		}
+	}
+	missing := Missing(passable(&st.Fates), set)
+	if why != "" || own || len(missing) == 0 {
+		return nil
+	}
+	r := newRelayReader(u, st, all)
+	for _, m := range missing {
+		if err := r.send(ctx, m[0], m[1]); err != nil {
+			return err
+		}
+	}
+	return r.flush(ctx)
+}
+
+// relayReader makes pages of what is held of one stream.
+type relayReader struct {
+	u      *upload
+	stream *logdb.StreamState
+	cut    []*logdb.StreamState // the others that carry the same part of the journal
+	step   int
+	max    int
+	plain  *logdb.Page
+	asked  *logdb.Page // changes of records that limits had skipped: they were fetched on request
+	size   int
+}
+
+func newRelayReader(u *upload, st *logdb.StreamState, all []logdb.StreamState) *relayReader {
+	r := &relayReader{u: u, stream: st, step: 1000, max: cmp.Or(max(u.s.cfg.PageBytes, 0), reduce.PageBytes)}
+	if u.kind == logdb.KindWaveform {
+		r.step = 8
+	}
+	for i := range all {
+		if o := &all[i]; o != st && o.Stream.SameCut(st.Stream) {
+			r.cut = append(r.cut, o)
+		}
+	}
+	r.clear()
+	return r
+}
+
+func (r *relayReader) clear() {
+	r.plain = &logdb.Page{Meter: r.u.conf.CloudUID, Kind: r.u.kind, Stream: r.stream.Stream}
+	r.asked = &logdb.Page{Meter: r.u.conf.CloudUID, Kind: r.u.kind, Stream: r.stream.Stream, Requested: true}
+	r.size = 0
+}
+
+// send adds what is held of the positions first to last to the pages and sends those that are full.
+func (r *relayReader) send(ctx context.Context, first, last logdb.Position) error {
+	for first <= last {
+		n := min(int(last-first)+1, r.step)
+		page, err := r.u.s.logs.ReadStream(ctx, r.u.key.Meter, r.u.kind, r.stream.Stream, first, n)
+		if errors.Is(err, logdb.ErrNotFound) {
+			return nil // it is gone, so that nothing can be sent of it
+		}
+		if err != nil {
+			return fmt.Errorf("read stream %s from position %d: %w", r.stream.Stream, first, err)
+		}
+		highest := r.add(&page, last)
+		if highest == 0 {
+			return nil
+		}
+		first = highest + 1
+		if r.size >= r.max {
+			if err := r.flush(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// add takes over what lies up to last and returns the highest position of it.
+func (r *relayReader) add(page *logdb.Page, last logdb.Position) (highest logdb.Position) {
+	for i := range page.Rows {
+		h := &page.Rows[i]
+		n, found := slices.BinarySearch(h.Positions, last)
+		if found {
+			n++
+		}
+		if n > 0 {
+			r.plain.Rows = append(r.plain.Rows, h.Slice(0, n))
+			r.size += n * (24 + 20*len(h.Channels))
+			highest = max(highest, h.Positions[n-1])
+		}
+	}
+	for _, e := range page.Entries {
+		if e.Position > last {
+			continue
+		}
+		to := r.plain
+		if e.Target != 0 && r.fetched(e.Target) {
+			to = r.asked
+		}
+		to.Entries = append(to.Entries, e)
+		r.size += entrySize(&e)
+		highest = max(highest, e.Position)
+	}
+	for _, f := range page.Fates {
+		if f.First > last {
+			continue
+		}
+		f.Last = min(f.Last, last)
+		highest = max(highest, f.Last)
+		if f.Fate != logdb.FateHeld {
+			r.plain.Fates = append(r.plain.Fates, f)
+			r.size += 64
+		}
+	}
+	for _, p := range []*logdb.Page{r.plain, r.asked} {
+		p.JournalEnd, p.Chain = page.JournalEnd, page.Chain
+	}
+	return highest
+}
+
+func entrySize(e *logdb.Entry) int {
+	n := 200
+	switch {
+	case e.Row != nil:
+		n += 60 * len(e.Row.Channels)
+	case e.Waveform != nil:
+		for _, ch := range e.Waveform.Channels {
+			n += 20 * len(ch.Samples)
+		}
+		n += 24 * len(e.Waveform.Digital)
+	}
+	return n
+}
+
+// fetched reports whether the record at target is known and not stored here, so that a change of it which is stored
+// was fetched on request.
+func (r *relayReader) fetched(target logdb.Position) bool {
+	if f, ok := r.stream.Fates.At(target); ok && f.Fate != logdb.FateHeld {
+		return f.Fate != logdb.FateStored
+	}
+	decided := false
+	for _, o := range r.cut {
+		f, ok := o.Fates.At(target)
+		if ok && f.Fate == logdb.FateStored {
+			return false
+		}
+		decided = decided || ok && f.Fate != logdb.FateHeld
+	}
+	return decided
+}
+
+// flush sends the pages that were made.
+func (r *relayReader) flush(ctx context.Context) error {
+	pages := []*logdb.Page{r.plain, r.asked}
+	r.clear()
+	for _, p := range pages {
+		if len(p.Rows)+len(p.Entries)+len(p.Fates) == 0 {
+			continue
+		}
+		if err := r.sized(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sized sends a page in parts that are about as large as a page should be.
+func (r *relayReader) sized(ctx context.Context, p *logdb.Page) error {
+	size := 64 * len(p.Fates)
+	for i := range p.Rows {
+		size += p.Rows[i].Len() * (24 + 20*len(p.Rows[i].Channels))
+	}
+	for i := range p.Entries {
+		size += entrySize(&p.Entries[i])
+	}
+	if size > 2*r.max {
+		if a, b, ok := reduce.Split(p); ok {
+			if err := r.sized(ctx, a); err != nil {
+				return err
+			}
+			return r.sized(ctx, b)
+		}
+	}
+	if *r.u.budget <= 0 {
+		return errMore
+	}
+	*r.u.budget--
+	return r.u.push(ctx, p)
+}
+
+// noteRelay puts the result of a relay into the cache.
+func (s *Service) noteRelay(d *destination, u *upload, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := d.cache.Meters[u.key.Meter]
+	if m == nil {
+		return
+	}
+	if u.relayed == nil {
+		delete(m.relay.kinds, u.kind)
+		return
+	}
+	if m.relay.kinds == nil {
+		m.relay.kinds = map[logdb.Kind]*RelayCache{}
+	}
+	m.relay.kinds[u.kind] = u.relayed
+	if more {
+		m.relay.dirty, m.relay.recheck = true, s.cfg.Now()
+		if u.unsure {
+			m.relay.recheck = s.cfg.Now().Add(s.cfg.RecheckEvery)
+		}
+	}
+	if u.sum.Pages > 0 {
+		m.LastUpload = s.cfg.Now()
+	}
+}
+
+// relayAgain marks a meter whose upload failed before everything was passed on.
+func (s *Service) relayAgain(d *destination, meter logdb.MeterUID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m := d.cache.Meters[meter]; m != nil {
+		m.relay.dirty = true
+	}
+}
+
+// scanRelay marks a meter whose received streams the cloud lacks something of.
+func (s *Service) scanRelay(ctx context.Context, d *destination, u *upload) (lacks bool, err error) {
+	if u.dest.OwnOnly {
+		return false, nil
+	}
+	here, err := Received(ctx, s.logs, u.key.Meter, u.kind)
+	if err != nil || len(here) == 0 {
+		return false, err
+	}
+	if !u.known {
+		if err := u.ask(ctx); err != nil {
+			return false, err
+		}
+	}
+	now := &RelayCache{Streams: len(here), Compared: s.cfg.Now()}
+	for i := range here {
+		if _, own := contradiction(&here[i], u.there); !own {
+			now.count(&here[i], u.received(here[i].Stream))
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := d.cache.Meters[u.key.Meter]
+	if m == nil {
+		return false, nil
+	}
+	if old := m.relay.kinds[u.kind]; old != nil {
+		now.Conflicts, now.Lacking = old.Conflicts, min(old.Lacking, now.Missing)
+	}
+	if m.relay.kinds == nil {
+		m.relay.kinds = map[logdb.Kind]*RelayCache{}
+	}
+	m.relay.kinds[u.kind] = now
+	lacks = now.Missing > now.Lacking
+	m.relay.dirty = m.relay.dirty || lacks
+	return lacks, nil
+}
+
+// NotifyReceived says that others sent data of a meter to this node. It never waits.
+func (s *Service) NotifyReceived(meter logdb.MeterUID) {
+	s.mu.Lock()
+	s.dirty[meter] = true
+	for _, d := range s.dests {
+		if m := d.cache.Meters[meter]; m != nil {
+			m.relay.dirty = true // a meter that is not known yet begins so
+		}
+	}
+	s.mu.Unlock()
+	s.poke()
+}

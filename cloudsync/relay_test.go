@@ -1,0 +1,279 @@
+package cloudsync_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"metermanager/cloudsync"
+	"metermanager/logdb"
+	"metermanager/logdb/logdbtest"
+	"metermanager/rpc/api"
+)
+
+// relay makes a node whose log database is what cloud received, and which uploads to next.
+func relay(t testing.TB, from, next *fakeCloud) *site {
+	t.Helper()
+	if err := from.store.PutSettings(t.Context(), "cloud-4711", logdb.Settings{
+		Name: "main", Make: "EIG", Model: "Shark 200", Serial: "4711", Zone: "UTC", LogIntervalsMillis: []int64{60_000, 20_000},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s := newSite(t, from.store, next)
+	s.uid = "cloud-4711"
+	return s
+}
+
+// lives returns, per kind, what a receiver holds of a meter.
+func (f *fakeCloud) lives(t testing.TB) map[logdb.Kind][]string {
+	t.Helper()
+	w := &world{site: &site{t: t, cloud: f}}
+	out := map[logdb.Kind][]string{}
+	for _, kind := range logdb.Kinds[1:] {
+		for _, j := range f.journals(t, kind) {
+			out[kind] = append(out[kind], w.haveEvents(kind, j)...)
+		}
+	}
+	return out
+}
+
+func (f *fakeCloud) journals(t testing.TB, kind logdb.Kind) []logdb.JournalID {
+	t.Helper()
+	states, err := f.store.Streams(t.Context(), "cloud-4711", kind)
+	if err != nil {
+		return nil
+	}
+	var out []logdb.JournalID
+	for _, s := range states {
+		if n := len(out); n == 0 || out[n-1] != s.Stream.Journal {
+			out = append(out, s.Stream.Journal)
+		}
+	}
+	return out
+}
+
+// sameNodes fails unless two receivers hold the same records under the same names, with the same fates.
+func sameNodes(t testing.TB, a, b *fakeCloud) {
+	t.Helper()
+	for _, kind := range logdb.Kinds {
+		var sets [2]map[string]string
+		for i, f := range []*fakeCloud{a, b} {
+			states, err := f.store.Streams(t.Context(), "cloud-4711", kind)
+			if err != nil && len(f.known) > 0 {
+				t.Fatal(err)
+			}
+			sets[i] = map[string]string{}
+			for _, st := range states {
+				text, err := api.Fates(st.Fates.Ranges()).MarshalJSON()
+				if err != nil {
+					t.Fatal(err)
+				}
+				sets[i][st.Stream.String()] = string(text)
+			}
+		}
+		if len(sets[0]) != len(sets[1]) {
+			t.Fatalf("%s: streams %v and %v", kind, sets[0], sets[1])
+		}
+		for id, set := range sets[0] {
+			if sets[1][id] != set {
+				t.Fatalf("%s, stream %s: %s at one, %s at the other", kind, id, set, sets[1][id])
+			}
+		}
+		same(t, "records of "+kind.String(), b.lives(t)[kind], a.lives(t)[kind])
+	}
+	same(t, "values", points(t, b.store, "cloud-4711", ""), points(t, a.store, "cloud-4711", ""))
+}
+
+// fill gives a site some of everything: rows, reduced rows, skipped events, revises, withdraws, a gap.
+func (s *site) fill() {
+	s.t.Helper()
+	s.settings(15 * time.Second)
+	s.rows(0, every(15*time.Second, start+15_000, 200)...)
+	s.entries(logdb.KindHistorical,
+		logdb.Entry{Op: logdb.OpRevise, Target: 30, Time: start + 30*15_000, Row: &logdb.Row{Channels: channels, Values: []float64{1, 2, 3, 4}}},
+		logdb.Entry{Op: logdb.OpWithdraw, Target: 50, Time: start + 50*15_000},
+		logdb.Entry{Op: logdb.OpClose, Time: start})
+	var sags []logdb.Entry
+	for i := range 60 {
+		sags = append(sags, logdb.Entry{Op: logdb.OpAdd, Time: start + logdb.Millis(i)*700, Excursion: &logdb.Excursion{
+			DurationSeconds: 0.1, Channel: "readings.voltage.an", Worst: float64(i), WorstPercent: 70, Threshold: 90,
+		}})
+	}
+	s.entries(logdb.KindPQ, sags...)
+	x := *sags[0].Excursion
+	x.Worst = -1
+	s.entries(logdb.KindPQ, logdb.Entry{Op: logdb.OpRevise, Target: 1, Time: start, Excursion: &x}, logdb.Entry{Op: logdb.OpRevise, Target: 60, Time: start, Excursion: &x})
+	s.entries(logdb.KindWaveform, logdb.Entry{Op: logdb.OpAdd, Time: start, Waveform: (&world{rng: newRand(1)}).recording(start)})
+}
+
+func TestChainPassesEverythingOn(t *testing.T) {
+	t.Parallel()
+	b, c, last := newFakeCloud(), newFakeCloud(), newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), b)
+	s.fill()
+	s.upload()
+	middle := relay(t, b, c)
+	middle.cfg.PageBytes = 2000
+	middle.restart()
+	middle.upload()
+	sameNodes(t, b, c)
+	if n := len(points(t, c.store, "cloud-4711", "")); n == 0 || len(c.lives(t)[logdb.KindPQ]) == 0 || len(c.lives(t)[logdb.KindWaveform]) == 0 {
+		t.Fatal("nothing came through")
+	}
+	third := relay(t, c, last)
+	third.upload()
+	sameNodes(t, b, last)
+
+	// What is new goes the same way, and nothing is sent twice.
+	pages := c.pages
+	middle.upload()
+	if c.pages != pages {
+		t.Error("a relay sent pages although nothing was missing")
+	}
+	s.rows(0, every(15*time.Second, start+600*15_000, 40)...)
+	s.upload()
+	middle.restart()
+	middle.upload()
+	third.upload()
+	sameNodes(t, b, last)
+
+	// The middle is emptied; the last one has it all, and the middle gets it from the site again.
+	b.store, b.known = logdbtest.NewModel(logdbtest.Config{}), map[logdb.MeterUID]bool{}
+	if _, err := s.sync.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.upload()
+	middle = relay(t, b, c)
+	middle.upload()
+	sameNodes(t, b, c)
+	sameNodes(t, b, last)
+	// The last one is emptied.
+	last.store, last.known = logdbtest.NewModel(logdbtest.Config{}), map[logdb.MeterUID]bool{}
+	if _, err := third.sync.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	third.upload()
+	sameNodes(t, b, last)
+}
+
+func TestTwoWaysAreOneRecord(t *testing.T) {
+	t.Parallel()
+	b, c := newFakeCloud(), newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), b)
+	s.second("direct", c)
+	s.fill()
+	s.upload()
+	middle := relay(t, b, c)
+	middle.upload() // first through the other cloud
+	if err := s.both("direct"); err != nil {
+		t.Fatal(err)
+	}
+	s.rows(0, every(15*time.Second, start+600*15_000, 80)...)
+	if err := s.both("direct"); err != nil { // now first directly
+		t.Fatal(err)
+	}
+	s.upload()
+	middle.upload()
+	sameNodes(t, b, c)
+	if n := len(c.journals(t, logdb.KindHistorical)); n != 1 {
+		t.Errorf("%d journals", n)
+	}
+}
+
+func TestLoopEnds(t *testing.T) {
+	t.Parallel()
+	a, b := newFakeCloud(), newFakeCloud()
+	s := newSite(t, a.store, b) // a site that is also a cloud
+	s.fill()
+	s.upload()
+	back := relay(t, b, a)
+	back.cloud.known["cloud-4711"] = true
+	a.store = s.logs
+	a.name = meter // at the site the meter has another UID
+	back.upload()
+	if a.pages != 0 {
+		t.Errorf("%d pages of its own journal were sent back to a node", a.pages)
+	}
+	pages := b.pages
+	s.restart()
+	s.upload()
+	if b.pages != pages {
+		t.Errorf("%d pages went round", b.pages-pages)
+	}
+}
+
+func TestCredentialJournalIsPassedOn(t *testing.T) {
+	t.Parallel()
+	b, c := newFakeCloud(), newFakeCloud()
+	middle := relay(t, b, c)
+	push := func(n int) {
+		t.Helper()
+		page := logdb.Page{Meter: "cloud-4711", Kind: logdb.KindHistorical, Source: "key-7", Rows: []logdb.History{{
+			Channels: channels[:1], Times: every(time.Minute, start, n), Columns: [][]float64{make([]float64, n)},
+		}}}
+		if _, err := b.store.Accept(t.Context(), page, b.limits); err != nil {
+			t.Fatal(err)
+		}
+	}
+	push(10)
+	middle.upload()
+	push(20) // ten are repeats
+	middle.restart()
+	middle.upload()
+	sameNodes(t, b, c)
+	if n := len(points(t, c.store, "cloud-4711", "")); n != 20 {
+		t.Errorf("%d values, want 20", n)
+	}
+	// The relay is restored from a backup: what it makes now cannot be told from what it made then.
+	b.store = logdbtest.NewModel(logdbtest.Config{NewJournalID: func() logdb.JournalID { return c.journals(t, logdb.KindHistorical)[0] }})
+	restored := relay(t, b, c)
+	push(5)
+	restored.upload()
+	status, err := restored.sync.Status(t.Context())
+	if err != nil || len(status.Meters) != 1 || !strings.Contains(status.Meters[0].LastError, "restored from a backup") {
+		t.Errorf("a restored relay says %+v, %v", status, err)
+	}
+}
+
+func TestContradictionIsReportedNotSent(t *testing.T) {
+	t.Parallel()
+	b, c := newFakeCloud(), newFakeCloud()
+	id := func() logdb.JournalID { return "11111111111111111111111111111111" }
+	for i, f := range []*fakeCloud{b, c} {
+		s := newSite(t, logdbtest.NewModel(logdbtest.Config{NewJournalID: id}), f)
+		s.settings(time.Minute)
+		s.rows(0, every(time.Minute, start+logdb.Millis(i), 10)...) // not the same
+		s.upload()
+	}
+	middle := relay(t, b, c)
+	pages := c.pages
+	for range 3 {
+		middle.upload()
+	}
+	status, err := middle.sync.Status(t.Context())
+	if err != nil || len(status.Meters[0].Relayed) != 1 || len(status.Meters[0].Relayed[0].Conflicts) != 1 || status.Meters[0].LastError == "" {
+		t.Errorf("status: %+v, %v", status.Meters, err)
+	}
+	if c.pages != pages {
+		t.Error("a stream that contradicts the receiver's was sent")
+	}
+	if status.Meters[0].State == "parked" {
+		t.Error("one stream that is in conflict stops the others")
+	}
+}
+
+func TestOwnOnly(t *testing.T) {
+	t.Parallel()
+	b, c := newFakeCloud(), newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), b)
+	s.fill()
+	s.upload()
+	middle := relay(t, b, c)
+	if err := middle.sync.Set(t.Context(), cloudsync.SettingReceived, "false"); err != nil {
+		t.Fatal(err)
+	}
+	middle.upload()
+	if c.pages != 0 {
+		t.Error("a node that keeps what it received passed it on")
+	}
+}
