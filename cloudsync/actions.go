@@ -118,6 +118,7 @@ func (s *Service) learn(d *destination, a Action, err error) {
 				m.Since = now
 			}
 			m.Failures++
+			m.Tried = now
 			m.LastError, m.Advice = err.Error(), advice(err)
 			m.Retry = now.Add(s.cfg.Pauses.Pause(m.Failures, err))
 		}
@@ -208,6 +209,11 @@ func (s *Service) upload(ctx context.Context, d *destination, cloud Cloud, conf 
 			return sum.String(), s.refused(ctx, d, uid, err)
 		}
 		s.noteRelay(d, u, relays)
+	}
+	if meter.Parked != "" { // it was not for good
+		if err := s.changeMeter(ctx, d, uid, func(c *MeterConfig) error { c.Parked = ""; return nil }); err != nil {
+			return sum.String(), err
+		}
 	}
 	if sum == (Sum{}) {
 		return "", runner.ErrNothing

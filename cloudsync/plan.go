@@ -56,6 +56,7 @@ type MeterCache struct {
 	Advice     string // what somebody should do about LastError
 	Since      time.Time
 	LastUpload time.Time
+	Tried      time.Time // the last failure: what the cloud refused for good is tried again after ScanEvery
 
 	relay relayState
 }
@@ -138,11 +139,13 @@ func plan(c *Cache, now time.Time) []Action {
 		if now.Before(m.Retry) {
 			continue
 		}
-		if m.unregistered() && m.Config.Parked == "" {
+		// Nothing is refused for ever: what the cloud took for invalid may have been damaged on its way.
+		parked := m.Config.Parked != "" && now.Sub(m.Tried) < c.ScanEvery
+		if m.unregistered() && !parked {
 			add(&out, ActionRegister, uid)
 		}
 		// A meter without a UID is uploaded once it has one: the answer of the registration plans again.
-		if !m.Config.UploadEnabled || !m.Config.Enabled || m.Config.CloudUID == "" || m.Config.Parked != "" {
+		if !m.Config.UploadEnabled || !m.Config.Enabled || m.Config.CloudUID == "" || parked {
 			continue
 		}
 		behind := m.relay.dirty && !now.Before(m.relay.recheck)

@@ -64,7 +64,14 @@ func TestPlan(t *testing.T) {
 		}, "[{register 1 m0001} {upload 1 m0000} {upload 1 m0001}]"},
 		{"disabled", func(c *cloudsync.Cache) { c.Meters["m0001"].Config.Enabled, log(c, 1).End = false, 200 }, "[]"},
 		{"registered, no upload", func(c *cloudsync.Cache) { c.Meters["m0001"].Config.UploadEnabled, log(c, 1).End = false, 200 }, "[]"},
-		{"parked", func(c *cloudsync.Cache) { c.Meters["m0001"].Config.Parked, log(c, 1).End = "refused", 200 }, "[]"},
+		{"parked", func(c *cloudsync.Cache) {
+			m := c.Meters["m0001"]
+			m.Config.Parked, m.Tried, log(c, 1).End = "refused", now.Add(-c.ScanEvery+time.Second), 200
+		}, "[]"},
+		{"parked for long", func(c *cloudsync.Cache) {
+			m := c.Meters["m0001"]
+			m.Config.Parked, m.Tried, log(c, 1).End = "refused", now.Add(-c.ScanEvery), 200
+		}, "[{upload 1 m0001}]"},
 		{"failed a moment ago", func(c *cloudsync.Cache) { c.Meters["m0001"].Retry, log(c, 1).End = now.Add(time.Minute), 200 }, "[]"},
 	}
 	for _, tt := range tests {

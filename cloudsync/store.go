@@ -91,7 +91,8 @@ type MeterConfig struct {
 	UploadEnabled bool           // cloud.meter.upload.enabled
 	// Registered is the digest of the settings that the cloud was told last.
 	Registered logdb.Digest
-	// Parked says why the cloud refuses the meter or its data for good; "" when it does not.
+	// Parked says why the cloud refused the meter or its data as invalid, "" when it did not. It is
+	// tried again as rarely as sets are compared.
 	Parked string
 }
 
