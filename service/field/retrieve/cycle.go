@@ -109,6 +109,12 @@ func (u *unit) logs(ctx context.Context, states map[string]LogState, id poll.Ide
 			return 0, 0, err
 		}
 	}
+	// One clock stamps all logs: what one log has shown of its DST bit holds for those that wrote
+	// their first record in the hour that repeats.
+	setsDST := false
+	for _, st := range states {
+		setsDST = setsDST || st.SetsDST
+	}
 	for _, log := range u.profile.Logs {
 		if !wanted(log.LogKind()) {
 			continue
@@ -116,7 +122,9 @@ func (u *unit) logs(ctx context.Context, states map[string]LogState, id poll.Ide
 		u.setAction("retrieving", log.Name)
 		st := states[log.Name]
 		old := st
+		st.SetsDST = setsDST
 		out, lerr := r.Log(ctx, t, log, &st, trigger == "user")
+		setsDST = st.SetsDST
 		states[log.Name] = st
 		u.progress(st)
 		records, entries = records+out.Records, entries+out.Entries
