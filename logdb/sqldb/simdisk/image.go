@@ -2,6 +2,7 @@ package simdisk
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 )
 
@@ -107,4 +108,16 @@ func (d *Disk) fill(path string, m memory) (base, error) {
 		}
 	}
 	return b, b.resize(m.bytes)
+}
+
+// Moved returns the image as one of another folder: for a second machine with the same data.
+func (i *Image) Moved(from, to string) *Image {
+	out := &Image{files: make(map[string]memory, len(i.files))}
+	for path, m := range i.files {
+		if rest, err := filepath.Rel(from, path); err == nil && filepath.IsLocal(rest) {
+			path = filepath.Join(to, rest)
+		}
+		out.files[path] = m
+	}
+	return out
 }
