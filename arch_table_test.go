@@ -46,6 +46,8 @@ var table = []row{
 	{path: "service/e2e", owns: "whole-system tests", imports: ""},
 	{path: "service/e2e/faultproxy", owns: "what networks do to messages, between two parts under test", imports: ""},
 	{path: "service/e2e/process", owns: "the fault harness with real processes", imports: ""},
+	{path: "service/e2e/judge", owns: "what is wrong after a run: meter, site, cloud and what they say of each other", imports: "rpc/api rpc/client service/field/sim"},
+	{path: "service/e2e/virtual", owns: "sites, clouds and networks in one process and in virtual time, broken by a seed", imports: anything},
 	{path: "assets", leaf: true, owns: "meter profiles as files", imports: ""},
 	{path: "installer", owns: "text of the systemd unit, options of the Windows service", imports: ""},
 }

@@ -30,10 +30,12 @@ type Config struct {
 	// SecondListen, when not empty, is the address of a second network card: another COM port of
 	// the same meter. Everything that comes by Listen is COM3, by SecondListen COM4.
 	SecondListen string
-	Kind         Kind   // default Shark200
-	Unit         byte   // Modbus unit id, default 1
-	Seed         uint64 // equal seeds and starts make equal meters
-	Zone         string // IANA name of the meter's clock, default "America/New_York"
+	// Open opens the ports; nil: TCP ports of this machine.
+	Open func(address string) (net.Listener, error)
+	Kind Kind   // default Shark200
+	Unit byte   // Modbus unit id, default 1
+	Seed uint64 // equal seeds and starts make equal meters
+	Zone string // IANA name of the meter's clock, default "America/New_York"
 	// Start is the begin of the history, rounded down to an hour. Keep it to get the same records
 	// at the same places after a restart. Zero: as in the State file, else History ago.
 	Start   time.Time
@@ -135,6 +137,9 @@ func (c *Config) setDefaults() error {
 	if c.Listen == "" {
 		c.Listen = "127.0.0.1:0"
 	}
+	if c.Open == nil {
+		c.Open = func(address string) (net.Listener, error) { return net.Listen("tcp", address) }
+	}
 	if c.Kind == "" {
 		c.Kind = Shark200
 	}
@@ -210,7 +215,7 @@ func (m *Meter) listen() error {
 		if addr == "" {
 			continue
 		}
-		l, err := net.Listen("tcp", addr)
+		l, err := m.cfg.Open(addr)
 		if err != nil {
 			for _, l := range m.listeners {
 				err = errors.Join(err, l.Close())

@@ -69,6 +69,28 @@ func (m *Meter) Records(log int) iter.Seq2[Record, error] {
 	}
 }
 
+// Lifetime visits every record that a log has made since the begin of the history, or since it
+// was reprogrammed, whatever has become of it: those that the memory lost, and those before a reset.
+func (m *Meter) Lifetime(log int) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		m.mu.Lock()
+		l := m.logByNumber(log)
+		if l == nil || l.size == 0 || m.cfg.Kind != Shark200 {
+			m.mu.Unlock()
+			yield(Record{}, fmt.Errorf("log %d: no such log", log))
+			return
+		}
+		total := l.total(m.now())
+		m.mu.Unlock()
+		for i := range total {
+			r, err := m.truth(l, i)
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // Channels returns what a historical log records.
 func (m *Meter) Channels(log int) []logdb.ChannelKey {
 	m.mu.Lock()

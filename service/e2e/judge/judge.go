@@ -1,0 +1,192 @@
+package judge
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"metermanager/logdb"
+	"metermanager/rpc/api"
+	"metermanager/rpc/client"
+	"metermanager/service/field/sim"
+)
+
+// Case is one meter, the site that reads it and the clouds that the site uploads to.
+type Case struct {
+	Site    *client.Client
+	SiteUID logdb.MeterUID
+	Clouds  []Cloud
+	// Truth is what the meter recorded; nil: the site's own journal is taken as the truth.
+	Truth *Truth
+	// Limits are those of the upload.
+	Limits logdb.Limits
+	// Foreign allows the clouds to hold journals that the site does not know: of a machine that
+	// was restored, cloned or reinstalled.
+	Foreign bool
+	// Oversize allows records to be skipped because no page could hold them.
+	Oversize bool
+}
+
+// Cloud is a receiver with the name of the meter there.
+type Cloud struct {
+	Name   string
+	Client *client.Client
+	UID    logdb.MeterUID
+}
+
+// Problem is one thing that is wrong.
+type Problem struct {
+	What string // the rule that is broken
+	Text string
+}
+
+// String returns both parts.
+func (p Problem) String() string { return p.What + ": " + p.Text }
+
+// report collects problems; of one rule only the first few are kept.
+type report struct {
+	list   []Problem
+	counts map[string]int
+}
+
+const mostOfOneRule = 3
+
+func (r *report) add(what, format string, args ...any) {
+	if r.counts == nil {
+		r.counts = map[string]int{}
+	}
+	if r.counts[what]++; r.counts[what] <= mostOfOneRule {
+		r.list = append(r.list, Problem{what, fmt.Sprintf(format, args...)})
+	}
+}
+
+// Stats says how much was compared.
+type Stats struct{ Records, Values, Events, Lost int }
+
+// Check compares everything and returns what is wrong. An error means that it could not be compared.
+func Check(ctx context.Context, c Case) ([]Problem, Stats, error) {
+	var r report
+	var stats Stats
+	for _, kind := range logdb.Kinds {
+		site, err := Read(ctx, c.Site, c.SiteUID, kind)
+		if err != nil {
+			return nil, stats, fmt.Errorf("read the site: %w", err)
+		}
+		own, ok := site.Own()
+		if !ok {
+			if c.Truth != nil && kind == logdb.KindHistorical {
+				r.add("journal", "the site has no journal of %s", kind)
+			}
+			continue
+		}
+		journal := site.Entries(own)
+		checkPositions(&r, kind, journal)
+		if c.Truth != nil {
+			stats.Lost += c.Truth.check(&r, kind, journal, &stats)
+		}
+		for _, cloud := range c.Clouds {
+			if err := checkCloud(ctx, &r, &c, cloud, kind, own, journal, &stats); err != nil {
+				return nil, stats, fmt.Errorf("read %s: %w", cloud.Name, err)
+			}
+		}
+	}
+	return r.list, stats, nil
+}
+
+// checkPositions asks for positions 1, 2, 3 ... without holes.
+func checkPositions(r *report, kind logdb.Kind, journal []logdb.Entry) {
+	for i, e := range journal {
+		if e.Position != logdb.Position(i+1) {
+			r.add("positions", "%s: entry %d of the site's journal has position %d", kind, i+1, e.Position)
+			return
+		}
+	}
+}
+
+// checkCloud compares one kind of log at one cloud with the site's journal.
+func checkCloud(ctx context.Context, r *report, c *Case, cloud Cloud, kind logdb.Kind, own logdb.JournalID, journal []logdb.Entry, stats *Stats) error {
+	there, err := Read(ctx, cloud.Client, cloud.UID, kind)
+	if err != nil {
+		return err
+	}
+	who := cloud.Name + ", " + kind.String()
+	for _, st := range there.States {
+		if st.Own {
+			r.add("journals", "%s: the cloud made a journal of its own", who)
+		} else if st.Stream.Journal != own && !c.Foreign {
+			r.add("journals", "%s: stream %s is of nobody's journal (the site's is %s)", who, st.Stream, own)
+		}
+	}
+	if err := checkModel(ctx, r, who, cloud, kind, &there); err != nil {
+		return err
+	}
+	o := newOracle(c.Limits, kind, journal)
+	o.checkFates(r, who, &there, own, c.Oversize)
+	if kind == logdb.KindHistorical {
+		want, have := o.points(), points(live(there.Entries(own)))
+		stats.Values += len(want)
+		samePoints(r, who+", values", have, want)
+		if len(there.Journals()) == 1 {
+			answered, err := answer(ctx, cloud.Client, cloud.UID)
+			if err != nil {
+				return err
+			}
+			samePoints(r, who+", values that a query answers", answered, want)
+		}
+	} else {
+		want, have := o.events(), digests(live(there.Entries(own)))
+		stats.Events += len(want)
+		sameDigests(r, who, have, want)
+	}
+	return checkCounts(ctx, r, who, c, cloud, kind, own, o)
+}
+
+// checkCounts compares what the cloud says was skipped or reduced with the oracle.
+func checkCounts(ctx context.Context, r *report, who string, c *Case, cloud Cloud, kind logdb.Kind, own logdb.JournalID, o *oracle) error {
+	counts, err := cloud.Client.LimitCounts(ctx, cloud.UID, api.RangeQuery{To: logdb.MaxTime})
+	if err != nil {
+		return fmt.Errorf("ask for the limit counts: %w", err)
+	}
+	have := map[countKey]int{}
+	for _, n := range counts {
+		stream, err := logdb.ParseStream(n.Stream)
+		if err != nil {
+			return fmt.Errorf("read the limit counts: %w", err)
+		}
+		if n.Kind == kind.String() && stream.Journal == own && (n.Reason != sizeReason || !c.Oversize) {
+			have[countKey{n.Fate, n.Day}] += n.Count
+		}
+	}
+	for k, n := range o.counts() {
+		if have[k] != n {
+			r.add("counts", "%s: %d %s on %s, want %d", who, have[k], k.fate, k.day, n)
+		}
+		delete(have, k)
+	}
+	for k, n := range have {
+		r.add("counts", "%s: %d %s on %s, want none", who, n, k.fate, k.day)
+	}
+	return nil
+}
+
+// sizeReason is why a record was skipped that no page could hold.
+const sizeReason = "size"
+
+type countKey struct {
+	fate string
+	day  logdb.Millis
+}
+
+// historicalLogs are the numbers that the simulated meter gives its historical logs, in the
+// order in which the driver numbers them.
+var historicalLogs = [...]int{sim.LogHist1, sim.LogHist2, sim.LogHist3}
+
+// sameReading compares an answered value with what the meter holds: readings of 32 bits by
+// their bits (the driver keeps the shortest decimal that has them), scaled integers up to
+// the last place of the scaling.
+func sameReading(answered, recorded float64) bool {
+	if float64(float32(recorded)) == recorded {
+		return float32(answered) == float32(recorded)
+	}
+	return math.Abs(answered-recorded) <= 1e-14*math.Abs(recorded)
+}

@@ -1,0 +1,9 @@
+// Package virtual runs whole sites and clouds in one process and in virtual time, breaks what
+// can break by a seed, and judges at the end what is left.
+//
+// Owns: the network in memory, the proxies between nodes, nodes that can be killed, the plan
+// of faults of a seed, the judge.
+// Does not own: any part of the product; the simulated meters; the simulated disk.
+// May import: everything.
+// Start reading at: torture_test.go, then run.go (Run), faults.go (what may happen), judge.go.
+package virtual

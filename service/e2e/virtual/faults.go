@@ -1,0 +1,213 @@
+package virtual
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"metermanager/service/field/sim"
+)
+
+// Event is something that goes wrong in a run: at a time after its begin, for a while.
+type Event struct {
+	At, For time.Duration
+	Kind    EventKind
+	Host    string // of node events
+	Link    Link   // of link events
+	Trouble LinkFault
+	Meter   sim.Fault
+	N       int64
+	By      time.Duration
+	// Retrieve lets a retrieval begin at that moment, so that the fault meets one.
+	Retrieve bool
+}
+
+// EventKind is a sort of event.
+type EventKind string
+
+// The sorts of events.
+const (
+	Kill      EventKind = "kill"       // power cut at that moment, back after For
+	KillAfter EventKind = "kill after" // power cut at the N-th change of the disk from then on
+	Restart   EventKind = "restart"    // stopped and started in order
+	LinkEvent EventKind = "link"
+	MeterOdd  EventKind = "meter"        // a fault of the simulated meter
+	HangUp    EventKind = "meter closes" // the meter ends its connections
+	DiskFull  EventKind = "disk full"
+	ReadOnly  EventKind = "disk read-only"
+	FailSync  EventKind = "sync fails" // N times
+	Compact   EventKind = "restart to compact"
+)
+
+// String tells an event in a line.
+func (e Event) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s for %s: %s", e.At, e.For, e.Kind)
+	switch e.Kind {
+	case LinkEvent:
+		fmt.Fprintf(&b, " %s->%s %s chance %.2f", e.Link.From, e.Link.To, e.Trouble.Trouble, e.Trouble.Chance)
+		if e.Trouble.For > 0 {
+			fmt.Fprintf(&b, " by %s", e.Trouble.For)
+		}
+		if e.Trouble.Code > 0 {
+			fmt.Fprintf(&b, " code %d after %d", e.Trouble.Code, e.Trouble.After)
+		}
+	case MeterOdd:
+		fmt.Fprintf(&b, " %s times %d skip %d delay %s code %d value %d function %d registers %d+%d",
+			e.Meter.Kind, e.Meter.Times, e.Meter.Skip, e.Meter.Delay, e.Meter.Code, e.Meter.Value, e.Meter.Function, e.Meter.Addr, e.Meter.Registers)
+	default:
+		if e.Host != "" {
+			b.WriteString(" " + e.Host)
+		}
+		if e.N > 0 {
+			fmt.Fprintf(&b, " n %d", e.N)
+		}
+	}
+	if e.Retrieve {
+		b.WriteString(", during a retrieval")
+	}
+	return b.String()
+}
+
+// Plan is everything that a seed decides about a run.
+type Plan struct {
+	Seed    uint64
+	Begin   time.Time
+	Zone    string
+	History time.Duration // of the meter before the begin
+	Length  time.Duration // with faults
+	Memory  int           // records of each historical log, 0: many
+	Latency time.Duration // of each request between the nodes
+	Events  []Event
+}
+
+// String tells the plan.
+func (p Plan) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d: from %s, zone %s, history %s, %s long, memory %d, latency %s\n",
+		p.Seed, p.Begin.Format(time.RFC3339), p.Zone, p.History, p.Length, p.Memory, p.Latency)
+	for i, e := range p.Events {
+		fmt.Fprintf(&b, "  %2d %s\n", i, e)
+	}
+	return b.String()
+}
+
+// moments are times at which clocks do odd things: changes to and from daylight saving time in
+// several zones, and turns of the year.
+func moments() []struct {
+	zone string
+	at   time.Time
+} {
+	day := func(zone string, year int, month time.Month, d, hour int) struct {
+		zone string
+		at   time.Time
+	} {
+		return struct {
+			zone string
+			at   time.Time
+		}{zone, time.Date(year, month, d, hour, 0, 0, 0, time.UTC)}
+	}
+	return []struct {
+		zone string
+		at   time.Time
+	}{
+		day("America/New_York", 2026, 3, 8, 7), day("America/New_York", 2026, 11, 1, 6),
+		day("Europe/Berlin", 2026, 3, 29, 1), day("Europe/Berlin", 2026, 10, 25, 1),
+		day("Australia/Lord_Howe", 2026, 4, 4, 15), day("Australia/Lord_Howe", 2026, 10, 3, 15),
+		day("America/St_Johns", 2026, 11, 1, 4), day("Asia/Kolkata", 2027, 1, 1, 0),
+		day("Pacific/Auckland", 2026, 9, 26, 14), day("UTC", 2028, 2, 29, 0),
+		day("Europe/London", 2026, 12, 31, 23), day("America/Sao_Paulo", 2026, 6, 15, 12),
+	}
+}
+
+// NewPlan draws a plan.
+func NewPlan(seed uint64) Plan {
+	r := rand.New(rand.NewPCG(seed, 1))
+	all := moments()
+	m := all[r.IntN(len(all))]
+	p := Plan{
+		Seed: seed, Zone: m.zone, History: time.Duration(1+r.IntN(4)) * time.Hour, Length: time.Duration(1+r.IntN(8)) * time.Hour,
+		Latency: []time.Duration{0, 40 * time.Millisecond, 700 * time.Millisecond}[r.IntN(3)],
+	}
+	p.Begin = m.at.Add(-time.Duration(r.Int64N(int64(p.Length + p.History)))).Truncate(time.Second)
+	for range 1 + r.IntN(7) {
+		p.Events = append(p.Events, drawEvent(r, p))
+	}
+	return p
+}
+
+func drawEvent(r *rand.Rand, p Plan) Event {
+	e := Event{At: time.Duration(r.Int64N(int64(p.Length))).Truncate(time.Millisecond), Retrieve: r.IntN(2) == 0}
+	e.For = time.Duration(float64(time.Minute) * float64(int(1)<<r.IntN(9)) * (1 + r.Float64())).Truncate(time.Second)
+	e.Host = []string{"site", "cloud"}[r.IntN(2)]
+	switch n := r.IntN(100); {
+	case n < 10:
+		e.Kind = Kill
+	case n < 35:
+		e.Kind, e.N = KillAfter, 1+r.Int64N(int64(4)<<r.IntN(6))
+	case n < 40:
+		e.Kind = Restart
+	case n < 70:
+		e.Kind, e.Host, e.Link = LinkEvent, "", Link{"site", "cloud"}
+		e.Trouble = drawTrouble(r)
+	case n < 90:
+		e.Kind, e.Host = MeterOdd, ""
+		e.Meter = drawMeterFault(r)
+	case n < 93:
+		e.Kind, e.Host = HangUp, ""
+	case n < 96:
+		e.Kind = DiskFull
+	case n < 98:
+		e.Kind = ReadOnly
+	default:
+		e.Kind, e.N = FailSync, 1+r.Int64N(3)
+	}
+	return e
+}
+
+func drawTrouble(r *rand.Rand) LinkFault {
+	list := []Trouble{
+		Refuse, NoName, Partition, Delay, DelayAnswer, LoseRequest, LoseAnswer, Stall, Twice, Ghost, CutRequest, CutAnswer,
+		SpoilBody, Status, StatusAfter, TooLarge,
+	}
+	f := LinkFault{Trouble: list[r.IntN(len(list))], Chance: []float64{0.1, 0.3, 0.7, 1}[r.IntN(4)]}
+	switch f.Trouble {
+	case Delay, DelayAnswer:
+		f.For = time.Duration(r.Int64N(int64(2 * time.Minute)))
+	case Ghost:
+		f.For = time.Duration(r.Int64N(int64(6 * time.Hour)))
+	case Status, StatusAfter:
+		f.Code = []int{408, 429, 500, 502, 503, 504}[r.IntN(6)]
+		if r.IntN(2) == 0 {
+			f.After = 1 + r.IntN(900)
+		}
+	case TooLarge:
+		f.Code = 1500 + r.IntN(4000)
+	}
+	return f
+}
+
+func drawMeterFault(r *rand.Rand) sim.Fault {
+	list := []sim.FaultKind{
+		sim.FaultLate, sim.FaultSilence, sim.FaultException, sim.FaultWrongTransaction, sim.FaultWrongUnit, sim.FaultWrongFunction,
+		sim.FaultWrongByteCount, sim.FaultShortAnswer, sim.FaultCloseMidFrame, sim.FaultClose, sim.FaultDribble, sim.FaultTwoReplies,
+		sim.FaultLength, sim.FaultProtocol, sim.FaultWindowNotReady, sim.FaultIndexStuck, sim.FaultIndexTwice, sim.FaultLogTaken,
+		sim.FaultSessionLost, sim.FaultRecordSizeZero, sim.FaultUsedOne, sim.FaultRepeatedReadOff, sim.FaultRepeatedSilence,
+	}
+	f := sim.Fault{Kind: list[r.IntN(len(list))], Times: r.IntN(12), Skip: r.IntN(200)}
+	if r.IntN(2) == 0 {
+		f.Skip = r.IntN(12)
+	}
+	switch f.Kind {
+	case sim.FaultLate:
+		f.Delay = time.Duration(r.Int64N(int64(6 * time.Second)))
+	case sim.FaultException:
+		f.Code = []byte{1, 2, 3, 4, 5, 6, 8, 10, 11}[r.IntN(9)]
+	case sim.FaultLogTaken:
+		f.Value = []uint32{sim.LogSystem, sim.LogAlarm, sim.LogHist1, sim.LogHist2, sim.LogHist3, sim.LogPQ, sim.LogWaveform}[r.IntN(7)]
+	case sim.FaultLength:
+		f.Value = uint32(r.IntN(300))
+	}
+	return f
+}

@@ -1,0 +1,364 @@
+package virtual
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/rpc/api"
+	"metermanager/rpc/client"
+	"metermanager/service/config"
+	"metermanager/service/e2e/judge"
+	"metermanager/service/field/sim"
+)
+
+// Outcome is what came of a run.
+type Outcome struct {
+	Problems []string
+	Trace    []string // what happened, when
+	Stats    judge.Stats
+	Troubles map[Trouble]int
+	Virtual  time.Duration
+}
+
+// world is a run under way. One goroutine drives it.
+type world struct {
+	plan  Plan
+	net   *Network
+	nodes map[string]*Node
+	meter *sim.Meter
+	begin time.Time
+	out   Outcome
+
+	meterDone chan error
+	stop      context.CancelFunc
+	queue     []task
+	lossy     []int
+}
+
+// task is something to do at a time.
+type task struct {
+	at time.Time
+	do func(ctx context.Context)
+}
+
+const meterAddress = "meter:502"
+
+// Run plays a plan inside of a synctest bubble and judges its end. folder is for what nodes
+// keep beside their databases. An error means that the run could not be made or judged.
+func Run(ctx context.Context, plan Plan, template *Template, folder string) (Outcome, error) {
+	if err := sleep(ctx, time.Until(plan.Begin)); err != nil {
+		return Outcome{}, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	w := &world{plan: plan, net: NewNetwork(), nodes: map[string]*Node{}, begin: time.Now(), stop: stop, meterDone: make(chan error, 1)}
+	err := w.open(ctx, template, folder)
+	if err == nil {
+		err = w.play(ctx)
+	}
+	if err == nil {
+		err = w.settle(ctx)
+	}
+	if err == nil {
+		err = w.judge(ctx)
+	}
+	w.out.Troubles, w.out.Virtual = w.net.Counts(), time.Since(w.begin)
+	return w.out, errors.Join(err, w.close())
+}
+
+func (w *world) note(format string, args ...any) {
+	w.out.Trace = append(w.out.Trace, time.Now().UTC().Format("01-02 15:04:05.000 ")+fmt.Sprintf(format, args...))
+}
+
+func (w *world) problem(format string, args ...any) {
+	w.out.Problems = append(w.out.Problems, fmt.Sprintf(format, args...))
+}
+
+// open makes the meter, the site and the cloud, and makes them know each other.
+func (w *world) open(ctx context.Context, template *Template, folder string) error {
+	cfg := sim.Config{
+		Listen: meterAddress, Open: w.net.Listen, Seed: w.plan.Seed, Zone: w.plan.Zone, Start: w.begin.Add(-w.plan.History), Name: "main",
+	}
+	if w.plan.Memory > 0 {
+		cfg.MaxRecords = map[int]int{sim.LogHist1: w.plan.Memory, sim.LogHist2: w.plan.Memory, sim.LogHist3: w.plan.Memory}
+	}
+	var err error
+	if w.meter, err = sim.New(cfg); err != nil {
+		return fmt.Errorf("make the meter: %w", err)
+	}
+	go func() { w.meterDone <- w.meter.Run(ctx) }()
+	w.net.Intercept(ctx, Link{"site", "cloud"}, w.plan.Seed)
+	syncCfg, field := Calm()
+	for i, host := range []string{"site", "cloud"} {
+		dir := filepath.Join(folder, host)
+		disk, err := template.unpack(dir, w.plan.Seed*16+uint64(i))
+		if err != nil {
+			return err
+		}
+		role := map[string]string{"site": config.RoleSite, "cloud": config.RoleCloud}[host]
+		n := NewNode(w.net, NodeConfig{Host: host, Roles: []string{role}, Dir: dir, Disk: disk, Sync: syncCfg, Field: field})
+		w.nodes[host] = n
+		n.Start(ctx)
+		if err := n.Ready(ctx); err != nil {
+			return err
+		}
+	}
+	if w.plan.Latency > 0 {
+		w.net.Trouble(Link{"site", "cloud"}, LinkFault{Trouble: Delay, Chance: 1, For: w.plan.Latency}, 1000*time.Hour)
+		w.net.Trouble(Link{"site", "cloud"}, LinkFault{Trouble: DelayAnswer, Chance: 1, For: w.plan.Latency}, 1000*time.Hour)
+	}
+	return w.join(ctx)
+}
+
+// join tells the site of its meter and its cloud.
+func (w *world) join(ctx context.Context) error {
+	c, err := w.nodes["site"].Client()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := w.powered(ctx); err != nil {
+		return err
+	}
+	err = c.Call(ctx, api.CmdMeterAdd, map[string]any{
+		"name": "main", "address": "tcp://" + meterAddress, "unit": 1, "profile": "eig-shark-200", "zone": w.plan.Zone,
+	}, nil)
+	if err != nil {
+		return fmt.Errorf("add the meter: %w", err)
+	}
+	for _, s := range [][2]string{
+		{"etheria.client~host", "http://cloud"}, {"etheria.client~port", "80"}, {"cloud.apikey", Key}, {"etheria.client~enabled", "true"},
+	} {
+		if err := c.Call(ctx, api.CmdCloudSet, map[string]any{"name": s[0], "value": s[1]}, nil); err != nil {
+			return fmt.Errorf("set %s: %w", s[0], err)
+		}
+	}
+	return nil
+}
+
+func (w *world) at(t time.Time, do func(context.Context)) {
+	i, _ := slices.BinarySearchFunc(w.queue, t, func(a task, t time.Time) int {
+		if a.at.After(t) {
+			return 1
+		}
+		return -1
+	})
+	w.queue = slices.Insert(w.queue, i, task{t, do})
+}
+
+// play lets the events happen.
+func (w *world) play(ctx context.Context) error {
+	for _, e := range w.plan.Events {
+		w.at(w.begin.Add(e.At), func(ctx context.Context) { w.happen(ctx, e) })
+	}
+	end := w.begin.Add(w.plan.Length)
+	for len(w.queue) > 0 && w.queue[0].at.Before(end) {
+		next := w.queue[0]
+		w.queue = w.queue[1:]
+		if err := sleep(ctx, time.Until(next.at)); err != nil {
+			return err
+		}
+		next.do(ctx)
+	}
+	return sleep(ctx, time.Until(end))
+}
+
+// settle ends all faults and waits until the nodes have mended everything by themselves.
+func (w *world) settle(ctx context.Context) error {
+	for _, t := range w.queue { // what was to end later ends now
+		t.do(ctx)
+	}
+	w.queue = nil
+	w.net.Heal()
+	w.meter.ClearFaults()
+	for _, n := range w.nodes {
+		n.Disk().SetFull(false)
+		n.Disk().SetReadOnly(false)
+		n.Disk().FailSync(0)
+		n.Disk().CrashAfter(0)
+		if !n.Running() {
+			n.Start(ctx)
+		}
+		if err := n.Ready(ctx); err != nil {
+			w.problem("%s does not come back: %v", n.Host(), err)
+			return nil
+		}
+	}
+	w.note("faults end")
+	var last string
+	for range 96 {
+		if err := sleep(ctx, 30*time.Minute); err != nil {
+			return err
+		}
+		var quiet bool
+		var err error
+		if quiet, last, err = w.quiet(ctx); err != nil {
+			last = err.Error()
+		} else if quiet {
+			w.note("quiet")
+			return nil
+		}
+	}
+	w.problem("not quiet two days after the end of the faults: %s", last)
+	return nil
+}
+
+// quiet reports whether nothing is left to do.
+func (w *world) quiet(ctx context.Context) (bool, string, error) {
+	c, err := w.nodes["site"].Client()
+	if err != nil {
+		return false, "", err
+	}
+	defer c.Close()
+	s, err := c.Status(ctx)
+	if err != nil {
+		return false, "", err
+	}
+	if len(s.Meters) != 1 || s.Sync == nil {
+		return false, fmt.Sprintf("%d meters", len(s.Meters)), nil
+	}
+	m := s.Meters[0]
+	if m.LastError != "" && m.State == "unreachable" {
+		return false, "meter: " + m.LastError, nil
+	}
+	for _, l := range m.Retrieval {
+		if l.LastError != "" {
+			return false, "log " + l.Log + ": " + l.LastError, nil
+		}
+	}
+	if s.Sync.Pending > 0 || len(s.Sync.Meters) != 1 || s.Sync.Meters[0].State != "up_to_date" {
+		return false, fmt.Sprintf("sync: %+v", *s.Sync), nil
+	}
+	return true, "", nil
+}
+
+// judge retrieves and uploads the last records and compares everything.
+func (w *world) judge(ctx context.Context) error {
+	site, err := w.nodes["site"].Client()
+	if err != nil {
+		return err
+	}
+	defer site.Close()
+	cloud, err := w.nodes["cloud"].Client()
+	if err != nil {
+		return err
+	}
+	defer cloud.Close()
+	if err := w.powered(ctx); err != nil {
+		return err
+	}
+	if err := site.Call(ctx, api.CmdMeterRetrieve, nil, nil); err != nil {
+		w.problem("the last retrieval: %v", err)
+	}
+	if err := site.Call(ctx, api.CmdCloudMeterUpload, nil, nil); err != nil {
+		w.problem("the last upload: %v", err)
+	}
+	truth, err := judge.Recall(w.meter, w.lossy...)
+	if err != nil {
+		return err
+	}
+	siteUID, cloudUID, err := uids(ctx, site)
+	if err != nil {
+		return err
+	}
+	c := judge.Case{
+		Site: site, SiteUID: siteUID, Truth: truth, Limits: logdb.DefaultLimits(), Oversize: w.plan.has(TooLarge),
+		Clouds: []judge.Cloud{{Name: "cloud", Client: cloud, UID: cloudUID}},
+	}
+	problems, stats, err := judge.Check(ctx, c)
+	if err != nil {
+		return err
+	}
+	w.out.Stats = stats
+	for _, p := range problems {
+		w.problem("%s", p)
+	}
+	return w.verify(ctx, site)
+}
+
+// powered waits until the meter has its supply: nothing can be asked of it before.
+func (w *world) powered(ctx context.Context) error {
+	for !w.meter.Powered(time.Now()) {
+		if err := sleep(ctx, 10*time.Minute); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// has reports whether the plan holds a trouble.
+func (p Plan) has(t Trouble) bool {
+	return slices.ContainsFunc(p.Events, func(e Event) bool { return e.Kind == LinkEvent && e.Trouble.Trouble == t })
+}
+
+func uids(ctx context.Context, site *client.Client) (here, there logdb.MeterUID, err error) {
+	s, err := site.Status(ctx)
+	if err != nil {
+		return "", "", fmt.Errorf("ask the site: %w", err)
+	}
+	if len(s.Meters) != 1 || s.Sync == nil || len(s.Sync.Meters) != 1 {
+		return "", "", fmt.Errorf("the site has %d meters, want one", len(s.Meters))
+	}
+	return s.Meters[0].UID, s.Sync.Meters[0].CloudUID, nil
+}
+
+// verify asks the product itself.
+func (w *world) verify(ctx context.Context, site *client.Client) error {
+	var r api.VerifyReport
+	if err := site.Call(ctx, api.CmdVerify, map[string]any{"deep": true}, &r); err != nil {
+		w.problem("verify: %v", err)
+		return nil
+	}
+	if r.Different != 0 || r.Pending != 0 || r.Compared == 0 {
+		w.problem("verify: compared %d, different %d, pending %d", r.Compared, r.Different, r.Pending)
+		for i, d := range r.Days {
+			if i < 4 {
+				w.problem("verify: %+v", d)
+			}
+		}
+	}
+	return nil
+}
+
+// close ends everything and looks for what was left behind.
+func (w *world) close() error {
+	var errs []error
+	for _, n := range w.nodes {
+		if err := n.Stop(); err != nil {
+			w.problem("%s ends with %v", n.Host(), err)
+		}
+		if err := n.Disk().Close(); err != nil {
+			errs = append(errs, fmt.Errorf("close the disk of %s: %w", n.Host(), err))
+		}
+		w.complaints(n)
+	}
+	w.stop()
+	w.net.Wait()
+	if w.meter != nil {
+		errs = append(errs, <-w.meterDone)
+	}
+	return errors.Join(errs...)
+}
+
+// complaints looks for lines of the level error that no fault explains.
+func (w *world) complaints(n *Node) {
+	for _, l := range n.Lines() {
+		if l.Level == "ERROR" && !w.expected(n, l) {
+			w.problem("%s logged at %s: %s", n.Host(), l.At.Format("01-02 15:04:05.000"), l.Whole)
+		}
+	}
+}
+
+// expected reports whether a fault explains an error line: a disk that fails, or a power cut.
+func (w *world) expected(n *Node, l Line) bool {
+	for _, e := range w.plan.Events {
+		if e.Host == n.Host() && !l.At.Before(w.begin.Add(e.At)) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,90 @@
+package virtual_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"metermanager/service/e2e/virtual"
+)
+
+var (
+	runs  = flag.Int("torture.n", 0, "how many runs; 0: the fixed seeds of CI")
+	first = flag.Uint64("torture.seed", 1, "the first seed")
+)
+
+// fixed is how many seeds every test run plays.
+const fixed = 30
+
+// template makes the disk that every run begins with.
+func template(t *testing.T) (tpl *virtual.Template) {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), "template")
+	synctest.Test(t, func(t *testing.T) {
+		var err error
+		if tpl, err = virtual.NewTemplate(t.Context(), folder); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return tpl
+}
+
+func TestTorture(t *testing.T) {
+	t.Parallel()
+	n := *runs
+	if n == 0 {
+		n = fixed
+	}
+	debug.SetGCPercent(400)
+	tpl := template(t)
+	var mu sync.Mutex
+	var records, values, events, lost int
+	var lasted time.Duration
+	t.Run("seed", func(t *testing.T) {
+		for seed := *first; seed < *first+uint64(n); seed++ {
+			t.Run(fmt.Sprint(seed), func(t *testing.T) {
+				t.Parallel()
+				out := play(t, tpl, virtual.NewPlan(seed))
+				mu.Lock()
+				defer mu.Unlock()
+				records, values, events, lost = records+out.Stats.Records, values+out.Stats.Values, events+out.Stats.Events, lost+out.Stats.Lost
+				lasted += out.Virtual
+			})
+		}
+	})
+	t.Logf("%d runs, %s of virtual time: %d records of meters at sites, %d values and %d events at clouds, %d lost in meters' memories",
+		n, lasted.Round(time.Hour), records, values, events, lost)
+}
+
+// play plays a plan in a bubble of its own and fails with what is wrong.
+func play(t *testing.T, tpl *virtual.Template, plan virtual.Plan) (out virtual.Outcome) {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "torture-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	synctest.Test(t, func(t *testing.T) {
+		out, err = virtual.Run(context.WithoutCancel(t.Context()), plan, tpl, folder)
+		if err != nil {
+			t.Error(err)
+		}
+		for _, p := range out.Problems {
+			t.Error(p)
+		}
+		if t.Failed() {
+			t.Log(plan)
+			for _, line := range out.Trace {
+				t.Log(line)
+			}
+		}
+	})
+	return out
+}
