@@ -85,7 +85,9 @@ type LogCache struct {
 	Highest      logdb.Position // that the cloud has decided
 	Stream       string
 	Compared     time.Time
-	Conflicts    int64 // pages that the cloud refused as contradictions
+	Conflicts    int64          // pages that the cloud refused as contradictions
+	NewestAt     logdb.Position // Newest is the time of what the cloud decided up to here
+	Newest       logdb.Millis
 	// More is set when an upload stopped to let others go first, or was answered by a receipt only: look again after Recheck.
 	More    bool
 	Recheck time.Time

@@ -91,7 +91,11 @@ func (s *Service) Progress(ctx context.Context, meter logdb.MeterUID) (map[logdb
 	if err := s.load(ctx); err != nil {
 		return nil, err
 	}
-	type place struct{ oldest, highest logdb.Position }
+	type place struct {
+		log             *LogCache
+		oldest, highest logdb.Position
+		newest          logdb.Millis // of highest, when that was looked up before
+	}
 	out, at := map[logdb.Kind][]api.LogAtCloud{}, map[logdb.Kind][]place{}
 	now := s.cfg.Now()
 	dests := s.destinations()
@@ -108,7 +112,11 @@ func (s *Service) Progress(ctx context.Context, meter logdb.MeterUID) (map[logdb
 				continue
 			}
 			out[kind] = append(out[kind], logAtCloud(d, m, l, now))
-			at[kind] = append(at[kind], place{l.oldestPending(), l.Highest})
+			p := place{log: l, oldest: l.oldestPending(), highest: l.Highest}
+			if l.NewestAt == l.Highest {
+				p.newest = l.Newest
+			}
+			at[kind] = append(at[kind], p)
 			journals[kind] = l.Journal
 		}
 	}
@@ -116,11 +124,17 @@ func (s *Service) Progress(ctx context.Context, meter logdb.MeterUID) (map[logdb
 	for kind, list := range out {
 		for i := range list {
 			var err error
-			if list[i].OldestPending, err = s.timeAt(ctx, meter, kind, journals[kind], at[kind][i].oldest); err != nil {
+			p := at[kind][i]
+			if list[i].OldestPending, err = s.newestTime(ctx, meter, kind, journals[kind], p.oldest, p.oldest); err != nil {
 				return nil, err
 			}
-			if list[i].Last, err = s.timeAt(ctx, meter, kind, journals[kind], at[kind][i].highest); err != nil {
-				return nil, err
+			if list[i].Last = p.newest; p.newest == 0 {
+				if list[i].Last, err = s.newestTime(ctx, meter, kind, journals[kind], p.highest-min(lookedBack, max(p.highest, 1)-1), p.highest); err != nil {
+					return nil, err
+				}
+				s.mu.Lock()
+				p.log.NewestAt, p.log.Newest = p.highest, list[i].Last
+				s.mu.Unlock()
 			}
 			if list[i].OldestPending > 0 {
 				list[i].LagMS = max(0, int64(logdb.MillisOf(now)-list[i].OldestPending))
@@ -144,8 +158,8 @@ func (l *LogCache) oldestPending() logdb.Position {
 
 func logAtCloud(d *destination, m *MeterCache, l *LogCache, now time.Time) api.LogAtCloud {
 	out := api.LogAtCloud{
-		Destination: int64(d.conf.ID), Host: d.conf.URL(), JournalEnd: l.End,
-		Decided: l.Decided, Skipped: l.Skipped, Reduced: l.Reduced, Conflicts: l.Conflicts,
+		Cloud: d.name, Destination: int64(d.conf.ID), Host: d.conf.URL(), JournalEnd: l.End,
+		Decided: l.Decided, Skipped: l.Skipped, Reduced: l.Reduced, Conflicts: l.Conflicts, Waiting: l.Waiting,
 	}
 	if !l.Compared.IsZero() {
 		out.Compared = logdb.MillisOf(l.Compared)
@@ -190,22 +204,30 @@ func logTrouble(d *destination, m *MeterCache, now time.Time) *api.Trouble {
 	return d.breaker.trouble(now)
 }
 
-// timeAt returns the time of the record at a position of an own journal; 0 for none.
-func (s *Service) timeAt(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, journal logdb.JournalID, p logdb.Position) (logdb.Millis, error) {
-	if p == 0 {
+// lookedBack is among how many of the last positions that a cloud has decided the newest record is looked
+// for: a journal is in the order of retrieval, in which the logs of a meter take turns.
+const lookedBack = 1000
+
+// newestTime returns the newest time among the records at first to last of an own journal; 0 with none.
+func (s *Service) newestTime(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, journal logdb.JournalID, first, last logdb.Position) (logdb.Millis, error) {
+	if last == 0 {
 		return 0, nil
 	}
-	page, err := s.logs.ReadStream(ctx, meter, kind, logdb.StreamID{Journal: journal, Policy: "0"}, p, 1)
-	if err != nil {
-		return 0, fmt.Errorf("read position %d of the journal: %w", p, err)
+	if kind == logdb.KindWaveform { // recordings are large, and one log
+		first = last
 	}
+	page, err := s.logs.ReadStream(ctx, meter, kind, logdb.StreamID{Journal: journal, Policy: "0"}, first, int(last-first)+1)
+	if err != nil {
+		return 0, fmt.Errorf("read the positions %d to %d of the journal: %w", first, last, err)
+	}
+	var newest logdb.Millis
 	for i := range page.Rows {
 		for _, t := range page.Rows[i].Times {
-			return t, nil
+			newest = max(newest, t)
 		}
 	}
 	for i := range page.Entries {
-		return page.Entries[i].Time, nil
+		newest = max(newest, page.Entries[i].Time)
 	}
-	return 0, nil
+	return newest, nil
 }

@@ -20,6 +20,7 @@ type meterCmd struct {
 	Add      meterAddCmd      `cmd:"" help:"Add a meter; it is talked to first."`
 	List     meterListCmd     `cmd:"" help:"List meters with their state."`
 	Show     meterShowCmd     `cmd:"" help:"Show one meter: settings, logs, schedule, state."`
+	Status   meterStatusCmd   `cmd:"" help:"Show how far each log of a meter has come: at the meter, here, at each cloud."`
 	Remove   meterRemoveCmd   `cmd:"" help:"Take a meter off the list; its data stay."`
 	Test     meterTestCmd     `cmd:"" help:"Talk to a meter and tell what answers; needs no service with --address."`
 	Read     meterReadCmd     `cmd:"" help:"Read present values from a meter."`
@@ -107,6 +108,16 @@ func (meterShowCmd) Help() string { return "Example: metermanager meter show mai
 // Run shows the meter.
 func (c *meterShowCmd) Run(ctx context.Context, p *program) error {
 	return p.callMeter(ctx, &c.remote, api.CmdMeterShow, map[string]any{"meter": c.Meter}, c.JSON)
+}
+
+type meterStatusCmd struct{ oneMeter }
+
+// Help shows an example.
+func (meterStatusCmd) Help() string { return "Example: metermanager meter status main-incomer" }
+
+// Run shows how far the logs have come.
+func (c *meterStatusCmd) Run(ctx context.Context, p *program) error {
+	return p.callMeter(ctx, &c.remote, api.CmdMeterStatus, map[string]any{"meter": c.Meter}, c.JSON)
 }
 
 type meterRemoveCmd struct{ oneMeter }

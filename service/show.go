@@ -24,6 +24,8 @@ func (p *program) show(command string, result json.RawMessage) error {
 		return decodeAnd(result, p.showClouds)
 	case api.CmdCloudSyncHistory:
 		return decodeAnd(result, p.showHistory)
+	case api.CmdMeterStatus:
+		return decodeAnd(result, p.showMeterStatus)
 	case api.CmdVerify:
 		return decodeAnd(result, p.showVerify)
 	case api.CmdMeterList:
@@ -69,6 +71,7 @@ func (p *program) showStatus(s api.NodeStatus) error {
 	} else if err := p.meterTable(s.Meters, now); err != nil {
 		return err
 	}
+	p.troubled(s.Meters, now)
 	for _, w := range s.Warnings {
 		fmt.Fprintln(p.stdout, "! "+w)
 	}

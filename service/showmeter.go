@@ -72,6 +72,11 @@ func (p *program) showMeterDetail(m meterDetail) error {
 		fmt.Fprintf(p.stdout, "%-15s %s, %s answered, %d timeouts, %d refused connections, %d foreign answers\n", "Modbus",
 			count(c.Requests, "request"), grouped(c.OK), c.Timeouts, c.Unreachable, c.UnknownTransaction+c.UnknownUnit)
 	}
+	p.trouble("", m.Trouble, zone, time.Now())
+	fmt.Fprintln(p.stdout)
+	if err := p.showLogs(m.Logs, zone, time.Now()); err != nil {
+		return err
+	}
 	if len(m.Places) > 0 {
 		fmt.Fprintln(p.stdout)
 		t := newTable("Log in the meter", ">Records there", ">Room", ">Stored here", "Last read", "Note")

@@ -70,6 +70,7 @@ const (
 // LogAtCloud is how far one cloud has come with a kind of log. The meter's own logs of one
 // kind share a journal, so these counts are of all of them together.
 type LogAtCloud struct {
+	Cloud       string       `json:"cloud" doc:"Its name in the list of clouds"`
 	Destination int64        `json:"destination"`
 	Host        string       `json:"host,omitempty"`
 	State       string       `json:"state" doc:"off, not_registered, not_compared, up_to_date, behind, parked"`
@@ -78,6 +79,7 @@ type LogAtCloud struct {
 	JournalEnd    logdb.Position `json:"journal_end"`
 	Decided       int64          `json:"decided" doc:"Positions that the cloud has decided"`
 	Pending       int64          `json:"pending" doc:"Positions that it has not; 0 while not_compared"`
+	Waiting       int64          `json:"waiting,omitempty" doc:"Positions of intervals that are still open; they are sent when these are closed"`
 	Skipped       int64          `json:"skipped,omitempty"`
 	Reduced       int64          `json:"reduced,omitempty"`
 	Last          logdb.Millis   `json:"last_ms,omitempty" doc:"Time of the newest record that the cloud has decided"`

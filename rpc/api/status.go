@@ -56,6 +56,7 @@ type MeterStatus struct {
 	Profile    string         `json:"profile,omitempty"`
 	Address    string         `json:"address,omitempty" doc:"Where it is read; empty for a meter that only uploads here"`
 	Unit       int            `json:"unit,omitempty"`
+	Zone       string         `json:"time_zone,omitempty"`
 	State      string         `json:"state" doc:"idle, reading, retrieving, unreachable, paused, receiving"`
 	LastOK     logdb.Millis   `json:"last_ok_ms,omitempty"`
 	LastError  string         `json:"last_error,omitempty"`

@@ -36,7 +36,7 @@ func FieldStatus(field *retrieve.Manager) func(ctx context.Context) ([]api.Meter
 func meterStatus(s retrieve.Status) api.MeterStatus {
 	out := api.MeterStatus{
 		UID: s.UID, Name: s.Name, Serial: s.Serial, Profile: s.Profile, Address: s.Address, Unit: int(s.Unit),
-		LastOK: s.LastSuccess, Next: s.NextDue, Unverified: s.Unverified, ClockDrift: s.DriftMS, Doing: s.Session,
+		LastOK: s.LastAnswer, Next: s.NextDue, Unverified: s.Unverified, ClockDrift: s.DriftMS, Doing: s.Session,
 	}
 	for _, l := range s.Memories {
 		out.Retrieval = append(out.Retrieval, api.LogRetrieval{

@@ -204,6 +204,7 @@ func (n *Node) meter(ctx context.Context, m registry.Meter, read map[logdb.Meter
 	if out.Profile == "" {
 		out.Profile = m.Settings.Profile
 	}
+	out.Zone = m.Settings.Zone
 	if len(out.Unverified) == 0 {
 		out.Unverified = m.Settings.Unverified
 	}

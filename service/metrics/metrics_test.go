@@ -34,8 +34,8 @@ func status(meters int) *api.NodeStatus {
 					Kind: kind.String(), Log: log, Records: 10, Last: 1_772_366_400_123,
 					AtMeter: &api.LogAtMeter{Held: 12, Behind: 2, Last: 1_772_366_400_456},
 					Clouds: []api.LogAtCloud{
-						{Destination: 1, State: api.CloudNotCompared, Pending: 0},
-						{Destination: 2, State: api.CloudBehind, Pending: 9, LagMS: 2500},
+						{Cloud: "first", State: api.CloudNotCompared, Pending: 0},
+						{Cloud: "second", State: api.CloudBehind, Pending: 9, LagMS: 2500},
 					},
 				})
 			}
@@ -116,18 +116,18 @@ func TestTheFormatIsPrometheus(t *testing.T) {
 		`metermanager_http_request_duration_seconds_bucket{operation="status",le="60"}`:        0,
 		`metermanager_http_request_duration_seconds_bucket{operation="status",le="+Inf"}`:      1,
 		`metermanager_http_request_duration_seconds_count{operation="upload"}`:                 2,
-		`metermanager_sync_actions_total{result="succeeded"}`:                                  5, `metermanager_sync_in_trouble`: 1,
+		`metermanager_sync_actions_total{cloud="",result="succeeded"}`:                         5, `metermanager_sync_in_trouble{cloud=""}`: 1,
 		`metermanager_start_time_seconds`: 1_772_366_400,
 	} {
 		if v, ok := got[name]; !ok || v != want {
 			t.Errorf("%s = %v, %v; want %v", name, v, ok, want)
 		}
 	}
-	pending := `metermanager_cloud_pending_records{meter="main \"incomer\"\\\n` + "\uFFFD" + `",kind="pq",destination="`
-	if v := got[pending+`1"}`]; !math.IsNaN(v) {
+	pending := `metermanager_cloud_pending_records{meter="main \"incomer\"\\\n` + "\uFFFD" + `",kind="pq",cloud="`
+	if v := got[pending+`first"}`]; !math.IsNaN(v) {
 		t.Errorf("what was not compared has %v pending, want NaN", v)
 	}
-	if v := got[pending+`2"}`]; v != 9 {
+	if v := got[pending+`second"}`]; v != 9 {
 		t.Errorf("%v pending, want 9", v)
 	}
 }

@@ -48,20 +48,41 @@ func writeStates(t *Text, s *api.NodeStatus) {
 	}
 }
 
+// syncMetrics are the metrics of each cloud.
+var syncMetrics = []struct {
+	name, help string
+	value      func(*api.SyncStatus) float64
+}{
+	{"metermanager_sync_enabled", "1 when uploading to the cloud is switched on.", func(s *api.SyncStatus) float64 { return bit(s.Enabled) }},
+	{"metermanager_sync_pending_records", "Records that the cloud has not decided, as far as compared.", func(s *api.SyncStatus) float64 { return float64(s.Pending) }},
+	{"metermanager_sync_not_compared_records", "Records of logs that were not compared with the cloud yet, as after a start.",
+		func(s *api.SyncStatus) float64 { return float64(s.NotCompared) }},
+	{"metermanager_sync_last_contact_timestamp_seconds", "When the cloud answered last; 0: not since the start.", func(s *api.SyncStatus) float64 { return seconds(s.LastContact) }},
+	{"metermanager_sync_in_trouble", "1 while the last action failed because of the cloud.", func(s *api.SyncStatus) float64 { return bit(s.Trouble != nil) }},
+	{"metermanager_sync_queue_length", "Actions that wait.", func(s *api.SyncStatus) float64 { return float64(len(s.Queue)) }},
+}
+
+// writeSync writes the state of the sync with each cloud.
 func writeSync(t *Text, s *api.SyncStatus) {
 	if s == nil {
 		return
 	}
-	t.One("metermanager_sync_enabled", Gauge, "1 when the cloud sync is switched on.", bit(s.Enabled))
-	t.One("metermanager_sync_pending_records", Gauge, "Records that the clouds have not decided, as far as compared.", float64(s.Pending))
-	t.One("metermanager_sync_not_compared_records", Gauge, "Records of logs that were not compared with the cloud yet, as after a start.", float64(s.NotCompared))
-	t.One("metermanager_sync_last_contact_timestamp_seconds", Gauge, "When a cloud answered last; 0: not since the start.", seconds(s.LastContact))
-	t.One("metermanager_sync_in_trouble", Gauge, "1 while the last action failed because of the cloud.", bit(s.Trouble != nil))
-	t.One("metermanager_sync_queue_length", Gauge, "Actions that wait.", float64(len(s.Queue)))
-	f := t.Family("metermanager_sync_actions_total", Counter, "Finished actions by result.")
-	f.Sample(float64(s.Succeeded), "result", api.ResultSucceeded)
-	f.Sample(float64(s.Failed), "result", api.ResultFailed)
-	f.Sample(float64(s.Skipped), "result", api.ResultSkipped)
+	clouds := s.Clouds
+	if len(clouds) == 0 {
+		clouds = []api.SyncStatus{*s}
+	}
+	for _, metric := range syncMetrics {
+		f := t.Family(metric.name, Gauge, metric.help)
+		for i := range clouds {
+			f.Sample(metric.value(&clouds[i]), "cloud", clouds[i].Cloud)
+		}
+	}
+	f := t.Family("metermanager_sync_actions_total", Counter, "Finished actions by cloud and result.")
+	for _, c := range clouds {
+		f.Sample(float64(c.Succeeded), "cloud", c.Cloud, "result", api.ResultSucceeded)
+		f.Sample(float64(c.Failed), "cloud", c.Cloud, "result", api.ResultFailed)
+		f.Sample(float64(c.Skipped), "cloud", c.Cloud, "result", api.ResultSkipped)
+	}
 }
 
 // named is a meter with the name of its series.
@@ -190,7 +211,7 @@ func writeClouds(t *Text, meters []named) {
 				}
 				for k := range l.Clouds {
 					c := &l.Clouds[k]
-					f.Sample(metric.value(c), "meter", m.label, "kind", l.Kind, "destination", strconv.FormatInt(c.Destination, 10))
+					f.Sample(metric.value(c), "meter", m.label, "kind", l.Kind, "cloud", c.Cloud)
 				}
 			}
 		}

@@ -15,6 +15,8 @@ import (
 var (
 	//go:embed page/status.html
 	statusHTML string
+	//go:embed page/logs.js
+	logsJS string
 	//go:embed page/status.js
 	statusJS string
 	//go:embed page/setup.html
@@ -62,7 +64,7 @@ func (a *API) home(w http.ResponseWriter, _ *http.Request, _ caller) error {
 	if err != nil {
 		return fmt.Errorf("encode the names of channels: %w", err)
 	}
-	return newPage(statusHTML, styleCSS, statusJS, string(list)).serve(w)
+	return newPage(statusHTML, styleCSS, logsJS+statusJS, string(list)).serve(w)
 }
 
 // setupPage serves the form of the first start.

@@ -17,6 +17,7 @@ type Status struct {
 	State       string           `json:"state"`
 	Memory      bool             `json:"memory"` // the meter keeps logs itself
 	LastSuccess logdb.Millis     `json:"last_success_ms,omitempty"`
+	LastAnswer  logdb.Millis     `json:"last_answer_ms,omitempty"` // to anything; LastSuccess: a retrieval
 	NextDue     logdb.Millis     `json:"next_due_ms,omitempty"`
 	LastError   string           `json:"last_error,omitempty"`
 	ErrorAt     logdb.Millis     `json:"error_ms,omitempty"`
@@ -121,6 +122,7 @@ func (m *Manager) status(ctx context.Context, x Meter) (Status, error) {
 	c := u.conn.Counters()
 	s.Counters = &c
 	s.LastSuccess, s.NextDue, s.Records = u.st.lastSuccess, u.st.nextDue, u.st.records
+	s.LastAnswer = max(u.st.lastAnswer, u.st.lastSuccess)
 	s.ErrorSince = u.st.errorSince
 	s.LastError, s.ErrorAt, s.Action, s.Session = u.st.lastError, u.st.errorAt, u.st.action, u.st.session
 	if u.st.drift != nil {

@@ -38,6 +38,7 @@ type liveState struct {
 	known       bool // online is known
 	serial      string
 	lastSuccess logdb.Millis
+	lastAnswer  logdb.Millis
 	nextDue     logdb.Millis
 	lastError   string
 	errorAt     logdb.Millis
@@ -149,6 +150,8 @@ func (u *unit) note(err error) {
 	u.st.online, u.st.known = err == nil, true
 	if err != nil {
 		u.st.failed(err, logdb.MillisOf(u.m.cfg.Now()))
+	} else {
+		u.st.lastAnswer = logdb.MillisOf(u.m.cfg.Now())
 	}
 	if known && was == u.st.online {
 		return

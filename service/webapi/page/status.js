@@ -7,6 +7,7 @@
     unreachable: ["bad", "Unreachable"], paused: ["off", "Paused"], waiting: ["off", "Waiting"], disabled: ["off", "Disabled"],
     off: ["off", "Switched off"], working: ["busy", "Working"], not_registered: ["off", "Not registered"],
     uploading: ["busy", "Uploading"], up_to_date: ["good", "Up to date"], parked: ["bad", "Parked after errors"],
+    not_compared: ["busy", "Not yet compared"],
   };
   const every = 5000;
   const state = { timer: 0, last: 0, zones: new Map(), zonesAt: 0, open: new Set(), shown: "" };
@@ -129,7 +130,7 @@
       }
     }
     const disk = s.disk || {};
-    out.push(tile("Data on disk", bytes(disk.used_bytes || 0), disk.free_bytes ? bytes(disk.free_bytes) + " free" : ""));
+    out.push(tile("Data on disk", bytes(disk.used_bytes || 0), disk.free_bytes ? (disk.level && disk.level !== "ok" ? "only " : "") + bytes(disk.free_bytes) + " free" : ""));
     out.push(tile("Running for", span(Math.max(0, Math.round((now - s.started_ms) / 1000))), "since " + time(s.started_ms, "UTC")));
     $("tiles").replaceChildren(...out);
   }
@@ -138,20 +139,9 @@
     return Math.max(0, ...(m.logs || []).map((l) => l.last_ms || 0));
   }
 
-  const isWarning = (l) => (l.note || "").includes("skipped");
+  const views = logViews({ el, count, time, when, ago, span, kindNames });
 
-  function logTable(m, zone, now) {
-    const rows = (m.logs || []).map((l) => el("tr", {},
-      el("td", {}, (kindNames[l.kind] || l.kind) + (l.log ? " " + (l.log + 1) : "")),
-      el("td", { class: "num" }, count(l.records || 0)),
-      el("td", { class: "when first" }, l.first_ms ? time(l.first_ms, zone) : ""),
-      el("td", { class: "when" }, l.last_ms ? when(l.last_ms, zone, now) : ""),
-      el("td", {}, l.note ? el("span", { class: isWarning(l) ? "mark-warn" : "quiet small" }, (isWarning(l) ? "! " : "") + l.note) : "")));
-    if (!rows.length) return el("p", { class: "quiet" }, "No records yet.");
-    return el("div", { class: "scroll" }, el("table", {},
-      el("thead", {}, el("tr", {}, ...[["Log"], ["Records", "num"], ["First", "first"], ["Last"], [""]].map(([t, c]) => el("th", { class: c, scope: "col" }, t)))),
-      el("tbody", {}, ...rows)));
-  }
+  const isWarning = (l) => (l.note || "").includes("skipped");
 
   function values(m, zone, now) {
     const latest = m.latest;
@@ -252,10 +242,10 @@
         el("span", { class: "when small" }, last ? el("span", {}, "Last record ", time(last, zone), el("br"), el("span", { class: "quiet" }, ago(last, now))) : el("span", { class: "quiet" }, "No records yet")),
         el("span", { class: "rest small" }, count(total) + " records ", notes ? el("span", { class: "mark-warn", title: "Open the meter to see what limits kept out" }, "!") : "")),
       el("div", { class: "inner" },
-        m.last_error ? el("p", { class: "error" }, m.last_error, m.error_since_ms ? el("span", { class: "quiet" }, " since " + time(m.error_since_ms, zone)) : "") : "",
+        ...views.troubles(m, zone, now),
         el("div", {}, el("h3", {}, "Present values"), values(m, zone, now)),
         retrieval(m),
-        el("div", {}, el("h3", {}, "Logs kept here"), logTable(m, zone, now)),
+        el("div", {}, el("h3", {}, "Logs kept here"), views.table(m, zone, now)),
         el("div", {}, el("h3", {}, "Meter"), details(m, zone, now), unverified(m))));
     remember(d, m.meter_uid);
     return d;
@@ -317,7 +307,7 @@
     pair("Last contact", when(y.last_contact_ms, "UTC", now));
     if (y.next_try_ms) pair("Next try", when(y.next_try_ms, "UTC", now));
     const card = el("div", { class: "card" }, ...head, el("dl", { class: "pairs" }, ...pairs),
-      y.last_error ? el("p", { class: "error" }, y.last_error) : "");
+      y.last_error ? el("div", { class: "error" }, y.last_error, y.trouble ? el("div", { class: "small" }, y.trouble.what_to_do) : "") : "");
     const perMeter = (y.meters || []).map((m) => {
       const end = (m.logs || []).reduce((n, l) => n + (l.journal_end || 0), 0), decided = Math.max(0, end - (m.pending || 0));
       const skipped = (m.logs || []).reduce((n, l) => n + (l.skipped || 0), 0), reduced = (m.logs || []).reduce((n, l) => n + (l.reduced || 0), 0);
@@ -424,6 +414,7 @@
     refresh();
   });
   document.addEventListener("visibilitychange", () => { if (!document.hidden && state.shown === "node") refresh(); });
+  views.programLog($("program-log"), call);
   who();
   refresh();
 })();
