@@ -10,3 +10,6 @@ func (s *Service) RunQueue(ctx context.Context) error { return s.runQueues(ctx) 
 
 // Plan is the pure function under test.
 func Plan(c *Cache, now time.Time) []Action { return plan(c, now) }
+
+// Look renews this node's side of the caches, as Run does.
+func (s *Service) Look(ctx context.Context) error { return s.lookOnly(ctx, true) }
