@@ -155,3 +155,16 @@ func (l Link) View(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) (
 	}
 	return view, conf.CloudUID != "" && conf.Enabled && conf.UploadEnabled, nil
 }
+
+// Relays returns the name of a meter at the cloud to which what others sent of it is passed on; ok is false when it is not.
+func (l Link) Relays(ctx context.Context, meter logdb.MeterUID) (there logdb.MeterUID, ok bool, err error) {
+	conf, err := l.Meter(ctx, meter)
+	if errors.Is(err, logdb.ErrUnknownMeter) || errors.Is(err, ErrNoDestination) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, err
+	}
+	d, err := l.Destination(ctx)
+	return conf.CloudUID, err == nil && !d.OwnOnly && conf.CloudUID != "" && conf.Enabled && conf.UploadEnabled, err
+}

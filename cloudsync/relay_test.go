@@ -14,14 +14,20 @@ import (
 // relay makes a node whose log database is what cloud received, and which uploads to next.
 func relay(t testing.TB, from, next *fakeCloud) *site {
 	t.Helper()
-	if err := from.store.PutSettings(t.Context(), "cloud-4711", logdb.Settings{
+	name(t, from)
+	s := newSite(t, from.store, next)
+	s.uid = "cloud-4711"
+	return s
+}
+
+// name stores the settings of the meter at a cloud.
+func name(t testing.TB, cloud *fakeCloud) {
+	t.Helper()
+	if err := cloud.store.PutSettings(t.Context(), "cloud-4711", logdb.Settings{
 		Name: "main", Make: "EIG", Model: "Shark 200", Serial: "4711", Zone: "UTC", LogIntervalsMillis: []int64{60_000, 20_000},
 	}); err != nil {
 		t.Fatal(err)
 	}
-	s := newSite(t, from.store, next)
-	s.uid = "cloud-4711"
-	return s
 }
 
 // lives returns, per kind, what a receiver holds of a meter.
@@ -275,5 +281,70 @@ func TestOwnOnly(t *testing.T) {
 	middle.upload()
 	if c.pages != 0 {
 		t.Error("a node that keeps what it received passed it on")
+	}
+}
+
+func TestVerifyAtRelay(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		do      func(s, middle *site, b, c *fakeCloud)
+		clean   bool
+		pending int64
+		want    string // in the reasons
+		at      logdb.Position
+	}{
+		{"all there", func(*site, *site, *fakeCloud, *fakeCloud) {}, true, 0, "", 0},
+		{"not passed on yet", func(s, _ *site, _, _ *fakeCloud) {
+			s.rows(0, every(time.Minute, start+logdb.DayMillis, 5)...)
+			s.restart()
+			s.upload()
+		}, false, 5, "", 0},
+		{"lost at the next cloud", func(_, _ *site, _, c *fakeCloud) {
+			c.store = &tampered{Store: c.store, lost: map[logdb.Position]bool{42: true}}
+		}, false, 0, "the cloud has lost", 0},
+		{"lost at the next cloud with its claim", func(_, _ *site, _, c *fakeCloud) {
+			c.store = &tampered{Store: c.store, lost: map[logdb.Position]bool{42: true}, claims: true}
+		}, false, 0, "values differ", 42},
+		{"lost here", func(_, middle *site, b, _ *fakeCloud) {
+			middle.logs = &tampered{Store: b.store, lost: map[logdb.Position]bool{42: true}}
+			middle.restart()
+		}, false, 0, "this node has lost", 0},
+		{"the next cloud knows more by another way", func(s, _ *site, _, c *fakeCloud) {
+			s.rows(0, every(time.Minute, start+100*60_000, 5)...)
+			s.entries(logdb.KindHistorical, logdb.Entry{Op: logdb.OpWithdraw, Target: 7, Time: start})
+			s.restart()
+			s.second("direct", c)
+			if err := s.both("direct"); err != nil {
+				t.Fatal(err)
+			}
+		}, true, 0, "by another way", 0},
+		{"the next cloud is emptied", func(_, _ *site, _, c *fakeCloud) { c.store = logdbtest.NewModel(logdbtest.Config{}) }, false, 100, "", 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b, c := newFakeCloud(), newFakeCloud()
+			s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), b)
+			s.settings(time.Minute)
+			s.rows(0, every(time.Minute, start, 100)...)
+			s.upload()
+			middle := relay(t, b, c)
+			middle.upload()
+			tt.do(s, middle, b, c)
+			r := middle.verify()
+			if r.Clean() != tt.clean || r.Pending != tt.pending || tt.clean && r.Compared < 90 {
+				t.Fatalf("clean %v, %d compared, %d pending: %+v", r.Clean(), r.Compared, r.Pending, r.Days)
+			}
+			found := tt.want == ""
+			for _, d := range r.Days {
+				if strings.Contains(d.Reason, tt.want) && (tt.at == 0 || len(d.Positions) == 1 && d.Positions[0].First == tt.at) {
+					found = true
+				}
+			}
+			if !found {
+				t.Errorf("no reason says %q: %+v", tt.want, r.Days)
+			}
+		})
 	}
 }

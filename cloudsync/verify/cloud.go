@@ -174,17 +174,22 @@ func (r *run) digests(ctx context.Context, view reduce.View, cut *reduce.Cut, se
 		if err != nil {
 			return nil, fmt.Errorf("ask for the digests of stream %s: %w", st.ID, err)
 		}
-		for _, d := range days {
-			k := key{d.Log, d.Channel, d.Day}
-			if out[k] == nil {
-				out[k] = &logdb.DayDigest{Log: d.Log, Channel: d.Channel, Day: d.Day, Full: true}
-			}
-			out[k].Data.Merge(d.Data)
-			out[k].Claim.Merge(d.Claim)
-			out[k].Full = out[k].Full && d.Full
-		}
+		addDigests(out, days)
 	}
 	return out, nil
+}
+
+// addDigests adds the digests of one stream to those of its cut.
+func addDigests(out map[key]*logdb.DayDigest, days []logdb.DayDigest) {
+	for _, d := range days {
+		k := key{d.Log, d.Channel, d.Day}
+		if out[k] == nil {
+			out[k] = &logdb.DayDigest{Log: d.Log, Channel: d.Channel, Day: d.Day, Full: true}
+		}
+		out[k].Data.Merge(d.Data)
+		out[k].Claim.Merge(d.Claim)
+		out[k].Full = out[k].Full && d.Full
+	}
 }
 
 // day compares one day and reports whether the two sides differ.

@@ -94,6 +94,17 @@ func (r *run) nameRecords(ctx context.Context, want *expectation, bad []key) err
 
 // readDay returns the live records of one day of a stream by the position of their add.
 func readDay(ctx context.Context, reader PageReader, view reduce.View, stream logdb.StreamID, day logdb.Millis) (map[logdb.Position]logdb.Entry, error) {
+	newest, err := readVersions(ctx, reader, view, stream, day)
+	for p, e := range newest {
+		if e.Op != logdb.OpAdd && e.Op != logdb.OpRevise || e.Time.Day() != day {
+			delete(newest, p)
+		}
+	}
+	return newest, err
+}
+
+// readVersions returns the newest versions of one day of a stream by the position of their add.
+func readVersions(ctx context.Context, reader PageReader, view reduce.View, stream logdb.StreamID, day logdb.Millis) (map[logdb.Position]logdb.Entry, error) {
 	newest := map[logdb.Position]logdb.Entry{}
 	put := func(e logdb.Entry) {
 		p := e.Position
@@ -131,11 +142,6 @@ func readDay(ctx context.Context, reader PageReader, view reduce.View, stream lo
 		}
 		if cursor = answer.Next; cursor == "" {
 			break
-		}
-	}
-	for p, e := range newest {
-		if e.Op != logdb.OpAdd && e.Op != logdb.OpRevise || e.Time.Day() != day {
-			delete(newest, p)
 		}
 	}
 	return newest, nil

@@ -117,8 +117,17 @@ func (r *run) compare(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind
 		return err
 	}
 	uploads, before := ok && r.cfg.Cloud != nil, r.report.Different
+	there, relays, err := r.relays(ctx, meter)
+	if err != nil {
+		return err
+	}
 	if !r.cfg.CloudOnly {
-		if err := r.claims(ctx, meter, kind, !uploads); err != nil {
+		if err := r.claims(ctx, meter, kind, !uploads && !relays); err != nil {
+			return err
+		}
+	}
+	if relays {
+		if err := r.relayed(ctx, meter, there, kind); err != nil {
 			return err
 		}
 	}
