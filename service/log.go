@@ -19,6 +19,10 @@ type logCmd struct {
 	List   logListCmd   `cmd:"" help:"List the logs that the service holds, with their ranges."`
 	Query  logQueryCmd  `cmd:"" help:"Print records of a log, or buckets of them."`
 	Export logExportCmd `cmd:"" help:"Write records of a log as CSV or JSON."`
+
+	Skipped  logSkippedCmd  `cmd:"" help:"List the records that limits kept back, and why."`
+	Fetch    logFetchCmd    `cmd:"" help:"Bring to the cloud what was not sent to it."`
+	Requests logRequestsCmd `cmd:"" help:"List what was asked for of a meter's manager, and what came."`
 }
 
 // logListCmd lists logs.

@@ -18,6 +18,9 @@ const (
 	FetchFull    = "full"    // recordings that were shortened, whole
 )
 
+// WaitingHeader stands in answers to a manager: how many requests for the meter wait for it.
+const WaitingHeader = "X-Requests-Waiting"
+
 // FetchOutside is why a manager does not send a position whose record lies outside of the range that was asked
 // for: who asks knows only between which times a range of positions lies.
 const FetchOutside = "outside of the range"

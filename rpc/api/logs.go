@@ -188,6 +188,7 @@ type LimitCount struct {
 	Stream  string       `json:"stream,omitempty"`
 	Day     logdb.Millis `json:"day_ms"`
 	Fate    string       `json:"fate" enum:"skipped,reduced"`
+	By      string       `json:"by,omitempty" enum:"sender,receiver" doc:"Whose limit it was"`
 	Reason  string       `json:"reason,omitempty"`
 	Count   int          `json:"count"`
 	FirstMS logdb.Millis `json:"first_ms"`

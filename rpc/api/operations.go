@@ -58,6 +58,12 @@ const (
 	OpClear        = "clear-log"
 	OpLimitCounts  = "limit-counts"
 	OpEventCounts  = "event-counts"
+	OpSkipped      = "list-skipped"
+	OpFetch        = "request-records"
+	OpFetches      = "list-requests"
+	OpCancelFetch  = "cancel-request"
+	OpOpenFetches  = "list-open-requests"
+	OpReportFetch  = "report-request"
 	OpRealtime     = "get-realtime"
 	OpPostRealtime = "post-realtime"
 	OpStatus       = "status"
@@ -130,6 +136,12 @@ var operations = []Operation{
 	{OpClear, methodDelete, meterPath + "/logs/{kind}", permission.LogsDelete, "Clear a log of a meter", tagLogs, BodyNone},
 	{OpLimitCounts, methodGet, meterPath + "/limit-counts", permission.LogsRead, "What limits skipped or reduced, per log and day", tagLogs, BodyNone},
 	{OpEventCounts, methodGet, meterPath + "/event-counts", permission.LogsRead, "Number of events per kind and day", tagLogs, BodyNone},
+	{OpSkipped, methodGet, meterPath + "/skipped/{kind}", permission.LogsRead, "What limits skipped or reduced, record by record as far as it is known here", tagLogs, BodyNone},
+	{OpFetch, methodPost, meterPath + "/requests", permission.RPCControl, "Ask the manager of a meter for what it did not send", tagLogs, BodyJSON},
+	{OpFetches, methodGet, meterPath + "/requests", permission.LogsRead, "Requests for a meter, newest first, with what came of them", tagLogs, BodyNone},
+	{OpCancelFetch, methodDelete, meterPath + "/requests/{request}", permission.RPCControl, "Take a request back", tagLogs, BodyNone},
+	{OpOpenFetches, methodGet, Root + "/requests", permission.Upload, "Open requests for the meters that the caller uploads: what a manager polls", tagLogs, BodyNone},
+	{OpReportFetch, methodPost, meterPath + "/requests/{request}/report", permission.Upload, "Say what became of a request", tagLogs, BodyJSON},
 
 	{OpStatus, methodGet, Root + "/status", permission.RPCRead, "State of the node, its meters and its cloud sync", tagNode, BodyNone},
 	{OpMeterStatus, methodGet, meterPath + "/status", permission.RPCRead, "How far each log of a meter has come: at the meter, here, at each cloud", tagMeters, BodyNone},

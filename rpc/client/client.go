@@ -136,6 +136,9 @@ func (c *Client) send(ctx context.Context, q call) (answer, string, error) {
 	if err != nil {
 		return answer{}, token, c.unreachable(ctx, err)
 	}
+	if waiting := res.Header().Get(api.WaitingHeader); waiting != "" && waiting != "0" && c.cfg.OnRequests != nil {
+		c.cfg.OnRequests()
+	}
 	body := res.Body()
 	if status := res.StatusCode(); status < 200 || status > 299 {
 		return answer{}, token, c.refused(res, body)

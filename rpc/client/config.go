@@ -39,6 +39,9 @@ type Config struct {
 	Retries                 int
 	RetryWait, RetryMaxWait time.Duration
 
+	// OnRequests is called when an answer says that requests wait for this manager; it must not wait. nil: nobody cares.
+	OnRequests func()
+
 	// Dial opens connections; nil: TCP, in 10 s, kept alive.
 	Dial          func(ctx context.Context, network, address string) (net.Conn, error)
 	Proxy         string         // URL; "" takes the environment's

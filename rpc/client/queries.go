@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"net/url"
+	"strconv"
 
 	"metermanager/logdb"
 	"metermanager/rpc/api"
@@ -111,5 +113,54 @@ func (c *Client) PostRealtime(ctx context.Context, meter logdb.MeterUID, r api.R
 		return err
 	}
 	_, err = c.do(ctx, call{class: classPush, method: post, path: escaped("meters", string(meter), "realtime"), body: body})
+	return err
+}
+
+// Skipped lists what limits kept back of a log: record by record at the node that keeps the journal.
+func (c *Client) Skipped(ctx context.Context, meter logdb.MeterUID, q api.SkippedQuery) (api.SkippedAnswer, error) {
+	query := url.Values{}
+	for name, n := range map[string]int64{"from": int64(q.From), "to": int64(q.To), "limit": int64(q.Limit)} {
+		if n != 0 {
+			query.Set(name, strconv.FormatInt(n, 10))
+		}
+	}
+	if q.Cursor != "" {
+		query.Set("cursor", q.Cursor)
+	}
+	return ask[api.SkippedAnswer](ctx, c, call{class: classQuery, method: get, path: escaped("meters", string(meter), "skipped", q.Kind.String()), query: query})
+}
+
+// RequestRecords asks the manager of a meter for what it did not send. Asking twice is asking once.
+func (c *Client) RequestRecords(ctx context.Context, meter logdb.MeterUID, q api.FetchQuery) ([]api.FetchRequest, error) {
+	a, err := tell[api.FetchAnswer](ctx, c, call{class: classQuery, method: post, path: escaped("meters", string(meter), "requests")}, q)
+	return a.Requests, err
+}
+
+// RecordRequests lists the requests for a meter, newest first; only that of id unless it is "".
+func (c *Client) RecordRequests(ctx context.Context, meter logdb.MeterUID, id, cursor string) (api.FetchAnswer, error) {
+	query := url.Values{}
+	if id != "" {
+		query.Set("id", id)
+	}
+	if cursor != "" {
+		query.Set("cursor", cursor)
+	}
+	return ask[api.FetchAnswer](ctx, c, call{class: classQuery, method: get, path: escaped("meters", string(meter), "requests"), query: query})
+}
+
+// CancelRequest takes a request back.
+func (c *Client) CancelRequest(ctx context.Context, meter logdb.MeterUID, id string) (api.FetchRequest, error) {
+	return ask[api.FetchRequest](ctx, c, call{class: classQuery, method: remove, path: escaped("meters", string(meter), "requests", id)})
+}
+
+// OpenRequests returns the requests that wait for a manager: what it polls.
+func (c *Client) OpenRequests(ctx context.Context) ([]api.FetchRequest, error) {
+	a, err := ask[api.FetchAnswer](ctx, c, call{class: classPush, method: get, path: escaped("requests")})
+	return a.Requests, err
+}
+
+// ReportRequest says what became of a request. Saying it twice is saying it once.
+func (c *Client) ReportRequest(ctx context.Context, meter logdb.MeterUID, id string, r api.FetchReport) error {
+	_, err := tell[api.FetchRequest](ctx, c, call{class: classPush, method: post, path: escaped("meters", string(meter), "requests", id, "report")}, r)
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"metermanager/rpc/host"
 	"metermanager/service/applog"
 	"metermanager/service/cloud/account"
+	"metermanager/service/cloud/fetch"
 	"metermanager/service/cloud/realtime"
 	"metermanager/service/cloud/registry"
 	"metermanager/service/config"
@@ -36,6 +37,7 @@ type node struct {
 	master   []byte // seals secrets in the databases
 	accounts *account.Service
 	registry *registry.Registry
+	desk     *fetch.Desk
 	board    *realtime.Board
 	field    *retrieve.Manager // nil without the role of a site
 	sync     *cloudsync.Service
@@ -114,6 +116,9 @@ func (n *node) openCloudSide(ctx context.Context) error {
 		return fmt.Errorf("open the accounts: %w", err)
 	}
 	n.registry = registry.New(store, n.logs, n.accounts, registry.Config{Now: n.options.Seams.Now, Logger: n.part("registry")})
+	if n.desk, err = fetch.New(ctx, store, n.logs, n.registry, fetch.Config{Now: n.options.Seams.Now}); err != nil {
+		return fmt.Errorf("open the requests: %w", err)
+	}
 	n.board = realtime.New(realtime.Config{Now: n.options.Seams.Now})
 	return nil
 }

@@ -62,7 +62,7 @@ func (n *node) database(part string) sqldb.Config {
 // syncConfig is the cloud sync's, with what the node wires itself.
 func (n *node) syncConfig(log *slog.Logger) cloudsync.Config {
 	c := n.options.Seams.Sync
-	c.Found = n.registry.NodeMeters
+	c.Found, c.PassOn = n.registry.NodeMeters, n.desk.PassOn
 	c.Now, c.Logger = n.options.Seams.Now, log
 	return c
 }

@@ -28,8 +28,12 @@ func (n *node) openServer(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("join the commands: %w", err)
 	}
+	var uploads webapi.Uploads
+	if n.sync != nil {
+		uploads = n.sync
+	}
 	handler, err := webapi.New(webapi.Parts{
-		Accounts: n.accounts, Meters: n.registry, Logs: n.logs, Board: n.board, Commands: table, Status: status,
+		Fetch: n.desk, Uploads: uploads, Accounts: n.accounts, Meters: n.registry, Logs: n.logs, Board: n.board, Commands: table, Status: status,
 		Push: ingest.New(n.logs, n.registry, ingest.Config{Stored: stored, Now: now, Logger: n.part("ingest")}),
 	}, webapi.Config{
 		Version: api.VersionAnswer{Program: "metermanager", Version: n.options.Version, Commit: n.options.Commit, Go: runtime.Version()},

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"metermanager/logdb"
+	"metermanager/logdb/limit"
 	"metermanager/rpc/api"
 	"metermanager/rpc/permission"
 )
@@ -61,8 +62,11 @@ func (a *API) countLimits(ctx context.Context, uid logdb.MeterUID, kind logdb.Ki
 				continue
 			}
 			one := api.LimitCount{
-				Kind: kind.String(), Stream: s.Stream.String(), Day: r.FirstTime.Day(), Fate: r.Fate.String(), Reason: r.Reason,
+				Kind: kind.String(), Stream: s.Stream.String(), Day: r.FirstTime.Day(), Fate: r.Fate.String(),
 				Count: r.Count(), FirstMS: min(r.FirstTime, r.LastTime), LastMS: max(r.FirstTime, r.LastTime),
+			}
+			if r.Fate == logdb.FateSkipped {
+				one.By, one.Reason = limit.Who(r.Reason)
 			}
 			if n := len(out); n > 0 && sameCount(out[n-1], one) {
 				out[n-1].Count += one.Count
@@ -76,7 +80,7 @@ func (a *API) countLimits(ctx context.Context, uid logdb.MeterUID, kind logdb.Ki
 }
 
 func sameCount(a, b api.LimitCount) bool {
-	return a.Stream == b.Stream && a.Day == b.Day && a.Fate == b.Fate && a.Reason == b.Reason
+	return a.Stream == b.Stream && a.Day == b.Day && a.Fate == b.Fate && a.By == b.By && a.Reason == b.Reason
 }
 
 // limitSummary stands in the answer of every query of a range.

@@ -12,6 +12,7 @@ import (
 	"metermanager/rpc/host"
 	"metermanager/service/bus"
 	"metermanager/service/cloud/account"
+	"metermanager/service/cloud/fetch"
 	"metermanager/service/cloud/registry"
 )
 
@@ -30,6 +31,7 @@ var faults = []struct {
 	{registry.ErrExists, fault.Conflict, "The meter is registered already."},
 	{account.ErrNotFound, fault.NotFound, "There is no such account."},
 	{account.ErrExists, fault.Conflict, "The account exists already."},
+	{fetch.ErrNotFound, fault.NotFound, "There is no such request."},
 	{bus.ErrBusy, fault.RateLimited, "Too much is being stored just now."},
 	{bus.ErrClosed, fault.Unavailable, "This node is stopping."},
 	{context.Canceled, fault.Canceled, "The request was given up."},

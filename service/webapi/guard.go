@@ -23,6 +23,7 @@ type request struct {
 	cookie  string // name of the session cookie at this address
 	secure  bool   // came over TLS
 	cookies []http.Cookie
+	waiting string // how many requests wait for the manager that asks; "": none
 }
 
 type callerKey struct{}

@@ -38,13 +38,16 @@ func samples(s *server) map[string]sample {
 		api.OpDigests: {path: at("/digests/historical?stream=" + stream)},
 		api.OpForget:  {path: at("/logs/historical/forget"), body: `{"stream":"` + stream + `","from":0,"to":1}`},
 		api.OpClear:   {path: at("/logs/pq")}, api.OpLimitCounts: {path: at("/limit-counts")}, api.OpEventCounts: {path: at("/event-counts")},
+		api.OpSkipped: {path: at("/skipped/pq")}, api.OpFetch: {path: at("/requests"), body: `{"kind":"pq"}`}, api.OpFetches: {path: at("/requests")},
+		api.OpCancelFetch: {path: at("/requests/none")}, api.OpOpenFetches: {path: api.Root + "/requests"},
+		api.OpReportFetch: {path: at("/requests/none/report"), body: `{"state":"taken"}`},
 		api.OpMeterStatus: {path: at("/status")}, api.OpMetrics: {}, api.OpProgramLog: {},
 		api.OpStatus: {}, api.OpCommand: {path: api.Root + "/rpc/node.status", nobody: 401, wrong: 401, upload: 403},
 	}
 }
 
 // notThere are operations whose sample names something that is not there: allowed is 404.
-var notThere = map[string]bool{api.OpRecording: true, api.OpDigests: true, api.OpForget: true, api.OpRevokeKey: true}
+var notThere = map[string]bool{api.OpRecording: true, api.OpDigests: true, api.OpForget: true, api.OpRevokeKey: true, api.OpCancelFetch: true, api.OpReportFetch: true}
 
 // refusedToAll are operations whose sample nobody may do.
 var refusedToAll = map[string]bool{api.OpSetup: true}

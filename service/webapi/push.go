@@ -26,6 +26,9 @@ func (a *API) upload(w http.ResponseWriter, r *http.Request, c caller) error {
 	if err != nil {
 		return err
 	}
+	if a.noteWaiting(c, up.Page.Meter); c.request.waiting != "" {
+		w.Header().Set(api.WaitingHeader, c.request.waiting)
+	}
 	status := http.StatusOK // durable in the store
 	if !ack.Done {
 		status = http.StatusAccepted // durable in the bus

@@ -55,6 +55,12 @@ func (a *API) routes() error {
 	typed(r, api.OpClear, a.clear)
 	typed(r, api.OpLimitCounts, a.limitCounts)
 	typed(r, api.OpEventCounts, a.eventCounts)
+	typed(r, api.OpSkipped, a.skipped)
+	typed(r, api.OpFetch, a.createFetch)
+	typed(r, api.OpFetches, a.listFetch)
+	typed(r, api.OpCancelFetch, a.cancelFetch)
+	typed(r, api.OpOpenFetches, a.openFetches)
+	typed(r, api.OpReportFetch, a.reportFetch)
 
 	r.raw(api.OpStatus, a.status, answers{body: reflect.TypeFor[api.NodeStatus]()})
 	typed(r, api.OpMeterStatus, a.meterStatus)
@@ -97,6 +103,7 @@ type none struct{}
 type answer[O any] struct {
 	SetCookie    []http.Cookie `header:"Set-Cookie"`
 	CacheControl string        `header:"Cache-Control"`
+	Waiting      string        `header:"X-Requests-Waiting"`
 	Body         *O
 }
 
@@ -115,7 +122,7 @@ func typed[I, O any](r *registrar, id string, do func(ctx context.Context, c cal
 		if err != nil {
 			return nil, r.a.problem(ctx, err)
 		}
-		return &answer[O]{SetCookie: c.request.cookies, CacheControl: "no-store", Body: out}, nil
+		return &answer[O]{SetCookie: c.request.cookies, CacheControl: "no-store", Waiting: c.request.waiting, Body: out}, nil
 	})
 }
 

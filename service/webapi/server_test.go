@@ -21,6 +21,7 @@ import (
 	"metermanager/rpc/host"
 	"metermanager/rpc/permission"
 	"metermanager/service/cloud/account"
+	"metermanager/service/cloud/fetch"
 	"metermanager/service/cloud/ingest"
 	"metermanager/service/cloud/realtime"
 	"metermanager/service/cloud/registry"
@@ -79,12 +80,14 @@ func emptyServer(t testing.TB) (*server, *sqldb.DB) {
 	s.logs = logs
 	s.registry = registry.New(store, s.logs, s.accounts, registry.Config{Now: now})
 	s.board = realtime.New(realtime.Config{Now: now})
+	desk, err := fetch.New(t.Context(), store, s.logs, s.registry, fetch.Config{Now: now})
+	must(t, err)
 	push := ingest.New(s.logs, s.registry, ingest.Config{Now: now})
 	node := command.NewNode(s.registry, s.logs, s.board, command.NodeConfig{Version: "test", Now: now})
 	commands, err := command.New(command.Config{Now: now}, command.NodeHandlers(node))
 	must(t, err)
 	handler, err := webapi.New(webapi.Parts{
-		Accounts: s.accounts, Meters: s.registry, Push: push, Logs: s.logs, Board: s.board, Commands: commands, Status: node,
+		Accounts: s.accounts, Meters: s.registry, Push: push, Fetch: desk, Logs: s.logs, Board: s.board, Commands: commands, Status: node,
 	}, webapi.Config{Now: now, Logger: slog.New(slog.NewTextHandler(s.log, nil)), Version: api.VersionAnswer{Program: "metermanager", Version: "test"}})
 	must(t, err)
 	stack, err := host.Stack(handler, host.Config{Rate: -1})

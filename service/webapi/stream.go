@@ -47,6 +47,7 @@ func (a *API) streams(ctx context.Context, c caller, in *LogPath) (*api.StreamsA
 	if err != nil {
 		return nil, err
 	}
+	a.noteWaiting(c, in.UID)
 	states, err := a.Logs.Streams(ctx, in.UID, kind)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"metermanager/logdb"
 	"metermanager/rpc/api"
 	"metermanager/service/cloud/account"
+	"metermanager/service/cloud/fetch"
 	"metermanager/service/cloud/ingest"
 	"metermanager/service/cloud/realtime"
 	"metermanager/service/cloud/registry"
@@ -20,15 +21,18 @@ import (
 	"metermanager/service/metrics"
 )
 
-// Parts are what the web API serves. All are needed.
+// Parts are what the web API serves. All but Uploads are needed.
 type Parts struct {
 	Accounts *account.Service
 	Meters   *registry.Registry
 	Push     *ingest.Service
+	Fetch    *fetch.Desk
 	Logs     logdb.Store
 	Board    *realtime.Board
 	Commands *command.Table
 	Status   command.StatusSource
+	// Uploads is what this node sends to others; nil: nothing.
+	Uploads Uploads
 }
 
 // Config sets a web API. The zero value works.
