@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +38,7 @@ type Machine struct {
 // failed leaves nothing while the power stays, and is there whole or not at all when it went.
 func RunCrashes(t *testing.T, machine func(t testing.TB, seed uint64) Machine, seeds ...uint64) {
 	t.Helper()
+	var shrunk atomic.Bool // one short sequence is enough
 	for _, seed := range seeds {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
@@ -50,7 +52,10 @@ func RunCrashes(t *testing.T, machine func(t testing.TB, seed uint64) Machine, s
 			if trouble == "" {
 				return
 			}
-			script, trouble = shrink(script[:n], trouble, run)
+			script = script[:n]
+			if shrunk.CompareAndSwap(false, true) {
+				script, trouble = shrink(script, trouble, run)
+			}
 			t.Errorf("seed %d, after %d operations:\n%s\n%s", seed, len(script), trace(script), trouble)
 		})
 	}

@@ -216,6 +216,29 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestOpenOnAFullDisk: a node that starts on one is told so.
+func TestOpenOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	d := newDisk(t, simdisk.Config{})
+	if err := openDB(t, d, where(simdisk.Config{})).Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, free := range []int64{0, 10_000} {
+		d.SetFreeBytes(free)
+		if db, err := sqldb.Open(ctx, where(simdisk.Config{}), sqldb.Config{VFS: d.VFS()}); !errors.Is(err, sqldb.ErrFull) {
+			t.Errorf("%d bytes free: %v", free, err)
+			if err == nil {
+				_ = db.Close()
+			}
+		}
+	}
+	d.SetFull(false)
+	db := openDB(t, d, where(simdisk.Config{}))
+	if err := errors.Join(put(db, 1, 10), db.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestImages clones a machine and restores a backup.
 func TestImages(t *testing.T) {
 	t.Parallel()
