@@ -24,9 +24,9 @@ build: ## build bin/metermanager for this machine
 .PHONY: test
 test: testtools ## vet and all tests; the last line counts them
 	CGO_ENABLED=0 go vet -tags ci ./...
-	go -C tools vet ./testsum
+	go -C tools vet ./testsum ./mutants
 	CGO_ENABLED=0 go build -C tools -buildvcs=false -o ../.tools/testsum ./testsum
-	{ CGO_ENABLED=0 go test -json -tags ci ./... || true; CGO_ENABLED=0 go -C tools test -json ./testsum || true; } | .tools/testsum
+	{ CGO_ENABLED=0 go test -json -tags ci ./... || true; CGO_ENABLED=0 go -C tools test -json ./testsum ./mutants || true; } | .tools/testsum
 
 # Versions of what only tests use.
 MODBUS_SERIAL := 8.0.25
@@ -51,6 +51,11 @@ lint: ## gofmt, vet for Linux and Windows, staticcheck
 .PHONY: generate
 generate: ## rewrite the generated parts of the documents (the table in ARCHITECTURE.md)
 	CGO_ENABLED=0 go test -tags ci -count=1 -run '^TestArchitecture' . -update
+
+.PHONY: mutants
+mutants: ## break the program on purpose, line by line: the tests must notice (ARGS="-only Clear" for some)
+	CGO_ENABLED=0 go build -C tools -buildvcs=false -o ../.tools/mutants ./mutants
+	.tools/mutants $(ARGS)
 
 .PHONY: e2e
 e2e: testtools ## whole-system tests only, with their output

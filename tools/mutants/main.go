@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+func main() {
+	only := flag.String("only", "", "run only mutations whose name holds this text")
+	list := flag.Bool("list", false, "print the names and end")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *only, *list); err != nil {
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, only string, list bool) error {
+	chosen := slices.DeleteFunc(table(), func(m mutation) bool { return !strings.Contains(m.name, only) })
+	if list {
+		for _, m := range chosen {
+			fmt.Println(m.name)
+		}
+		return nil
+	}
+	root, err := moduleRoot()
+	if err != nil {
+		return err
+	}
+	tree, err := os.MkdirTemp("", "mutants-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tree)
+	if err := copyTree(root, tree); err != nil {
+		return fmt.Errorf("copy the tree: %w", err)
+	}
+	if err := sound(ctx, tree, chosen); err != nil {
+		return err
+	}
+	bad := 0
+	for _, m := range chosen {
+		began := time.Now()
+		caught, err := try(ctx, tree, &m)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			bad++
+			fmt.Printf("BROKEN    %s: %v\n", m.name, err)
+		case caught == "":
+			bad++
+			fmt.Printf("SURVIVED  %s (%s)\n", m.name, m.file)
+		default:
+			fmt.Printf("caught    %s: by %s in %.0f s\n", m.name, caught, time.Since(began).Seconds())
+		}
+	}
+	fmt.Printf("\n%d mutations, %d caught\n", len(chosen), len(chosen)-bad)
+	if bad > 0 {
+		return fmt.Errorf("%d of %d mutations were not caught", bad, len(chosen))
+	}
+	return nil
+}
+
+// sound runs the tests of the table on the tree as it is: a test that fails by itself catches nothing.
+func sound(ctx context.Context, tree string, chosen []mutation) error {
+	seen := map[string]bool{}
+	for _, m := range chosen {
+		for _, t := range m.tests {
+			key := fmt.Sprint(t)
+			if seen[key] {
+				continue
+			}
+			seen[key] = true
+			failed, err := t.fails(ctx, tree)
+			if err != nil {
+				return fmt.Errorf("without a mutation: %w", err)
+			}
+			if failed != "" {
+				return fmt.Errorf("without a mutation: %s fails", failed)
+			}
+		}
+	}
+	return nil
+}
+
+// try applies a mutation, runs its tests and takes it back; it returns the test that failed.
+func try(ctx context.Context, tree string, m *mutation) (caught string, err error) {
+	path := filepath.Join(tree, filepath.FromSlash(m.file))
+	sane, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	text, err := m.apply(string(sane))
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, os.WriteFile(path, sane, 0o600)) }()
+	for _, t := range m.tests {
+		failed, err := t.fails(ctx, tree)
+		if err != nil || failed != "" {
+			return failed, err
+		}
+	}
+	return "", nil
+}
+
+// apply makes the edits; each text must stand there once.
+func (m *mutation) apply(text string) (string, error) {
+	for _, e := range m.edits {
+		if n := strings.Count(text, e.old); n != 1 {
+			return "", fmt.Errorf("%s holds the text %d times, want once: %q", m.file, n, e.old)
+		}
+		text = strings.Replace(text, e.old, e.new, 1)
+	}
+	return text, nil
+}
+
+// fails runs a test and returns what failed, "" when it passes. That it cannot be built is an error: it would prove nothing.
+func (t *test) fails(ctx context.Context, tree string) (string, error) {
+	args := []string{"test", "-json", "-tags", "ci", "-count=1", "-timeout", "10m"}
+	if t.run != "" {
+		args = append(args, "-run", t.run)
+	}
+	cmd := exec.CommandContext(ctx, "go", append(append(args, t.pkg), t.args...)...)
+	cmd.Dir = tree
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err == nil || !errors.As(err, &exit) || ctx.Err() != nil {
+		return "", errors.Join(err, ctx.Err())
+	}
+	return t.verdict(out.Bytes(), errs.String())
+}
+
+// verdict finds in the output of "go test -json" what failed first.
+func (t *test) verdict(out []byte, errs string) (string, error) {
+	failed, built := "", true
+	for line := range bytes.Lines(out) {
+		var e struct{ Action, Package, Test, FailedBuild string }
+		if json.Unmarshal(line, &e) != nil {
+			continue
+		}
+		built = built && e.Action != "build-fail" && e.FailedBuild == ""
+		if e.Action == "fail" && e.Test != "" && (failed == "" || len(e.Test) > len(failed) && strings.HasPrefix(e.Test, failed)) {
+			failed = e.Test
+		}
+	}
+	if !built {
+		return "", fmt.Errorf("%s does not build: %s%s", t.pkg, errs, out)
+	}
+	if failed == "" {
+		failed = "the process dying"
+	}
+	return strings.TrimPrefix(t.pkg, "./") + " " + failed, nil
+}
+
+// moduleRoot is the nearest folder upwards with a go.mod of the program.
+func moduleRoot() (string, error) {
+	at, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		text, err := os.ReadFile(filepath.Join(at, "go.mod"))
+		if err == nil && bytes.HasPrefix(text, []byte("module metermanager\n")) {
+			return at, nil
+		}
+		up := filepath.Dir(at)
+		if up == at {
+			return "", errors.New("run this inside the module")
+		}
+		at = up
+	}
+}
+
+// copyTree copies what tests need: everything but hidden folders and what was built.
+func copyTree(from, to string) error {
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil || rel == "." {
+			return err
+		}
+		if d.IsDir() {
+			if strings.HasPrefix(d.Name(), ".") || rel == "bin" || rel == "tools" {
+				return filepath.SkipDir
+			}
+			return os.MkdirAll(filepath.Join(to, rel), 0o700)
+		}
+		if !d.Type().IsRegular() {
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, rel), data, 0o600)
+	})
+}

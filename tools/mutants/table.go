@@ -1,0 +1,158 @@
+package main
+
+// mutation is one way to break the promise that nothing is lost and nothing doubled.
+type mutation struct {
+	name  string
+	file  string
+	edits []edit
+	tests []test // the first that fails has caught it
+}
+
+// edit replaces a text that stands in the file exactly once.
+type edit struct{ old, new string }
+
+// test is what "go test" is told.
+type test struct {
+	pkg, run string
+	args     []string
+}
+
+// Tests that catch several mutations.
+var (
+	crashes     = test{"./logdb/sqlite", "^TestCrashes$", []string{"-seeds", "25"}}
+	group       = test{"./logdb/sqlite", "^TestCrashInGroup$", nil}
+	rules       = test{"./logdb/sqlite", "^TestConformance$", nil}
+	random      = test{"./logdb/sqlite", "^TestAgainstModel$", nil}
+	manyWriters = test{"./logdb/sqlite", "^TestManyWriters$", nil}
+	reduction   = test{"./cloudsync/reduce", "", nil}
+	upload      = test{"./cloudsync", "", nil}
+	retrieval   = test{"./service/field/retrieve", "", nil}
+	fieldbus    = test{"./service/field/modbus", "", nil}
+	taken       = test{"./service/cloud/ingest", "", nil}
+)
+
+func table() []mutation {
+	return append(append(storeMutations(), receiverMutations()...), senderMutations()...)
+}
+
+// storeMutations break what is promised of a commit.
+func storeMutations() []mutation {
+	const writer = "logdb/sqlite/writer.go"
+	return []mutation{
+		{"no fsync at all (synchronous=OFF)", "logdb/sqldb/sqldb.go", []edit{{`q.Set("_synchronous", "FULL")`, `q.Set("_synchronous", "OFF")`}}, []test{crashes}},
+		{"no fsync at a commit (synchronous=NORMAL)", "logdb/sqldb/sqldb.go", []edit{{`q.Set("_synchronous", "FULL")`, `q.Set("_synchronous", "NORMAL")`}}, []test{crashes}},
+		{"a group is answered before its commit", writer, []edit{{`	err := w.transact(group)
+	if err != nil && len(group) > 1 {`, `	for _, j := range group {
+		close(j.done)
+	}
+	err := w.transact(group)
+	group = nil
+	if err != nil && len(group) > 1 {`}}, []test{group}},
+		{"a group that was committed is run again", writer, []edit{{`	if err != nil && len(group) > 1 {`, `	if len(group) > 1 {`}}, []test{manyWriters, group}},
+		{"the sets are committed apart from the data", writer, []edit{
+			{`	return w.s.db.Write(ctx, func(tx *sql.Tx) error {
+		t := &txn{`, `	var t *txn
+	err = w.s.db.Write(ctx, func(tx *sql.Tx) error {
+		t = &txn{`},
+			{`		return t.flush()
+	})
+}`, `		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return w.s.db.Write(ctx, func(tx *sql.Tx) error {
+		t.conn = &conn{ctx: ctx, tx: tx, codec: w.s.codec, statements: &w.statements}
+		defer t.close()
+		return t.flush()
+	})
+}`},
+		}, []test{crashes, group}},
+		{"the cache keeps what was rolled back", writer, []edit{{`			w.cache = newCache() // it may hold what was rolled back`, `			_ = w.cache`}}, []test{crashes}},
+		{"a batch of the journal is appended without its chain", "logdb/sqlite/append.go", []edit{{
+			`	if _, err := t.exec(insertBatch, own.id, own.end, own.chain[:]); err != nil {`, `	if _, err := t.exec(insertBatch, own.id, own.end, []byte{}); err != nil {`}}, []test{rules}},
+	}
+}
+
+// receiverMutations break what a node does with pages.
+func receiverMutations() []mutation {
+	const accept, forget = "logdb/sqlite/accept.go", "logdb/sqlite/forget.go"
+	return []mutation{
+		{"a page is acknowledged before it is committed", "service/cloud/ingest/ingest.go", []edit{{`	ack, err := s.topic.Publish(ctx, page)
+`, `	ack, err := bus.Ack[logdb.Receipt]{Done: true, Result: logdb.Receipt{Stored: records(&page)}}, error(nil)
+	go func() { _, _ = s.topic.Publish(context.WithoutCancel(ctx), page) }()
+`}}, []test{taken}},
+		{"Accept forgets the fate of a position", accept, []edit{{`	r.put(it.position, logdb.FateRange{Fate: logdb.FateStored})
+	if it.block >= 0 {`, `	if it.position%7 != 0 {
+		r.put(it.position, logdb.FateRange{Fate: logdb.FateStored})
+	}
+	if it.block >= 0 {`}}, []test{random, rules}},
+		{"Accept takes a row for a repeat by time and value", accept, []edit{{`	if it.block >= 0 {
+		if reason := r.overPace(it); reason != "" {`, `	if it.block >= 0 {
+		h := &r.page.Rows[it.block]
+		if it.row > 0 && h.Times[it.row] == h.Times[it.row-1] && h.Columns[0][it.row] == h.Columns[0][it.row-1] {
+			r.put(it.position, logdb.FateRange{Fate: logdb.FateStored})
+			r.receipt.Repeats++
+			return nil
+		}
+		if reason := r.overPace(it); reason != "" {`}}, []test{rules, random}},
+		{"a skip is counted twice", "logdb/sqlite/slots.go", []edit{{`	r.receipt.Skipped++`, `	r.receipt.Skipped += 2`}}, []test{rules}},
+		{"a revise that comes before its target is dropped", accept, []edit{{`		if !ok || f.Fate == logdb.FateStored || r.page.Requested {
+			break
+		}`, `		if !ok {
+			r.put(e.Position, logdb.FateRange{Fate: logdb.FateNotChosen})
+			return nil
+		}
+		if f.Fate == logdb.FateStored || r.page.Requested {
+			break
+		}`}}, []test{rules}},
+		{"a revise takes a slot of a limit at the receiver", accept, []edit{{`		f, ok := fateOf(r.stream, e.Target)
+`, `		if _, err := r.overLimit(e); err != nil {
+			return err
+		}
+		f, ok := fateOf(r.stream, e.Target)
+`}}, []test{rules, random}},
+		{"a page of another journal under the same id is taken", accept, []edit{{`		if !s.chain.IsZero() && at.Contradict(p.JournalEnd, p.Chain) || s.ends.Contradict(p.JournalEnd, p.Chain) {`, `		if !s.chain.IsZero() && at == nil {`}}, []test{rules}},
+		{"Clear empties the sets", forget, []edit{{`	s.revised = false
+	t.touchStream(s)`, `	s.revised = false
+	s.undecide(1, logdb.MaxPosition)
+	t.touchStream(s)`}}, []test{rules}},
+		{"Forget leaves the set", forget, []edit{{`		f.stream.undecide(rows[i], rows[j-1])
+`, ``}}, []test{rules}},
+		{"a relay drops the fates", "logdb/sqlite/streams.go", []edit{{`	r.page.Fates = slices.Clone(decided.Ranges())`, `	r.page.Fates = nil`}}, []test{rules, random}},
+	}
+}
+
+// senderMutations break what retrieves and what uploads.
+func senderMutations() []mutation {
+	const pump, session = "service/field/retrieve/pump.go", "service/field/retrieve/session.go"
+	return []mutation{
+		{"a late Modbus answer is taken for the next one's", "service/field/modbus/conn.go", []edit{{`		switch {
+		case binary.BigEndian.Uint16(answer) != binary.BigEndian.Uint16(adu):`, `		copy(answer, adu[:2])
+		switch {
+		case binary.BigEndian.Uint16(answer) != binary.BigEndian.Uint16(adu):`}}, []test{fieldbus}},
+		{"a window is taken whatever its index", session, []edit{{`		if got == index {`, `		if got == index || ready {`}}, []test{retrieval}},
+		{"nobody looks whether the session is still ours", pump, []edit{{`		if err := s.held(ctx); err != nil {
+			return err
+		}
+`, ``}}, []test{retrieval}},
+		{"alignment by index only", "service/field/retrieve/align.go", []edit{{`		if ok, err := s.matches(ctx, tail, first, hint); err != nil || ok {
+			return place{hint, ok}, err
+		}`, `		return place{hint, true}, nil`}}, []test{retrieval}},
+		{"disengage is forgotten", "service/field/retrieve/log.go", []edit{{`		if derr := s.disengage(ctx); derr != nil {`, `		if derr := error(nil); derr != nil {`}}, []test{retrieval}},
+		{"a batch of records is appended twice", pump, []edit{{`	if _, err := w.r.Store.Append(ctx, b); err != nil {`, `	if n > 1 {
+		_, _ = w.r.Store.Append(ctx, b)
+	}
+	if _, err := w.r.Store.Append(ctx, b); err != nil {`}}, []test{retrieval}},
+		{"a bucket is sent before it is closed", "cloudsync/reduce/bucket.go", []edit{{`(ls.Max - 2*step).Floor(step)`, `ls.Max.Floor(step)`}}, []test{reduction}},
+		{"a revise takes a slot of a limit at the sender", "cloudsync/reduce/decide.go", []edit{{`	r, _, ok := d.cut.At(e.Target)
+	switch {`, `	d.count(e.Time)
+	r, _, ok := d.cut.At(e.Target)
+	switch {`}}, []test{reduction}},
+		{"a restored node goes on under its old journal id", "cloudsync/upload.go", []edit{{`	if foreign {`, `	if foreign && u.s == nil {`}}, []test{upload}},
+		{"a receipt counts as stored", "cloudsync/send.go", []edit{{`		u.unsure = true // a receipt only, or nothing that is counted: the sets will tell
+		return nil
+`, `		u.unsure = false
+`}}, []test{upload}},
+	}
+}
