@@ -25,16 +25,35 @@ const patience = 4
 // cloud compares what was sent with what the receiver holds. A node that is at work uploads while it
 // is compared: where the receiver's sets have grown between two looks, the comparison is done again.
 func (r *run) cloud(ctx context.Context, view reduce.View) error {
-	sets, err := r.sets(ctx, view)
+	auditor, _ := r.cfg.Cloud.(logdb.Auditor)
+	base := api.VerifyDay{Meter: view.Meter, Between: CloudClaim, Kind: view.Kind.String()}
+	if auditor != nil {
+		strays, err := auditor.Audit(ctx, view.There, view.Kind, logdb.StreamID{})
+		if err != nil {
+			return fmt.Errorf("ask what belongs to no stream at the cloud: %w", err)
+		}
+		r.audited(base, strays, false)
+	}
+	sets, others, err := r.sets(ctx, view)
 	if err != nil {
 		return err
 	}
+	if auditor != nil {
+		for _, stream := range others {
+			audit, err := auditor.Audit(ctx, view.There, view.Kind, stream)
+			if err != nil {
+				return fmt.Errorf("ask for the digests of stream %s: %w", stream, err)
+			}
+			base.Stream = stream.String()
+			r.audited(base, audit, false)
+		}
+	}
 	for try := 1; ; try++ {
-		part := &run{site: r.site, logs: r.logs, cfg: r.cfg, name: r.name}
+		part := &run{site: r.site, logs: r.logs, cfg: r.cfg, name: r.name, ends: r.ends}
 		if err := part.once(ctx, view, sets); err != nil {
 			return err
 		}
-		after, err := r.sets(ctx, view)
+		after, _, err := r.sets(ctx, view)
 		if err != nil {
 			return err
 		}
@@ -54,19 +73,32 @@ func (r *run) cloud(ctx context.Context, view reduce.View) error {
 	}
 }
 
-// sets asks for the receiver's sets by stream.
-func (r *run) sets(ctx context.Context, view reduce.View) (map[logdb.StreamID]*logdb.FateSet, error) {
+// sets asks for the receiver's sets by stream, and lists its streams of other journals.
+func (r *run) sets(ctx context.Context, view reduce.View) (out map[logdb.StreamID]*logdb.FateSet, others []logdb.StreamID, err error) {
 	states, err := r.cfg.Cloud.Streams(ctx, view.There, view.Kind)
 	if err != nil {
-		return nil, fmt.Errorf("ask which positions the cloud holds: %w", err)
+		return nil, nil, fmt.Errorf("ask which positions the cloud holds: %w", err)
 	}
-	out := map[logdb.StreamID]*logdb.FateSet{}
-	for i := range states {
-		if st := &states[i]; !st.Own && st.Stream.Journal == view.Head.ID {
-			out[st.Stream] = &st.Fates
+	known := map[logdb.StreamID]bool{}
+	for _, cut := range view.Cuts {
+		for _, st := range cut.Streams {
+			known[st.ID] = true
 		}
 	}
-	return out, nil
+	out = map[logdb.StreamID]*logdb.FateSet{}
+	for i := range states {
+		st := &states[i]
+		if !st.Own && st.Stream.Journal == view.Head.ID {
+			r.ends[st.Stream] = st.JournalEnd
+		}
+		if !st.Own && st.Stream.Journal == view.Head.ID {
+			out[st.Stream] = &st.Fates
+		}
+		if !known[st.Stream] {
+			others = append(others, st.Stream)
+		}
+	}
+	return out, others, nil
 }
 
 func sameSets(a, b map[logdb.StreamID]*logdb.FateSet) bool {
@@ -83,16 +115,16 @@ func sameSets(a, b map[logdb.StreamID]*logdb.FateSet) bool {
 
 func (r *run) once(ctx context.Context, view reduce.View, sets map[logdb.StreamID]*logdb.FateSet) error {
 	for id, set := range sets {
-		if set.Highest() > view.Head.End {
+		if highest := max(set.Highest(), r.ends[id]); highest > view.Head.End {
 			r.different(api.VerifyDay{
 				Meter: view.Meter, Between: SiteCloud, Kind: view.Kind.String(), Stream: id.String(),
-				Here: int64(view.Head.End), There: int64(set.Highest()), Reason: "the cloud knows more of this journal than this node: it was restored from a backup",
+				Here: int64(view.Head.End), There: int64(highest), Reason: "the cloud knows more of this journal than this node: it was restored from a backup",
 			})
 		}
 	}
 	if len(view.Cuts) == 0 {
 		if view.Head.End > 0 { // nothing was decided yet
-			r.add(api.VerifyDay{Meter: view.Meter, Between: SiteCloud, Kind: view.Kind.String(), Records: int64(view.Head.End)}, StatePending)
+			r.add(api.VerifyDay{Meter: view.Meter, Between: SiteCloud, Kind: view.Kind.String(), Count: int64(view.Head.End)}, StatePending)
 		}
 		return nil
 	}
@@ -118,6 +150,7 @@ func (r *run) cutOf(ctx context.Context, view reduce.View, cut *reduce.Cut, sets
 	}
 	base := api.VerifyDay{Meter: view.Meter, Between: SiteCloud, Kind: view.Kind.String(), Stream: cut.Current().ID.String()}
 	r.apart(want, base)
+	r.unsaid(want, base)
 	var keys []key
 	for k := range want.days {
 		keys = append(keys, k)
@@ -134,7 +167,11 @@ func (r *run) cutOf(ctx context.Context, view reduce.View, cut *reduce.Cut, sets
 			bad = append(bad, k)
 		}
 	}
-	return r.nameRecords(ctx, want, bad)
+	if err := r.nameRecords(ctx, want, bad); err != nil {
+		return err
+	}
+	r.onlyOnce()
+	return nil
 }
 
 // apart reports what is pending or cannot be compared.
@@ -146,7 +183,7 @@ func (r *run) apart(want *expectation, base api.VerifyDay) {
 	sortKeys(keys)
 	for _, k := range keys {
 		d := base
-		d.Log, d.Day, d.Records, d.Here = k.log, k.day, want.pending[k], want.pending[k]
+		d.Log, d.Day, d.Count, d.Here = k.log, k.day, want.pending[k], want.pending[k]
 		r.add(d, StatePending)
 	}
 	keys = keys[:0]
@@ -157,9 +194,27 @@ func (r *run) apart(want *expectation, base api.VerifyDay) {
 	for _, k := range keys {
 		for reason, n := range want.apart[k] {
 			d := base
-			d.Log, d.Day, d.Records, d.Here, d.Reason = k.log, k.day, n, n, reason
+			d.Log, d.Day, d.Count, d.Here, d.Reason = k.log, k.day, n, n, reason
 			r.add(d, StateNotComparable)
 		}
+	}
+}
+
+// unsaid reports what the receiver has decided although what this node decided of it is gone.
+func (r *run) unsaid(want *expectation, base api.VerifyDay) {
+	var keys []key
+	for k := range want.unsaid {
+		keys = append(keys, k)
+	}
+	sortKeys(keys)
+	for _, k := range keys {
+		d := base
+		d.Log, d.Day, d.Count, d.There = k.log, k.day, int64(len(want.unsaid[k])), int64(len(want.unsaid[k]))
+		d.Reason, d.Positions = "the cloud has decided positions of which this node's decision is gone", ranges(want.unsaid[k])
+		for _, p := range want.unsaid[k] {
+			addRecord(&d, api.VerifyRecord{Place: logdb.PlaceFate, Fault: logdb.FaultMissing, Position: p})
+		}
+		r.different(d)
 	}
 }
 
@@ -170,11 +225,11 @@ func (r *run) digests(ctx context.Context, view reduce.View, cut *reduce.Cut, se
 		if sets[st.ID] == nil {
 			continue
 		}
-		days, err := r.cfg.Cloud.Digests(ctx, view.There, view.Kind, st.ID)
+		audit, err := r.auditThere(ctx, view, st.ID)
 		if err != nil {
-			return nil, fmt.Errorf("ask for the digests of stream %s: %w", st.ID, err)
+			return nil, err
 		}
-		addDigests(out, days)
+		addDigests(out, audit.Days)
 	}
 	return out, nil
 }
@@ -192,6 +247,20 @@ func addDigests(out map[key]*logdb.DayDigest, days []logdb.DayDigest) {
 	}
 }
 
+// auditThere asks the receiver for the digests of a stream and reports what it finds wrong with it.
+func (r *run) auditThere(ctx context.Context, view reduce.View, id logdb.StreamID) (audit logdb.Audit, err error) {
+	if auditor, ok := r.cfg.Cloud.(logdb.Auditor); ok {
+		audit, err = auditor.Audit(ctx, view.There, view.Kind, id)
+	} else {
+		audit.Days, err = r.cfg.Cloud.Digests(ctx, view.There, view.Kind, id)
+	}
+	if err != nil {
+		return audit, fmt.Errorf("ask for the digests of stream %s: %w", id, err)
+	}
+	r.audited(api.VerifyDay{Meter: view.Meter, Between: CloudClaim, Kind: view.Kind.String(), Stream: id.String()}, audit, false)
+	return audit, nil
+}
+
 // day compares one day and reports whether the two sides differ.
 func (r *run) day(k key, want *expectation, have *logdb.DayDigest, base api.VerifyDay) bool {
 	var expected logdb.Tally
@@ -205,17 +274,13 @@ func (r *run) day(k key, want *expectation, have *logdb.DayDigest, base api.Veri
 	d.Log, d.Channel, d.Day, d.Here, d.There = k.log, k.channel, k.day, expected.Count, have.Data.Count
 	switch {
 	case !have.Full:
-		d.Records, d.Reason = expected.Count, ReasonThinned
-		if d.Records > 0 {
+		d.Count, d.Reason = expected.Count, ReasonThinned
+		if d.Count > 0 {
 			r.add(d, StateNotComparable)
 		}
 		return false
 	case have.Data == expected:
 		r.report.Compared += expected.Count
-		if have.Claim != have.Data {
-			d.Between, d.Here, d.There, d.Reason = CloudClaim, have.Data.Count, have.Claim.Count, claimReason("the cloud", *have)
-			r.different(d)
-		}
 		return false
 	case want.pending[key{log: k.log, day: k.day}] > 0:
 		return false // reported as pending already

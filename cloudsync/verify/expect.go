@@ -17,6 +17,7 @@ type expectation struct {
 	days     map[key]*logdb.Tally
 	pending  map[key]int64 // without channel
 	apart    map[key]map[string]int64
+	unsaid   map[key][]logdb.Position // decided there although nothing was decided here
 	skipped  int64
 	versions map[logdb.Position]logdb.Position // of rows that were changed: the version that is counted
 	records  map[key]map[logdb.Position]record // of the days in wanted only
@@ -27,7 +28,7 @@ func newExpectation(view reduce.View, cut *reduce.Cut, sets map[logdb.StreamID]*
 	return &expectation{
 		view: view, cut: cut, sets: sets,
 		compose: reduce.NewComposer(view.There, view.Kind, cut, view.Journal, reduce.Config{}),
-		days:    map[key]*logdb.Tally{}, pending: map[key]int64{}, apart: map[key]map[string]int64{},
+		days:    map[key]*logdb.Tally{}, pending: map[key]int64{}, apart: map[key]map[string]int64{}, unsaid: map[key][]logdb.Position{},
 		versions: map[logdb.Position]logdb.Position{}, records: map[key]map[logdb.Position]record{}, wanted: map[key]bool{},
 	}
 }
@@ -61,7 +62,9 @@ func (x *expectation) entry(ctx context.Context, e *logdb.Entry) error {
 	day := key{log: e.Log, day: e.Time.Day()}
 	here, stream, decided := x.cut.At(p)
 	if !decided {
-		if p < x.cut.Next {
+		if x.decidedThere(p) && p < x.cut.Next {
+			x.unsaid[day] = append(x.unsaid[day], p)
+		} else if p < x.cut.Next {
 			x.setApart(day, ReasonOpen)
 		} else {
 			x.pending[day]++
@@ -95,6 +98,16 @@ func (x *expectation) entry(ctx context.Context, e *logdb.Entry) error {
 		x.setApart(day, "the cloud calls it "+there.Fate.String()+", this node "+here.Fate.String())
 	}
 	return nil
+}
+
+// decidedThere reports whether the receiver has decided p in any stream of the cut.
+func (x *expectation) decidedThere(p logdb.Position) bool {
+	for _, st := range x.cut.Streams {
+		if set := x.sets[st.ID]; set != nil && set.Has(p) {
+			return true
+		}
+	}
+	return false
 }
 
 func (x *expectation) setApart(k key, reason string) {
@@ -166,7 +179,7 @@ func (x *expectation) count(ctx context.Context, p, version logdb.Position, sign
 		} else {
 			t.RemoveEntry(p, e.ContentDigest())
 		}
-		x.remember(k, p, record{content: e.ContentDigest()}, sign)
+		x.remember(k, p, record{time: e.Time, content: e.ContentDigest()}, sign)
 		return nil
 	}
 	for i, c := range e.Row.Channels {

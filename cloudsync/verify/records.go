@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"metermanager/cloudsync/reduce"
 	"metermanager/logdb"
@@ -86,10 +87,78 @@ func (r *run) nameRecords(ctx context.Context, want *expectation, bad []key) err
 		if len(positions) == 0 {
 			continue
 		}
-		r.report.Different += int64(len(positions)) - d.Records
-		d.Records, d.Positions = int64(len(positions)), ranges(positions)
+		r.report.Different += int64(len(positions)) - d.Count
+		d.Count, d.Positions = int64(len(positions)), ranges(positions)
+		for _, p := range positions {
+			addRecord(d, compared(p, again.records[k], there[k], k))
+		}
 	}
 	return nil
+}
+
+// compared says how the two sides hold a record.
+func compared(p logdb.Position, here, there map[logdb.Position]record, k key) api.VerifyRecord {
+	out := api.VerifyRecord{Place: logdb.PlaceEntry, Fault: logdb.FaultAltered, Position: p, Channel: k.channel}
+	text := func(r record) string { return "content " + r.content.String() }
+	if k.channel != "" {
+		out.Place = logdb.PlaceValue
+		text = func(r record) string { return strconv.FormatFloat(r.value, 'g', -1, 64) }
+	}
+	a, has := here[p]
+	b, had := there[p]
+	if had {
+		out.Time, out.There = b.time, text(b)
+	} else {
+		out.Fault = logdb.FaultExtra
+	}
+	if has {
+		out.Time, out.Here = a.time, text(a)
+	} else {
+		out.Fault = logdb.FaultMissing
+	}
+	return out
+}
+
+// onlyOnce drops what the cloud's own claims say of days that the comparison reports as well; what they name is kept.
+func (r *run) onlyOnce() {
+	type line struct {
+		kind, stream string
+		key          key
+	}
+	of := func(d *api.VerifyDay) line { return line{d.Kind, d.Stream, key{d.Log, d.Channel, d.Day}} }
+	compared := map[line]int{}
+	for i := range r.report.Days {
+		if d := &r.report.Days[i]; d.Between == SiteCloud && d.State == StateDifferent {
+			compared[of(d)] = i
+		}
+	}
+	drop := map[int]bool{}
+	for i := range r.report.Days {
+		d := &r.report.Days[i]
+		at, known := compared[of(d)]
+		if !known || d.Between != CloudClaim || len(d.Records) > 0 && d.Records[0].Place != logdb.PlaceValue && d.Records[0].Place != logdb.PlaceEntry {
+			continue
+		}
+		o := &r.report.Days[at]
+		listed := map[logdb.Position]bool{}
+		for _, x := range o.Records {
+			listed[x.Position] = true
+		}
+		for _, x := range d.Records {
+			if !listed[x.Position] {
+				addRecord(o, x)
+			}
+		}
+		drop[i] = true
+		r.report.Different -= d.Count
+	}
+	kept := r.report.Days[:0]
+	for i := range r.report.Days {
+		if !drop[i] {
+			kept = append(kept, r.report.Days[i])
+		}
+	}
+	r.report.Days = kept
 }
 
 // readDay returns the live records of one day of a stream by the position of their add.
@@ -156,7 +225,7 @@ func note(there map[key]map[logdb.Position]record, p logdb.Position, e *logdb.En
 		there[k][p] = r
 	}
 	if e.Row == nil {
-		put(key{log: e.Log, day: e.Time.Day()}, record{content: e.ContentDigest()})
+		put(key{log: e.Log, day: e.Time.Day()}, record{time: e.Time, content: e.ContentDigest()})
 		return
 	}
 	for i, c := range e.Row.Channels {

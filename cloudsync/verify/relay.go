@@ -130,7 +130,7 @@ func (x *relayed) compare(ctx context.Context) error {
 	}
 	if p := x.contradiction(); p != 0 {
 		d := x.base
-		d.Records, d.Reason = 1, fmt.Sprintf("up to position %d the cloud holds other entries under the same name", p)
+		d.Count, d.Reason = 1, fmt.Sprintf("up to position %d the cloud holds other entries under the same name", p)
 		x.different(d)
 		return nil
 	}
@@ -348,11 +348,11 @@ func (x *relayed) digests(ctx context.Context) error {
 		if x.there[id] == nil {
 			continue
 		}
-		days, err := x.cfg.Cloud.Digests(ctx, x.view.There, x.view.Kind, id)
+		audit, err := x.auditThere(ctx, x.view, id)
 		if err != nil {
-			return fmt.Errorf("ask for the digests of stream %s: %w", id, err)
+			return err
 		}
-		addDigests(have, days)
+		addDigests(have, audit.Days)
 	}
 	var keys, bad []key
 	for k := range x.days {
@@ -377,12 +377,10 @@ func (x *relayed) digests(ctx context.Context) error {
 		d.Log, d.Channel, d.Day, d.Here, d.There = k.log, k.channel, k.day, want.Count, h.Data.Count
 		switch {
 		case !h.Full:
-			if d.Records, d.Reason = want.Count, ReasonThinned; d.Records > 0 {
+			if d.Count, d.Reason = want.Count, ReasonThinned; d.Count > 0 {
 				x.add(d, StateNotComparable)
 			}
-		case h.Claim != h.Data:
-			d.Between, d.Here, d.There, d.Reason = CloudClaim, h.Data.Count, h.Claim.Count, claimReason("the cloud", *h)
-			x.different(d)
+		case h.Claim != h.Data: // reported with what the cloud named
 		case h.Data != want:
 			bad = append(bad, k)
 		default:
@@ -443,10 +441,21 @@ func (x *relayed) records(ctx context.Context, bad []key, have map[key]*logdb.Da
 			continue
 		}
 		slices.Sort(positions)
-		d.Records, d.Positions, d.Reason = int64(len(positions)), ranges(positions), "the values differ"
+		d.Count, d.Positions, d.Reason = int64(len(positions)), ranges(positions), "the values differ"
+		for _, p := range positions {
+			addRecord(&d, compared(p, plain(here[k]), plain(there[k]), k))
+		}
 		x.different(d)
 	}
 	return nil
+}
+
+func plain(list map[logdb.Position]relayedRecord) map[logdb.Position]record {
+	out := make(map[logdb.Position]record, len(list))
+	for p, r := range list {
+		out[p] = r.record
+	}
+	return out
 }
 
 // gone reports whether something that was stored here is not held any more.

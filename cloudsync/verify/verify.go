@@ -69,6 +69,8 @@ type run struct {
 	cfg    Config
 	report api.VerifyReport
 	name   string // of the meter at hand
+	// ends is how far the receiver knows the journal of each stream.
+	ends map[logdb.StreamID]logdb.Position
 }
 
 // Run compares and reports. An error means that it could not be done; differences are no error.
@@ -79,7 +81,7 @@ func Run(ctx context.Context, site Site, logs logdb.Source, cfg Config) (api.Ver
 	if cfg.Kinds == nil {
 		cfg.Kinds = logdb.Kinds[:]
 	}
-	r := &run{site: site, logs: logs, cfg: cfg, report: api.VerifyReport{Days: []api.VerifyDay{}}}
+	r := &run{site: site, logs: logs, cfg: cfg, report: api.VerifyReport{Days: []api.VerifyDay{}}, ends: map[logdb.StreamID]logdb.Position{}}
 	r.report.At = cfg.Now().UnixMilli()
 	if cfg.Meters == nil {
 		meters, err := logs.Meters(ctx)
@@ -139,7 +141,7 @@ func (r *run) compare(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind
 		// The damage that the claims show is also why the journal cannot be read: the report
 		// that names it must not be lost.
 		r.add(api.VerifyDay{
-			Meter: meter, Between: SiteCloud, Kind: kind.String(), Records: int64(view.Head.End), Reason: "it could not be compared: " + err.Error(),
+			Meter: meter, Between: SiteCloud, Kind: kind.String(), Count: int64(view.Head.End), Reason: "it could not be compared: " + err.Error(),
 		}, StateNotComparable)
 		return nil
 	}
@@ -158,30 +160,37 @@ func (r *run) merge(o api.VerifyReport) {
 // claims compares this node's own data with the claims kept apart from them. count says
 // whether its records are to be counted as compared, where nothing else is compared.
 func (r *run) claims(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, count bool) error {
-	streams, err := r.logs.Streams(ctx, meter, kind)
-	if errors.Is(err, logdb.ErrNotFound) || errors.Is(err, logdb.ErrUnknownMeter) {
-		return nil
+	base := api.VerifyDay{Meter: meter, Between: SiteClaim, Kind: kind.String()}
+	auditor, _ := r.logs.(logdb.Auditor)
+	before := r.report.Different
+	if auditor != nil {
+		strays, err := auditor.Audit(ctx, meter, kind, logdb.StreamID{})
+		if err != nil {
+			return fmt.Errorf("look for what belongs to no stream: %w", err)
+		}
+		r.audited(base, strays, false)
 	}
-	if err != nil {
+	streams, err := r.logs.Streams(ctx, meter, kind)
+	switch {
+	case errors.Is(err, logdb.ErrNotFound) || errors.Is(err, logdb.ErrUnknownMeter):
+		return nil
+	case err != nil && ctx.Err() == nil && r.report.Different > before:
+		return nil // what was found is why they cannot be listed
+	case err != nil:
 		return fmt.Errorf("list the streams here: %w", err)
 	}
 	for _, st := range streams {
-		days, err := r.logs.Digests(ctx, meter, kind, st.Stream)
+		var audit logdb.Audit
+		if auditor != nil {
+			audit, err = auditor.Audit(ctx, meter, kind, st.Stream)
+		} else {
+			audit.Days, err = r.logs.Digests(ctx, meter, kind, st.Stream)
+		}
 		if err != nil {
 			return fmt.Errorf("compute the digests of stream %s: %w", st.Stream, err)
 		}
-		for _, d := range days {
-			if d.Data == d.Claim || !d.Full {
-				if count {
-					r.report.Compared += d.Claim.Count
-				}
-				continue
-			}
-			r.different(api.VerifyDay{
-				Meter: meter, Between: SiteClaim, Kind: kind.String(), Log: d.Log, Channel: d.Channel, Stream: st.Stream.String(), Day: d.Day,
-				Here: d.Data.Count, There: d.Claim.Count, Reason: claimReason("this node", d),
-			})
-		}
+		base.Stream = st.Stream.String()
+		r.audited(base, audit, count)
 	}
 	return nil
 }
@@ -196,16 +205,19 @@ func claimReason(who string, d logdb.DayDigest) string {
 	return who + " holds other values than it had stored"
 }
 
-// different adds a day that differs; Records is how many at least.
+// different adds a day that differs; Count is how many records at least.
 func (r *run) different(d api.VerifyDay) {
-	if d.Records == 0 {
-		d.Records = max(d.Here-d.There, d.There-d.Here, 1)
+	if d.Count == 0 {
+		d.Count = max(d.Here-d.There, d.There-d.Here, 1)
 	}
 	d.Name, d.State = r.name, StateDifferent
+	if d.Advice == "" {
+		d.Advice = advice(&d)
+	}
 	if d.Between == SiteCloud || d.Between == CloudClaim {
 		d.Cloud = r.cfg.Name
 	}
-	r.report.Different += d.Records
+	r.report.Different += d.Count
 	r.report.Days = append(r.report.Days, d)
 }
 
@@ -215,9 +227,9 @@ func (r *run) add(d api.VerifyDay, state string) {
 		d.Cloud = r.cfg.Name
 	}
 	if state == StatePending {
-		r.report.Pending += d.Records
+		r.report.Pending += d.Count
 	} else {
-		r.report.NotComparable += d.Records
+		r.report.NotComparable += d.Count
 	}
 	r.report.Days = append(r.report.Days, d)
 }
@@ -229,14 +241,14 @@ type key struct {
 	day     logdb.Millis
 }
 
-func sortKeys(keys []key) {
-	slices.SortFunc(keys, func(a, b key) int {
-		switch {
-		case a.day != b.day:
-			return int((a.day - b.day) / logdb.DayMillis)
-		case a.log != b.log:
-			return int(a.log) - int(b.log)
-		}
-		return strings.Compare(string(a.channel), string(b.channel))
-	})
+func sortKeys(keys []key) { slices.SortFunc(keys, compareKeys) }
+
+func compareKeys(a, b key) int {
+	switch {
+	case a.day != b.day:
+		return int((a.day - b.day) / logdb.DayMillis)
+	case a.log != b.log:
+		return int(a.log) - int(b.log)
+	}
+	return strings.Compare(string(a.channel), string(b.channel))
 }

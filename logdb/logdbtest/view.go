@@ -112,6 +112,9 @@ func (v *view) seeStreams(ctx context.Context, s logdb.Store, uid logdb.MeterUID
 		if err != nil {
 			return fmt.Errorf("digests of %s: %w", st.Stream, err)
 		}
+		if err := v.audit(ctx, s, uid, kind, st.Stream); err != nil {
+			return err
+		}
 		for _, d := range digests {
 			if d.Data != d.Claim {
 				v.wrong("digest %s log %d %s %s: data %v, claim %v", st.Stream, d.Log, d.Channel, d.Day, d.Data, d.Claim)
@@ -119,6 +122,24 @@ func (v *view) seeStreams(ctx context.Context, s logdb.Store, uid logdb.MeterUID
 			if d.Data.Count != 0 {
 				v.line("digest %s log %d %s %s %v full %v", st.Stream, d.Log, d.Channel, d.Day, d.Data, d.Full)
 			}
+		}
+	}
+	return nil
+}
+
+// audit fails a store that finds something wrong although nobody touched what it wrote.
+func (v *view) audit(ctx context.Context, s logdb.Store, uid logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID) error {
+	a, ok := s.(logdb.Auditor)
+	if !ok {
+		return nil
+	}
+	for _, of := range []logdb.StreamID{stream, {}} {
+		found, err := a.Audit(ctx, uid, kind, of)
+		if err != nil {
+			return fmt.Errorf("audit %s: %w", of, err)
+		}
+		for _, f := range found.Findings {
+			v.wrong("audit of %s: %+v", of, f)
 		}
 	}
 	return nil

@@ -65,6 +65,11 @@ func (t *txn) append(b *logdb.Batch) (done logdb.Appended, err error) {
 	}
 	if own.end >= first {
 		done.First = first
+		last, chain := own.end, own.chain
+		err := t.ledger(own, ledgerBatch, 0, 0, func(tally *logdb.Tally) { tally.AddBits(last, 0, chainBits(chain[:])) })
+		if err != nil {
+			return done, err
+		}
 		own.put(logdb.FateRange{First: first, Last: own.end, Fate: logdb.FateStored})
 	}
 	t.touchStream(own)

@@ -144,7 +144,7 @@ func (r *receiver) takeContent(e *logdb.Entry) error {
 		if _, err := r.exec(insertSeen, r.stream.id, digest[:], n+1, p); err != nil {
 			return fmt.Errorf("note a content: %w", err)
 		}
-		return nil
+		return r.ledger(r.stream, ledgerSeen, 0, 0, func(tally *logdb.Tally) { tally.AddBits(p, 0, seenBits(digest[:], n+1)) })
 	}
 	ended, err := r.endedAlready(e)
 	if err != nil {
@@ -255,6 +255,10 @@ func (r *receiver) endedAlready(e *logdb.Entry) (logdb.Position, error) {
 		}
 		if _, err := r.exec(insertEnded, r.stream.id, starts[i].Position); err != nil {
 			return 0, fmt.Errorf("note the start of an event: %w", err)
+		}
+		err = r.ledger(r.stream, ledgerEnded, 0, 0, func(tally *logdb.Tally) { tally.AddBits(starts[i].Position, 0, 0) })
+		if err != nil {
+			return 0, err
 		}
 		return starts[i].Position, nil
 	}

@@ -58,6 +58,9 @@ type stream struct {
 	chain     logdb.Digest
 	ends      logdb.Ends
 	revised   bool
+	// witnessed says that what is kept apart of this stream is complete; fateSum is the tally of its fates.
+	witnessed bool
+	fateSum   logdb.FateTally
 
 	loaded  bool // series and marks are here
 	extents map[logdb.LogNo]*extent
@@ -114,7 +117,7 @@ func (t *txn) meter(uid logdb.MeterUID, make bool) (*meter, error) {
 	return m, nil
 }
 
-const loadStreams = `SELECT id, journal, policy, own, source, journal_end, chain, revised, ends FROM stream WHERE meter = ? AND kind = ?`
+const loadStreams = `SELECT id, journal, policy, own, source, journal_end, chain, revised, ends, witnessed, fates_a, fates_b FROM stream WHERE meter = ? AND kind = ?`
 
 // journalsOf returns the streams of a kind of a meter, none when the meter is not known and not to be made.
 func (t *txn) journalsOf(uid logdb.MeterUID, kind logdb.Kind, make bool) (*journals, error) {
@@ -143,12 +146,14 @@ func (c *conn) loadStreams(j *journals, meter int64) error {
 		s := &stream{journals: j, fatesFrom: unchanged}
 		var journal string
 		var chain, ends []byte
-		if err := rows.Scan(&s.id, &journal, &s.ref.Policy, &s.own, &s.source, &s.end, &chain, &s.revised, &ends); err != nil {
+		var a, b int64
+		if err := rows.Scan(&s.id, &journal, &s.ref.Policy, &s.own, &s.source, &s.end, &chain, &s.revised, &ends, &s.witnessed, &a, &b); err != nil {
 			return err
 		}
 		if err := s.ends.UnmarshalBinary(ends); err != nil {
 			return err
 		}
+		s.fateSum = logdb.FateTally{A: uint64(a), B: uint64(b)}
 		s.ref.Journal = logdb.JournalID(journal)
 		copy(s.chain[:], chain)
 		j.streams = append(j.streams, s)
@@ -194,11 +199,11 @@ func (s *stream) cut() []*stream {
 	return out
 }
 
-const insertStream = `INSERT INTO stream (meter, kind, journal, policy, own, source, journal_end, chain, created_ms)
-	VALUES (?, ?, ?, ?, ?, ?, 0, x'', ?)`
+const insertStream = `INSERT INTO stream (meter, kind, journal, policy, own, source, journal_end, chain, created_ms, witnessed)
+	VALUES (?, ?, ?, ?, ?, ?, 0, x'', ?, 1)`
 
 func (t *txn) makeStream(j *journals, ref logdb.StreamID, own bool, source string) (*stream, error) {
-	s := &stream{journals: j, ref: ref, own: own, source: source, fatesFrom: unchanged, loaded: true,
+	s := &stream{journals: j, ref: ref, own: own, source: source, fatesFrom: unchanged, loaded: true, witnessed: true,
 		extents: map[logdb.LogNo]*extent{}, series: map[seriesKey]*series{}, marks: map[logdb.LogNo]limit.Marks{}}
 	var err error
 	if s.id, err = t.insert(insertStream, j.meter.id, j.kind, string(ref.Journal), ref.Policy, own, source, t.nowMillis()); err != nil {
@@ -209,7 +214,7 @@ func (t *txn) makeStream(j *journals, ref logdb.StreamID, own bool, source strin
 	return s, nil
 }
 
-const saveStream = `UPDATE stream SET journal_end = ?, chain = ?, revised = ?, ends = ? WHERE id = ?`
+const saveStream = `UPDATE stream SET journal_end = ?, chain = ?, revised = ?, ends = ?, fates_a = ?, fates_b = ? WHERE id = ?`
 
 // flush writes what is dirty.
 func (t *txn) flush() error {
@@ -222,7 +227,7 @@ func (t *txn) flush() error {
 		if err != nil {
 			return err
 		}
-		if _, err := t.exec(saveStream, s.end, chain, s.revised, ends, s.id); err != nil {
+		if _, err := t.exec(saveStream, s.end, chain, s.revised, ends, int64(s.fateSum.A), int64(s.fateSum.B), s.id); err != nil {
 			return fmt.Errorf("save stream %s: %w", s.ref, err)
 		}
 		if err := t.saveFates(s); err != nil {

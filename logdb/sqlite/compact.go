@@ -32,6 +32,9 @@ const dueLogs = `SELECT st.meter, h.stream, h.log FROM (
 func (s *Store) Run(ctx context.Context) error {
 	tick := time.NewTicker(s.cfg.CompactEvery)
 	defer tick.Stop()
+	if err := s.witnessOld(ctx); err != nil && ctx.Err() == nil {
+		s.log.Error("noted what an older version wrote with errors", "err", err)
+	}
 	for {
 		if err := s.compactDue(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("compacted with errors", "err", err)
@@ -123,6 +126,9 @@ func (s *Store) Compact(ctx context.Context, uid logdb.MeterUID) error {
 	}
 	if err == nil {
 		err = s.mergeRaw(ctx, uid)
+	}
+	if err == nil {
+		err = s.witnessOld(ctx)
 	}
 	return err
 }

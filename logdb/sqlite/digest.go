@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"metermanager/logdb"
@@ -23,30 +24,56 @@ type digester struct {
 	*conn
 	id      int64
 	meter   int64
+	kind    logdb.Kind
 	damaged func(error)
 	data    map[digestKey]*logdb.Tally
 	claims  map[digestKey]logdb.Tally
+	marks   map[digestKey]logdb.Tally // claims of the rows of logs, channel 0
 	keys    map[int64]logdb.ChannelKey
+	series  []seriesLine
+	views   viewCache
+	// visit, when not nil, is called with every value that is counted.
+	visit func(k digestKey, p logdb.Point)
+}
+
+// seriesLine is a series of the stream that is counted.
+type seriesLine struct {
+	row     seriesRow
+	channel int64
+}
+
+// newDigester looks for a stream and reads its claims.
+func (s *Store) newDigester(c *conn, uid logdb.MeterUID, kind logdb.Kind, ref logdb.StreamID) (*digester, error) {
+	d := &digester{
+		conn: c, kind: kind, data: map[digestKey]*logdb.Tally{}, claims: map[digestKey]logdb.Tally{}, marks: map[digestKey]logdb.Tally{},
+		keys: map[int64]logdb.ChannelKey{}, views: viewCache{},
+	}
+	d.damaged = func(err error) { s.log.Error("found damaged log data", "meter", string(uid), "err", err) }
+	var err error
+	if d.meter, d.id, err = c.streamID(uid, kind, ref); err != nil {
+		return nil, err
+	}
+	return d, d.readClaims()
+}
+
+// count counts all that the stream holds.
+func (d *digester) count() error {
+	if d.kind == logdb.KindHistorical {
+		return d.countSeries()
+	}
+	return d.countRecords(d.kind)
 }
 
 // Digests implements logdb.Source. Data that cannot be read any more counts as missing, which is what the
 // comparison with the claim is for.
 func (s *Store) Digests(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, ref logdb.StreamID) ([]logdb.DayDigest, error) {
-	d := digester{data: map[digestKey]*logdb.Tally{}, claims: map[digestKey]logdb.Tally{}, keys: map[int64]logdb.ChannelKey{}}
+	var d *digester
 	err := s.snapshot(ctx, "count stream "+ref.String(), func(c *conn) error {
 		var err error
-		d.conn = c
-		d.damaged = func(err error) { s.log.Error("found damaged log data", "meter", string(uid), "err", err) }
-		if d.meter, d.id, err = c.streamID(uid, kind, ref); err != nil {
+		if d, err = s.newDigester(c, uid, kind, ref); err != nil {
 			return err
 		}
-		if err := d.readClaims(); err != nil {
-			return err
-		}
-		if kind == logdb.KindHistorical {
-			return d.countSeries()
-		}
-		return d.countRecords(kind)
+		return d.count()
 	})
 	if err != nil {
 		return nil, err
@@ -92,9 +119,15 @@ func (d *digester) readClaims() error {
 		if err := rows.Scan(&log, &day, &data); err != nil {
 			return err
 		}
-		err := readClaim(data, func(channel int64, t logdb.Tally) { d.claims[digestKey{log, channel, day}] = t })
+		err := readClaim(data, func(channel int64, t logdb.Tally) {
+			if channel == marksChannel && d.kind == logdb.KindHistorical {
+				d.marks[digestKey{log, channel, day}] = t
+				return
+			}
+			d.claims[digestKey{log, channel, day}] = t
+		})
 		if err != nil {
-			return fmt.Errorf("claim of %s: %w", day, err)
+			d.damaged(fmt.Errorf("claim of %s: %w", day, err))
 		}
 		return nil
 	}, listClaims, d.id)
@@ -111,30 +144,20 @@ func (d *digester) readClaims() error {
 }
 
 func (d *digester) countSeries() error {
-	type line struct {
-		row     seriesRow
-		channel int64
-	}
-	var all []line
 	err := d.each(func(rows *sql.Rows) error {
-		var l line
+		var l seriesLine
 		var key string
 		err := rows.Scan(&l.row.id, &l.row.log, &l.channel, &key)
 		l.row.stream, l.row.channel = d.id, logdb.ChannelKey(key)
-		all = append(all, l)
+		d.series = append(d.series, l)
 		return err
 	}, listStreamSeries, d.id)
 	if err != nil {
 		return err
 	}
-	views := viewCache{}
-	for _, l := range all {
-		view, err := views.of(d.conn, &l.row, everything)
-		if errors.Is(err, chunk.ErrDamaged) {
-			d.damaged(err)
-			view, err = d.soundPart(&l.row)
-			views[seriesKey{l.row.log, l.row.stream}] = view
-		}
+	for i := range d.series {
+		l := &d.series[i]
+		view, err := d.viewOrSoundPart(&l.row)
 		if err != nil {
 			return err
 		}
@@ -143,6 +166,17 @@ func (d *digester) countSeries() error {
 		}
 	}
 	return nil
+}
+
+// viewOrSoundPart returns the view of the log of a series, or what can be read of it.
+func (d *digester) viewOrSoundPart(r *seriesRow) (*view, error) {
+	view, err := d.views.of(d.conn, r, everything)
+	if errors.Is(err, chunk.ErrDamaged) {
+		d.damaged(err)
+		view, err = d.soundPart(r)
+		d.views[seriesKey{r.log, r.stream}] = view
+	}
+	return view, err
 }
 
 // soundPart is the view of a log without the pages and changes that cannot be read.
@@ -173,6 +207,12 @@ func (d *digester) soundPart(r *seriesRow) (*view, error) {
 // countValues counts the values of one series; a chunk that cannot be read counts nothing.
 func (d *digester) countValues(r *seriesRow, channel int64, v *view) error {
 	count := func(b *logdb.Block) error {
+		if d.visit != nil {
+			for i, value := range b.AppendValues(nil) {
+				d.visit(digestKey{r.log, channel, b.Times[i].Day()}, logdb.Point{Position: b.Positions[i], Time: b.Times[i], Bits: math.Float64bits(value)})
+			}
+			return nil
+		}
 		var tally *logdb.Tally
 		day := logdb.Millis(-logdb.DayMillis)
 		for i, value := range b.AppendValues(nil) {
@@ -186,6 +226,10 @@ func (d *digester) countValues(r *seriesRow, channel int64, v *view) error {
 		return nil
 	}
 	fresh, err := v.fresh(r, everything)
+	if errors.Is(err, chunk.ErrDamaged) {
+		d.damaged(err)
+		fresh, err = chunk.Points{}, nil
+	}
 	if err != nil {
 		return err
 	}

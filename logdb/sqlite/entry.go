@@ -35,6 +35,9 @@ func (t *txn) insertEntry(s *stream, e *logdb.Entry, shown int64, live bool) (en
 			return entryRow{}, fmt.Errorf("keep the samples of entry %d of %s: %w", e.Position, s.ref, err)
 		}
 	}
+	if err := t.witness(s, e, digest); err != nil {
+		return entryRow{}, err
+	}
 	if e.Target != 0 && !s.revised {
 		s.revised = true
 		t.touchStream(s)

@@ -61,14 +61,24 @@ func (c *conn) fateAt(stream int64, p logdb.Position) (f logdb.FateRange, ok boo
 
 // put decides positions of the stream.
 func (s *stream) put(f logdb.FateRange) {
+	s.uncount(f.First, f.Last)
+	s.fateSum.Add(f)
 	s.fates.Put(f)
 	s.changed(f.First)
 }
 
 // undecide makes positions of the stream undecided.
 func (s *stream) undecide(first, last logdb.Position) {
+	s.uncount(first, last)
 	s.fates.Remove(first, last)
 	s.changed(first)
+}
+
+// uncount takes the fates of positions out of the tally.
+func (s *stream) uncount(first, last logdb.Position) {
+	for _, old := range s.fates.Within(first, last) {
+		s.fateSum.Remove(old)
+	}
 }
 
 // changed notes the lowest position whose fate differs from the table. The range before it may have grown.

@@ -48,6 +48,7 @@ type forgetter struct {
 
 const (
 	liveIn       = `SELECT ` + entryColumns + ` FROM entry e WHERE e.meter = ? AND e.kind = ? AND e.kind <> 1 AND e.time_ms >= ? AND e.time_ms < ? AND e.shown = ? AND e.live = 1`
+	seenWith     = `SELECT digest, n, position FROM seen WHERE stream = ? AND digest IN (SELECT digest FROM seen WHERE stream = ? AND position = ?)`
 	forgetSeen   = `DELETE FROM seen WHERE stream = ? AND digest IN (SELECT digest FROM seen WHERE stream = ? AND position = ?)`
 	forgetEnded  = `DELETE FROM ended WHERE stream = ? AND position = ?`
 	forgetSlot   = `DELETE FROM slot WHERE stream = ? AND position = ?`
@@ -87,7 +88,7 @@ func (f *forgetter) forgetVersions(p logdb.Position) error {
 	}
 	for i := range versions {
 		v := &versions[i]
-		if err := f.removeEntry(v.row.id); err != nil {
+		if err := f.removeEntry(v.stream.id, &v.row); err != nil {
 			return err
 		}
 		if err := f.undecide(v.stream, v.row.entry.Position); err != nil {
@@ -101,15 +102,21 @@ func (f *forgetter) undecide(s *stream, p logdb.Position) error {
 	s.undecide(p, p)
 	f.touchStream(s)
 	if s.source != "" {
-		if _, err := f.exec(forgetSeen, s.id, s.id, p); err != nil {
-			return fmt.Errorf("forget contents: %w", err)
-		}
-		if _, err := f.exec(forgetEnded, s.id, p); err != nil {
-			return fmt.Errorf("forget contents: %w", err)
+		if err := f.forgetContents(s, p); err != nil {
+			return err
 		}
 	}
 	if s.kind == logdb.KindHistorical {
 		return nil
+	}
+	taken, err := f.slotTimes(s.id, p)
+	if err != nil {
+		return fmt.Errorf("look for a slot: %w", err)
+	}
+	for _, at := range taken {
+		if err := f.ledger(s, ledgerSlot, 0, at.Day(), func(tally *logdb.Tally) { tally.RemoveBits(p, at, 0) }); err != nil {
+			return err
+		}
 	}
 	if _, err := f.exec(forgetSlot, s.id, p); err != nil {
 		return fmt.Errorf("give back a slot: %w", err)
@@ -162,7 +169,7 @@ func (f *forgetter) forgetRows() (int, error) {
 	return n, nil
 }
 
-// positionsOf returns the positions of the live rows of a log in the span.
+// positionsOf returns the positions of the live rows of a log in the span, and takes them out of the claims.
 func (f *forgetter) positionsOf(marks *series) ([]logdb.Position, error) {
 	view, err := f.viewOf(f.stream.id, marks.key.log, f.in)
 	if err != nil {
@@ -170,13 +177,18 @@ func (f *forgetter) positionsOf(marks *series) ([]logdb.Position, error) {
 	}
 	var out []logdb.Position
 	fresh := view.freshMarks()
-	take := func(at logdb.Millis, p logdb.Position) {
-		if at >= f.in.first && at < f.in.last {
-			out = append(out, p)
+	take := func(c *column, i int) error {
+		m := tableRow{c.Times[i], c.Positions[i], c.runs[i], c.generations[i]}
+		if m.time < f.in.first || m.time >= f.in.last {
+			return nil
 		}
+		out = append(out, m.position)
+		return f.claimMark(f.stream, marks.key.log, m, -1)
 	}
-	for i, at := range fresh.Times {
-		take(at, fresh.Positions[i])
+	for i := range fresh.Times {
+		if err := take(&fresh, i); err != nil {
+			return nil, err
+		}
 	}
 	row := seriesRow{id: marks.id}
 	list, err := f.chunksOf(&row, f.in)
@@ -194,8 +206,11 @@ func (f *forgetter) positionsOf(marks *series) ([]logdb.Position, error) {
 			return nil, err
 		}
 		for i, at := range part.Times {
-			if !view.hidden(part.Positions[i], at) {
-				take(at, part.Positions[i])
+			if view.hidden(part.Positions[i], at) {
+				continue
+			}
+			if err := take(&part, i); err != nil {
+				return nil, err
 			}
 		}
 	}
@@ -278,6 +293,7 @@ func (f *forgetter) forgetValues(r *series, kept bool) error {
 const (
 	clearSamples = `DELETE FROM sample WHERE entry IN (SELECT id FROM entry WHERE stream = ?)`
 	clearEntries = `DELETE FROM entry WHERE stream = ?`
+	clearWitness = `DELETE FROM witness WHERE stream = ?`
 	clearHead    = `DELETE FROM head WHERE stream = ?`
 	clearPatches = `DELETE FROM patch WHERE stream = ?`
 	clearClaims  = `DELETE FROM claim WHERE stream = ?`
@@ -317,7 +333,7 @@ func (t *txn) clearStream(s *stream) error {
 			return err
 		}
 	}
-	for _, query := range []string{clearSamples, clearEntries, clearHead, clearPatches, clearClaims} {
+	for _, query := range []string{clearSamples, clearEntries, clearWitness, clearHead, clearPatches, clearClaims} {
 		if _, err := t.exec(query, s.id); err != nil {
 			return err
 		}
@@ -333,42 +349,5 @@ func (t *txn) clearStream(s *stream) error {
 	}
 	s.revised = false
 	t.touchStream(s)
-	return nil
-}
-
-// keepContents keeps the hashes of all values of a source before they are cleared.
-func (t *txn) keepContents(s *stream) error {
-	days := map[logdb.Millis][]uint64{}
-	for _, r := range s.series {
-		if r.key.channel == marksChannel {
-			continue
-		}
-		view, err := t.viewOf(s.id, r.key.log, everything)
-		if err != nil {
-			return err
-		}
-		err = t.values(&seriesRow{id: r.id, channel: r.channel}, view, everything, func(b *logdb.Block) error {
-			for i, v := range b.AppendValues(nil) {
-				key := valueKey{r.key.log, r.channel, b.Times[i], math.Float64bits(v)}
-				day := b.Times[i].Day()
-				days[day] = append(days[day], key.hash())
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	for day, hashes := range days {
-		have, err := t.keptHashes(s, day)
-		if err != nil {
-			return err
-		}
-		hashes = append(hashes, have...)
-		slices.Sort(hashes)
-		if err := t.saveKept(s, day, hashes); err != nil {
-			return err
-		}
-	}
 	return nil
 }

@@ -30,6 +30,9 @@ func (t *txn) holdRows(s *stream, h *logdb.History) error {
 	}
 	marks.n += int64(n)
 	t.touchSeries(marks)
+	if err := t.claimMarks(s, h); err != nil {
+		return err
+	}
 	numbers := make([]int64, 0, len(h.Channels))
 	columns := make([][]float64, 0, len(h.Channels))
 	for c, key := range h.Channels {

@@ -4,7 +4,7 @@ package sqlite
 var hotStatements = []string{
 	loadMeter, loadStreams, loadFates, fateRows, deleteFates, insertFates, loadSeries, findChannel, insertChannel, insertSeries, loadClaim, saveStream, saveExtent, loadExtent, saveClaim,
 	insertHead, findTargets, insertEntry, insertSample, readAdd, readVersions, readPatch, writeHide, writeShow, withoutShow, dropPatch,
-	updateEntry, insertBatch, insertRaw, countSlots, insertSlot, countSeen, insertSeen, findStarts, countChanges, findEnded,
+	updateEntry, insertBatch, insertRaw, countSlots, insertSlot, countSeen, insertSeen, findStarts, insertWitness, readLedger, writeLedger, countChanges, findEnded,
 	readHeads, readPatches, readChunks, readChunk, listChunks, listLogs, readHeadsByPosition, writeChunk, deleteChunk,
 	readRoll, writeRoll, deleteHead, readKept,
 }

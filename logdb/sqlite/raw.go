@@ -51,6 +51,12 @@ func (w *rawWriter) flush() error {
 			if err := w.insertRaw(w.stream.id, log, w.batch.Snapshot, part); err != nil {
 				return err
 			}
+			for i := range part {
+				part[i].Snapshot = w.batch.Snapshot
+			}
+			if err := w.ledgerRaw(w.stream, log, part); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -292,6 +298,10 @@ func (t *txn) replaceOpen(j *journals, set *logdb.OpenSet) error {
 	if _, err := t.exec(deleteOpen, j.meter.id, j.kind, set.Log); err != nil {
 		return fmt.Errorf("remove the open events of log %d: %w", set.Log, err)
 	}
+	own := j.own()
+	if _, err := t.exec(dropLedger, own.id, ledgerOpen, set.Log); err != nil {
+		return fmt.Errorf("remove the open events of log %d: %w", set.Log, err)
+	}
 	for i := range set.Starts {
 		o := &set.Starts[i]
 		data, _, err := encodeEntry(t.codec, &logdb.Entry{Op: logdb.OpAdd, Log: o.Log, Time: o.Start, Excursion: &o.Event})
@@ -300,6 +310,10 @@ func (t *txn) replaceOpen(j *journals, set *logdb.OpenSet) error {
 		}
 		if _, err := t.exec(insertOpen, j.meter.id, j.kind, o.Log, o.Start, data, o.Raw); err != nil {
 			return fmt.Errorf("keep an open event of log %d: %w", o.Log, err)
+		}
+		err = t.ledger(own, ledgerOpen, o.Log, o.Start.Day(), func(tally *logdb.Tally) { tally.AddBits(1, o.Start, openBits(data, o.Raw)) })
+		if err != nil {
+			return err
 		}
 	}
 	return nil

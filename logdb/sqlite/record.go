@@ -79,7 +79,12 @@ const (
 	readEntry    = `SELECT ` + entryColumns + ` FROM entry e WHERE e.stream = ? AND e.position = ?`
 )
 
-func (t *txn) removeEntry(id int64) error {
+// removeEntry removes an entry of a stream with what belongs to it.
+func (t *txn) removeEntry(stream int64, r *entryRow) error {
+	id := r.id
+	if _, err := t.exec(deleteWitness, stream, r.entry.Position); err != nil {
+		return fmt.Errorf("remove the note of an entry: %w", err)
+	}
 	if _, err := t.exec(deleteSample, id); err != nil {
 		return fmt.Errorf("remove samples: %w", err)
 	}
@@ -118,7 +123,7 @@ func (t *txn) replace(s *stream, e *logdb.Entry) error {
 	if i < 0 {
 		return fmt.Errorf("replace entry %d of %s: %w", e.Position, s.ref, logdb.ErrNotFound)
 	}
-	if err := t.removeEntry(versions[i].row.id); err != nil {
+	if err := t.removeEntry(s.id, &versions[i].row); err != nil {
 		return err
 	}
 	if versions[i].row, err = t.insertEntry(s, e, s.id, false); err != nil {

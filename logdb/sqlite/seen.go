@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"crypto/sha256"
+	"database/sql"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -176,5 +177,77 @@ func (t *txn) saveKept(s *stream, day logdb.Millis, hashes []uint64) error {
 	if err != nil {
 		return fmt.Errorf("keep the contents of %s: %w", day, err)
 	}
+	return t.ledger(s, ledgerKept, 0, day, func(tally *logdb.Tally) {
+		*tally = logdb.Tally{}
+		for _, h := range hashes {
+			tally.AddBits(1, 0, h)
+		}
+	})
+}
+
+// keepContents keeps the hashes of all values of a source before they are cleared.
+func (t *txn) keepContents(s *stream) error {
+	days := map[logdb.Millis][]uint64{}
+	for _, r := range s.series {
+		if r.key.channel == marksChannel {
+			continue
+		}
+		view, err := t.viewOf(s.id, r.key.log, everything)
+		if err != nil {
+			return err
+		}
+		err = t.values(&seriesRow{id: r.id, channel: r.channel}, view, everything, func(b *logdb.Block) error {
+			for i, v := range b.AppendValues(nil) {
+				key := valueKey{r.key.log, r.channel, b.Times[i], math.Float64bits(v)}
+				day := b.Times[i].Day()
+				days[day] = append(days[day], key.hash())
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for day, hashes := range days {
+		have, err := t.keptHashes(s, day)
+		if err != nil {
+			return err
+		}
+		hashes = append(hashes, have...)
+		slices.Sort(hashes)
+		if err := t.saveKept(s, day, hashes); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// forgetContents lets the content of position p come again.
+func (f *forgetter) forgetContents(s *stream, p logdb.Position) error {
+	var gone logdb.Tally
+	err := f.each(func(rows *sql.Rows) error {
+		var digest []byte
+		var n int
+		var at logdb.Position
+		err := rows.Scan(&digest, &n, &at)
+		gone.AddBits(at, 0, seenBits(digest, n))
+		return err
+	}, seenWith, s.id, s.id, p)
+	if err == nil && gone.Count > 0 {
+		err = f.ledger(s, ledgerSeen, 0, 0, func(tally *logdb.Tally) { tally.Remove(gone) })
+	}
+	if err == nil {
+		_, err = f.exec(forgetSeen, s.id, s.id, p)
+	}
+	if err != nil {
+		return fmt.Errorf("forget contents: %w", err)
+	}
+	done, err := f.exec(forgetEnded, s.id, p)
+	if err != nil {
+		return fmt.Errorf("forget contents: %w", err)
+	}
+	if n, err := done.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	return f.ledger(s, ledgerEnded, 0, 0, func(tally *logdb.Tally) { tally.RemoveBits(p, 0, 0) })
 }

@@ -77,8 +77,12 @@ func (r *receiver) overLimit(e *logdb.Entry) (reason string, err error) {
 	if !ok {
 		return limit.Refused(reason), nil
 	}
-	if _, err := r.exec(insertSlot, r.stream.id, e.Time, e.Position); err != nil {
+	done, err := r.exec(insertSlot, r.stream.id, e.Time, e.Position)
+	if err != nil {
 		return "", fmt.Errorf("take a slot: %w", err)
 	}
-	return "", nil
+	if n, err := done.RowsAffected(); err != nil || n == 0 {
+		return "", err
+	}
+	return "", r.ledger(r.stream, ledgerSlot, 0, e.Time.Day(), func(tally *logdb.Tally) { tally.AddBits(e.Position, e.Time, 0) })
 }

@@ -246,6 +246,9 @@ func (t *txn) conceal(s *stream, e *logdb.Entry, p logdb.Position) error {
 	}
 	marks.n--
 	t.touchSeries(marks)
+	if err := t.claimMark(s, e.Log, tableRow{e.Time, p, e.Run, e.Generation}, -1); err != nil {
+		return err
+	}
 	for i, key := range e.Row.Channels {
 		r, err := t.seriesOf(s, e.Log, key)
 		if err != nil {
@@ -274,6 +277,9 @@ func (t *txn) reveal(s *stream, e *logdb.Entry, p logdb.Position) error {
 	}
 	marks.n++
 	t.touchSeries(marks)
+	if err := t.claimMark(s, e.Log, tableRow{e.Time, p, e.Run, e.Generation}, 1); err != nil {
+		return err
+	}
 	for i, key := range e.Row.Channels {
 		r, err := t.seriesOf(s, e.Log, key)
 		if err != nil {

@@ -148,6 +148,19 @@ type DigestsAnswer struct {
 	Kind     string         `json:"kind"`
 	Stream   string         `json:"stream"`
 	Days     []DigestInfo   `json:"days"`
+	// What the node holds of the stream that is not as it was written.
+	Findings []logdb.Finding `json:"findings,omitempty" doc:"Records that are not as they were written"`
+	More     int64           `json:"more,omitempty" doc:"Findings that are not listed"`
+}
+
+// Audit returns the answer as the log database knows it.
+func (a DigestsAnswer) Audit() logdb.Audit {
+	return logdb.Audit{Days: a.DayDigests(), Findings: a.Findings, More: a.More}
+}
+
+// DigestsAnswerOf makes the document of an audit.
+func DigestsAnswerOf(meter logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID, a logdb.Audit) DigestsAnswer {
+	return DigestsAnswer{MeterUID: meter, Kind: kind.String(), Stream: stream.String(), Days: DigestInfosOf(a.Days), Findings: a.Findings, More: a.More}
 }
 
 // DigestInfosOf makes the documents of days.

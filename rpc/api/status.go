@@ -243,7 +243,23 @@ type VerifyDay struct {
 	State     string           `json:"state" enum:"pending,different,not_comparable"`
 	Here      int64            `json:"here" doc:"Records on this side"`
 	There     int64            `json:"there" doc:"Records on the other side"`
-	Records   int64            `json:"records" doc:"Records concerned"`
+	Count     int64            `json:"count" doc:"Records concerned"`
 	Reason    string           `json:"reason,omitempty"`
+	Advice    string           `json:"advice,omitempty" doc:"What to do"`
 	Positions Fates            `json:"positions,omitempty" doc:"Positions concerned, where they are known"`
+	Records   []VerifyRecord   `json:"records,omitempty" doc:"The records concerned, where they are known: the first of them"`
+	More      int64            `json:"more,omitempty" doc:"Records that are not listed"`
+}
+
+// VerifyRecord is one record that two sides do not hold alike.
+type VerifyRecord struct {
+	Place    logdb.Place      `json:"place" doc:"What it is: value, row, record, fate, hour tier, raw record ..."`
+	Fault    logdb.Fault      `json:"fault" enum:"missing,altered,extra" doc:"missing here, altered, or extra here"`
+	Position logdb.Position   `json:"position,omitempty"`
+	Last     logdb.Position   `json:"last,omitempty" doc:"End of a range of positions"`
+	Time     logdb.Millis     `json:"time_ms,omitempty"`
+	Channel  logdb.ChannelKey `json:"chan_key,omitempty"`
+	Count    int64            `json:"count,omitempty" doc:"Records that cannot be told apart"`
+	Here     string           `json:"here,omitempty" doc:"What is held"`
+	There    string           `json:"there,omitempty" doc:"What was written, or what the other side holds"`
 }

@@ -152,11 +152,17 @@ func (c *Client) Streams(ctx context.Context, meter logdb.MeterUID, kind logdb.K
 
 // Digests returns the digests of one stream per day.
 func (c *Client) Digests(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID) ([]logdb.DayDigest, error) {
+	a, err := c.Audit(ctx, meter, kind, stream)
+	return a.Days, err
+}
+
+// Audit returns the digests of one stream and what the other side found wrong with it; of the zero stream, what belongs to none.
+func (c *Client) Audit(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID) (logdb.Audit, error) {
 	a, err := ask[api.DigestsAnswer](ctx, c, call{
 		class: classQuery, method: get, path: escaped("meters", string(meter), "digests", kind.String()),
 		query: url.Values{"stream": {stream.String()}},
 	})
-	return a.DayDigests(), err
+	return a.Audit(), err
 }
 
 // Forget removes the records of a stream with from <= time < to, so that they can be sent again.

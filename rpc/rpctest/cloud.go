@@ -186,7 +186,7 @@ func (c *Cloud) routes(body []byte) []route {
 				return nil, fmt.Errorf("read stream: %w", err)
 			}
 			days, err := c.Store.Digests(r.Context(), uid(r), kind(r), stream)
-			return api.DigestsAnswer{MeterUID: uid(r), Kind: kind(r).String(), Stream: stream.String(), Days: api.DigestInfosOf(days)}, err
+			return api.DigestsAnswerOf(uid(r), kind(r), stream, logdb.Audit{Days: days}), err
 		}},
 	}
 }

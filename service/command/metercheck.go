@@ -53,7 +53,7 @@ func (c meterChecker) CheckMeter(ctx context.Context, meter logdb.MeterUID, kind
 		if errors.Is(err, retrieve.ErrStored) {
 			out.Different = 1
 			out.Days = append(out.Days, api.VerifyDay{
-				Meter: meter, Between: verify.MeterSite, Kind: kind.String(), State: verify.StateDifferent, Records: 1, Reason: err.Error(),
+				Meter: meter, Between: verify.MeterSite, Kind: kind.String(), State: verify.StateDifferent, Count: 1, Reason: err.Error(),
 			})
 			return out, nil
 		}
@@ -68,7 +68,7 @@ func (c meterChecker) CheckMeter(ctx context.Context, meter logdb.MeterUID, kind
 		base := api.VerifyDay{Meter: meter, Between: verify.MeterSite, Kind: kind.String(), Log: l.Log}
 		if l.NotRead > 0 {
 			d := base
-			d.State, d.Records, d.Reason = verify.StateNotComparable, l.NotRead, "only the newest records of the meter's memory are read again; --deep reads all"
+			d.State, d.Count, d.Reason = verify.StateNotComparable, l.NotRead, "only the newest records of the meter's memory are read again; --deep reads all"
 			if l.Apart {
 				d.Reason = "the meter's log was reset, programmed anew or overwritten since the last retrieval"
 			}
@@ -77,9 +77,9 @@ func (c meterChecker) CheckMeter(ctx context.Context, meter logdb.MeterUID, kind
 		}
 		for _, day := range l.Days {
 			d := base
-			d.Day, d.State, d.Here, d.There, d.Records = day.Day, verify.StateDifferent, day.Stored, day.Meter, max(day.Stored, day.Meter)
+			d.Day, d.State, d.Here, d.There, d.Count = day.Day, verify.StateDifferent, day.Stored, day.Meter, max(day.Stored, day.Meter)
 			d.Reason = "the meter's record is not the stored one"
-			out.Different += d.Records
+			out.Different += d.Count
 			out.Days = append(out.Days, d)
 		}
 	}

@@ -376,7 +376,7 @@ func TestBadQueriesAreRefused(t *testing.T) {
 		}
 	}
 	for path, status := range map[string]int{
-		"/streams/none": 404, "/digests/pq?stream=": 400, "/limit-counts?from=x": 400, "/event-counts?to=-1": 400, "/logs/none": 404,
+		"/streams/none": 404, "/digests/pq?stream=x": 400, "/limit-counts?from=x": 400, "/event-counts?to=-1": 400, "/logs/none": 404,
 	} {
 		if r := s.call(s.admin, "GET", s.meterPath(path), ""); r.status != status {
 			t.Errorf("%s: status %d, want %d: %.200s", path, r.status, status, r.body)

@@ -120,9 +120,6 @@ func (a *API) finish() {
 					reached(doc.Components.Schemas, media.Schema, sent)
 				}
 			}
-			for _, p := range op.Parameters {
-				p.Required = p.Required || op.OperationID == api.OpDigests && p.Name == "stream"
-			}
 		}
 	}
 	all := doc.Components.Schemas.Map()

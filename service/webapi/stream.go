@@ -61,7 +61,7 @@ func (a *API) streams(ctx context.Context, c caller, in *LogPath) (*api.StreamsA
 
 type digestsInput struct {
 	LogPath
-	Stream string `query:"stream" maxLength:"64" doc:"Journal and policy, joined by a colon"`
+	Stream string `query:"stream" maxLength:"64" doc:"Journal and policy, joined by a colon; without it only what belongs to no stream"`
 }
 
 func (a *API) digests(ctx context.Context, c caller, in *digestsInput) (*api.DigestsAnswer, error) {
@@ -69,15 +69,30 @@ func (a *API) digests(ctx context.Context, c caller, in *digestsInput) (*api.Dig
 	if err != nil {
 		return nil, err
 	}
-	stream, err := parseStream(in.Stream)
+	var stream logdb.StreamID
+	if in.Stream != "" {
+		if stream, err = parseStream(in.Stream); err != nil {
+			return nil, err
+		}
+	}
+	audit, err := a.audit(ctx, in.UID, kind, stream)
 	if err != nil {
 		return nil, err
 	}
-	days, err := a.Logs.Digests(ctx, in.UID, kind, stream)
-	if err != nil {
-		return nil, err
+	out := api.DigestsAnswerOf(in.UID, kind, stream, audit)
+	return &out, nil
+}
+
+// audit asks the log database for all that it can say about a stream.
+func (a *API) audit(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID) (logdb.Audit, error) {
+	if auditor, ok := a.Logs.(logdb.Auditor); ok {
+		return auditor.Audit(ctx, uid, kind, stream)
 	}
-	return &api.DigestsAnswer{MeterUID: in.UID, Kind: kind.String(), Stream: stream.String(), Days: api.DigestInfosOf(days)}, nil
+	if stream.IsZero() {
+		return logdb.Audit{}, nil
+	}
+	days, err := a.Logs.Digests(ctx, uid, kind, stream)
+	return logdb.Audit{Days: days}, err
 }
 
 type forgetInput struct {

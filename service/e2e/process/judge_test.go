@@ -147,7 +147,7 @@ func notClean(who string, r *api.VerifyReport) error {
 			b.WriteString("\n  ...")
 			break
 		}
-		fmt.Fprintf(&b, "\n  %s %s %s log %d %s %s: %s, here %d, there %d, %d records: %s", d.Between, d.Kind, d.Stream, d.Log, d.Channel, d.Day, d.State, d.Here, d.There, d.Records, d.Reason)
+		fmt.Fprintf(&b, "\n  %s %s %s log %d %s %s: %s, here %d, there %d, %d records: %s", d.Between, d.Kind, d.Stream, d.Log, d.Channel, d.Day, d.State, d.Here, d.There, d.Count, d.Reason)
 	}
 	return errors.New(b.String())
 }

@@ -1,0 +1,147 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+
+	"metermanager/logdb"
+	"metermanager/rpc/api"
+)
+
+// maxRecords bounds the records that are listed of one day; the others are counted.
+const maxRecords = 100
+
+func addRecord(d *api.VerifyDay, r api.VerifyRecord) {
+	if len(d.Records) < maxRecords {
+		d.Records = append(d.Records, r)
+	} else {
+		d.More++
+	}
+}
+
+// audited reports what a node found wrong with one of its streams: records that are not as it had written them, and days
+// that differ from what it claims to hold. base says which node, meter, kind and stream; count whether its records are
+// to be counted as compared, where nothing else is.
+func (r *run) audited(base api.VerifyDay, audit logdb.Audit, count bool) {
+	type place struct {
+		place logdb.Place
+		key   key
+	}
+	var order []place
+	days := map[place]*api.VerifyDay{}
+	at := func(of logdb.Place, k key) *api.VerifyDay {
+		p := place{of, k}
+		if days[p] == nil {
+			d := base
+			d.Log, d.Channel, d.Day = k.log, k.channel, k.day
+			days[p] = &d
+			order = append(order, p)
+		}
+		return days[p]
+	}
+	for _, f := range audit.Findings {
+		of, k := f.Place, key{f.Log, f.Channel, f.Day}
+		switch of {
+		case logdb.PlaceEntry:
+			k.channel = "" // an event's channel says what it is, not where it is counted
+		case logdb.PlaceClaim:
+			of = logdb.PlaceValue
+			if base.Kind != logdb.KindHistorical.String() {
+				of = logdb.PlaceEntry
+			}
+		}
+		d := at(of, k)
+		d.Count += max(1, f.Count)
+		if d.Reason == "" {
+			d.Reason = faultReason(base.Between, f)
+		}
+		addRecord(d, api.VerifyRecord{
+			Place: f.Place, Fault: f.Fault, Position: f.Position, Last: f.Last, Time: f.Time, Channel: f.Channel, Count: f.Count, Here: f.Have, There: f.Want,
+		})
+	}
+	for i := range audit.Days {
+		x := &audit.Days[i]
+		if x.Data == x.Claim || !x.Full {
+			if count {
+				r.report.Compared += x.Claim.Count
+			}
+			continue
+		}
+		of := logdb.PlaceValue
+		if base.Kind != logdb.KindHistorical.String() {
+			of = logdb.PlaceEntry
+		}
+		d := at(of, key{x.Log, x.Channel, x.Day})
+		d.Here, d.There, d.Reason = x.Data.Count, x.Claim.Count, claimReason(who(base.Between), *x)
+	}
+	slices.SortStableFunc(order, func(a, b place) int { return compareKeys(a.key, b.key) })
+	for _, p := range order {
+		r.different(*days[p])
+	}
+	if audit.More > 0 {
+		d := base
+		d.Count, d.Reason = audit.More, fmt.Sprintf("%d more findings are not listed", audit.More)
+		r.different(d)
+	}
+}
+
+func who(between string) string {
+	if between == CloudClaim {
+		return "the cloud"
+	}
+	return "this node"
+}
+
+// faultReason says in words what a finding means.
+func faultReason(between string, f logdb.Finding) string {
+	name := who(between)
+	switch f.Place {
+	case logdb.PlaceTier:
+		return name + "'s hour tier is not the sum of its values"
+	case logdb.PlaceFate:
+		return name + " has other fates than were decided"
+	case logdb.PlaceRaw:
+		return name + " does not hold the meter's own bytes as they were read"
+	case logdb.PlaceOpen:
+		return name + " does not hold the waiting start of an event as it was read"
+	case logdb.PlaceChain:
+		return name + "'s running hash of the journal is not the one that was written"
+	case logdb.PlaceIndex:
+		return name + " would not find these values by time or position, or cannot read them"
+	case logdb.PlaceRange:
+		return name + " states another count or range of a series"
+	case logdb.PlaceContent:
+		return name + " has other contents to know repeats by than it had seen"
+	case logdb.PlaceDecision:
+		return name + " does not hold what it decided to send"
+	}
+	switch f.Fault {
+	case logdb.FaultMissing:
+		return name + " has lost records that it had stored"
+	case logdb.FaultExtra:
+		return name + " holds records that it never stored"
+	}
+	return name + " holds other records than it had stored"
+}
+
+// advice says what can be done about a day that differs.
+func advice(d *api.VerifyDay) string {
+	const again = "have the cloud forget the day of this stream (POST .../logs/%s/forget), then upload: it is sent again"
+	derived := len(d.Records) > 0
+	for _, r := range d.Records {
+		derived = derived && (r.Place == logdb.PlaceTier || r.Place == logdb.PlaceRange)
+	}
+	switch {
+	case derived:
+		return "the records themselves are whole; put back a backup of the database, or go on with sums that are wrong there"
+	case d.Between == CloudClaim && len(d.Records) > 0 && d.Records[0].Place == logdb.PlaceFate:
+		return "put back a backup of the cloud's logs.db: the site then sends what came later"
+	case d.Between == CloudClaim, d.Between == SiteCloud && d.There <= d.Here:
+		return fmt.Sprintf(again, d.Kind)
+	case d.Between == SiteCloud:
+		return "this node lacks what the cloud holds: put back a backup of this node's logs.db, and verify again before it uploads"
+	case d.Between == MeterSite:
+		return "read the meter's log with its own software and keep it; the stored records are not changed by verify"
+	}
+	return "put back a backup of this node's logs.db, or read the record at the cloud or in the meter and enter it as a correction"
+}
