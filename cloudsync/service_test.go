@@ -65,6 +65,7 @@ func TestSet(t *testing.T) {
 		{cloudsync.SettingLocation, "hall 3", true}, {cloudsync.SettingCustomer, "acme", true},
 		{cloudsync.SettingPort, "-1", false}, {cloudsync.SettingPort, "http", false}, {cloudsync.SettingEnabled, "maybe", false},
 		{cloudsync.SettingHost, "a b", false}, {"cloud.nothing", "1", false},
+		{cloudsync.SettingLimit + "pq", "5/d", true}, {cloudsync.SettingLimit + "pq", "5", false}, {cloudsync.SettingLimit + "x", "5/d", false},
 		{cloudsync.SettingChannels, "readings.voltage.an, reading.frequency", true}, {cloudsync.SettingChannels, "Watts", false},
 	}
 	for _, tt := range tests {

@@ -3,11 +3,13 @@ package cloudsync
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 
 	"metermanager/logdb"
+	"metermanager/logdb/limit"
 	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
 	"metermanager/rpc/permission"
@@ -28,6 +30,8 @@ const (
 	SettingPass2    = "etheria.client~password" // the same as cloud.user.pass
 	SettingAuto     = "cloud.meter.register.auto"
 	SettingChannels = "cloud.upload.channels"
+	// SettingLimit begins the names of the limitor's numbers: cloud.limit.pq and those that limit.Names lists.
+	SettingLimit    = "cloud.limit."
 	SettingReceived = "cloud.upload.received"
 
 	SettingMeterUID     = "cloud.meter.uid"
@@ -88,7 +92,26 @@ func setDestination(d *Destination, name, value string) error {
 	case SettingChannels:
 		return setChannels(d, value)
 	default:
+		if number, ok := strings.CutPrefix(name, SettingLimit); ok {
+			return setLimit(d, number, value)
+		}
 		return fault.New(fault.Invalid, "There is no such cloud setting.").At("name")
+	}
+	return nil
+}
+
+// setLimit changes one of the limitor's numbers for what is uploaded to d.
+func setLimit(d *Destination, name, value string) error {
+	all := logdb.DefaultLimits()
+	if d.Limits != nil {
+		all = *d.Limits
+	}
+	if err := limit.Set(&all, name, value); err != nil {
+		return fault.Wrap(fault.Invalid, "That is no limit: "+err.Error()+".", err).At("value").
+			WithHint("Numbers of records: 10/s 30/min 100/h 200/d, or none, or default. All of them: rpc cloud.info")
+	}
+	if d.Limits = &all; reflect.DeepEqual(all, logdb.DefaultLimits()) {
+		d.Limits = nil
 	}
 	return nil
 }

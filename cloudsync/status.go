@@ -9,6 +9,7 @@ import (
 
 	"metermanager/cloudsync/runner"
 	"metermanager/logdb"
+	"metermanager/logdb/limit"
 	"metermanager/rpc/api"
 )
 
@@ -217,6 +218,13 @@ func (l Link) Info(ctx context.Context) (Info, error) {
 	}}
 	if conf.Channels != nil {
 		out.Settings[SettingChannels] = conf.Channels
+	}
+	limits := logdb.DefaultLimits()
+	if conf.Limits != nil {
+		limits = *conf.Limits
+	}
+	for _, name := range limit.Names() {
+		out.Settings[SettingLimit+name] = limit.Text(limits, name)
 	}
 	if d, err := l.pick(ctx); err == nil {
 		s := l.service

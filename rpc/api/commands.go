@@ -55,6 +55,8 @@ const (
 	CmdMeterRetrieve      = "meter.retrieve"
 	CmdMeterSet           = "meter.set"
 	CmdVerify             = "verify"
+	CmdLimitList          = "limit.list"
+	CmdLimitSet           = "limit.set"
 	CmdNodeStatus         = "node.status"
 	CmdMeterStatus        = "meter.status"
 )
@@ -119,7 +121,7 @@ var commands = []Command{
 	}, "rpc cloud.enable engineer secret"},
 	{CmdCloudDisable, "Switch the cloud sync off and forget user and password", permission.RPCControl, []Param{cloudParam}, "rpc cloud.disable"},
 	{CmdCloudSet, "Change one cloud setting", permission.RPCControl, []Param{
-		{"name", ParamString, true, "cloud.location, cloud.apikey, cloud.customer, etheria.client~host, etheria.client~port, etheria.client~rootpath, etheria.client~enabled ..."},
+		{"name", ParamString, true, "cloud.location, cloud.apikey, cloud.customer, etheria.client~host, etheria.client~port, etheria.client~rootpath, etheria.client~enabled, cloud.limit.pq ..."},
 		{"value", ParamSecret, true, "the new value"},
 		cloudParam,
 	}, "rpc cloud.set etheria.client~host cloud.example.net"},
@@ -163,5 +165,10 @@ var commands = []Command{
 	{CmdMeterStatus, "How far each log of a meter has come: at the meter, here, at each cloud; gaps, lag, errors", permission.RPCRead, []Param{
 		{"meter", ParamString, true, "name, serial or UID"},
 	}, "rpc meter.status main-incomer"},
+	{CmdLimitList, "Limits that this node applies to what others upload", permission.RPCRead, nil, "rpc limit.list"},
+	{CmdLimitSet, "Change a limit that this node applies to what others upload", permission.System, []Param{
+		{"name", ParamString, true, "historical_interval, waveform, system, limits, pq, waveform_samples or waveform_samples_per_cycle"},
+		{"value", ParamString, true, "numbers of records such as 10/s 30/min 100/h 200/d; a span; a number of samples; none; default"},
+	}, "rpc limit.set pq '10/s 30/min 100/h 200/d'"},
 	{CmdNodeStatus, "State of the node, its meters and its cloud sync", permission.RPCRead, nil, "rpc node.status"},
 }

@@ -37,6 +37,7 @@ type node struct {
 	master   []byte // seals secrets in the databases
 	accounts *account.Service
 	registry *registry.Registry
+	store    *metadb.Cloud
 	desk     *fetch.Desk
 	board    *realtime.Board
 	field    *retrieve.Manager // nil without the role of a site
@@ -101,6 +102,7 @@ func (n *node) openCloudSide(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the tables of accounts: %w", err)
 	}
+	n.store = store
 	hasUsers, err := store.HasUsers(ctx)
 	if err != nil {
 		return fmt.Errorf("look for users: %w", err)

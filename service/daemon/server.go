@@ -24,7 +24,12 @@ func (n *node) openServer(ctx context.Context) error {
 		n.sync.NotifyReceived(s.Meter) // a relay passes on what it received
 	})
 	status := command.NewNode(n.registry, n.logs, n.board, n.statusConfig())
-	table, err := command.New(command.Config{Now: now, Logger: n.part("command")}, n.handlers(status)...)
+	push := ingest.New(n.logs, n.registry, ingest.Config{Stored: stored, Now: now, Logger: n.part("ingest")})
+	own, err := openLimits(ctx, n.store, push)
+	if err != nil {
+		return fmt.Errorf("open the limits: %w", err)
+	}
+	table, err := command.New(command.Config{Now: now, Logger: n.part("command")}, append(n.handlers(status), command.LimitHandlers(own))...)
 	if err != nil {
 		return fmt.Errorf("join the commands: %w", err)
 	}
@@ -34,7 +39,7 @@ func (n *node) openServer(ctx context.Context) error {
 	}
 	handler, err := webapi.New(webapi.Parts{
 		Fetch: n.desk, Uploads: uploads, Accounts: n.accounts, Meters: n.registry, Logs: n.logs, Board: n.board, Commands: table, Status: status,
-		Push: ingest.New(n.logs, n.registry, ingest.Config{Stored: stored, Now: now, Logger: n.part("ingest")}),
+		Push: push,
 	}, webapi.Config{
 		Version: api.VersionAnswer{Program: "metermanager", Version: n.options.Version, Commit: n.options.Commit, Go: runtime.Version()},
 		Ready:   n.problems, LogLines: n.program.Lines, Now: now, Logger: n.part("webapi"),

@@ -55,7 +55,7 @@ type Service struct {
 	cfg    Config
 	limits logdb.Limits
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards limits and pushed
 	pushed map[logdb.MeterUID]logdb.Millis
 }
 
@@ -105,7 +105,7 @@ func (s *Service) Push(ctx context.Context, p account.Principal, page logdb.Page
 
 // consume is the consumer of the push topic.
 func (s *Service) consume(ctx context.Context, page logdb.Page) (logdb.Receipt, error) {
-	r, err := s.logs.Accept(ctx, page, s.limits)
+	r, err := s.logs.Accept(ctx, page, s.Limits())
 	if err != nil {
 		return logdb.Receipt{}, fmt.Errorf("store a page: %w", err)
 	}
@@ -118,6 +118,20 @@ func (s *Service) consume(ctx context.Context, page logdb.Page) (logdb.Receipt, 
 		})
 	}
 	return r, nil
+}
+
+// Limits returns the numbers that are applied to what comes in.
+func (s *Service) Limits() logdb.Limits {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.limits
+}
+
+// SetLimits changes the numbers for the pages to come. What was decided stays decided.
+func (s *Service) SetLimits(l logdb.Limits) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limits = l
 }
 
 // LastPush returns when a page of a meter came last since the node was started; 0: never.

@@ -1,0 +1,46 @@
+package daemon
+
+import (
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"metermanager/logdb/limit"
+	"metermanager/logdb/sqldb"
+	"metermanager/service/cloud/ingest"
+	"metermanager/service/metadb"
+)
+
+// The numbers of a receiver are kept over a restart; a wrong one changes nothing.
+func TestLimitsAreKept(t *testing.T) {
+	t.Parallel()
+	db, err := sqldb.Open(t.Context(), filepath.Join(t.TempDir(), "meta.db"), sqldb.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	store, err := metadb.OpenCloud(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := openLimits(t.Context(), store, ingest.New(nil, nil, ingest.Config{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.SetLimit(t.Context(), "pq", "7/d"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.SetLimit(t.Context(), "pq", "many"); !errors.Is(err, limit.ErrSetting) {
+		t.Errorf("a wrong value: %v", err)
+	}
+	again, err := openLimits(t.Context(), store, ingest.New(nil, nil, ingest.Config{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := limit.Text(again.Limits(), "pq"); got != "7/d" {
+		t.Errorf("after a restart %q", got)
+	}
+	if err := again.SetLimit(t.Context(), "pq", limit.Default); err != nil || limit.Text(again.Limits(), "pq") != "10/s 30/min 100/h 200/d" {
+		t.Errorf("by itself %q, %v", limit.Text(again.Limits(), "pq"), err)
+	}
+}

@@ -1,0 +1,36 @@
+package metadb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// NodeSettings returns the settings of the node by name.
+func (c *Cloud) NodeSettings(ctx context.Context) (map[string]string, error) {
+	rows, err := c.db.Read().QueryContext(ctx, `SELECT name, value FROM node_setting`)
+	if err != nil {
+		return nil, fmt.Errorf("list the settings of the node: %w", err)
+	}
+	defer func() { _ = rows.Close() }() // its error is rows.Err
+	out := map[string]string{}
+	for rows.Next() {
+		var name, value string
+		if err := rows.Scan(&name, &value); err != nil {
+			return nil, fmt.Errorf("read a setting of the node: %w", err)
+		}
+		out[name] = value
+	}
+	return out, rows.Err()
+}
+
+// PutNodeSetting stores a setting of the node.
+func (c *Cloud) PutNodeSetting(ctx context.Context, name, value string) error {
+	return c.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO node_setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
+		if err != nil {
+			return fmt.Errorf("store the setting %s: %w", name, err)
+		}
+		return nil
+	})
+}
