@@ -87,6 +87,9 @@ func (w *work) compareMemory(ctx context.Context, s *session, st LogState, raws 
 	if err != nil {
 		return fmt.Errorf("align log %s: %w", w.log.Name, err)
 	}
+	if err := s.held(ctx); err != nil {
+		return err
+	}
 	if !at.found {
 		out.Apart, out.NotRead = true, int64(s.status.Used)-int64(first)
 		return nil

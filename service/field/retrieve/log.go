@@ -101,7 +101,7 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 	}
 	for try := 0; ; try++ {
 		err = r.run(ctx, s, work, st, &out)
-		if err == nil || !errors.Is(err, ErrShifted) || try == shifts {
+		if err == nil || !errors.Is(err, ErrShifted) && !errors.Is(err, ErrDisturbed) || try == shifts {
 			break
 		}
 		if s.status, err = s.readStatus(ctx); err != nil {

@@ -37,6 +37,9 @@ func (m *tape) Do(_ context.Context, r modbus.Request) ([]byte, error) {
 		}
 		m.index = uint32(d[1])<<16 | uint32(d[2])<<8 | uint32(d[3])
 		return nil, nil
+	case r.Addr == 0xC34F:
+		b := binary.BigEndian.AppendUint16(nil, device.EngageWord(1, device.ScopeNormal))
+		return append(b, device.WindowSetup(byte(m.n), 1, m.index)...), nil
 	case r.Addr == 0x1193:
 		return []byte{0, 3}, nil
 	case r.Addr == 0xC34E:

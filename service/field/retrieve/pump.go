@@ -28,6 +28,9 @@ func (r *Reader) run(ctx context.Context, s *session, w *work, st *LogState, out
 	} else {
 		at = place{next: first}
 	}
+	if err := s.held(ctx); err != nil { // where the records of another log were compared, nothing fits
+		return err
+	}
 	if len(w.tail) > 0 && (!at.found || w.newGen != "") {
 		if err := w.generation(ctx, s, at, first, out); err != nil {
 			return err

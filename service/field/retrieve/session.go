@@ -20,6 +20,8 @@ var (
 	ErrLogDisabled = errors.New("the log is disabled")
 	// ErrSessionLost: the meter ended our session.
 	ErrSessionLost = errors.New("the log session was lost")
+	// ErrDisturbed: somebody else on our port of the meter uses the log session, which is one for all.
+	ErrDisturbed = errors.New("somebody else uses the log session")
 	// ErrShifted: the records moved under their indexes while they were read.
 	ErrShifted = errors.New("the records moved while they were read")
 	// ErrNotReady: the window stayed unreadable.
@@ -52,6 +54,9 @@ type session struct {
 	setup   bool // the window registers hold records and repeats
 	records int  // per window, as set up
 	index   uint32
+	// careful is set once somebody else may have been in the session: then each window is read twice and
+	// checked, not each batch.
+	careful bool
 }
 
 // do sends a request, again while the meter is busy and after one timeout or a broken link.
@@ -150,6 +155,13 @@ func (s *session) engage(ctx context.Context, p *device.Profile) error {
 		return fmt.Errorf("log %s: %w by port %d", s.log.Name, ErrLogBusy, max(owner, s.status.Availability))
 	}
 	if owner == s.port {
+		alive, err := s.alive(ctx)
+		if err != nil {
+			return fmt.Errorf("look who is in the open session: %w", err)
+		}
+		if alive {
+			return fmt.Errorf("log %s: %w by another program on our port %d", s.log.Name, ErrLogBusy, s.port)
+		}
 		if err := s.writeEnable(ctx, device.DisengageWord(s.log.Number)); err != nil {
 			return fmt.Errorf("end the lost session: %w", err)
 		}
@@ -175,31 +187,27 @@ func (s *session) disengage(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), disengageTime)
 	defer cancel()
 	s.priority = modbus.User
+	if s.careful { // what is engaged now may be another's
+		if word, err := s.word(ctx, s.lay.Enable); err == nil && byte(word>>8) != s.log.Number {
+			return nil
+		}
+	}
 	if err := s.writeEnable(ctx, device.DisengageWord(s.log.Number)); err != nil {
 		return fmt.Errorf("disengage log %s: %w", s.log.Name, err)
 	}
 	return nil
 }
 
-// held checks that the session is still ours. Registers of a lost one read 0, which
-// would look like records at index 0.
-func (s *session) held(ctx context.Context) error {
-	st, err := s.readStatus(ctx)
-	if err != nil {
-		return err
+// repeats is how often one request reads the window: with 1 the index moves on by itself.
+func (s *session) repeats() byte {
+	if s.wave() {
+		return device.WaveRepeats
 	}
-	if st.Availability != s.port {
-		return fmt.Errorf("log %s: %w: port %d has it now", s.log.Name, ErrSessionLost, st.Availability)
-	}
-	return nil
+	return 1
 }
 
 // seek sets the window registers for records per window at index.
 func (s *session) seek(ctx context.Context, records int, index uint32) error {
-	repeats := byte(1) // auto-increment
-	if s.wave() {
-		repeats = device.WaveRepeats
-	}
 	if s.setup && s.records == records && s.index == index {
 		return nil
 	}
@@ -207,7 +215,7 @@ func (s *session) seek(ctx context.Context, records int, index uint32) error {
 	if s.setup && s.records == records {
 		_, err = s.do(ctx, modbus.Request{FC: 16, Addr: uint16(s.lay.Window), Count: 2, Data: device.IndexWords(index)})
 	} else {
-		_, err = s.do(ctx, modbus.Request{FC: 16, Addr: uint16(s.lay.Setup), Count: 3, Data: device.WindowSetup(byte(records), repeats, index)})
+		_, err = s.do(ctx, modbus.Request{FC: 16, Addr: uint16(s.lay.Setup), Count: 3, Data: device.WindowSetup(byte(records), s.repeats(), index)})
 	}
 	if err != nil {
 		return fmt.Errorf("set the window of log %s to record %d: %w", s.log.Name, index, err)
@@ -225,6 +233,7 @@ func (s *session) window(ctx context.Context, index uint32, records int) ([][]by
 	}
 	deadline := time.Now().Add(readyTime)
 	wrong, delay := 0, time.Duration(0)
+	var before [][]byte
 	for try := 0; try < readyTries && time.Now().Before(deadline); try++ {
 		recs, got, ready, err := s.pull(ctx, records)
 		if err != nil {
@@ -239,7 +248,24 @@ func (s *session) window(ctx context.Context, index uint32, records int) ([][]by
 		}
 		if got == index {
 			s.index = index + uint32(records)
-			return recs, nil
+			if !s.careful {
+				return recs, nil
+			}
+			if err := s.undisturbed(ctx); err != nil {
+				return nil, err
+			}
+			if before != nil && equalRun(before, recs) {
+				return recs, nil
+			}
+			before = recs
+			if err := s.seek(ctx, records, index); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if !s.careful {
+			s.careful, s.setup = true, false
+			return nil, fmt.Errorf("log %s: %w: the window stands at record %d instead of %d", s.log.Name, ErrDisturbed, got, index)
 		}
 		// A lost or doubled answer has moved the meter's index: put it back.
 		if wrong++; wrong > indexTries {
