@@ -150,7 +150,7 @@ func (is *truth) cloud(ctx context.Context, h *holding) error {
 		for q := (api.HistoryQuery{Log: &no}); ; {
 			a, err := h.c.History(ctx, h.meter, q)
 			if err != nil {
-				return fmt.Errorf("ask the cloud for log %d: %w", log, err)
+				return fmt.Errorf("ask the %s for log %d: %w", h.who, log, err)
 			}
 			for i, at := range a.Times {
 				row := answeredRow{at: at}
@@ -210,7 +210,7 @@ func (is *truth) eventsAnswered(ctx context.Context, h *holding, kind logdb.Kind
 	for q := (api.EventsQuery{Kind: kind}); ; {
 		a, err := h.c.Events(ctx, h.meter, q)
 		if err != nil {
-			return fmt.Errorf("ask the cloud for %s: %w", kind, err)
+			return fmt.Errorf("ask the %s for %s: %w", h.who, kind, err)
 		}
 		for _, e := range a.Events {
 			have = append(have, e.Entry)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,11 +88,14 @@ func (w *world) compare(ctx context.Context, until time.Time) error {
 			return err
 		}
 	}
-	cloud, err := hold(ctx, w.cloud)
-	if err != nil {
-		return err
+	var clouds, sites []*holding
+	for _, c := range w.clouds {
+		h, err := hold(ctx, c)
+		if err != nil {
+			return err
+		}
+		clouds = append(clouds, h)
 	}
-	var sites []*holding
 	for _, s := range w.sites {
 		h, err := hold(ctx, s.node)
 		if err != nil {
@@ -104,20 +108,25 @@ func (w *world) compare(ctx context.Context, until time.Time) error {
 		return fmt.Errorf("make the meter once more: %w", err)
 	}
 	var errs []error
+	w.found = fmt.Sprintf("%d+%d+%d rows", len(is.rows[0]), len(is.rows[1]), len(is.rows[2]))
 	for _, h := range sites {
-		errs = append(errs, is.site(h), is.uploaded(h, cloud), h.replays(ctx))
+		errs = append(errs, is.site(h), h.replays(ctx))
 	}
-	errs = append(errs, is.cloud(ctx, cloud), cloud.replays(ctx))
-	w.found = fmt.Sprintf("%d+%d+%d rows, %d streams at the cloud", len(is.rows[0]), len(is.rows[1]), len(is.rows[2]),
-		len(cloud.kinds[logdb.KindHistorical].states))
+	for _, c := range clouds {
+		for _, h := range sites {
+			errs = append(errs, uploaded(h, c))
+		}
+		errs = append(errs, is.cloud(ctx, c), c.replays(ctx))
+		w.found += fmt.Sprintf(", %d streams at the %s", len(c.kinds[logdb.KindHistorical].states), c.who)
+	}
 	return errors.Join(errs...)
 }
 
 // running reports parts that ended by themselves.
 func (w *world) running() error {
-	errs := []error{w.meter.alive(), w.cloud.alive()}
-	for _, s := range w.sites {
-		errs = append(errs, s.alive())
+	var errs []error
+	for _, p := range w.parts() {
+		errs = append(errs, p.alive())
 	}
 	return errors.Join(errs...)
 }
@@ -250,8 +259,9 @@ func sameReading(have, recorded float64) bool {
 	return math.Abs(have-recorded) <= 1e-14*math.Abs(recorded)
 }
 
-// uploaded compares what the cloud holds of a site's journal with the journal.
-func (is *truth) uploaded(site, cloud *holding) error {
+// uploaded compares what the cloud holds of a site's journal with the journal: every position is decided, and
+// every value is there once, although the site may have changed what it uploads.
+func uploaded(site, cloud *holding) error {
 	for kind, k := range site.kinds {
 		own, entries := k.own()
 		if own.Stream.IsZero() {
@@ -259,6 +269,7 @@ func (is *truth) uploaded(site, cloud *holding) error {
 		}
 		there := cloud.kinds[kind]
 		var decided logdb.FateSet
+		held := map[logdb.Position]map[logdb.ChannelKey]bool{}
 		for _, s := range there.states {
 			if s.Stream.Journal != own.Stream.Journal {
 				continue
@@ -267,20 +278,53 @@ func (is *truth) uploaded(site, cloud *holding) error {
 				decided.Put(r)
 			}
 			for p, e := range there.entries[s.Stream] {
-				if p == 0 || int(p) > len(entries) {
+				if int(p) > len(entries) {
 					continue // newer than what was read of the site
 				}
-				mine := entries[p-1]
-				if mine.Position != p || e.ContentDigest() != mine.ContentDigest() || e.Time != mine.Time || e.Op != mine.Op {
-					return fmt.Errorf("%s, position %d of the %s is another record at the cloud", kind, p, site.who)
+				if held[p] == nil {
+					held[p] = map[logdb.ChannelKey]bool{}
+				}
+				if err := sameEntry(&entries[p-1], &e, held[p]); err != nil {
+					return fmt.Errorf("%s, position %d of the %s, at the cloud: %w", kind, p, site.who, err)
 				}
 			}
 		}
-		if missing := decided.Missing(1, own.Fates.Highest()); len(missing) > 0 {
-			if first := entries[missing[0][0]-1]; first.Time.Time().Before(is.until.Add(-30*24*time.Hour)) || kind != logdb.KindSystem {
-				return fmt.Errorf("%s of the %s: the cloud has not decided the positions %v", kind, site.who, missing)
+		if missing := decided.Missing(1, own.Fates.Highest()); len(missing) > 0 && kind != logdb.KindSystem { // retrieval goes on
+			return fmt.Errorf("%s of the %s: the cloud has not decided the positions %v", kind, site.who, missing)
+		}
+		for p, channels := range held {
+			if e := &entries[p-1]; e.Row != nil && len(channels) != len(e.Row.Channels) {
+				return fmt.Errorf("%s, position %d of the %s: the cloud has %d channels of %d", kind, p, site.who, len(channels), len(e.Row.Channels))
 			}
 		}
+	}
+	return nil
+}
+
+// sameEntry compares an entry at the cloud with the site's, and notes the channels that came. Events have one.
+func sameEntry(mine, there *logdb.Entry, held map[logdb.ChannelKey]bool) error {
+	if mine.Position != there.Position || mine.Op != there.Op || mine.Time != there.Time || mine.Log != there.Log || mine.Run != there.Run {
+		return fmt.Errorf("it is another record")
+	}
+	if there.Row == nil || mine.Row == nil {
+		if held[""] {
+			return fmt.Errorf("it is held twice")
+		}
+		held[""] = true
+		if mine.ContentDigest() != there.ContentDigest() {
+			return fmt.Errorf("its content differs")
+		}
+		return nil
+	}
+	for i, c := range there.Row.Channels {
+		n := slices.Index(mine.Row.Channels, c)
+		switch {
+		case n < 0 || math.Float64bits(mine.Row.Values[n]) != math.Float64bits(there.Row.Values[i]):
+			return fmt.Errorf("%s is %v, which is not the site's", c, there.Row.Values[i])
+		case held[c]:
+			return fmt.Errorf("%s is held twice", c)
+		}
+		held[c] = true
 	}
 	return nil
 }

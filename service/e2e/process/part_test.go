@@ -144,11 +144,12 @@ type node struct {
 	part
 	data   string
 	secret demo.Bootstrap
-	backup string // folder of an older copy, "" when there is none
+	backup string                      // folder of an older copy, "" when there is none
+	webs   map[string]*faultproxy.HTTP // its ways to the clouds, by their names
 }
 
 func (w *world) newNode(name, role string) *node {
-	n := &node{data: filepath.Join(w.dir, name), secret: demo.Bootstrap{
+	n := &node{data: filepath.Join(w.dir, name), webs: map[string]*faultproxy.HTTP{}, secret: demo.Bootstrap{
 		User: name, Password: "the password of " + name, Customer: "Torture",
 		APIKey: "mmk_" + strings.Repeat(fmt.Sprintf("%016x", w.rand.Uint64()), 3), Permissions: permission.Everything(),
 	}}
@@ -196,7 +197,6 @@ func copyFolder(from, to string) error {
 // site is a node with its own way to the meter and to the cloud.
 type site struct {
 	*node
-	web   *faultproxy.HTTP
 	wire  *faultproxy.Modbus
 	hosts string // file that resolves the name of the cloud, "" when it has none
 	login bool   // joins by user and password
@@ -221,17 +221,33 @@ func (s *site) setUp(ctx context.Context) error {
 			return fmt.Errorf("tell %s of the meter: %w", s.name, err)
 		}
 	}
-	if status.Sync != nil && status.Sync.Enabled {
+	if status.Sync == nil || !status.Sync.Enabled {
+		if err := s.join(ctx, c); err != nil {
+			return err
+		}
+	}
+	if s.webs["cloud2"] == nil {
 		return nil
 	}
-	host, port, _ := strings.Cut(s.web.Addr(), ":")
+	var list api.CloudList
+	if err := c.Call(ctx, api.CmdCloudList, nil, &list); err != nil || len(list.Clouds) > 1 {
+		return err
+	}
+	return c.Call(ctx, api.CmdCloudAdd, map[string]any{
+		"name": "second", "host": "http://" + s.webs["cloud2"].Addr(), "apikey": s.w.clouds[1].secret.APIKey,
+	}, nil)
+}
+
+// join switches the upload to the first cloud on.
+func (s *site) join(ctx context.Context, c *client.Client) error {
+	host, port, _ := strings.Cut(s.webs["cloud"].Addr(), ":")
 	if s.hosts != "" {
 		host = "cloud.torture.test"
 	}
 	settings := [][2]string{{"etheria.client~host", "http://" + host}, {"etheria.client~port", port}}
-	args := map[string]any{"user": s.w.cloud.secret.User, "pass": s.w.cloud.secret.Password}
+	args := map[string]any{"user": s.w.clouds[0].secret.User, "pass": s.w.clouds[0].secret.Password}
 	if !s.login {
-		settings, args = append(settings, [2]string{"cloud.apikey", s.w.cloud.secret.APIKey}), nil
+		settings, args = append(settings, [2]string{"cloud.apikey", s.w.clouds[0].secret.APIKey}), nil
 	}
 	for _, x := range settings {
 		if err := c.Call(ctx, api.CmdCloudSet, map[string]any{"name": x[0], "value": x[1]}, nil); err != nil {
@@ -244,6 +260,29 @@ func (s *site) setUp(ctx context.Context) error {
 	return nil
 }
 
+// policies are what a site may be told to upload meanwhile; at the end it is everything.
+var policies = []string{"*", "readings.voltage.an,energy.interval.wh.received", "readings.voltage.an,readings.voltage.ab,readings.power.watts"}
+
+// upload changes what the site uploads. A site that knows no cloud yet is told later.
+func (s *site) upload(ctx context.Context, channels string) error {
+	c, err := s.client()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	status, err := c.Status(ctx)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", s.name, err)
+	}
+	if status.Sync == nil || !status.Sync.Enabled {
+		return nil
+	}
+	if err := c.Call(ctx, api.CmdCloudSet, map[string]any{"name": "cloud.upload.channels", "value": channels}, nil); err != nil {
+		return fmt.Errorf("tell %s what to upload: %w", s.name, err)
+	}
+	return nil
+}
+
 // resolve makes the name of the cloud known, or unknown.
 func (s *site) resolve(known bool) error {
 	if s.hosts == "" {
@@ -252,5 +291,5 @@ func (s *site) resolve(known bool) error {
 	if !known {
 		return os.Remove(s.hosts)
 	}
-	return os.WriteFile(s.hosts, []byte(s.web.Addr()), 0o600)
+	return os.WriteFile(s.hosts, []byte(s.webs["cloud"].Addr()), 0o600)
 }

@@ -20,7 +20,7 @@ const faultsFor = 3500 * time.Millisecond
 type act struct {
 	at   time.Duration
 	what string
-	who  string        // site, site2, cloud, meter
+	who  string        // site, site2, cloud, cloud2, meter
 	wait time.Duration // how long it lasts
 	more int           // what else a kind of act needs
 }
@@ -39,14 +39,15 @@ type plan struct {
 	names     bool           // the cloud has a name that may not resolve
 	login     bool           // the site joins by user and password, not by key
 	second    bool           // a second site reads the same meter
+	clouds    int            // to which each site uploads
 	disk      bool           // what was not synced is lost with a process; else only what a real kill loses
 	acts      []act
 }
 
 func (p *plan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "history %v in %s, pages of %d bytes, name %v, login %v, second site %v, simulated disk %v\nHTTP: %s\nModbus: %s\n",
-		p.history, p.zone, p.pageBytes, p.names, p.login, p.second, p.disk, p.web, p.wire)
+	fmt.Fprintf(&b, "history %v in %s, pages of %d bytes, %d clouds, name %v, login %v, second site %v, simulated disk %v\nHTTP: %s\nModbus: %s\n",
+		p.history, p.zone, p.pageBytes, p.clouds, p.names, p.login, p.second, p.disk, p.web, p.wire)
 	for _, a := range p.acts {
 		fmt.Fprintln(&b, a)
 	}
@@ -64,10 +65,11 @@ func newPlan(seed uint64) *plan {
 	p := &plan{
 		seed: seed, history: histories[r.IntN(len(histories))], zone: zones[r.IntN(len(zones))],
 		pageBytes: []int{4 << 10, 16 << 10, 64 << 10, 768 << 10}[r.IntN(4)],
-		names:     r.IntN(3) == 0, login: r.IntN(2) == 0, second: r.IntN(5) == 0, disk: r.IntN(5) != 0,
+		clouds:    1 + r.IntN(4)/3, names: r.IntN(3) == 0, login: r.IntN(2) == 0, second: r.IntN(5) == 0, disk: r.IntN(5) != 0,
 	}
+	p.names = p.names && p.clouds == 1 // one name resolves
 	p.web = faultproxy.RandomMix(r, faultproxy.HTTPKinds, 0.1+0.5*r.Float64(), 800*time.Millisecond)
-	p.wire = faultproxy.RandomMix(r, faultproxy.ModbusKinds, 0.08*r.Float64()*r.Float64(), 400*time.Millisecond)
+	p.wire = faultproxy.RandomMix(r, faultproxy.ModbusKinds, 0.12*r.Float64()*r.Float64(), 400*time.Millisecond)
 	n := 2 + r.IntN(5)
 	for range n {
 		a := p.draw(r)
@@ -100,6 +102,7 @@ var kinds = []struct {
 	{"mix", 3, "web wire"},
 	{"away", 3, "cloud"},
 	{"disk", 5, "site cloud"},
+	{"policy", 3, "site"},
 }
 
 func (p *plan) draw(r *rand.Rand) act {
@@ -117,8 +120,8 @@ func (p *plan) draw(r *rand.Rand) act {
 			at: time.Duration(r.Int64N(int64(faultsFor))), what: k.what, who: who[r.IntN(len(who))],
 			wait: time.Duration(r.Int64N(int64(600 * time.Millisecond))), more: r.IntN(1 << 20),
 		}
-		if a.who == "site" && p.second && r.IntN(2) == 0 {
-			a.who = "site2"
+		if (a.who == "site" && p.second || a.who == "cloud" && p.clouds == 2) && r.IntN(2) == 0 {
+			a.who += "2"
 		}
 		return a
 	}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,11 +26,11 @@ type world struct {
 	rand     *rand.Rand
 	log      *journal
 
-	meter *part
-	cloud *node
-	sites []*site // clones included
-	wg    sync.WaitGroup
-	found string // what was compared, for the log
+	meter  *part
+	clouds []*node
+	sites  []*site // clones included
+	wg     sync.WaitGroup
+	found  string // what was compared, for the log
 }
 
 func newWorld(exe, dir string, p *plan) (*world, error) {
@@ -42,11 +44,15 @@ func newWorld(exe, dir string, p *plan) (*world, error) {
 			s.wire.SetTarget(address)
 		}
 	}
-	w.cloud = w.newNode("cloud", "cloud")
-	w.cloud.moved = func(address string) {
-		for _, s := range w.sites {
-			s.web.SetTarget(address)
+	for i := range p.clouds {
+		name := []string{"cloud", "cloud2"}[i]
+		n := w.newNode(name, "cloud")
+		n.moved = func(address string) {
+			for _, s := range w.sites {
+				s.webs[name].SetTarget(address)
+			}
 		}
+		w.clouds = append(w.clouds, n)
 	}
 	n := 1
 	if p.second {
@@ -67,8 +73,10 @@ func (w *world) meterState() string { return filepath.Join(w.dir, "meter.state")
 func (w *world) newSite(name string) (*site, error) {
 	s := &site{node: w.newNode(name, "site"), login: w.plan.login}
 	var err error
-	if s.web, err = faultproxy.NewHTTP(w.rand.Uint64()); err != nil {
-		return nil, err
+	for _, c := range w.clouds {
+		if s.webs[c.name], err = faultproxy.NewHTTP(w.rand.Uint64()); err != nil {
+			return nil, err
+		}
 	}
 	if s.wire, err = faultproxy.NewModbus(w.rand.Uint64()); err != nil {
 		return nil, err
@@ -83,19 +91,17 @@ func (w *world) newSite(name string) (*site, error) {
 // run lets everything happen that the plan says, and ends with everything running and no faults.
 func (w *world) run(ctx context.Context) error {
 	for _, s := range w.sites {
-		w.wg.Go(func() { _ = s.web.Run(ctx) })
+		for _, web := range s.webs {
+			w.wg.Go(func() { _ = web.Run(ctx) })
+			web.SetMix(w.plan.web)
+		}
 		w.wg.Go(func() { _ = s.wire.Run(ctx) })
-		s.web.SetMix(w.plan.web)
 		s.wire.SetMix(w.plan.wire)
 		if err := s.resolve(true); err != nil {
 			return err
 		}
 	}
-	parts := []*part{w.meter, &w.cloud.part}
-	for _, s := range w.sites {
-		parts = append(parts, &s.part)
-	}
-	if err := each(parts, (*part).start); err != nil {
+	if err := each(w.parts(), (*part).start); err != nil {
 		return err
 	}
 	w.log.note("everything runs")
@@ -138,20 +144,27 @@ func (w *world) play(ctx context.Context) error {
 // calm ends the faults.
 func (w *world) calm(ctx context.Context) error {
 	for _, s := range w.sites {
-		s.web.SetMix(faultproxy.Mix{})
+		for _, web := range s.webs {
+			web.SetMix(faultproxy.Mix{})
+		}
 		s.wire.SetMix(faultproxy.Mix{})
 		if err := s.resolve(true); err != nil {
 			return err
 		}
 	}
 	for _, s := range w.sites {
-		s.web.Settled()
+		for _, web := range s.webs {
+			web.Settled()
+		}
 	}
 	w.log.note("the faults are over")
 	for _, s := range w.sites {
 		deadline := time.Now().Add(20 * time.Second)
 		for {
 			err := s.setUp(ctx)
+			if err == nil {
+				err = s.upload(ctx, "*")
+			}
 			if err == nil {
 				break
 			}
@@ -166,23 +179,32 @@ func (w *world) calm(ctx context.Context) error {
 
 // close ends every process and proxy; cancel the context of run first.
 func (w *world) close() {
-	for _, s := range w.sites {
-		s.end()
+	for _, p := range w.parts() {
+		p.end()
 	}
-	w.cloud.end()
-	w.meter.end()
 	w.wg.Wait()
+}
+
+// parts lists the processes.
+func (w *world) parts() []*part {
+	out := []*part{w.meter}
+	for _, c := range w.clouds {
+		out = append(out, &c.part)
+	}
+	for _, s := range w.sites {
+		out = append(out, &s.part)
+	}
+	return out
 }
 
 // partOf returns a part by its name.
 func (w *world) partOf(name string) *part {
-	switch name {
-	case "cloud":
-		return &w.cloud.part
-	case "meter":
-		return w.meter
+	for _, p := range w.parts() {
+		if p.name == name {
+			return p
+		}
 	}
-	return &w.siteOf(name).part
+	return w.meter
 }
 
 func (w *world) siteOf(name string) *site {
@@ -195,8 +217,10 @@ func (w *world) siteOf(name string) *site {
 }
 
 func (w *world) nodeOf(name string) *node {
-	if name == "cloud" {
-		return w.cloud
+	for _, c := range w.clouds {
+		if c.name == name {
+			return c
+		}
 	}
 	return w.siteOf(name).node
 }
@@ -211,11 +235,7 @@ func (w *world) do(a act) error {
 	case "away":
 		return w.partOf(a.who).crash(1500*time.Millisecond, nil, 0)
 	case "power cut":
-		parts := []*part{w.meter, &w.cloud.part}
-		for _, s := range w.sites {
-			parts = append(parts, &s.part)
-		}
-		return each(parts, func(p *part) error { return p.crash(a.wait, nil, 0) })
+		return each(w.parts(), func(p *part) error { return p.crash(a.wait, nil, 0) })
 	case "freeze":
 		w.partOf(a.who).freeze(2 * a.wait)
 		return nil
@@ -223,6 +243,11 @@ func (w *world) do(a act) error {
 		return w.partOf(a.who).restart()
 	case "mix":
 		return w.remix(a)
+	case "policy":
+		if err := w.siteOf(a.who).upload(context.Background(), policies[a.more%len(policies)]); err != nil {
+			w.log.note("policy: %v", err) // the person will find out
+		}
+		return nil
 	case "no name":
 		s := w.siteOf(a.who)
 		err := s.resolve(false)
@@ -286,8 +311,8 @@ func (w *world) clone(s *site) error {
 		return nil // two at most
 	}
 	name := fmt.Sprintf("clone%d", len(w.sites))
-	c := &site{node: w.newNode(name, "site"), web: s.web, wire: s.wire, hosts: s.hosts, login: s.login}
-	c.secret, c.hello = s.secret, s.hello
+	c := &site{node: w.newNode(name, "site"), wire: s.wire, hosts: s.hosts, login: s.login}
+	c.secret, c.hello, c.webs = s.secret, s.hello, s.webs
 	for k, v := range s.env {
 		c.env[k] = v
 	}
@@ -305,7 +330,9 @@ func (w *world) remix(a act) error {
 	r := rand.New(rand.NewPCG(uint64(a.more), w.plan.seed))
 	for _, s := range w.sites {
 		if a.who == "web" {
-			s.web.SetMix(faultproxy.RandomMix(r, faultproxy.HTTPKinds, r.Float64(), time.Second))
+			for _, name := range slices.Sorted(maps.Keys(s.webs)) {
+				s.webs[name].SetMix(faultproxy.RandomMix(r, faultproxy.HTTPKinds, r.Float64(), time.Second))
+			}
 		} else {
 			s.wire.SetMix(faultproxy.RandomMix(r, faultproxy.ModbusKinds, 0.1*r.Float64(), 400*time.Millisecond))
 		}
@@ -341,7 +368,10 @@ func sleep(ctx context.Context, d time.Duration) {
 func (w *world) faults() string {
 	var b strings.Builder
 	for _, s := range w.sites {
-		fmt.Fprintf(&b, "%s: HTTP %v, Modbus %v\n", s.name, s.web.Counts(), s.wire.Counts())
+		fmt.Fprintf(&b, "%s: Modbus %v\n", s.name, s.wire.Counts())
+		for name, web := range s.webs {
+			fmt.Fprintf(&b, "%s to %s: HTTP %v\n", s.name, name, web.Counts())
+		}
 	}
 	return b.String()
 }
