@@ -36,7 +36,7 @@ var table = []row{
 	{path: "service/cloud/account", owns: "users, customers, sessions, keys; the only import of bcrypt", imports: ""},
 	{path: "service/cloud/registry", owns: "registered meters: UID, make and serial, customer, settings", imports: "service/cloud/account"},
 	{path: "service/cloud/fetch", owns: "requests for what managers did not send, and what came of them", imports: "rpc/api service/cloud/account service/cloud/registry"},
-	{path: "service/cloud/ingest", owns: "the push path: authorise, check, bus, store", imports: "service/bus service/cloud/account service/cloud/registry"},
+	{path: "service/cloud/ingest", owns: "the push path: authorise, check, bus, store", imports: "rpc/api service/bus service/cloud/account service/cloud/registry"},
 	{path: "service/cloud/realtime", owns: "the board of present values", imports: ""},
 	{path: "service/bus", owns: "typed topics, inline on a single node", imports: ""},
 	{path: "service/metadb", owns: "SQL of every cloud/* and field/* store", imports: "logdb/sqldb rpc/api service/cloud/account service/cloud/fetch service/cloud/registry service/field/retrieve"},

@@ -124,4 +124,5 @@ const (
 	GapReset       GapCause = "log reset"
 	GapSettings    GapCause = "log settings changed"
 	GapReplaced    GapCause = "meter replaced"
+	GapNoRoom      GapCause = "no room on the manager's disk"
 )

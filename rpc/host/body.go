@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -61,6 +62,7 @@ func unpacked(cfg Config) middleware {
 				return
 			}
 			length := r.ContentLength
+			r = r.WithContext(context.WithValue(r.Context(), bodySizeKey{}, bodySize{length, r.Header.Get("Content-Encoding") != ""}))
 			wire := &limited{r: digested(r), left: cfg.WireBytes, limit: cfg.WireBytes}
 			encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
 			if len(r.Header.Values("Content-Encoding")) > 1 {
@@ -89,6 +91,25 @@ func unpacked(cfg Config) middleware {
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+type bodySizeKey struct{}
+
+type bodySize struct {
+	wire   int64
+	packed bool
+}
+
+// usualRatio is what text of pages usually packs to.
+const usualRatio = 8
+
+// ExpectedBody guesses how many bytes the body of a request has when it is unpacked; 0: nothing is known.
+func ExpectedBody(ctx context.Context) int64 {
+	s, _ := ctx.Value(bodySizeKey{}).(bodySize)
+	if s.packed {
+		return max(s.wire, 0) * usualRatio
+	}
+	return max(s.wire, 0)
 }
 
 // Small bodies are read before their handler runs, up to so much: decoders of documents

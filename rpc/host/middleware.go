@@ -32,6 +32,7 @@ func Stack(handler http.Handler, cfg Config) (http.Handler, error) {
 		recovered(cfg),
 		timed(cfg),
 		rated(cfg),
+		crowded(cfg),
 		pack,
 		unpacked(cfg),
 	}

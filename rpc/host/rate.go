@@ -30,6 +30,23 @@ func rated(cfg Config) middleware {
 	}
 }
 
+// crowded bounds how many requests are answered at a time.
+func crowded(cfg Config) middleware {
+	return func(next http.Handler) http.Handler {
+		places := make(chan struct{}, cfg.Requests)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case places <- struct{}{}:
+				defer func() { <-places }()
+				next.ServeHTTP(w, r)
+			default:
+				w.Header().Set("Retry-After", "5")
+				WriteError(w, r, fault.New(fault.Unavailable, "Too many requests are being answered just now.").WithHint("Send it again later."))
+			}
+		})
+	}
+}
+
 // CountedAddress returns whose requests a remote address counts to: an IPv4 address or, since
 // everybody has 2^64 of the others, an IPv6 network.
 func CountedAddress(remote string) string {

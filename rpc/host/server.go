@@ -23,6 +23,8 @@ type Config struct {
 	// once; default 500 and 1,000, below 0 no limit.
 	Rate  float64
 	Burst int
+	// Requests bounds how many are answered at a time; default 4,000. More are told to come back.
+	Requests int
 	// ReadTimeout and WriteTimeout bound how long a peer may take for each piece of a
 	// request or an answer; default 30 s and 60 s. Long answers may take as long as they flow.
 	ReadTimeout, WriteTimeout time.Duration
@@ -46,6 +48,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Burst == 0 {
 		c.Burst = 1000
+	}
+	if c.Requests <= 0 {
+		c.Requests = 4000
 	}
 	if c.ReadTimeout == 0 {
 		c.ReadTimeout = 30 * time.Second

@@ -71,7 +71,7 @@ func (n *node) syncConfig(log *slog.Logger) cloudsync.Config {
 func (n *node) fieldConfig(log *slog.Logger) retrieve.Config {
 	c := n.options.Seams.Field
 	c.OnNewData, c.OnMeter, c.OnLive = n.sync.Notify, n.sync.Notify, n.postLive
-	c.Now, c.Logger = n.options.Seams.Now, log
+	c.Room, c.Now, c.Logger = n.disk.take, n.options.Seams.Now, log
 	c.Modbus.Dial, c.Modbus.Now = n.options.Seams.DialMeter, n.options.Seams.Now
 	return c
 }

@@ -14,6 +14,7 @@ import (
 	"metermanager/service/cloud/ingest"
 	"metermanager/service/command"
 	"metermanager/service/config"
+	"metermanager/service/metrics"
 	"metermanager/service/webapi"
 )
 
@@ -23,12 +24,14 @@ func (n *node) openServer(ctx context.Context) error {
 	stored := bus.NewNotices(func(_ context.Context, s ingest.Stored) {
 		n.sync.NotifyReceived(s.Meter) // a relay passes on what it received
 	})
-	status := command.NewNode(n.registry, n.logs, n.board, n.statusConfig())
-	push := ingest.New(n.logs, n.registry, ingest.Config{Stored: stored, Now: now, Logger: n.part("ingest")})
+	push := ingest.New(n.logs, n.registry, ingest.Config{Stored: stored, Room: n.disk.take, Now: now, Logger: n.part("ingest")})
 	own, err := openLimits(ctx, n.store, push)
 	if err != nil {
 		return fmt.Errorf("open the limits: %w", err)
 	}
+	state := n.statusConfig()
+	state.Conflicts = push.Conflicts
+	status := command.NewNode(n.registry, n.logs, n.board, state)
 	table, err := command.New(command.Config{Now: now, Logger: n.part("command")}, append(n.handlers(status), command.LimitHandlers(own))...)
 	if err != nil {
 		return fmt.Errorf("join the commands: %w", err)
@@ -41,6 +44,7 @@ func (n *node) openServer(ctx context.Context) error {
 		Fetch: n.desk, Uploads: uploads, Accounts: n.accounts, Meters: n.registry, Logs: n.logs, Board: n.board, Commands: table, Status: status,
 		Push: push,
 	}, webapi.Config{
+		Figures: func(t *metrics.Text) { writeGate(t, push.Gate()) },
 		Version: api.VersionAnswer{Program: "metermanager", Version: n.options.Version, Commit: n.options.Commit, Go: runtime.Version()},
 		Ready:   n.problems, LogLines: n.program.Lines, Now: now, Logger: n.part("webapi"),
 	})
@@ -58,6 +62,15 @@ func (n *node) openServer(ctx context.Context) error {
 		return fmt.Errorf("open the web API: %w", err)
 	}
 	return nil
+}
+
+// writeGate writes how much is being taken in.
+func writeGate(t *metrics.Text, s ingest.GateStats) {
+	t.One("metermanager_ingest_pages", metrics.Gauge, "Pages that are being read, checked and stored.", float64(s.Pages))
+	t.One("metermanager_ingest_bytes", metrics.Gauge, "Memory that these pages take, as estimated from their text.", float64(s.Bytes))
+	t.One("metermanager_ingest_waiting", metrics.Gauge, "Pages that wait for their turn.", float64(s.Waiting))
+	t.One("metermanager_ingest_admitted_total", metrics.Counter, "Pages that were let in.", float64(s.Admitted))
+	t.One("metermanager_ingest_refused_total", metrics.Counter, "Pages that were sent away with a time to come back.", float64(s.Refused))
 }
 
 // byRole refuses the uploads of others where the node is no cloud.

@@ -9,12 +9,20 @@ import (
 	"metermanager/logdb"
 	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
+	"metermanager/rpc/host"
 	"metermanager/service/cloud/account"
+	"metermanager/service/cloud/ingest"
 )
 
 // upload takes a page in: its meter stands in the path, or in the body of a push.
 func (a *API) upload(w http.ResponseWriter, r *http.Request, c caller) error {
-	body, up, err := a.readPage(w, r, c)
+	admission, err := a.Push.Admit(r.Context(), sender(c), expected(r.Context()))
+	if err != nil {
+		drain(r.Body)
+		return err
+	}
+	defer admission.Release()
+	body, up, err := a.readPage(w, r, c, admission)
 	if err != nil {
 		return err
 	}
@@ -39,13 +47,64 @@ func (a *API) upload(w http.ResponseWriter, r *http.Request, c caller) error {
 	})
 }
 
+// sender is who waits in one queue before the gate: a key, a login, or an address.
+func sender(c caller) string {
+	switch {
+	case c.Key != "":
+		return "key " + string(c.Key)
+	case c.User != "":
+		return "user " + string(c.User)
+	}
+	return "address " + c.request.address
+}
+
+// unknownBody is what a body of unknown length is taken for at first.
+const unknownBody = 1 << 20
+
+func expected(ctx context.Context) int64 {
+	if n := host.ExpectedBody(ctx); n > 0 {
+		return min(n, maxUploadBody)
+	}
+	return unknownBody
+}
+
+// mostDrained is how much of a refused body is read: a sender that is still writing would see a broken
+// connection instead of the answer.
+const mostDrained = 8 << 20
+
+func drain(body io.Reader) { _, _ = io.CopyN(io.Discard, body, mostDrained) }
+
+// admitted reads a body, asking for more room when there is more of it than was expected.
+type admitted struct {
+	r         io.Reader
+	admission *ingest.Admission
+	left      int64
+}
+
+// growBy is how much more room is asked for at a time.
+const growBy = 2 << 20
+
+// Read reads a piece.
+func (a *admitted) Read(p []byte) (int, error) {
+	if a.left <= 0 {
+		if err := a.admission.Grow(growBy); err != nil {
+			drain(a.r)
+			return 0, err
+		}
+		a.left += growBy
+	}
+	n, err := a.r.Read(p)
+	a.left -= int64(n)
+	return n, err
+}
+
 // readPage reads and parses the body of an upload.
-func (a *API) readPage(w http.ResponseWriter, r *http.Request, c caller) ([]byte, api.Upload, error) {
+func (a *API) readPage(w http.ResponseWriter, r *http.Request, c caller, admission *ingest.Admission) ([]byte, api.Upload, error) {
 	kind, err := parseKind(r.PathValue("kind"))
 	if err != nil {
 		return nil, api.Upload{}, err
 	}
-	body, err := readUpload(w, r, c)
+	body, err := readUpload(w, r, c, admission)
 	if err != nil {
 		return nil, api.Upload{}, err
 	}
@@ -82,12 +141,12 @@ func setMeter(page *logdb.Page, path logdb.MeterUID) error {
 }
 
 // readUpload reads a body. Before anybody is known it may be smaller only.
-func readUpload(w http.ResponseWriter, r *http.Request, c caller) ([]byte, error) {
+func readUpload(w http.ResponseWriter, r *http.Request, c caller, admission *ingest.Admission) ([]byte, error) {
 	src := io.ReadCloser(r.Body)
 	if !c.Known() {
 		src = http.MaxBytesReader(w, src, maxKeylessBody)
 	}
-	body, err := io.ReadAll(src)
+	body, err := io.ReadAll(&admitted{r: src, admission: admission, left: expected(r.Context())})
 	if err != nil {
 		return nil, fmt.Errorf("read an upload: %w", err)
 	}

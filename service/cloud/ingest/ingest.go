@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"metermanager/logdb"
+	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
 	"metermanager/rpc/permission"
 	"metermanager/service/bus"
@@ -43,6 +44,10 @@ type Config struct {
 	MaxRecords int
 	// Stored is told of every page that decided something; may be nil.
 	Stored *bus.Notices[Stored]
+	// Gate bounds what is taken in at a time.
+	Gate GateConfig
+	// Room tells whether there is room for data; nil: always.
+	Room   func() error
 	Now    func() time.Time
 	Logger *slog.Logger
 }
@@ -55,8 +60,17 @@ type Service struct {
 	cfg    Config
 	limits logdb.Limits
 
-	mu     sync.Mutex // guards limits and pushed
-	pushed map[logdb.MeterUID]logdb.Millis
+	gate *gate
+
+	mu        sync.Mutex // guards limits and what follows
+	pushed    map[logdb.MeterUID]logdb.Millis
+	conflicts map[logOf]api.Conflicts
+}
+
+// logOf is one kind of log of a meter.
+type logOf struct {
+	meter logdb.MeterUID
+	kind  logdb.Kind
 }
 
 // New returns the push path into logs over an inline bus.
@@ -70,7 +84,8 @@ func New(logs Logs, meters Meters, cfg Config) *Service {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Service{logs: logs, meters: meters, cfg: cfg, limits: logdb.DefaultLimits(), pushed: map[logdb.MeterUID]logdb.Millis{}}
+	s := &Service{logs: logs, meters: meters, cfg: cfg, limits: logdb.DefaultLimits(), pushed: map[logdb.MeterUID]logdb.Millis{}, conflicts: map[logOf]api.Conflicts{}}
+	s.gate = newGate(cfg.Gate, cfg.Now)
 	if cfg.Limits != nil {
 		s.limits = *cfg.Limits
 	}
@@ -96,8 +111,12 @@ func (s *Service) Push(ctx context.Context, p account.Principal, page logdb.Page
 	if err := page.Check(); err != nil {
 		return none, fault.Wrap(fault.Invalid, publicText(err), err)
 	}
+	if err := s.room(); err != nil {
+		return none, err
+	}
 	ack, err := s.topic.Publish(ctx, page)
 	if err != nil {
+		s.contradicted(page.Meter, page.Kind, err)
 		return none, toFault(err)
 	}
 	return ack, nil
@@ -132,6 +151,27 @@ func (s *Service) SetLimits(l logdb.Limits) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.limits = l
+}
+
+// contradicted counts a page that was refused because it contradicts what is stored.
+func (s *Service) contradicted(meter logdb.MeterUID, kind logdb.Kind, err error) {
+	if !errors.Is(err, logdb.ErrConflict) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := logOf{meter, kind}
+	s.conflicts[key] = api.Conflicts{Count: s.conflicts[key].Count + 1, Last: logdb.MillisOf(s.cfg.Now()), Text: err.Error()}
+}
+
+// Conflicts tells of the pages of a log that were refused as contradictions since the start; nil with none.
+func (s *Service) Conflicts(meter logdb.MeterUID, kind logdb.Kind) *api.Conflicts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.conflicts[logOf{meter, kind}]; ok {
+		return &c
+	}
+	return nil
 }
 
 // LastPush returns when a page of a meter came last since the node was started; 0: never.

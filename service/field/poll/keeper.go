@@ -40,6 +40,7 @@ type Keeper struct {
 	gen      uint32
 	gap      *logdb.Gap // missed, not written yet
 	gapSeen  bool       // the first interval of this outage is written
+	resting  string     // why nothing may be written, since covered
 }
 
 // NewKeeper returns the keeper of meter's log with one row every interval (1 s to 1 day,
@@ -102,9 +103,18 @@ func (k *Keeper) account(ctx context.Context, at logdb.Millis) error {
 		return err
 	}
 	g := &logdb.Gap{From: k.covered, To: at - k.interval, Cause: logdb.GapStopped, Detail: "no reading was tried"}
-	k.covered = g.To
-	return k.write(ctx, g)
+	if k.resting != "" {
+		g.Cause, g.Detail = logdb.GapNoRoom, k.resting
+	}
+	if err := k.write(ctx, g); err != nil {
+		return err
+	}
+	k.covered, k.resting = g.To, ""
+	return nil
 }
+
+// Rest notes that nothing may be written for now, and why: the gap is written when rows come again.
+func (k *Keeper) Rest(why string) { k.resting = why }
 
 // loadHead takes up run and generation where the journal ends.
 func (k *Keeper) loadHead(ctx context.Context) error {
@@ -188,7 +198,7 @@ func (k *Keeper) Row(ctx context.Context, boundary time.Time, readings []device.
 	if _, err := k.store.Append(ctx, logdb.Batch{Meter: k.meter, Kind: logdb.KindHistorical, Rows: []logdb.History{h}, At: logdb.MillisOf(k.now())}); err != nil {
 		return fmt.Errorf("log the row of %s: %w", at, err)
 	}
-	k.lastRow, k.covered, k.gapSeen = at, at, false
+	k.lastRow, k.covered, k.gapSeen, k.resting = at, at, false, ""
 	for _, text := range resets {
 		if err := k.note(ctx, at, logdb.SystemEnergyReset, text); err != nil {
 			return err

@@ -290,3 +290,23 @@ func TestSourceLearnsWhatAMeterRefuses(t *testing.T) {
 		t.Errorf("a meter that refuses everything gives %v", err)
 	}
 }
+
+// TestRestWithoutRoom: what was not logged while the disk had no room is one gap that says so, and only that.
+func TestRestWithoutRoom(t *testing.T) {
+	t.Parallel()
+	x := newKeeper(t)
+	x.row(1, 10)
+	x.k.Rest("no room")
+	x.k.Rest("no room")
+	x.row(5, 50)
+	x.row(9, 90) // the manager was busy meanwhile
+	var got []string
+	err := x.store.ReadEvents(t.Context(), logdb.EventQuery{Meter: uid, Kind: logdb.KindHistorical, Gaps: true}, func(_ logdb.StreamID, e *logdb.Entry) error {
+		got = append(got, fmt.Sprintf("%d-%d %s", (e.Gap.From-logdb.MillisOf(base))/60_000, (e.Gap.To-logdb.MillisOf(base))/60_000, e.Gap.Cause))
+		return nil
+	})
+	want := []string{"1-4 " + string(logdb.GapNoRoom), "5-8 " + string(logdb.GapStopped)}
+	if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("gaps %q, %v; want %q", got, err, want)
+	}
+}

@@ -51,6 +51,10 @@ func (u *unit) retrieveLoop(ctx context.Context) {
 // from being read, unless the meter does not answer at all.
 func (u *unit) retrieve(ctx context.Context, states map[string]LogState, trigger string, wanted func(logdb.Kind) bool) retrieved {
 	start := u.m.cfg.Now()
+	if err := u.m.cfg.Room(); err != nil {
+		u.rest(err)
+		return retrieved{u.item(start, trigger, 0, err), err}
+	}
 	prio := modbus.Logs
 	if trigger == "user" {
 		prio = modbus.User
@@ -101,7 +105,7 @@ func reachability(err error) error {
 
 func (u *unit) logs(ctx context.Context, states map[string]LogState, id poll.Identity, trigger string, wanted func(logdb.Kind) bool) (records, entries int, err error) {
 	t := &Target{UID: u.meter.UID, Profile: u.profile, Zone: u.zone, Conn: u.conn, Identity: id}
-	r := &Reader{Store: u.m.store, Priority: modbus.Logs, Now: u.m.cfg.Now, Logger: u.m.cfg.Logger, Progress: u.progress}
+	r := &Reader{Store: u.m.store, Priority: modbus.Logs, Now: u.m.cfg.Now, Logger: u.m.cfg.Logger, Progress: u.progress, Room: u.m.cfg.Room}
 	var errs []error
 	if err := r.noteIntervals(ctx, t); err != nil {
 		errs = append(errs, err)
@@ -145,6 +149,13 @@ func (u *unit) logs(ctx context.Context, states map[string]LogState, id poll.Ide
 		}
 	}
 	return records, entries, errors.Join(errs...)
+}
+
+// rest notes why nothing is retrieved, which is no fault of the meter's and no history.
+func (u *unit) rest(why error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.st.failed(why, logdb.MillisOf(u.m.cfg.Now()))
 }
 
 func (u *unit) setAction(action, log string) {

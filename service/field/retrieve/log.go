@@ -41,6 +41,8 @@ type Reader struct {
 	Priority modbus.Priority
 	Now      func() time.Time
 	Logger   *slog.Logger
+	// Room, when not nil, is asked before each batch; its error ends the retrieval there.
+	Room func() error
 	// Progress, when not nil, is told of the state of a log whenever it has changed.
 	Progress func(LogState)
 }

@@ -37,8 +37,11 @@ type Config struct {
 	OnNewData func(logdb.MeterUID)
 	OnMeter   func(logdb.MeterUID)
 	OnLive    func(logdb.MeterUID, time.Time, []device.Reading)
-	Now       func() time.Time
-	Logger    *slog.Logger
+	// Room tells whether there is room for records; nil: always. While it is an error retrieval rests, and
+	// the meters keep what they have.
+	Room   func() error
+	Now    func() time.Time
+	Logger *slog.Logger
 }
 
 func (c *Config) fill() {
@@ -62,6 +65,9 @@ func (c *Config) fill() {
 	}
 	if c.OnLive == nil {
 		c.OnLive = func(logdb.MeterUID, time.Time, []device.Reading) {}
+	}
+	if c.Room == nil {
+		c.Room = func() error { return nil }
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -3,9 +3,12 @@ package retrieve_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -259,6 +262,62 @@ func TestManagerKeepsTheLogOfSunSpec(t *testing.T) {
 	for _, k := range []logdb.ChannelKey{"readings.voltage.an", "readings.power.watts", "readings.frequency", "energy.total.wh.received", "energy.interval.wh.received"} {
 		if have[k].Count == 0 {
 			t.Errorf("nothing logged for %s", k)
+		}
+	}
+}
+
+// TestRetrievalRestsWithoutRoom: in the middle of a log the disk has no room any more. Nothing more is
+// stored, the meter is let go and stays well, and the rest comes when there is room.
+func TestRetrievalRestsWithoutRoom(t *testing.T) {
+	t.Parallel()
+	meter := simulate(t, sim.Config{Seed: 8, History: 24 * time.Hour})
+	store, state := logdbtest.NewModel(logdbtest.Config{}), newMemory()
+	var asked atomic.Int32
+	m, _ := newManager(t, store, state, retrieve.Config{Live: time.Hour, Retrieve: time.Hour, Room: func() error {
+		if n := asked.Add(1); n >= 3 && n < 1000 {
+			return fmt.Errorf("no room: %w", logdb.ErrFull)
+		}
+		return nil
+	}})
+	background(t, m.Run)
+	ctx := t.Context()
+	x, err := m.Add(ctx, retrieve.AddRequest{Name: "main", Address: meter.Addr().String(), Unit: 1, Zone: "UTC"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Retrieve(ctx, "main", 0); !errors.Is(err, logdb.ErrFull) {
+		t.Fatalf("without room: %v", err)
+	}
+	end := func() logdb.Position {
+		head, err := store.Journal(ctx, x.UID, logdb.KindHistorical)
+		if err != nil && !errors.Is(err, logdb.ErrNotFound) {
+			t.Fatal(err)
+		}
+		return head.End
+	}
+	stored := end()
+	s, err := m.Show(ctx, "main")
+	if err != nil || s.State == "unreachable" || s.LastAnswer == 0 || !strings.Contains(s.LastError, logdb.ErrFull.Error()) || stored == 0 || stored > 1000 {
+		t.Errorf("%d positions are stored; %+v, %v", stored, s, err)
+	}
+	for i := range s.Memories {
+		if l := s.Memories[i]; l.Name == "hist1" && (l.Held < 1000 || l.Behind != l.Held-int64(stored)) {
+			t.Errorf("of %d records %d are stored and %d called behind", l.Held, stored, l.Behind)
+		}
+	}
+	if _, err := m.Retrieve(ctx, "main", 0); !errors.Is(err, logdb.ErrFull) || end() != stored {
+		t.Errorf("still without room: %v, the journal ends at %d", err, end())
+	}
+	asked.Store(1000)
+	if _, err := m.Retrieve(ctx, "main", 0); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = m.Show(ctx, "main"); err != nil || s.State != "ok" || end() <= stored {
+		t.Errorf("with room again: %+v, %v, the journal ends at %d", s, err, end())
+	}
+	for _, l := range s.Memories {
+		if l.Behind != 0 || l.Looked == 0 || l.Held > 0 && l.Last == 0 {
+			t.Errorf("with room again: %+v", l)
 		}
 	}
 }

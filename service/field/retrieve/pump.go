@@ -115,6 +115,11 @@ func (w *work) generation(ctx context.Context, s *session, at place, first uint3
 func (w *work) pump(ctx context.Context, s *session, st *LogState, out *Outcome) error {
 	size := minBatch
 	for st.Next < s.status.Used {
+		if w.r.Room != nil {
+			if err := w.r.Room(); err != nil {
+				return fmt.Errorf("go on with log %s at record %d: %w", w.log.Name, st.Next, err)
+			}
+		}
 		n := min(size, int(s.status.Used-st.Next))
 		if u := w.decoder.unit(); u > 1 {
 			if n = min(n, u); n < u {

@@ -234,6 +234,11 @@ func (u *unit) keepNow(ctx context.Context) retrieved {
 // keepRow logs one boundary: the first good reading within the tolerance, else a gap.
 // It returns whether the meter is known to be the one it was.
 func (u *unit) keepRow(ctx context.Context, k *poll.Keeper, boundary time.Time, identified bool) bool {
+	if err := u.m.cfg.Room(); err != nil {
+		u.rest(err)
+		k.Rest(err.Error())
+		return identified
+	}
 	deadline := boundary.Add(k.Tolerance())
 	var readings []device.Reading
 	err := poll.ErrLate
