@@ -46,7 +46,7 @@ type Config struct {
 	TickEvery    time.Duration  // how often this node's own side is looked at; default 30 s
 	SyncEvery    time.Duration  // server sync; default 10 min
 	ScanEvery    time.Duration  // comparison of all sets with the cloud; default 6 h
-	FetchEvery   time.Duration  // questions for requests, unless an answer says that some wait; default 5 min
+	FetchEvery   time.Duration  // questions for requests, unless an answer says that some wait; default 1 min
 	RecheckEvery time.Duration  // after an answer that was a receipt only; default 30 s
 	PageBytes    int            // estimated text of a page; default 768 KiB
 	PagesAtOnce  int            // pages that one upload sends before others get their turn; default 64
@@ -64,7 +64,7 @@ func (c Config) withDefaults() Config {
 	set(&c.TickEvery, 30*time.Second)
 	set(&c.SyncEvery, 10*time.Minute)
 	set(&c.ScanEvery, 6*time.Hour)
-	set(&c.FetchEvery, 5*time.Minute)
+	set(&c.FetchEvery, time.Minute)
 	set(&c.RecheckEvery, 30*time.Second)
 	if c.Retry.Tries <= 0 {
 		c.Retry.Tries = 2 // the client tries again by itself
