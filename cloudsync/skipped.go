@@ -29,7 +29,11 @@ func (s *Service) Skipped(ctx context.Context, meter logdb.MeterUID, kind logdb.
 	slices.SortFunc(list, func(a, b *destination) int { return cmp.Compare(a.id, b.id) })
 	var out []api.SkippedPart
 	for _, d := range list {
-		streams, err := s.store.Streams(ctx, StreamKey{Destination: d.id, Meter: meter, Kind: kind, Journal: head.ID})
+		key := StreamKey{Destination: d.id, Meter: meter, Kind: kind, Journal: head.ID}
+		if key.Destination, err = s.store.Owner(ctx, key); err != nil { // clouds that are sent the same share streams
+			return nil, err
+		}
+		streams, err := s.store.Streams(ctx, key)
 		if err != nil {
 			return nil, err
 		}
