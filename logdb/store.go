@@ -74,6 +74,8 @@ type Store interface {
 	LastRaw(ctx context.Context, meter MeterUID, kind Kind, log LogNo, n int) ([]RawRecord, error)
 	// RawAt returns the raw record kept with a position of the own journal; ErrNotFound.
 	RawAt(ctx context.Context, meter MeterUID, kind Kind, p Position) (RawRecord, error)
+	// ReadRaw returns the raw records of a log at positions from first on, at most n, oldest first; empty at the end.
+	ReadRaw(ctx context.Context, meter MeterUID, kind Kind, log LogNo, first Position, n int) ([]RawRecord, error)
 	// OpenStarts returns the unpaired event starts that wait beside the own journal.
 	OpenStarts(ctx context.Context, meter MeterUID, kind Kind) ([]OpenStart, error)
 	// PutSnapshot keeps a meter's settings block and returns its digest; repeats cost nothing.

@@ -25,6 +25,8 @@ type meterCmd struct {
 	Test     meterTestCmd     `cmd:"" help:"Talk to a meter and tell what answers; needs no service with --address."`
 	Read     meterReadCmd     `cmd:"" help:"Read present values from a meter."`
 	Retrieve meterRetrieveCmd `cmd:"" help:"Retrieve new log records now."`
+	Set      meterSetCmd      `cmd:"" help:"Change one setting of a meter."`
+	Redecode meterRedecodeCmd `cmd:"" help:"Decode a meter's kept records again by its zone, profile and ratio factors of now."`
 }
 
 // output is the one option that every command has which prints data.
@@ -128,6 +130,39 @@ func (meterRemoveCmd) Help() string { return "Example: metermanager meter remove
 // Run removes the meter.
 func (c *meterRemoveCmd) Run(ctx context.Context, p *program) error {
 	return p.callMeter(ctx, &c.remote, api.CmdMeterRemove, map[string]any{"meter": c.Meter}, c.JSON)
+}
+
+type meterSetCmd struct {
+	oneMeter
+	Name  string `arg:"" help:"Setting: name, address, unit, zone, ct_factor, pt_factor, enabled, schedule, live_s, log_s, cloud.meter.enabled ..."`
+	Value string `arg:"" help:"The new value."`
+}
+
+// Help shows an example.
+func (meterSetCmd) Help() string {
+	return "Example: metermanager meter set main-incomer zone America/Chicago\n\n" +
+		"After a change of the zone, or of the factors for transformer ratios that the meter has wrong, every kept record is decoded again: " +
+		"what differs gets a new version, here and at the clouds; the old one stays in history."
+}
+
+// Run changes the setting.
+func (c *meterSetCmd) Run(ctx context.Context, p *program) error {
+	return p.callMeter(ctx, &c.remote, api.CmdMeterSet, map[string]any{"meter": c.Meter, "name": c.Name, "value": c.Value}, c.JSON)
+}
+
+type meterRedecodeCmd struct {
+	oneMeter
+	DryRun bool `name:"dry-run" help:"Only count what would change."`
+}
+
+// Help shows an example.
+func (meterRedecodeCmd) Help() string {
+	return "Example: metermanager meter redecode main-incomer --dry-run"
+}
+
+// Run decodes the kept records again.
+func (c *meterRedecodeCmd) Run(ctx context.Context, p *program) error {
+	return p.callMeter(ctx, &c.remote, api.CmdMeterRedecode, map[string]any{"meter": c.Meter, "dry_run": c.DryRun}, c.JSON)
 }
 
 type meterReadCmd struct{ oneMeter }

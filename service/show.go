@@ -40,6 +40,8 @@ func (p *program) show(command string, result json.RawMessage) error {
 		return decodeAnd(result, p.showReadings)
 	case api.CmdMeterRetrieve:
 		return decodeAnd(result, p.showRetrievals)
+	case api.CmdMeterRedecode:
+		return decodeAnd(result, p.showRedecoded)
 	}
 	return p.showAny(result)
 }

@@ -135,6 +135,24 @@ func (p *program) showRetrievals(r meterRetrieved) error {
 	return t.write(p.stdout)
 }
 
+// meterRedecoded is the answer of meter.redecode.
+type meterRedecoded struct {
+	DryRun bool                 `json:"dry_run"`
+	Logs   []retrieve.Redecoded `json:"logs"`
+}
+
+func (p *program) showRedecoded(r meterRedecoded) error {
+	head := ">Changed"
+	if r.DryRun {
+		head = ">Would change"
+	}
+	t := newTable("Log", ">Records", head, ">Corrected by hand", ">Unreadable", "Note")
+	for _, l := range r.Logs {
+		t.add(l.Log, grouped(l.Records), grouped(l.Changed), grouped(l.Corrected), grouped(l.Unreadable), l.Note)
+	}
+	return t.write(p.stdout)
+}
+
 // meterRead is the answer of meter.read.
 type meterRead struct {
 	Time     logdb.Millis  `json:"time_ms"`

@@ -120,6 +120,20 @@ func (m *Model) LastRaw(_ context.Context, uid logdb.MeterUID, kind logdb.Kind, 
 	return out[max(0, len(out)-n):], nil
 }
 
+// ReadRaw implements logdb.Store.
+func (m *Model) ReadRaw(_ context.Context, uid logdb.MeterUID, kind logdb.Kind, log logdb.LogNo, first logdb.Position, n int) ([]logdb.RawRecord, error) {
+	defer m.lock()()
+	var out []logdb.RawRecord
+	if s := m.journals(uid, kind).own; s != nil {
+		for _, r := range s.raw {
+			if r.Log == log && r.Position >= first && len(out) < n {
+				out = append(out, r.RawRecord)
+			}
+		}
+	}
+	return out, nil
+}
+
 // RawAt implements logdb.Store.
 func (m *Model) RawAt(_ context.Context, uid logdb.MeterUID, kind logdb.Kind, p logdb.Position) (logdb.RawRecord, error) {
 	defer m.lock()()

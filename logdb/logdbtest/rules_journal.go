@@ -1,6 +1,7 @@
 package logdbtest
 
 import (
+	"fmt"
 	"slices"
 
 	"metermanager/logdb"
@@ -190,6 +191,14 @@ func meterRules() []rule {
 			last, err := f.LastRaw(f.ctx, f.meter, logdb.KindHistorical, 1, 1)
 			f.must(err)
 			f.want("the last of them", last, raw[1:])
+			for first, want := range map[logdb.Position][]logdb.RawRecord{0: raw, 2: raw, 3: raw[1:], 4: raw[1:], 5: nil} {
+				some, err := f.ReadRaw(f.ctx, f.meter, logdb.KindHistorical, 1, first, 9)
+				f.must(err)
+				f.want(fmt.Sprintf("raw from %d", first), some, want)
+			}
+			one1, err := f.ReadRaw(f.ctx, f.meter, logdb.KindHistorical, 1, 1, 1)
+			f.must(err)
+			f.want("the first of them", one1, raw[:1])
 			at, err := f.RawAt(f.ctx, f.meter, logdb.KindHistorical, 2)
 			f.must(err)
 			f.want("raw at 2", at, raw[0])

@@ -181,6 +181,39 @@ func (s *Store) LastRaw(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind
 	return out[max(0, len(out)-n):], nil
 }
 
+const rawFrom = `SELECT id, snapshot, data FROM raw WHERE stream = ? AND log = ? AND p_max >= ? ORDER BY p_max`
+
+// ReadRaw implements logdb.Store.
+func (s *Store) ReadRaw(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, log logdb.LogNo, first logdb.Position, n int) ([]logdb.RawRecord, error) {
+	var out []logdb.RawRecord
+	err := s.snapshot(ctx, fmt.Sprintf("read the raw records of %s from %d", uid, first), func(c *conn) error {
+		_, id, err := c.ownJournal(uid, kind)
+		if errors.Is(err, logdb.ErrNotFound) || n <= 0 {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = c.each(func(rows *sql.Rows) error {
+			r, err := c.scanRaw(rows)
+			for _, record := range r.records {
+				if record.Position >= first && len(out) < n {
+					out = append(out, record)
+				}
+			}
+			if err == nil && len(out) == n {
+				return errEnough
+			}
+			return err
+		}, rawFrom, id, log, first)
+		if errors.Is(err, errEnough) {
+			return nil
+		}
+		return err
+	})
+	return out, err
+}
+
 // RawAt implements logdb.Store.
 func (s *Store) RawAt(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, p logdb.Position) (found logdb.RawRecord, err error) {
 	err = s.snapshot(ctx, fmt.Sprintf("read the raw record of %s at %d", uid, p), func(c *conn) error {

@@ -54,6 +54,7 @@ const (
 	CmdMeterRead          = "meter.read"
 	CmdMeterRetrieve      = "meter.retrieve"
 	CmdMeterSet           = "meter.set"
+	CmdMeterRedecode      = "meter.redecode"
 	CmdVerify             = "verify"
 	CmdLimitList          = "limit.list"
 	CmdLimitSet           = "limit.set"
@@ -152,10 +153,14 @@ var commands = []Command{
 	}, "rpc meter.retrieve main-incomer historical"},
 	{CmdMeterSet, "Change one setting of a meter", permission.RPCControl, []Param{
 		{"meter", ParamString, true, "name, serial or UID"},
-		{"name", ParamString, true, "cloud.meter.enabled, cloud.meter.upload.enabled, cloud.meter.uid, name, address, unit, zone, schedule ..."},
+		{"name", ParamString, true, "cloud.meter.enabled, cloud.meter.upload.enabled, cloud.meter.uid, name, address, unit, zone, ct_factor, pt_factor, schedule ..."},
 		{"value", ParamString, true, "the new value"},
 		{"cloud", ParamString, false, "with a setting that begins with cloud.: name of the cloud; the first one without it"},
 	}, "rpc meter.set main-incomer cloud.meter.upload.enabled false"},
+	{CmdMeterRedecode, "Decode a meter's kept raw records again by its zone, profile and ratio factors of now", permission.RPCControl, []Param{
+		{"meter", ParamString, true, "name, serial or UID"},
+		{"dry_run", ParamBool, false, "only count what would change"},
+	}, "rpc meter.redecode main-incomer dry_run=true"},
 	{CmdVerify, "Compare meter, local database and cloud, log by log and day by day", permission.Verify, []Param{
 		{"meter", ParamString, false, "name, serial or UID; all meters without it"},
 		{"kind", ParamString, false, "one of the five logs; all without it"},

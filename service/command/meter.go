@@ -34,6 +34,7 @@ func MeterHandlers(field *retrieve.Manager, cloud CloudMeters, status StatusSour
 		api.CmdMeterRead:     Bind(m.read),
 		api.CmdMeterRetrieve: Bind(m.retrieve),
 		api.CmdMeterSet:      Bind(m.set),
+		api.CmdMeterRedecode: Bind(m.redecode),
 	}
 }
 
@@ -248,6 +249,22 @@ func (m meterCommands) retrieve(ctx context.Context, _ account.Principal, a mete
 	return out, nil
 }
 
+type meterRedecodeArgs struct {
+	Meter  string `json:"meter"`
+	DryRun bool   `json:"dry_run"`
+}
+
+type meterRedecoded struct {
+	DryRun bool                 `json:"dry_run"`
+	Logs   []retrieve.Redecoded `json:"logs"`
+}
+
+// redecode decodes a meter's kept records again by its zone, profile and correction of now.
+func (m meterCommands) redecode(ctx context.Context, _ account.Principal, a meterRedecodeArgs) (meterRedecoded, error) {
+	logs, err := m.field.Redecode(ctx, a.Meter, a.DryRun)
+	return meterRedecoded{a.DryRun, logs}, meterFault(err)
+}
+
 type meterSetArgs struct {
 	Meter string `json:"meter"`
 	Name  string `json:"name"`
@@ -313,6 +330,16 @@ func meterChange(name, value string) (retrieve.Change, error) {
 			return c, fault.New(fault.Invalid, "The value must be true or false.").At("value")
 		}
 		c.Enabled = &on
+	case "ct_factor", "pt_factor":
+		f, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return c, fault.New(fault.Invalid, "The factor must be a number: the true ratio divided by the one that the meter has.").At("value")
+		}
+		if name == "ct_factor" {
+			c.CTFactor = &f
+		} else {
+			c.PTFactor = &f
+		}
 	case "schedule", "retrieve_s":
 		return c, number(&c.RetrieveSeconds)
 	case "live_s":
@@ -321,7 +348,7 @@ func meterChange(name, value string) (retrieve.Change, error) {
 		return c, number(&c.LogSeconds)
 	default:
 		return c, fault.New(fault.Invalid, "There is no such setting of a meter.").At("name").
-			WithHint("name, address, unit, zone, enabled, schedule, live_s, log_s, cloud.meter.uid, cloud.meter.enabled, cloud.meter.upload.enabled")
+			WithHint("name, address, unit, zone, ct_factor, pt_factor, enabled, schedule, live_s, log_s, cloud.meter.uid, cloud.meter.enabled, cloud.meter.upload.enabled")
 	}
 	return c, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"os"
 	"time"
 
 	"metermanager/cloudsync"
@@ -72,6 +73,9 @@ func (n *node) fieldConfig(log *slog.Logger) retrieve.Config {
 	c := n.options.Seams.Field
 	c.OnNewData, c.OnMeter, c.OnLive = n.sync.Notify, n.sync.Notify, n.postLive
 	c.Room, c.Now, c.Logger = n.disk.take, n.options.Seams.Now, log
+	if c.Node == "" {
+		c.Node, _ = os.Hostname() // without it, changes say who by kind only
+	}
 	c.Modbus.Dial, c.Modbus.Now = n.options.Seams.DialMeter, n.options.Seams.Now
 	return c
 }

@@ -27,7 +27,7 @@ func TestFieldSurvivesARestart(t *testing.T) {
 		return f, db
 	}
 	f, db := open()
-	m := retrieve.Meter{UID: "u1", Name: "main", Address: "127.0.0.1:502", Unit: 255, Profile: "eig-shark-200", Zone: "Europe/Berlin", Serial: "S1", Enabled: true, RetrieveSeconds: 60, LiveSeconds: 5, LogSeconds: 900, Added: 7}
+	m := retrieve.Meter{UID: "u1", Name: "main", Address: "127.0.0.1:502", Unit: 255, Profile: "eig-shark-200", Zone: "Europe/Berlin", Serial: "S1", Enabled: true, RetrieveSeconds: 60, LiveSeconds: 5, LogSeconds: 900, Added: 7, CTFactor: 2, PTFactor: 0.5, Decoded: "as it was"}
 	other := retrieve.Meter{UID: "u2", Name: "pv", Address: "127.0.0.1:503", Unit: 1, Profile: "sunspec-3p", Zone: "UTC", Added: 8}
 	for _, x := range []retrieve.Meter{other, m} {
 		if err := f.PutMeter(ctx, x); err != nil {

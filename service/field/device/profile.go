@@ -2,6 +2,8 @@ package device
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,7 +67,13 @@ type Profile struct {
 	Logs        []Log    `json:"logs"`
 	Layouts     *Layouts `json:"layouts,omitempty"`
 	SunSpec     *SunSpec `json:"sunspec,omitempty"`
+
+	version string
 }
+
+// Version tells the text of the profile from every other: records that another version decoded
+// may mean something else under this one.
+func (p *Profile) Version() string { return p.version }
 
 // Defaults are what holds for every request of a profile.
 type Defaults struct {
@@ -211,6 +219,8 @@ func Parse(data []byte) (*Profile, error) {
 	if err := p.prepare(); err != nil {
 		return nil, err
 	}
+	sum := sha256.Sum256(data)
+	p.version = hex.EncodeToString(sum[:6])
 	return &p, nil
 }
 

@@ -35,6 +35,7 @@ func (d *alarms) decode(ctx context.Context, w *work, recs [][]byte) ([]logdb.Ba
 		}
 		at, _ := w.stamp(r.Time)
 		x := d.excursion(r)
+		w.t.Correction.Excursion(&x)
 		if r.Out {
 			d.start(w, at, x, rec)
 		} else if err := d.end(ctx, w, at, x); err != nil {

@@ -62,6 +62,9 @@ type Change struct {
 	RetrieveSeconds *int    `json:"retrieve_s,omitempty"`
 	LiveSeconds     *int    `json:"live_s,omitempty"`
 	LogSeconds      *int    `json:"log_s,omitempty"`
+	// The true transformer ratio divided by the one that the meter has; 1 is right.
+	CTFactor *float64 `json:"ct_factor,omitempty"`
+	PTFactor *float64 `json:"pt_factor,omitempty"`
 }
 
 // Meters returns the list of meters in the order in which they were added.

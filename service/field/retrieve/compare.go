@@ -170,7 +170,7 @@ func (u *unit) compare(ctx context.Context, kind logdb.Kind, newest int, states 
 	if err != nil {
 		return nil, err
 	}
-	t := &Target{UID: u.meter.UID, Profile: u.profile, Zone: u.zone, Conn: u.conn, Identity: id}
+	t := u.target(id)
 	r := &Reader{Store: u.m.store, Priority: modbus.Logs, Now: u.m.cfg.Now, Logger: u.m.cfg.Logger}
 	var out []Comparison
 	for _, log := range u.profile.Logs {

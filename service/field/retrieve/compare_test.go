@@ -47,7 +47,7 @@ func TestCompareSeesAChangedRecord(t *testing.T) {
 	s := newSite(t, sim.Config{History: 5 * time.Hour})
 	s.must("hist1")
 	log, _ := s.profile.LogOf("hist1")
-	wrong := &forged{Model: s.store, at: 20}
+	wrong := &forged{Store: s.store, at: 20}
 	r := &retrieve.Reader{Store: wrong, Now: s.now.Now}
 	c, err := r.Compare(t.Context(), s.target(), log, s.states["hist1"], 100)
 	if err != nil {
@@ -93,7 +93,7 @@ func TestCompareTellsWhoCannotBeRead(t *testing.T) {
 }
 
 // torn is a store whose raw records cannot be read.
-type torn struct{ *logdbtest.Model }
+type torn struct{ logdb.Store }
 
 func (*torn) LastRaw(context.Context, logdb.MeterUID, logdb.Kind, logdb.LogNo, int) ([]logdb.RawRecord, error) {
 	return nil, errors.New("damaged")
@@ -101,12 +101,12 @@ func (*torn) LastRaw(context.Context, logdb.MeterUID, logdb.Kind, logdb.LogNo, i
 
 // forged is a store in which one record has changed.
 type forged struct {
-	*logdbtest.Model
+	logdb.Store
 	at int
 }
 
 func (f *forged) LastRaw(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, log logdb.LogNo, n int) ([]logdb.RawRecord, error) {
-	out, err := f.Model.LastRaw(ctx, meter, kind, log, n)
+	out, err := f.Store.LastRaw(ctx, meter, kind, log, n)
 	if i := len(out) - f.at; i >= 0 {
 		b := bytes.Clone(out[i].Bytes)
 		b[9]++

@@ -24,6 +24,7 @@ func (u *unit) retrieveLoop(ctx context.Context) {
 	}
 	var systemDue time.Time
 	for next := u.m.cfg.Now(); ; {
+		u.catchUp(ctx, states) // before what is new is decoded
 		u.mu.Lock()
 		u.st.nextDue = logdb.MillisOf(next)
 		u.mu.Unlock()
@@ -104,8 +105,8 @@ func reachability(err error) error {
 }
 
 func (u *unit) logs(ctx context.Context, states map[string]LogState, id poll.Identity, trigger string, wanted func(logdb.Kind) bool) (records, entries int, err error) {
-	t := &Target{UID: u.meter.UID, Profile: u.profile, Zone: u.zone, Conn: u.conn, Identity: id}
-	r := &Reader{Store: u.m.store, Priority: modbus.Logs, Now: u.m.cfg.Now, Logger: u.m.cfg.Logger, Progress: u.progress, Room: u.m.cfg.Room}
+	t := u.target(id)
+	r := &Reader{Store: u.m.store, Priority: modbus.Logs, Now: u.m.cfg.Now, Logger: u.m.cfg.Logger, Node: u.m.cfg.Node, Progress: u.progress, Room: u.m.cfg.Room}
 	var errs []error
 	if err := r.noteIntervals(ctx, t); err != nil {
 		errs = append(errs, err)
@@ -183,11 +184,12 @@ func mergeSettings(old logdb.Settings, m Meter, p *device.Profile, id poll.Ident
 	s.Make, s.Model, s.Serial, s.Firmware = id.Make, id.Model, id.Serial, id.Firmware
 	s.Unverified = p.Unverified()
 	if id.HasSetup {
-		x := id.Setup
+		x, c := id.Setup, m.correction()
+		amps, volts := x.CurrentFullScale()*c.Factor("readings.current.a"), x.VoltageFullScale()*c.Factor("readings.voltage.an")
 		s.Hookup = x.HookupName()
-		s.CTPrimary, s.CTSecondary = x.CurrentFullScale(), float64(x.CTDenominator)
-		s.PTPrimary, s.PTSecondary = x.VoltageFullScale(), float64(x.PTDenominator)
-		s.VoltageFullScale, s.CurrentFullScale = x.VoltageFullScale(), x.CurrentFullScale()
+		s.CTPrimary, s.CTSecondary = amps, float64(x.CTDenominator)
+		s.PTPrimary, s.PTSecondary = volts, float64(x.PTDenominator)
+		s.VoltageFullScale, s.CurrentFullScale = volts, amps
 		s.CurrentClass = x.CTDenominator
 		s.Energy = x.Energy.Log()
 	}

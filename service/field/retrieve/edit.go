@@ -70,6 +70,9 @@ func (x *Meter) check() error {
 	if len(x.Name) > 100 || len(x.UID) > 100 {
 		return fmt.Errorf("%w: a name or UID of more than 100 bytes", ErrInvalid)
 	}
+	if !x.correction().Valid() {
+		return fmt.Errorf("%w: ct_factor %g and pt_factor %g, want 0.000001 to 1000000", ErrInvalid, x.CTFactor, x.PTFactor)
+	}
 	for name, s := range map[string]int{"retrieve_s": x.RetrieveSeconds, "live_s": x.LiveSeconds, "log_s": x.LogSeconds} {
 		if s < 0 || s > 86_400 {
 			return fmt.Errorf("%w: %s %d, want 0 to 86400", ErrInvalid, name, s)
@@ -145,6 +148,14 @@ func (m *Manager) Set(ctx context.Context, id string, c Change) (Meter, error) {
 	for _, f := range []struct{ to, from *int }{{&x.RetrieveSeconds, c.RetrieveSeconds}, {&x.LiveSeconds, c.LiveSeconds}, {&x.LogSeconds, c.LogSeconds}} {
 		if f.from != nil {
 			*f.to = *f.from
+		}
+	}
+	for _, f := range []struct{ to, from *float64 }{{&x.CTFactor, c.CTFactor}, {&x.PTFactor, c.PTFactor}} {
+		if f.from != nil {
+			*f.to = *f.from
+			if *f.to == 1 {
+				*f.to = 0 // none
+			}
 		}
 	}
 	if x.Name == "" {

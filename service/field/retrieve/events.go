@@ -152,7 +152,7 @@ func (d *events) lateEnd(ctx context.Context, w *work, at logdb.Millis, x logdb.
 	x.Threshold = found.Excursion.Threshold
 	d.add(logdb.Entry{
 		Op: logdb.OpRevise, Target: target, Replaces: found.ContentDigest(), Log: w.log.Log, Run: found.Run, Generation: found.Generation,
-		Time: found.Time, Excursion: &x, By: "retrieval", At: w.r.now(), Why: "the end was found later",
+		Time: found.Time, Excursion: &x, By: w.r.by(), At: w.r.now(), Why: "the end was found later",
 	}, nil)
 	return nil
 }

@@ -2,6 +2,9 @@ package retrieve_test
 
 import (
 	"context"
+	"io/fs"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -9,6 +12,7 @@ import (
 	"metermanager/assets"
 	"metermanager/logdb"
 	"metermanager/logdb/logdbtest"
+	"metermanager/logdb/sqlite"
 	"metermanager/service/field/device"
 	"metermanager/service/field/modbus"
 	"metermanager/service/field/poll"
@@ -24,10 +28,12 @@ type site struct {
 	meter   *sim.Meter
 	conn    *modbus.Unit
 	profile *device.Profile
-	store   *logdbtest.Model
+	store   logdb.Store
 	states  map[string]retrieve.LogState
 	zone    *time.Location
 	now     *clock
+
+	correction device.Correction
 }
 
 type clock struct {
@@ -69,6 +75,23 @@ func background(t *testing.T, run func(context.Context) error) {
 	})
 }
 
+// newSQLite is a site over the real store, which is faster for many records.
+func newSQLite(t *testing.T, cfg sim.Config) *site {
+	t.Helper()
+	s := newSite(t, cfg)
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "logs.db"), sqlite.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s.store = store
+	return s
+}
+
 func newSite(t *testing.T, cfg sim.Config) *site {
 	t.Helper()
 	now := &clock{t: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
@@ -106,7 +129,24 @@ func (s *site) target() *retrieve.Target {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return &retrieve.Target{UID: uid, Profile: s.profile, Zone: s.zone, Conn: s.conn, Identity: id}
+	return &retrieve.Target{UID: uid, Profile: s.profile, Zone: s.zone, Conn: s.conn, Identity: id, Correction: s.correction}
+}
+
+// changedProfile is the Shark's with a text replaced.
+func changedProfile(t *testing.T, old, new string) *device.Profile {
+	t.Helper()
+	text, err := fs.ReadFile(assets.Profiles(), "eig-shark-200.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), old) {
+		t.Fatalf("the profile does not hold %s", old)
+	}
+	p, err := device.Parse([]byte(strings.ReplaceAll(string(text), old, new)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 func (s *site) reader() *retrieve.Reader {

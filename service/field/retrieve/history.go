@@ -52,6 +52,7 @@ func (h *history) decode(ctx context.Context, w *work, recs [][]byte) ([]logdb.B
 	row := make([]float64, len(h.dec.Channels))
 	for _, rec := range recs {
 		t, err := h.dec.Decode(rec, row)
+		w.t.Correction.Values(h.dec.Channels, row)
 		if err != nil {
 			if len(cur.Rows) > 0 {
 				out, cur = append(out, cur), logdb.Batch{}
@@ -194,6 +195,7 @@ func (d *waves) recording(w *work, recs [][]byte) (logdb.Entry, error) {
 	if err != nil {
 		return logdb.Entry{}, err
 	}
+	w.t.Correction.Waveform(&wave)
 	for _, v := range wave.RMS {
 		if math.IsInf(v.Value, 0) {
 			return logdb.Entry{}, fmt.Errorf("%w: %s is infinite", device.ErrRecord, v.Name)

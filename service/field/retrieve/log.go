@@ -18,6 +18,7 @@ import (
 type Store interface {
 	poll.Store
 	LastRaw(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, log logdb.LogNo, n int) ([]logdb.RawRecord, error)
+	ReadRaw(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, log logdb.LogNo, first logdb.Position, n int) ([]logdb.RawRecord, error)
 	OpenStarts(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) ([]logdb.OpenStart, error)
 	PutSnapshot(ctx context.Context, meter logdb.MeterUID, data []byte) (logdb.Digest, error)
 	Snapshot(ctx context.Context, meter logdb.MeterUID, id logdb.Digest) ([]byte, error)
@@ -33,6 +34,8 @@ type Target struct {
 	Zone     *time.Location
 	Conn     Conn
 	Identity poll.Identity
+	// Correction is for transformer ratios that the meter has wrong.
+	Correction device.Correction
 }
 
 // Reader retrieves logs.
@@ -41,6 +44,7 @@ type Reader struct {
 	Priority modbus.Priority
 	Now      func() time.Time
 	Logger   *slog.Logger
+	Node     string // name of this node, in changes
 	// Room, when not nil, is asked before each batch; its error ends the retrieval there.
 	Room func() error
 	// Progress, when not nil, is told of the state of a log whenever it has changed.
@@ -208,22 +212,23 @@ func (r *Reader) prepare(ctx context.Context, t *Target, log device.Log, s *sess
 		w.tail = append(w.tail, w.decoder.records(raw.Bytes)...)
 		w.run, w.gen, w.lastAt = raw.Run, raw.Generation, raw.Time
 	}
-	if len(raws) > 0 {
-		if err := w.compare(ctx, snap, raws[len(raws)-1].Snapshot); err != nil {
-			return nil, err
-		}
-	}
 	for _, rec := range w.tail {
 		if len(rec) > 3 && rec[3]&0x40 != 0 {
 			st.SetsDST = true
+		}
+	}
+	if len(raws) > 0 {
+		if err := w.compare(ctx, snap, raws[len(raws)-1].Snapshot, st.SetsDST); err != nil {
+			return nil, err
 		}
 	}
 	w.clock = device.NewClock(t.Zone, w.lastAt, st.SetsDST)
 	return w, w.decoder.begin(ctx, w)
 }
 
-// compare says whether the log's programming or the meter itself changed since old.
-func (w *work) compare(ctx context.Context, now snapshot, id logdb.Digest) error {
+// compare says whether the log's programming or the meter itself changed since old. Under another
+// zone the last record was at another time: without that, the next would look like a step of the clock.
+func (w *work) compare(ctx context.Context, now snapshot, id logdb.Digest, setsDST bool) error {
 	if id == w.snapshot || id.IsZero() {
 		return nil
 	}
@@ -237,6 +242,14 @@ func (w *work) compare(ctx context.Context, now snapshot, id logdb.Digest) error
 	old, err := parseSnapshot(data)
 	if err != nil {
 		return fmt.Errorf("read the settings of the last record: %w", err)
+	}
+	if old.Zone != now.Zone {
+		clock := device.NewClock(w.t.Zone, 0, setsDST)
+		for _, rec := range w.tail {
+			if t, err := device.ParseTStamp(rec); err == nil {
+				w.lastAt = clock.UTC(t)
+			}
+		}
 	}
 	switch {
 	case old.Serial != now.Serial:

@@ -31,6 +31,7 @@ type Config struct {
 	Live        time.Duration // between live readings; 5 s
 	Log         time.Duration // interval of the logs that the manager keeps; 1 min
 	HistoryKeep int           // retrievals remembered for each meter; 1000
+	Node        string        // name of this node: who changes records by itself
 	Modbus      modbus.Config // of every endpoint
 	// OnNewData is told after records were stored; OnMeter after a meter was added, changed or
 	// removed; OnLive of each live reading. They are called on the meter's goroutine and must not block.

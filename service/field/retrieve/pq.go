@@ -70,6 +70,7 @@ func (d *pq) phase(ctx context.Context, w *work, at logdb.Millis, r device.PQRec
 		return nil
 	}
 	x := d.excursion(r, surge, phase, bit)
+	w.t.Correction.Excursion(&x)
 	switch {
 	case present && event:
 		d.start(w, at, x, rec)

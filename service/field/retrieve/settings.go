@@ -17,7 +17,10 @@ import (
 // returns all of it as the snapshot that is kept with the records.
 func (w *work) readSettings(ctx context.Context, s *session) (snapshot, error) {
 	p := w.t.Profile
-	snap := snapshot{Profile: p.ID, Zone: w.t.Zone.String(), Serial: w.t.Identity.Serial, Blocks: map[string]string{}}
+	snap := snapshot{Profile: p.ID, Version: p.Version(), Zone: w.t.Zone.String(), Serial: w.t.Identity.Serial, Blocks: map[string]string{}}
+	if c := w.t.Correction; !c.IsZero() {
+		snap.CT, snap.PT = c.CT, c.PT
+	}
 	block := func(name string, addr device.Addr, regs int) ([]byte, error) {
 		all, err := readBlock(ctx, s, addr, regs)
 		if err != nil {
@@ -36,35 +39,62 @@ func (w *work) readSettings(ctx context.Context, s *session) (snapshot, error) {
 	var err error
 	switch w.log.Record {
 	case device.RecordHistory:
-		var b []byte
-		if b, err = block("program", w.log.SettingsAddr, device.HistorySettings); err != nil {
-			return snap, err
-		}
-		w.decoder, err = newHistory(p, b, setup)
+		_, err = block("program", w.log.SettingsAddr, device.HistorySettings)
 	case device.RecordAlarm:
-		var b []byte
-		if b, err = block("limits", w.log.SettingsAddr, 5*p.Layouts.Alarm.Limits); err != nil {
-			return snap, err
-		}
-		w.decoder, err = newAlarms(p, b, setup)
+		_, err = block("limits", w.log.SettingsAddr, 5*p.Layouts.Alarm.Limits)
 	case device.RecordPQ:
-		var b []byte
-		if b, err = block("pq", w.log.SettingsAddr, p.Layouts.PQ.SettingsRegs); err != nil {
-			return snap, err
-		}
-		w.decoder = newPQ(p, w.log.SettingsAddr, b, setup)
+		_, err = block("pq", w.log.SettingsAddr, p.Layouts.PQ.SettingsRegs)
 	case device.RecordWaveform:
-		var b []byte
-		if b, err = block("waveform", p.Layouts.Waveform.RateAddr, 1); err != nil {
-			return snap, err
-		}
-		w.decoder = &waves{lay: p.Layouts.Waveform, setup: setup, pre: int(b[1])}
-	case device.RecordSystem:
-		w.decoder = &systems{lay: p.Layouts.System}
-	default:
-		err = fmt.Errorf("%w: record %q", device.ErrProfile, w.log.Record)
+		_, err = block("waveform", p.Layouts.Waveform.RateAddr, 1)
 	}
+	if err != nil {
+		return snap, err
+	}
+	w.decoder, err = snap.decoder(p, w.log)
 	return snap, err
+}
+
+// block returns a settings block, nil when it was not kept.
+func (s snapshot) block(name string) []byte {
+	b, err := hex.DecodeString(s.Blocks[name])
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// setup returns the ratios and the energy format as they were.
+func (s snapshot) setup() device.Setup {
+	var v [6]uint16
+	b := s.block("setup")
+	for i := range v {
+		if len(b) >= 2*i+2 {
+			v[i] = binary.BigEndian.Uint16(b[2*i:])
+		}
+	}
+	return device.ParseSetup(v[0], v[1], v[2], v[3], v[4], v[5])
+}
+
+// decoder makes what decodes a log's records under these settings, by a profile.
+func (s snapshot) decoder(p *device.Profile, log device.Log) (decoder, error) {
+	setup := s.setup()
+	switch log.Record {
+	case device.RecordHistory:
+		return newHistory(p, s.block("program"), setup)
+	case device.RecordAlarm:
+		return newAlarms(p, s.block("limits"), setup)
+	case device.RecordPQ:
+		return newPQ(p, log.SettingsAddr, s.block("pq"), setup), nil
+	case device.RecordWaveform:
+		b := s.block("waveform")
+		if len(b) != 2 {
+			return nil, fmt.Errorf("%w: waveform settings of %d bytes", device.ErrRecord, len(b))
+		}
+		return &waves{lay: p.Layouts.Waveform, setup: setup, pre: int(b[1])}, nil
+	case device.RecordSystem:
+		return &systems{lay: p.Layouts.System}, nil
+	}
+	return nil, fmt.Errorf("%w: record %q", device.ErrProfile, log.Record)
 }
 
 // noteIntervals keeps the interval of each historical log in the meter's settings, before the first record is

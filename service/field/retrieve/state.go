@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"metermanager/logdb"
+	"metermanager/service/field/device"
 )
 
 // Meter is one line of the list of meters.
@@ -27,6 +28,16 @@ type Meter struct {
 	LogSeconds      int `json:"log_s,omitempty"`
 
 	Added logdb.Millis `json:"added_ms"`
+
+	// Correction is for transformer ratios that the meter has wrong.
+	CTFactor float64 `json:"ct_factor,omitempty"`
+	PTFactor float64 `json:"pt_factor,omitempty"`
+	// Decoded names the zone, profile and correction under which every stored record was decoded.
+	Decoded string `json:"-"`
+}
+
+func (x *Meter) correction() device.Correction {
+	return device.Correction{CT: x.CTFactor, PT: x.PTFactor}
 }
 
 // LogState is the resume point and the account of one log of one meter. What is new is
@@ -84,10 +95,14 @@ type State interface {
 
 // snapshot is the settings under which records were decoded, as it is kept with them.
 type snapshot struct {
-	Profile string            `json:"profile"`
-	Zone    string            `json:"time_zone"`
-	Serial  string            `json:"serial"`
-	Blocks  map[string]string `json:"blocks"` // name -> register bytes in hex
+	Profile string `json:"profile"`
+	Version string `json:"profile_version,omitempty"`
+	Zone    string `json:"time_zone"`
+	Serial  string `json:"serial"`
+	// CT and PT are the ratio corrections; 0 is none.
+	CT     float64           `json:"ct_factor,omitempty"`
+	PT     float64           `json:"pt_factor,omitempty"`
+	Blocks map[string]string `json:"blocks"` // name -> register bytes in hex
 }
 
 func (s snapshot) encode() ([]byte, error) { return json.Marshal(s) }

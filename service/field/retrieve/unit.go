@@ -127,6 +127,7 @@ func (u *unit) liveLoop(ctx context.Context) {
 
 func (u *unit) readLive(ctx context.Context, prio modbus.Priority) ([]device.Reading, error) {
 	readings, err := u.source.Read(ctx, prio)
+	readings = u.meter.correction().Readings(readings)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

@@ -1,0 +1,122 @@
+package retrieve
+
+import (
+	"context"
+	"fmt"
+
+	"metermanager/logdb"
+	"metermanager/service/field/modbus"
+	"metermanager/service/field/poll"
+)
+
+// target is the meter for a Reader.
+func (u *unit) target(id poll.Identity) *Target {
+	return &Target{UID: u.meter.UID, Profile: u.profile, Zone: u.zone, Conn: u.conn, Identity: id, Correction: u.meter.correction()}
+}
+
+// decodedAs names what the meter's records are decoded by now.
+func (u *unit) decodedAs() string {
+	return fmt.Sprintf("%s %s %s %g %g", u.profile.ID, u.profile.Version(), u.zone, u.meter.CTFactor, u.meter.PTFactor)
+}
+
+// catchUp decodes the kept records again when the zone, the profile or the correction is another
+// than theirs. After a crash in mid-way it goes on.
+func (u *unit) catchUp(ctx context.Context, states map[string]LogState) {
+	want := u.decodedAs()
+	if u.meter.Decoded == want || ctx.Err() != nil {
+		return
+	}
+	done, err := u.redecode(ctx, states, false)
+	if err == nil {
+		err = u.m.setDecoded(ctx, u.meter.UID, want)
+	}
+	if err != nil && ctx.Err() == nil {
+		u.m.cfg.Logger.Warn("cannot decode the kept records again", "meter", string(u.meter.UID), "err", err)
+		return
+	}
+	var changed int64
+	for _, d := range done {
+		changed += d.Changed
+	}
+	if changed > 0 {
+		u.m.cfg.Logger.Info("decoded kept records again", "meter", string(u.meter.UID), "count", changed)
+	}
+}
+
+// redecode goes through the meter's logs.
+func (u *unit) redecode(ctx context.Context, states map[string]LogState, dry bool) ([]Redecoded, error) {
+	u.setAction("decoding again", "")
+	defer u.setAction("", "")
+	t := u.target(poll.Identity{})
+	r := &Reader{Store: u.m.store, Priority: modbus.Logs, Now: u.m.cfg.Now, Logger: u.m.cfg.Logger, Node: u.m.cfg.Node, Room: u.m.cfg.Room}
+	out := []Redecoded{}
+	changed := false
+	for _, log := range u.profile.Logs {
+		u.setAction("decoding again", log.Name)
+		d, err := r.Redecode(ctx, t, log, states[log.Name].SetsDST, dry)
+		changed = changed || d.Changed > 0 && !dry
+		out = append(out, d)
+		if err != nil {
+			return out, fmt.Errorf("decode log %s again: %w", log.Name, err)
+		}
+	}
+	if changed {
+		u.m.cfg.OnNewData(u.meter.UID)
+	}
+	return out, nil
+}
+
+// setDecoded notes under what a meter's records were decoded. The unit that did it goes on.
+func (m *Manager) setDecoded(ctx context.Context, uid logdb.MeterUID, decoded string) error {
+	m.mu.Lock()
+	x, ok := m.meters[uid]
+	if !ok {
+		m.mu.Unlock()
+		return nil
+	}
+	x.Decoded = decoded
+	m.meters[uid] = x
+	if u := m.units[uid]; u != nil {
+		u.meter.Decoded = decoded
+	}
+	m.mu.Unlock()
+	if err := m.state.PutMeter(ctx, x); err != nil {
+		return fmt.Errorf("note what the records of %s were decoded by: %w", uid, err)
+	}
+	return nil
+}
+
+// Redecode decodes a meter's kept records again, on the meter's own goroutine; dry only counts what
+// would change. After a change of zone or correction it happens by itself.
+func (m *Manager) Redecode(ctx context.Context, id string, dry bool) ([]Redecoded, error) {
+	x, err := m.find(id)
+	if err != nil {
+		return nil, err
+	}
+	if p, ok := m.profiles.Get(x.Profile); !ok || !p.HasMemory() {
+		return nil, fmt.Errorf("%w: %s has no log memory, so no raw records are kept", ErrInvalid, x.Name)
+	}
+	u, err := m.await(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	var out []Redecoded
+	task := func(ctx context.Context, states map[string]LogState) error {
+		out, err = u.redecode(ctx, states, dry)
+		return err
+	}
+	reply := make(chan retrieved, 1)
+	select {
+	case u.now <- order{reply: reply, task: task}:
+	case <-u.done:
+		return nil, modbus.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case r := <-reply:
+		return out, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
