@@ -21,7 +21,11 @@ type test struct {
 var (
 	crashes     = test{"./logdb/sqlite", "^TestCrashes$", []string{"-seeds", "25"}}
 	group       = test{"./logdb/sqlite", "^TestCrashInGroup$", nil}
-	rules       = test{"./logdb/sqlite", "^TestConformance$", nil}
+	journalRule = section("1_journal")
+	streamRules = section("3_streams")
+	receiver    = section("4_receiver")
+	limits      = section("4_limits")
+	totals      = section("6_totals")
 	random      = test{"./logdb/sqlite", "^TestAgainstModel$", nil}
 	manyWriters = test{"./logdb/sqlite", "^TestManyWriters$", nil}
 	reduction   = test{"./cloudsync/reduce", "", nil}
@@ -30,6 +34,11 @@ var (
 	fieldbus    = test{"./service/field/modbus", "", nil}
 	taken       = test{"./service/cloud/ingest", "", nil}
 )
+
+// section is one section of the rules of replication, which every store must obey.
+func section(name string) test {
+	return test{"./logdb/sqlite", "^TestConformance$/^" + name + "$", nil}
+}
 
 func table() []mutation {
 	return append(append(storeMutations(), receiverMutations()...), senderMutations()...)
@@ -70,7 +79,7 @@ func storeMutations() []mutation {
 		}, []test{crashes, group}},
 		{"the cache keeps what was rolled back", writer, []edit{{`			w.cache = newCache() // it may hold what was rolled back`, `			_ = w.cache`}}, []test{crashes}},
 		{"a batch of the journal is appended without its chain", "logdb/sqlite/append.go", []edit{{
-			`	if _, err := t.exec(insertBatch, own.id, own.end, own.chain[:]); err != nil {`, `	if _, err := t.exec(insertBatch, own.id, own.end, []byte{}); err != nil {`}}, []test{rules}},
+			`	if _, err := t.exec(insertBatch, own.id, own.end, own.chain[:]); err != nil {`, `	if _, err := t.exec(insertBatch, own.id, own.end, []byte{}); err != nil {`}}, []test{journalRule}},
 	}
 }
 
@@ -86,7 +95,7 @@ func receiverMutations() []mutation {
 	if it.block >= 0 {`, `	if it.position%7 != 0 {
 		r.put(it.position, logdb.FateRange{Fate: logdb.FateStored})
 	}
-	if it.block >= 0 {`}}, []test{random, rules}},
+	if it.block >= 0 {`}}, []test{random, receiver}},
 		{"Accept takes a row for a repeat by time and value", accept, []edit{{`	if it.block >= 0 {
 		if reason := r.overPace(it); reason != "" {`, `	if it.block >= 0 {
 		h := &r.page.Rows[it.block]
@@ -95,8 +104,8 @@ func receiverMutations() []mutation {
 			r.receipt.Repeats++
 			return nil
 		}
-		if reason := r.overPace(it); reason != "" {`}}, []test{rules, random}},
-		{"a skip is counted twice", "logdb/sqlite/slots.go", []edit{{`	r.receipt.Skipped++`, `	r.receipt.Skipped += 2`}}, []test{rules}},
+		if reason := r.overPace(it); reason != "" {`}}, []test{totals, random}},
+		{"a skip is counted twice", "logdb/sqlite/slots.go", []edit{{`	r.receipt.Skipped++`, `	r.receipt.Skipped += 2`}}, []test{receiver, limits}},
 		{"a revise that comes before its target is dropped", accept, []edit{{`		if !ok || f.Fate == logdb.FateStored || r.page.Requested {
 			break
 		}`, `		if !ok {
@@ -105,21 +114,21 @@ func receiverMutations() []mutation {
 		}
 		if f.Fate == logdb.FateStored || r.page.Requested {
 			break
-		}`}}, []test{rules}},
+		}`}}, []test{streamRules, journalRule}},
 		{"a revise takes a slot of a limit at the receiver", accept, []edit{{`		f, ok := fateOf(r.stream, e.Target)
 `, `		if _, err := r.overLimit(e); err != nil {
 			return err
 		}
 		f, ok := fateOf(r.stream, e.Target)
-`}}, []test{rules, random}},
-		{"a page of another journal under the same id is taken", accept, []edit{{`		if !s.chain.IsZero() && at.Contradict(p.JournalEnd, p.Chain) || s.ends.Contradict(p.JournalEnd, p.Chain) {`, `		if !s.chain.IsZero() && at == nil {`}}, []test{rules}},
+`}}, []test{limits, random}},
+		{"a page of another journal under the same id is taken", accept, []edit{{`		if !s.chain.IsZero() && at.Contradict(p.JournalEnd, p.Chain) || s.ends.Contradict(p.JournalEnd, p.Chain) {`, `		if !s.chain.IsZero() && at == nil {`}}, []test{receiver, streamRules}},
 		{"Clear empties the sets", forget, []edit{{`	s.revised = false
 	t.touchStream(s)`, `	s.revised = false
 	s.undecide(1, logdb.MaxPosition)
-	t.touchStream(s)`}}, []test{rules}},
+	t.touchStream(s)`}}, []test{receiver}},
 		{"Forget leaves the set", forget, []edit{{`		f.stream.undecide(rows[i], rows[j-1])
-`, ``}}, []test{rules}},
-		{"a relay drops the fates", "logdb/sqlite/streams.go", []edit{{`	r.page.Fates = slices.Clone(decided.Ranges())`, `	r.page.Fates = nil`}}, []test{rules, random}},
+`, ``}}, []test{receiver}},
+		{"a relay drops the fates", "logdb/sqlite/streams.go", []edit{{`	r.page.Fates = slices.Clone(decided.Ranges())`, `	r.page.Fates = nil`}}, []test{streamRules, random}},
 	}
 }
 
