@@ -123,6 +123,8 @@ func dsn(path, vfs string, cacheKB int64, readOnly bool) string {
 	if readOnly {
 		q.Set("_query_only", "1")
 	} else {
+		// SQLite writes this setting in a commit of its own each time. That commit also syncs what a killed program had
+		// written and not synced, before anybody is told of it: leave it in, or sync by another way.
 		q.Set("_auto_vacuum", "INCREMENTAL")
 		q.Set("_foreign_keys", "1")
 		q.Set("_journal_mode", "WAL")

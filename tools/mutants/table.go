@@ -50,6 +50,8 @@ func storeMutations() []mutation {
 	return []mutation{
 		{"no fsync at all (synchronous=OFF)", "logdb/sqldb/sqldb.go", []edit{{`q.Set("_synchronous", "FULL")`, `q.Set("_synchronous", "OFF")`}}, []test{crashes}},
 		{"no fsync at a commit (synchronous=NORMAL)", "logdb/sqldb/sqldb.go", []edit{{`q.Set("_synchronous", "FULL")`, `q.Set("_synchronous", "NORMAL")`}}, []test{crashes}},
+		{"what a killed program had not synced is shown as it is found", "logdb/sqldb/sqldb.go", []edit{{`		q.Set("_auto_vacuum", "INCREMENTAL")
+`, ``}}, []test{{"./logdb/sqldb/simdisk", "^TestShownIsDurable$", nil}}},
 		{"a group is answered before its commit", writer, []edit{{`	err := w.transact(group)
 	if err != nil && len(group) > 1 {`, `	for _, j := range group {
 		close(j.done)

@@ -49,6 +49,26 @@ func (d *Disk) crash() {
 	}
 }
 
+// kill ends the program: locks and the shared index are gone with it, what it wrote is not.
+func (d *Disk) kill() {
+	d.end()
+	fresh := map[*inode]*inode{}
+	again := func(f *inode) *inode {
+		if f == nil {
+			return nil
+		}
+		if fresh[f] == nil {
+			fresh[f] = &inode{
+				base: f.base, size: f.size, baseEnd: f.baseEnd, dirty: f.dirty, log: f.log, clean: f.clean, named: f.named,
+			}
+		}
+		return fresh[f]
+	}
+	for _, n := range d.names {
+		n.live, n.durable = again(n.live), again(n.durable)
+	}
+}
+
 // end makes all handles fail and calls off what was to come.
 func (d *Disk) end() {
 	for _, m := range d.mounts {

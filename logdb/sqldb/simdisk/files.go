@@ -108,7 +108,11 @@ func (d *Disk) change(m *mount, lost int32, op func() int32) int32 {
 	if d.rng.IntN(2) == 0 {
 		op()
 	}
-	d.crash()
+	if d.killed {
+		d.kill()
+	} else {
+		d.crash()
+	}
 	return lost
 }
 

@@ -33,6 +33,7 @@ type Disk struct {
 	readOnly  bool
 	failSyncs int
 	crashIn   int64 // changes until the power goes; 0: it stays
+	killed    bool  // or until the program is killed
 	crashed   chan struct{}
 	changes   int64
 	failed    error // of real files, in a crash
@@ -159,7 +160,19 @@ func (d *Disk) FailSync(n int) {
 func (d *Disk) CrashAfter(n int64) <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.crashIn = n
+	return d.endAfter(n, false)
+}
+
+// KillAfter ends the program after n further changes, as CrashAfter does with the power: what was written, synced or
+// not, can be read again, but only what was synced is there after a crash.
+func (d *Disk) KillAfter(n int64) <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.endAfter(n, true)
+}
+
+func (d *Disk) endAfter(n int64, killed bool) <-chan struct{} {
+	d.crashIn, d.killed = n, killed
 	d.crashed = make(chan struct{})
 	return d.crashed
 }

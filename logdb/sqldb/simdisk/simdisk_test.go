@@ -173,6 +173,44 @@ func TestOldHandles(t *testing.T) {
 	_ = old.Close() // its handles are dead
 }
 
+// TestShownIsDurable kills a program at every change: what is found when it starts again stays when the power goes.
+func TestShownIsDurable(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for n := range int64(12) {
+		for seed := range uint64(6) {
+			d := newDisk(t, simdisk.Config{Seed: seed})
+			db := openDB(t, d, where(simdisk.Config{}))
+			if err := put(db, 1, 100); err != nil {
+				t.Fatal(err)
+			}
+			d.KillAfter(n + 1)
+			failed := put(db, 2, 9000) != nil
+			d.KillAfter(0)
+			_ = db.Close() // its handles may be dead
+			again := openDB(t, d, where(simdisk.Config{}))
+			shown := content(t, again.Read())
+			if err := d.Crash(); err != nil {
+				t.Fatal(err)
+			}
+			_ = again.Close() // its handles are dead
+			if failed && len(shown) == 2 {
+				found++
+			}
+			last := openDB(t, d, where(simdisk.Config{}))
+			if got := content(t, last.Read()); !equal(got, shown) {
+				t.Errorf("killed at change %d, seed %d: %d rows were shown, %d are left", n+1, seed, len(shown), len(got))
+			}
+			if err := last.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no run found a commit that was not answered")
+	}
+}
+
 // TestFaults has the disk run full, become read-only and fail to sync; what was committed stays.
 func TestFaults(t *testing.T) {
 	t.Parallel()
