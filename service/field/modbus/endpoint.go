@@ -233,8 +233,15 @@ func (e *Endpoint) serve(ctx context.Context, j *job) ([]byte, error) {
 	}
 }
 
+// What Windows says of a connection that the other side reset, or that it gave up itself. Its numbers
+// are in no package for other systems, and syscall's own names are not these.
+const (
+	wsaConnAborted = syscall.Errno(10053)
+	wsaConnReset   = syscall.Errno(10054)
+)
+
 func isHangUp(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)
+	return errors.Is(err, wsaConnReset) || errors.Is(err, wsaConnAborted) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)
 }
 
 func (e *Endpoint) exchange(j *job) (*exchange, []byte, error) {

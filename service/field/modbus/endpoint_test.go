@@ -6,8 +6,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"os"
 	"runtime"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -193,6 +195,42 @@ func TestIdleCloseIsSilentForReads(t *testing.T) {
 	if c := u.Counters(); c.OK != 3 {
 		t.Errorf("counters %+v", c)
 	}
+}
+
+// TestHangUpOfWindows: an idle connection that was reset is opened again, by the words of Windows too.
+func TestHangUpOfWindows(t *testing.T) {
+	t.Parallel()
+	for _, errno := range []syscall.Errno{10053, 10054} {
+		s := serve(t, func(_ int, f frame, c net.Conn) { c.Write(f.registers(7)) })
+		dials := 0
+		u := start(t, s.addr, modbus.Config{Dial: func(_ context.Context, address string) (net.Conn, error) {
+			c, err := net.Dial("tcp", address)
+			dials++
+			return &resets{Conn: c, errno: errno, after: 1 + 1000*(dials-1)}, err
+		}}).Unit(1, modbus.UnitConfig{})
+		for range 2 {
+			if b, err := u.Read(t.Context(), 3, 1, 1, modbus.Live); err != nil || b[1] != 7 {
+				t.Errorf("% x, %v", b, err)
+			}
+		}
+		if c := u.Counters(); dials != 2 || c.Unreachable != 1 {
+			t.Errorf("%d connections, %+v", dials, c)
+		}
+	}
+}
+
+// resets is a connection that Windows resets after some writes.
+type resets struct {
+	net.Conn
+	errno syscall.Errno
+	after int
+}
+
+func (c *resets) Write(b []byte) (int, error) {
+	if c.after--; c.after < 0 {
+		return 0, &net.OpError{Op: "write", Net: "tcp", Err: os.NewSyscallError("wsasend", c.errno)}
+	}
+	return c.Conn.Write(b)
 }
 
 func TestWriteWhitelist(t *testing.T) {

@@ -184,11 +184,17 @@ func (d *events) take(w *work) []logdb.Batch {
 	return []logdb.Batch{b}
 }
 
-// lost enters every open start: the records that would close them are gone.
+func (d *events) starts() int { return len(d.open) }
+
+// lost enters every open start of the memory that was: the records that would close them are gone.
 func (d *events) lost(_ context.Context, w *work) ([]logdb.Batch, error) {
 	d.carry = d.carry[:0]
-	for len(d.open) > 0 {
-		d.giveUp(w, 0)
+	for i := 0; i < len(d.open); {
+		if w.memory[string(d.open[i].Raw)] {
+			i++
+			continue
+		}
+		d.giveUp(w, i)
 	}
 	out := d.take(w)
 	for i := range out {

@@ -169,6 +169,7 @@ type work struct {
 	// pending is the gap of a new generation: it enters with the first records after it, in
 	// one transaction, so that a crash between cannot note it twice.
 	pending *logdb.Entry
+	memory  map[string]bool // at a break: the records that are there now
 }
 
 // decoder turns raw records, in order, into entries. Every record given is consumed.

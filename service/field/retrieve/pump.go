@@ -77,6 +77,9 @@ func (w *work) generation(ctx context.Context, s *session, at place, first uint3
 	if first >= s.status.Used {
 		return nil // nothing follows yet: the break is noted with the first record after it
 	}
+	if err := w.lookForStarts(ctx, s, first); err != nil {
+		return err
+	}
 	lost, err := w.decoder.lost(ctx, w)
 	if err != nil {
 		return err
@@ -107,6 +110,24 @@ func (w *work) generation(ctx context.Context, s *session, at place, first uint3
 	out.Gap = gap.Cause
 	w.tail = nil
 	w.pending = &logdb.Entry{Op: logdb.OpGap, Log: w.log.Log, Run: w.run, Generation: w.gen, Time: gap.From, Gap: &gap}
+	return nil
+}
+
+// lookForStarts finds out which of the starts that wait stand in the memory that is there now: they came
+// behind the break, and their ends may still come.
+func (w *work) lookForStarts(ctx context.Context, s *session, first uint32) error {
+	d, ok := w.decoder.(interface{ starts() int })
+	if !ok || d.starts() == 0 {
+		return nil
+	}
+	recs, err := s.fetch(ctx, first, s.status.Used)
+	if err != nil {
+		return err
+	}
+	w.memory = map[string]bool{}
+	for _, rec := range recs {
+		w.memory[string(rec)] = true
+	}
 	return nil
 }
 
