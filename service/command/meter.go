@@ -366,6 +366,7 @@ func meterFault(err error) error {
 		{retrieve.ErrUnknownMeter, fault.NotFound, "There is no such meter in the list."},
 		{retrieve.ErrExists, fault.Conflict, "The meter is in the list already."},
 		{retrieve.ErrLogBusy, fault.Unavailable, "Another program is reading this log; the meter lets it go after five minutes of rest."},
+		{retrieve.ErrNoRepeat, fault.Unavailable, "The meter, or the converter before it, does not answer function 0x23, by which waveforms are read: try another port of the meter; its other logs are read."},
 		{modbus.ErrUnreachable, fault.Unavailable, "The meter's address cannot be reached."},
 		{modbus.ErrTimeout, fault.Timeout, "The meter does not answer."},
 		{modbus.ErrDesync, fault.Unavailable, "What answers does not speak Modbus as a meter does."},

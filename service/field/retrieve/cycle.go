@@ -133,7 +133,7 @@ func (u *unit) logs(ctx context.Context, states map[string]LogState, id poll.Ide
 		states[log.Name] = st
 		u.progress(st)
 		records, entries = records+out.Records, entries+out.Entries
-		if errors.Is(lerr, ErrLogDisabled) {
+		if errors.Is(lerr, ErrLogDisabled) || errors.Is(lerr, errAskedBefore) {
 			lerr = nil
 		}
 		old.LastSuccess, old.Look = st.LastSuccess, st.Look

@@ -65,6 +65,9 @@ const (
 	shifts    = 3 // times that records may move under us before we give up
 )
 
+// errAskedBefore ends a retrieval that would only time out again.
+var errAskedBefore = fmt.Errorf("%w by this meter", ErrNoRepeat)
+
 // Log stores what is new in one log and brings st up to date. It always disengages; what
 // was appended stays, and the next call goes on from there. Nothing is engaged when the
 // status block shows nothing new, unless force is set.
@@ -73,8 +76,14 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 	defer func() {
 		st.Records += int64(out.Records)
 		if err != nil && !errors.Is(err, ErrLogDisabled) {
-			st.LastError, st.ErrorAt = err.Error(), r.now()
+			if !errors.Is(err, errAskedBefore) { // the first error tells more
+				st.LastError, st.ErrorAt = err.Error(), r.now()
+			}
+			if errors.Is(err, ErrNoRepeat) && !errors.Is(err, errAskedBefore) {
+				st.NoRepeat = r.now()
+			}
 		} else {
+			st.NoRepeat = 0
 			st.LastError, st.ErrorAt = "", 0
 		}
 	}()
@@ -83,6 +92,9 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 		return out, err
 	}
 	r.looked(s, st)
+	if !force && s.wave() && st.NoRepeat > 0 && r.now() < st.NoRepeat+logdb.DayMillis {
+		return out, fmt.Errorf("log %s: %w; asked again at %s", log.Name, errAskedBefore, (st.NoRepeat + logdb.DayMillis).String())
+	}
 	if !force && st.unchanged(s.status.Used, s.status.Max, s.status.Last) {
 		st.LastSuccess = r.now()
 		return out, nil

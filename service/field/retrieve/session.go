@@ -24,6 +24,9 @@ var (
 	ErrDisturbed = errors.New("somebody else uses the log session")
 	// ErrShifted: the records moved under their indexes while they were read.
 	ErrShifted = errors.New("the records moved while they were read")
+	// ErrNoRepeat: the meter, or what stands between, does not answer function 0x23, without which
+	// waveforms cannot be read.
+	ErrNoRepeat = errors.New("function 0x23, by which waveforms are read, is not answered")
 	// ErrNotReady: the window stayed unreadable.
 	ErrNotReady = errors.New("the log window does not become ready")
 )
@@ -306,6 +309,14 @@ func (s *session) pull(ctx context.Context, records int) (recs [][]byte, index u
 // pullWave reads one record in four windows by function 0x23, checking each of them.
 func (s *session) pullWave(ctx context.Context, size int) (recs [][]byte, index uint32, ready bool, err error) {
 	b, err := s.do(ctx, modbus.Request{FC: modbus.FCReadRepeated, Addr: uint16(s.lay.Window), Count: device.WaveWindowRegs, Repeat: device.WaveRepeats})
+	if x, refused := modbus.ExceptionOf(err); refused && x == modbus.IllegalFunction {
+		return nil, 0, false, fmt.Errorf("%w: %w", ErrNoRepeat, err)
+	}
+	if errors.Is(err, modbus.ErrTimeout) && ctx.Err() == nil {
+		if _, alive := s.readStatus(ctx); alive == nil { // it answers everything else
+			return nil, 0, false, fmt.Errorf("%w: %w", ErrNoRepeat, err)
+		}
+	}
 	if err != nil {
 		return nil, 0, false, err
 	}

@@ -55,6 +55,9 @@ type LogState struct {
 	ErrorAt     logdb.Millis `json:"error_ms,omitempty"`
 
 	Look Look `json:"-"` // not kept over a restart
+	// NoRepeat is when the meter did not answer function 0x23; it is not asked again for a day, and
+	// after a restart.
+	NoRepeat logdb.Millis `json:"-"`
 }
 
 // Look is what a log's status block showed when the meter was last asked.

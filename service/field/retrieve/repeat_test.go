@@ -1,0 +1,59 @@
+package retrieve_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/service/field/modbus"
+	"metermanager/service/field/retrieve"
+	"metermanager/service/field/sim"
+)
+
+// TestNoFunction23: a meter that refuses function 0x23, or is silent to it, is not asked at every
+// retrieval; a user's wish and the next day do ask, and the logs beside are read all the while.
+func TestNoFunction23(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []sim.FaultKind{sim.FaultRepeatedReadOff, sim.FaultRepeatedSilence} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, sim.Config{History: 30 * time.Hour})
+			s.meter.Inject(sim.Fault{Kind: kind})
+			s.conn = s.conn.Endpoint().Unit(1, modbus.UnitConfig{WriteAllow: s.profile.WriteList(), Timeout: 300 * time.Millisecond})
+			log, _ := s.profile.LogOf("waveform")
+			var st retrieve.LogState
+			ask := func(force bool) (int64, error) {
+				before := s.conn.Counters().Requests
+				_, err := s.reader().Log(t.Context(), s.target(), log, &st, force)
+				return s.conn.Counters().Requests - before, err
+			}
+			asked, err := ask(false)
+			if !errors.Is(err, retrieve.ErrNoRepeat) || asked < 8 {
+				t.Fatalf("%v after %d requests", err, asked)
+			}
+			s.free()
+			first := st.LastError
+			if again, err := ask(false); !errors.Is(err, retrieve.ErrNoRepeat) || again >= asked || st.LastError != first {
+				t.Errorf("asked again by %d requests: %v; the error is %q, was %q", again, err, st.LastError, first)
+			}
+			s.must("hist1")
+			s.meter.ClearFaults()
+			if _, err := ask(true); err != nil {
+				t.Errorf("at a user's wish: %v", err)
+			}
+			if n := len(s.events(logdb.KindWaveform, false)); n == 0 || st.LastError != "" || st.NoRepeat != 0 {
+				t.Errorf("%d recordings, state %+v", n, st)
+			}
+			s.meter.Inject(sim.Fault{Kind: kind})
+			if _, err := ask(true); !errors.Is(err, retrieve.ErrNoRepeat) {
+				t.Errorf("nothing is new, yet the end is compared: %v", err)
+			}
+			s.meter.ClearFaults()
+			s.now.Add(25 * time.Hour)
+			if _, err := ask(false); err != nil {
+				t.Errorf("a day later: %v", err)
+			}
+		})
+	}
+}
