@@ -187,9 +187,10 @@ func TestFatesOfEvents(t *testing.T) {
 	m.add(logdb.Entry{Op: logdb.OpRevise, Target: 11, Time: 5000, Excursion: &logdb.Excursion{Channel: volts}})
 	m.add(logdb.Entry{Op: logdb.OpWithdraw, Target: 1, Time: 5000})
 	m.add(event(7000))
+	m.add(logdb.Entry{Op: logdb.OpRevise, Target: 15, Time: 7000, Excursion: &logdb.Excursion{Channel: volts}}) // where slots are free
 	s := stream("1")
 	d := decide(t, logdb.KindPQ, m, s)
-	want := []string{"stored", "stored", "stored", "stored", "stored", "stored", "stored", "stored", "stored", "stored", "second", "second", "second", "stored", "stored"}
+	want := []string{"stored", "stored", "stored", "stored", "stored", "stored", "stored", "stored", "stored", "stored", "second", "second", "second", "stored", "stored", "stored"}
 	if got := words(&s.Fates, len(m)); !slices.Equal(got, want) {
 		t.Errorf("fates %q, want %q", got, want)
 	}
@@ -197,7 +198,7 @@ func TestFatesOfEvents(t *testing.T) {
 	if n := out.Counts[limit.Key{Window: "day", Start: 0}]; n != 11 {
 		t.Errorf("the day counts %d, want 11: changes take no slot", n)
 	}
-	if len(out.Changes) != 2 || out.State.Next != 16 {
+	if len(out.Changes) != 3 || out.State.Next != 17 {
 		t.Errorf("changes %v, state %+v", out.Changes, out.State)
 	}
 	var retrieval memory

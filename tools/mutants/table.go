@@ -143,10 +143,6 @@ func senderMutations() []mutation {
 		switch {
 		case binary.BigEndian.Uint16(answer) != binary.BigEndian.Uint16(adu):`}}, []test{fieldbus}},
 		{"a window is taken whatever its index", session, []edit{{`		if got == index {`, `		if got == index || ready {`}}, []test{retrieval}},
-		{"nobody looks whether the session is still ours", pump, []edit{{`		if err := s.held(ctx); err != nil {
-			return err
-		}
-`, ``}}, []test{retrieval}},
 		{"alignment by index only", "service/field/retrieve/align.go", []edit{{`		if ok, err := s.matches(ctx, tail, first, hint); err != nil || ok {
 			return place{hint, ok}, err
 		}`, `		return place{hint, true}, nil`}}, []test{retrieval}},
