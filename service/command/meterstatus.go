@@ -84,6 +84,7 @@ func latest(l retrieve.Live) *api.Realtime {
 func fieldAdvice(text string) string {
 	for _, a := range []struct{ has, do string }{
 		{retrieve.ErrLogBusy.Error(), "Nothing, if another program is reading the meter: the meter lets go after five minutes of rest. Else end that program."},
+		{retrieve.ErrNoRepeat.Error(), "Connect to another port of the meter, without a converter between, or do without waveforms: the other logs are read. It is asked once a day."},
 		{logdb.ErrFull.Error(), "Make room on the disk of the data folder. The records wait in the meter's memory."},
 		{retrieve.ErrStored.Error(), "The log database does not answer as it should: run verify, and look into the program's log."},
 		{modbus.ErrUnreachable.Error(), "Check the meter's power, its address and the network between: meter test NAME. It is tried again by itself."},

@@ -1,0 +1,56 @@
+package retrieve_test
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/service/field/sim"
+)
+
+// TestReplacedMeter: another meter answers at the address. Its records come behind a gap that says so, in a
+// generation of their own; every record of both stands there once.
+func TestReplacedMeter(t *testing.T) {
+	t.Parallel()
+	cfg := sim.Config{Seed: 7, Start: time.Date(2026, 11, 19, 6, 0, 0, 0, time.UTC)}
+	s := newSite(t, cfg)
+	s.must("hist1")
+	var want [][]byte
+	memory := func(m *sim.Meter) {
+		for r, err := range m.Records(sim.LogHist1) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, r.Raw)
+		}
+	}
+	memory(s.meter)
+	first := len(want)
+	cfg.Seed, cfg.Start = 11, time.Date(2026, 11, 20, 6, 0, 0, 0, time.UTC)
+	other := newSite(t, cfg)
+	s.meter, s.conn = other.meter, other.conn
+	s.now, other.now = other.now, s.now
+	s.advance(3 * time.Hour)
+	out := s.must("hist1")
+	memory(s.meter)
+	if out.Gap != logdb.GapReplaced {
+		t.Errorf("%+v, want a replaced meter", out)
+	}
+	raws := s.raws(logdb.KindHistorical, 0)
+	if len(raws) != len(want) {
+		t.Fatalf("%d records stored, the two meters have %d", len(raws), len(want))
+	}
+	for i, raw := range raws {
+		if generation := uint32(0); !bytes.Equal(raw.Bytes, want[i]) || i >= first && raw.Generation != 1 || i < first && raw.Generation != generation {
+			t.Fatalf("record %d of generation %d is % x, want % x", i, raw.Generation, raw.Bytes[:6], want[i][:6])
+		}
+	}
+	gaps := s.events(logdb.KindHistorical, true)
+	if len(gaps) != 1 || gaps[0].Gap.Cause != logdb.GapReplaced || gaps[0].Gap.Detail != "serial SIM0000000000011 instead of SIM0000000000007" {
+		t.Errorf("gaps %+v", gaps)
+	}
+	if again := s.must("hist1"); again.Records != 0 || len(s.events(logdb.KindHistorical, true)) != 1 {
+		t.Errorf("a further retrieval: %+v", again)
+	}
+}
