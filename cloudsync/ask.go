@@ -113,6 +113,18 @@ func (s *Service) wait(ctx context.Context, d *destination, a Action) (api.SyncA
 	return out, nil
 }
 
+// Decisions lists what this node holds of its decisions about a log that is not as it was decided; nil where they are not
+// kept so that it can be told.
+func (l Link) Decisions(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) ([]logdb.Finding, error) {
+	auditor, ok := l.service.store.(interface {
+		Audit(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) ([]logdb.Finding, error)
+	})
+	if !ok {
+		return nil, nil
+	}
+	return auditor.Audit(ctx, meter, kind)
+}
+
 // View returns, for one kind of a meter, the journal with everything decided about it for the cloud: what verify
 // compares. ok is false for a meter that does not upload or has no such log.
 func (l Link) View(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) (view reduce.View, ok bool, err error) {

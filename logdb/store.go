@@ -30,7 +30,7 @@ type Source interface {
 	// Streams returns the state of every stream of a meter and kind, own journal first.
 	Streams(ctx context.Context, meter MeterUID, kind Kind) ([]StreamState, error)
 	// ReadStream returns the entries and fates of a stream from position first on, as a page of
-	// at most max positions in journal order, dead versions, gaps and closes included.
+	// at most max entries and ranges of fates in journal order, a range counting once however long it is, dead versions, gaps and closes included.
 	// Positions that were never decided here are simply absent. An empty page ends the stream. A page with a revise
 	// that is held while its target is decided and not stored is marked requested, so that a replay keeps it.
 	ReadStream(ctx context.Context, meter MeterUID, kind Kind, stream StreamID, first Position, max int) (Page, error)

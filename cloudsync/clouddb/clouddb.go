@@ -127,6 +127,9 @@ func (s *Store) DeleteDestination(ctx context.Context, d cloudsync.DestinationID
 		if _, err := tx.ExecContext(ctx, "DELETE FROM cloud_destination WHERE id = ?", d); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM cloud_tally WHERE destination = ? OR NOT EXISTS (SELECT 1 FROM cloud_stream WHERE cloud_stream.journal = cloud_tally.journal)", d); err != nil {
+			return err
+		}
 		_, err := tx.ExecContext(ctx, "DELETE FROM cloud_change WHERE NOT EXISTS (SELECT 1 FROM cloud_stream WHERE cloud_stream.journal = cloud_change.journal)")
 		return err
 	})

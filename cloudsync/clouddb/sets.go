@@ -44,7 +44,8 @@ const (
 // PutRequested stores the sets of a stream beside its fates as they are in st, and changes the fates of those in fates.
 func (s *Store) PutRequested(ctx context.Context, st *cloudsync.StoredStream, fates *logdb.FateSet) error {
 	err := s.db.Write(ctx, func(tx *sql.Tx) error {
-		if err := addFates(ctx, tx, st.Row, fates); err != nil {
+		changed, err := addFates(ctx, tx, st.Row, fates)
+		if err != nil {
 			return err
 		}
 		for name, set := range sets(st) {
@@ -62,7 +63,7 @@ func (s *Store) PutRequested(ctx context.Context, st *cloudsync.StoredStream, fa
 				return err
 			}
 		}
-		return nil
+		return check(ctx, tx, st.Row, changed)
 	})
 	if err != nil {
 		return fmt.Errorf("store what was asked for of stream %s: %w", st.ID, err)

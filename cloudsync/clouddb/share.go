@@ -105,8 +105,8 @@ func bequeath(ctx context.Context, tx *sql.Tx, d cloudsync.DestinationID, journa
 // copyStreams copies the streams of a journal with their decisions to another destination.
 func copyStreams(ctx context.Context, tx *sql.Tx, journal logdb.JournalID, from, to cloudsync.DestinationID) error {
 	for _, q := range []string{
-		`INSERT INTO cloud_stream (destination, meter, kind, journal, generation, policy, state, closed, journal_end, chain)
-			SELECT ?3, meter, kind, journal, generation, policy, state, closed, journal_end, chain FROM cloud_stream
+		`INSERT INTO cloud_stream (destination, meter, kind, journal, generation, policy, state, closed, journal_end, chain, checked)
+			SELECT ?3, meter, kind, journal, generation, policy, state, closed, journal_end, chain, checked FROM cloud_stream
 			WHERE destination = ?2 AND journal = ?1 ORDER BY id`,
 		`INSERT INTO cloud_fates (stream, chunk, fates) SELECT n.id, f.chunk, f.fates FROM cloud_stream o
 			JOIN cloud_stream n ON n.destination = ?3 AND n.journal = o.journal AND n.generation = o.generation
@@ -114,6 +114,12 @@ func copyStreams(ctx context.Context, tx *sql.Tx, journal logdb.JournalID, from,
 		`INSERT INTO cloud_set (stream, name, positions) SELECT n.id, f.name, f.positions FROM cloud_stream o
 			JOIN cloud_stream n ON n.destination = ?3 AND n.journal = o.journal AND n.generation = o.generation
 			JOIN cloud_set f ON f.stream = o.id WHERE o.destination = ?2 AND o.journal = ?1`,
+		`INSERT INTO cloud_check (stream, meter, kind, journal, generation, fates_a, fates_b, sum)
+			SELECT n.id, c.meter, c.kind, c.journal, c.generation, c.fates_a, c.fates_b, c.sum FROM cloud_stream o
+			JOIN cloud_stream n ON n.destination = ?3 AND n.journal = o.journal AND n.generation = o.generation
+			JOIN cloud_check c ON c.stream = o.id WHERE o.destination = ?2 AND o.journal = ?1`,
+		`INSERT INTO cloud_tally (destination, journal, what, n, a, b)
+			SELECT ?3, journal, what, n, a, b FROM cloud_tally WHERE destination = ?2 AND journal = ?1`,
 		`INSERT INTO cloud_limit_count (destination, journal, cut, start_ms, span, count)
 			SELECT ?3, journal, cut, start_ms, span, count FROM cloud_limit_count WHERE destination = ?2 AND journal = ?1`,
 	} {
@@ -142,6 +148,7 @@ func bequeathAll(ctx context.Context, tx *sql.Tx, d cloudsync.DestinationID) err
 		for _, q := range []string{
 			"UPDATE cloud_stream SET destination = ? WHERE destination = ? AND journal = ?",
 			"UPDATE cloud_limit_count SET destination = ? WHERE destination = ? AND journal = ?",
+			"UPDATE cloud_tally SET destination = ? WHERE destination = ? AND journal = ?",
 		} {
 			if _, err := tx.ExecContext(ctx, q, heir, d, j); err != nil {
 				return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"metermanager/cloudsync"
@@ -96,8 +97,8 @@ func readFates(ctx context.Context, tx *sql.Tx, stream, first, last int64, visit
 
 const putFates = `INSERT INTO cloud_fates (stream, chunk, fates) VALUES (?, ?, ?) ON CONFLICT (stream, chunk) DO UPDATE SET fates = excluded.fates`
 
-// addFates puts the ranges of set into the chunks of a stream.
-func addFates(ctx context.Context, tx *sql.Tx, stream int64, set *logdb.FateSet) error {
+// addFates puts the ranges of set into the chunks of a stream, and returns by what the tally of its fates changed.
+func addFates(ctx context.Context, tx *sql.Tx, stream int64, set *logdb.FateSet) (changed logdb.FateTally, err error) {
 	parts := map[int64][]logdb.FateRange{}
 	for _, r := range set.Ranges() {
 		for r.First <= r.Last {
@@ -111,20 +112,24 @@ func addFates(ctx context.Context, tx *sql.Tx, stream int64, set *logdb.FateSet)
 	for chunk, ranges := range parts {
 		var all logdb.FateSet
 		if err := readFates(ctx, tx, stream, chunk, chunk, func(_ int64, set *logdb.FateSet) { all = set.Clone() }); err != nil {
-			return err
+			return changed, err
 		}
 		for _, r := range ranges {
+			for _, old := range all.Within(r.First, r.Last) {
+				changed.Remove(old)
+			}
+			changed.Add(r)
 			all.Put(r)
 		}
 		data, err := all.AppendBinary(nil)
 		if err != nil {
-			return err
+			return changed, err
 		}
 		if _, err := tx.ExecContext(ctx, putFates, stream, chunk, data); err != nil {
-			return err
+			return changed, err
 		}
 	}
-	return nil
+	return changed, nil
 }
 
 const insertStream = `INSERT INTO cloud_stream (destination, meter, kind, journal, generation, policy, state, closed, journal_end, chain)
@@ -135,6 +140,9 @@ func (s *Store) Turn(ctx context.Context, k cloudsync.StreamKey, closed, opened 
 	err := s.db.Write(ctx, func(tx *sql.Tx) error {
 		for _, st := range closed {
 			if _, err := tx.ExecContext(ctx, "UPDATE cloud_stream SET closed = ? WHERE id = ?", st.Closed, st.Row); err != nil {
+				return err
+			}
+			if err := check(ctx, tx, st.Row, logdb.FateTally{}); err != nil {
 				return err
 			}
 		}
@@ -151,7 +159,11 @@ func (s *Store) Turn(ctx context.Context, k cloudsync.StreamKey, closed, opened 
 				string(policy), string(state), st.Closed, st.End, st.Chain[:]).Scan(&st.Row); err != nil {
 				return err
 			}
-			if err := addFates(ctx, tx, st.Row, &st.Fates); err != nil {
+			changed, err := addFates(ctx, tx, st.Row, &st.Fates)
+			if err != nil {
+				return err
+			}
+			if err := check(ctx, tx, st.Row, changed); err != nil {
 				return err
 			}
 		}
@@ -173,23 +185,48 @@ func (s *Store) Decide(ctx context.Context, k cloudsync.StreamKey, st *cloudsync
 		return fmt.Errorf("write the state of stream %s: %w", st.ID, err)
 	}
 	err = s.db.Write(ctx, func(tx *sql.Tx) error {
-		if err := addFates(ctx, tx, st.Row, &d.Fates); err != nil {
+		changed, err := addFates(ctx, tx, st.Row, &d.Fates)
+		if err != nil {
 			return err
 		}
+		var changes, counts logdb.Tally
 		for _, c := range d.Changes {
-			if _, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO cloud_change (journal, target, position) VALUES (?, ?, ?)",
-				k.Journal, c.Target, c.Position); err != nil {
+			done, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO cloud_change (journal, target, position) VALUES (?, ?, ?)",
+				k.Journal, c.Target, c.Position)
+			if err != nil {
 				return err
+			}
+			if n, err := done.RowsAffected(); err != nil {
+				return err
+			} else if n > 0 {
+				changeTally(&changes, c.Target, c.Position)
 			}
 		}
 		for key, n := range d.Counts {
+			var old int
+			err := tx.QueryRowContext(ctx, "SELECT count FROM cloud_limit_count WHERE destination = ? AND journal = ? AND cut = ? AND start_ms = ? AND span = ?",
+				k.Destination, k.Journal, st.Cut(), key.Start, key.Window).Scan(&old)
+			if err == nil {
+				countTally(&counts, key.Start, key.Window, old, -1)
+			} else if !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
+			countTally(&counts, key.Start, key.Window, n, 1)
 			if _, err := tx.ExecContext(ctx, putCount, k.Destination, k.Journal, st.Cut(), key.Start, key.Window, n); err != nil {
 				return err
 			}
 		}
-		_, err := tx.ExecContext(ctx, "UPDATE cloud_stream SET state = ?, journal_end = ?, chain = ? WHERE id = ?",
-			string(state), head.End, head.Chain[:], st.Row)
-		return err
+		if err := tally(ctx, tx, int64(k.Destination), k.Journal, tallyCount+st.Cut(), counts); err != nil {
+			return err
+		}
+		if err := tally(ctx, tx, 0, k.Journal, tallyChange, changes); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE cloud_stream SET state = ?, journal_end = ?, chain = ? WHERE id = ?",
+			string(state), head.End, head.Chain[:], st.Row); err != nil {
+			return err
+		}
+		return check(ctx, tx, st.Row, changed)
 	})
 	if err != nil {
 		return fmt.Errorf("store decisions of stream %s: %w", st.ID, err)
@@ -255,6 +292,7 @@ func (s *Store) DropJournals(ctx context.Context, k cloudsync.StreamKey) error {
 				"DELETE FROM cloud_share WHERE journal = ?",
 				"DELETE FROM cloud_limit_count WHERE journal = ?",
 				"DELETE FROM cloud_change WHERE journal = ?",
+				"DELETE FROM cloud_tally WHERE journal = ?",
 			} {
 				if _, err := tx.ExecContext(ctx, q, j); err != nil {
 					return err

@@ -1,8 +1,10 @@
 package verify
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"metermanager/logdb"
 	"metermanager/rpc/api"
@@ -22,7 +24,7 @@ func addRecord(d *api.VerifyDay, r api.VerifyRecord) {
 // audited reports what a node found wrong with one of its streams: records that are not as it had written them, and days
 // that differ from what it claims to hold. base says which node, meter, kind and stream; count whether its records are
 // to be counted as compared, where nothing else is.
-func (r *run) audited(base api.VerifyDay, audit logdb.Audit, count bool) {
+func (r *run) audited(ctx context.Context, base api.VerifyDay, audit logdb.Audit, count bool) {
 	type place struct {
 		place logdb.Place
 		key   key
@@ -39,7 +41,10 @@ func (r *run) audited(base api.VerifyDay, audit logdb.Audit, count bool) {
 		}
 		return days[p]
 	}
-	for _, f := range audit.Findings {
+	for i, f := range audit.Findings {
+		if f.Position > 0 && f.Time == 0 && i < maxNamed {
+			r.fromJournal(ctx, &f, base)
+		}
 		of, k := f.Place, key{f.Log, f.Channel, f.Day}
 		switch of {
 		case logdb.PlaceEntry:
@@ -82,6 +87,29 @@ func (r *run) audited(base api.VerifyDay, audit logdb.Audit, count bool) {
 		d := base
 		d.Count, d.Reason = audit.More, fmt.Sprintf("%d more findings are not listed", audit.More)
 		r.different(d)
+	}
+}
+
+// fromJournal fills in log and time of a finding that knows its position only, where that is one of this node's own journal.
+func (r *run) fromJournal(ctx context.Context, f *logdb.Finding, base api.VerifyDay) {
+	if r.own.Journal == "" || base.Stream != "" && !strings.HasPrefix(base.Stream, string(r.own.Journal)+":") {
+		return
+	}
+	kind, err := logdb.ParseKind(base.Kind)
+	if err != nil {
+		return
+	}
+	page, err := r.logs.ReadStream(ctx, base.Meter, kind, r.own, f.Position, 1)
+	if err != nil {
+		return // what cannot be read is a finding of its own
+	}
+	for i := range page.Rows {
+		page.Entries = append(page.Entries, page.Rows[i].Entry(0))
+	}
+	for _, e := range page.Entries {
+		if e.Position == f.Position {
+			f.Log, f.Time, f.Day = e.Log, e.Time, e.Time.Day()
+		}
 	}
 }
 

@@ -32,7 +32,7 @@ func (r *run) cloud(ctx context.Context, view reduce.View) error {
 		if err != nil {
 			return fmt.Errorf("ask what belongs to no stream at the cloud: %w", err)
 		}
-		r.audited(base, strays, false)
+		r.audited(ctx, base, strays, false)
 	}
 	sets, others, err := r.sets(ctx, view)
 	if err != nil {
@@ -45,11 +45,11 @@ func (r *run) cloud(ctx context.Context, view reduce.View) error {
 				return fmt.Errorf("ask for the digests of stream %s: %w", stream, err)
 			}
 			base.Stream = stream.String()
-			r.audited(base, audit, false)
+			r.audited(ctx, base, audit, false)
 		}
 	}
 	for try := 1; ; try++ {
-		part := &run{site: r.site, logs: r.logs, cfg: r.cfg, name: r.name, ends: r.ends}
+		part := &run{site: r.site, logs: r.logs, cfg: r.cfg, name: r.name, own: r.own, ends: r.ends}
 		if err := part.once(ctx, view, sets); err != nil {
 			return err
 		}
@@ -257,7 +257,7 @@ func (r *run) auditThere(ctx context.Context, view reduce.View, id logdb.StreamI
 	if err != nil {
 		return audit, fmt.Errorf("ask for the digests of stream %s: %w", id, err)
 	}
-	r.audited(api.VerifyDay{Meter: view.Meter, Between: CloudClaim, Kind: view.Kind.String(), Stream: id.String()}, audit, false)
+	r.audited(ctx, api.VerifyDay{Meter: view.Meter, Between: CloudClaim, Kind: view.Kind.String(), Stream: id.String()}, audit, false)
 	return audit, nil
 }
 

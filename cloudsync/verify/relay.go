@@ -50,7 +50,7 @@ func (r *run) relayed(ctx context.Context, meter, there logdb.MeterUID, kind log
 		if err != nil {
 			return fmt.Errorf("ask which positions the cloud holds: %w", err)
 		}
-		part := &run{site: r.site, logs: r.logs, cfg: r.cfg, name: r.name}
+		part := &run{site: r.site, logs: r.logs, cfg: r.cfg, name: r.name, own: r.own}
 		for _, cut := range cutsOf(here) {
 			x := newRelayed(part, reduce.View{Meter: meter, There: there, Kind: kind}, cut, states)
 			if err := x.compare(ctx); err != nil {

@@ -30,6 +30,11 @@ type Site interface {
 	View(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) (view reduce.View, ok bool, err error)
 }
 
+// DecisionSite is a Site that can tell which of its decisions are not as they were made.
+type DecisionSite interface {
+	Decisions(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) ([]logdb.Finding, error)
+}
+
 // Cloud answers with the receiver's sets and digests.
 type Cloud interface {
 	Streams(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) ([]logdb.StreamState, error)
@@ -68,7 +73,8 @@ type run struct {
 	logs   logdb.Source
 	cfg    Config
 	report api.VerifyReport
-	name   string // of the meter at hand
+	name   string         // of the meter at hand
+	own    logdb.StreamID // its own journal of the kind at hand
 	// ends is how far the receiver knows the journal of each stream.
 	ends map[logdb.StreamID]logdb.Position
 }
@@ -117,6 +123,9 @@ func (r *run) compare(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind
 	view, ok, err := r.site.View(ctx, meter, kind)
 	if err != nil {
 		return err
+	}
+	if r.own = (logdb.StreamID{}); view.Head.ID != "" {
+		r.own = logdb.StreamID{Journal: view.Head.ID, Policy: "0"}
 	}
 	uploads, before := ok && r.cfg.Cloud != nil, r.report.Different
 	there, relays, err := r.relays(ctx, meter)
@@ -168,16 +177,28 @@ func (r *run) claims(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind,
 		if err != nil {
 			return fmt.Errorf("look for what belongs to no stream: %w", err)
 		}
-		r.audited(base, strays, false)
+		r.audited(ctx, base, strays, false)
 	}
 	streams, err := r.logs.Streams(ctx, meter, kind)
 	switch {
 	case errors.Is(err, logdb.ErrNotFound) || errors.Is(err, logdb.ErrUnknownMeter):
-		return nil
+		streams = nil
 	case err != nil && ctx.Err() == nil && r.report.Different > before:
 		return nil // what was found is why they cannot be listed
 	case err != nil:
 		return fmt.Errorf("list the streams here: %w", err)
+	}
+	for _, st := range streams {
+		if st.Own {
+			r.own = st.Stream
+		}
+	}
+	if site, ok := r.site.(DecisionSite); ok {
+		found, err := site.Decisions(ctx, meter, kind)
+		if err != nil {
+			return fmt.Errorf("look at what was decided: %w", err)
+		}
+		r.audited(ctx, base, logdb.Audit{Findings: found}, false)
 	}
 	for _, st := range streams {
 		var audit logdb.Audit
@@ -190,7 +211,7 @@ func (r *run) claims(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind,
 			return fmt.Errorf("compute the digests of stream %s: %w", st.Stream, err)
 		}
 		base.Stream = st.Stream.String()
-		r.audited(base, audit, count)
+		r.audited(ctx, base, audit, count)
 	}
 	return nil
 }

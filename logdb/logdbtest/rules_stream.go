@@ -114,6 +114,16 @@ func streamRules() []rule {
 			f.want("undecided", counts(f.request(logdb.KindSystem, a1, revise(system(0, day0, 3), 3, 1))), "[0 0 1 0]")
 			f.want("codes", f.codes(), "[3]")
 		}},
+		{"a range of fates takes the room of one entry in a page, however long it is", func(f *fixture) {
+			f.send(logdb.KindSystem, a1, system(1, day0, 1), fate(2, 900_000, logdb.FateNotChosen, day0), fate(900_001, 900_004, logdb.FateSkipped, day0), system(900_005, day0, 2))
+			page, err := f.ReadStream(f.ctx, f.meter, logdb.KindSystem, a1, 1, 3)
+			f.must(err)
+			f.want("fates", len(page.Fates), 2)
+			f.want("entries", len(page.Entries), 1)
+			page, err = f.ReadStream(f.ctx, f.meter, logdb.KindSystem, a1, 500, 3)
+			f.must(err)
+			f.want("from the middle", []any{page.Fates[0].First, page.Fates[0].Last, len(page.Entries)}, []any{500, 900_000, 1})
+		}},
 		{"a combined row stands for the rows reduced into it", func(f *fixture) {
 			f.send(logdb.KindHistorical, a1, reduced(1, 3, 4, day0), row(4, day0+minute, wh, 40))
 			f.want("fates", f.fates(logdb.KindHistorical, a1, 4), "rrrs")

@@ -45,9 +45,9 @@ func (m *Model) ReadStream(_ context.Context, uid logdb.MeterUID, kind logdb.Kin
 		for p := max(f.First, first); p <= f.Last && limit > 0; p++ {
 			if f.Fate != logdb.FateStored {
 				part := f
-				part.First, part.Last = p, min(f.Last, p+logdb.Position(limit)-1)
+				part.First = p
 				fates.Put(part)
-				limit -= part.Count()
+				limit--
 				p = part.Last
 				continue
 			}

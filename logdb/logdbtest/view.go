@@ -174,8 +174,8 @@ func (v *view) readStream(ctx context.Context, s logdb.Store, uid logdb.MeterUID
 			v.wrong("page of %s from %d has the head %s %s %s end %d chain %s, the state says end %d chain %s",
 				st.Stream, first, page.Meter, page.Kind, page.Stream, page.JournalEnd, page.Chain, st.JournalEnd, st.Chain)
 		}
-		if len(found) > at.page {
-			v.wrong("page of %s from %d holds %d positions, asked for %d", st.Stream, first, len(found), at.page)
+		if n := held(&page); n > at.page {
+			v.wrong("page of %s from %d holds %d entries and ranges, asked for %d", st.Stream, first, n, at.page)
 		}
 		last := first
 		for p, text := range found {
@@ -188,6 +188,9 @@ func (v *view) readStream(ctx context.Context, s logdb.Store, uid logdb.MeterUID
 		first = last + 1
 	}
 }
+
+// held counts what takes room in a page.
+func held(page *logdb.Page) int { return len(entries(page.Rows, page.Entries)) + len(page.Fates) }
 
 // positions returns what a page says of each of its positions.
 func positions(page *logdb.Page) map[logdb.Position]string {

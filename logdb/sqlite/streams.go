@@ -231,9 +231,8 @@ func (r *streamReader) read(first logdb.Position) error {
 				break
 			}
 			if f.Fate != logdb.FateStored {
-				f.Last = min(f.Last, f.First+logdb.Position(r.left)-1)
 				decided.Put(f)
-				r.left -= f.Count()
+				r.left--
 				continue
 			}
 			if err := r.stored(f.First, f.Last); err != nil {
@@ -247,7 +246,7 @@ func (r *streamReader) read(first logdb.Position) error {
 	return nil
 }
 
-// window returns the next decided ranges, n positions together, and where the one after them begins.
+// window returns the next decided ranges, n stored positions and other ranges together, and where the one after them begins.
 func (r *streamReader) window(first logdb.Position, n int) (out []logdb.FateRange, next logdb.Position, err error) {
 	next = first
 	err = r.fatesFrom(r.id, first, func(part *logdb.FateSet) error {
@@ -259,8 +258,12 @@ func (r *streamReader) window(first logdb.Position, n int) (out []logdb.FateRang
 				return errEnough
 			}
 			f.First = max(f.First, first)
-			f.Last = min(f.Last, f.First+logdb.Position(n)-1)
-			n -= f.Count()
+			if f.Fate == logdb.FateStored {
+				f.Last = min(f.Last, f.First+logdb.Position(n)-1)
+				n -= f.Count()
+			} else {
+				n--
+			}
 			out = append(out, f)
 			next = f.Last + 1
 		}

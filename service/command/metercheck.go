@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"metermanager/cloudsync/verify"
 	"metermanager/logdb"
@@ -79,9 +80,30 @@ func (c meterChecker) CheckMeter(ctx context.Context, meter logdb.MeterUID, kind
 			d := base
 			d.Day, d.State, d.Here, d.There, d.Count = day.Day, verify.StateDifferent, day.Stored, day.Meter, max(day.Stored, day.Meter)
 			d.Reason = "the meter's record is not the stored one"
+			d.Advice = "keep what the meter's own software reads of this log: verify changes neither side"
+			d.Records, d.More = namedRecords(day.Records)
 			out.Different += d.Count
 			out.Days = append(out.Days, d)
 		}
 	}
 	return out, nil
+}
+
+// namedRecords lists the first records that a meter and its journal do not hold alike, and counts the others.
+func namedRecords(list []retrieve.ComparedRecord) (out []api.VerifyRecord, more int64) {
+	const most = 100
+	for i, r := range list {
+		if i == most {
+			return out, int64(len(list) - most)
+		}
+		x := api.VerifyRecord{Place: logdb.PlaceRaw, Fault: r.Fault, Position: r.Position, Time: r.Time}
+		if r.Stored != nil {
+			x.Here = fmt.Sprintf("%x", r.Stored)
+		}
+		if r.Meter != nil {
+			x.There = fmt.Sprintf("%x", r.Meter)
+		}
+		out = append(out, x)
+	}
+	return out, 0
 }

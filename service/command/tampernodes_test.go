@@ -23,6 +23,7 @@ import (
 	"metermanager/rpc/host"
 	"metermanager/rpc/permission"
 	"metermanager/service/cloud/account"
+	"metermanager/service/cloud/fetch"
 	"metermanager/service/cloud/ingest"
 	"metermanager/service/cloud/realtime"
 	"metermanager/service/cloud/registry"
@@ -78,11 +79,13 @@ func openTwoNodes(t testing.TB, dir string) *twoNodes {
 	later(b.there.Close)
 	meters := registry.New(accounts, b.there, people, registry.Config{Now: now})
 	board := realtime.New(realtime.Config{Now: now})
+	desk, err := fetch.New(t.Context(), accounts, b.there, meters, fetch.Config{Now: now})
+	must(err)
 	node := command.NewNode(meters, b.there, board, command.NodeConfig{Version: "test", Now: now})
 	table, err := command.New(command.Config{Now: now}, command.NodeHandlers(node))
 	must(err)
 	handler, err := webapi.New(webapi.Parts{
-		Accounts: people, Meters: meters, Push: ingest.New(b.there, meters, ingest.Config{Now: now}), Logs: b.there, Board: board, Commands: table, Status: node,
+		Accounts: people, Meters: meters, Push: ingest.New(b.there, meters, ingest.Config{Now: now}), Fetch: desk, Logs: b.there, Board: board, Commands: table, Status: node,
 	}, webapi.Config{Now: now})
 	must(err)
 	stack, err := host.Stack(handler, host.Config{Rate: -1})
@@ -120,8 +123,8 @@ func (b *twoNodes) stop() {
 	b.close = nil
 }
 
-// verify carries out the command as the program does and returns its report.
-func (b *twoNodes) verify() api.VerifyReport {
+// verify carries out the command as the program does, for one kind of log or all (0), and returns its report.
+func (b *twoNodes) verify(kind logdb.Kind) api.VerifyReport {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
 	defer cancel()
@@ -129,7 +132,11 @@ func (b *twoNodes) verify() api.VerifyReport {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	out, err := table.Call(ctx, account.Principal{User: "owner", Permissions: permission.Everything()}, api.CmdVerify, []byte(`{}`))
+	args := `{}`
+	if kind != 0 {
+		args = fmt.Sprintf(`{"kind":%q}`, kind)
+	}
+	out, err := table.Call(ctx, account.Principal{User: "owner", Permissions: permission.Everything()}, api.CmdVerify, []byte(args))
 	if err != nil {
 		b.t.Fatalf("verify: %v", err)
 	}
@@ -176,11 +183,12 @@ func template(t testing.TB) string {
 	}
 	upload := func() {
 		t.Helper()
-		if _, err := b.sync.RegisterMeter(t.Context(), "m"); err != nil {
-			t.Fatal(err)
+		if done, err := b.sync.RegisterMeter(t.Context(), "m"); err != nil || done[0].Result == api.ResultFailed {
+			t.Fatalf("register: %+v, %v", done, err)
 		}
-		if _, err := b.sync.UploadMeter(t.Context(), "m"); err != nil {
-			t.Fatal(err)
+		done, err := b.sync.UploadMeter(t.Context(), "m")
+		if err != nil || len(done) == 0 || done[0].Result == api.ResultFailed {
+			t.Fatalf("upload: %+v, %v; %+v", done, err, b.sync.History(9, "", ""))
 		}
 	}
 	b.live(0, snapshot)
@@ -194,7 +202,7 @@ func template(t testing.TB) string {
 	b.live(1, snapshot)
 	upload()
 	b.post(there)
-	if r := b.verify(); !r.Clean() || r.Compared == 0 {
+	if r := b.verify(0); !r.Clean() || r.Compared == 0 {
 		t.Fatalf("nobody touched it: %+v", r)
 	}
 	return dir

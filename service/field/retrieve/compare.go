@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"metermanager/logdb"
@@ -35,6 +36,17 @@ type ComparedDay struct {
 	Day    logdb.Millis
 	Meter  int64 // records there without a partner here
 	Stored int64 // records here without a partner there
+	// Records names them, the oldest first.
+	Records []ComparedRecord
+}
+
+// ComparedRecord is a record that the meter and the journal do not hold alike.
+type ComparedRecord struct {
+	Fault    logdb.Fault    // missing: only the meter has it; extra: only the journal has it
+	Position logdb.Position // of the journal; of a missing one that before which it is missing
+	Time     logdb.Millis
+	Meter    []byte // nil for extra
+	Stored   []byte // nil for missing
 }
 
 // Compare reads the newest records of a log again, at most newest of them and none beyond
@@ -75,11 +87,10 @@ func (w *work) compareMemory(ctx context.Context, s *session, st LogState, raws 
 	if err != nil {
 		return err
 	}
-	var stored [][]byte
-	var times []logdb.Millis
+	var stored []storedRecord
 	for _, raw := range raws {
 		for _, rec := range w.decoder.records(raw.Bytes) {
-			stored, times = append(stored, rec), append(times, raw.Time)
+			stored = append(stored, storedRecord{rec, raw.Position, raw.Time})
 		}
 	}
 	tail := w.tail[max(0, len(w.tail)-tailRecords):]
@@ -96,8 +107,8 @@ func (w *work) compareMemory(ctx context.Context, s *session, st LogState, raws 
 	}
 	n := min(int(at.next-first), len(stored), newest)
 	out.NotRead = int64(int(at.next-first) - n)
-	stored, times = stored[len(stored)-n:], times[len(times)-n:]
-	days := map[logdb.Millis]*ComparedDay{}
+	stored = stored[len(stored)-n:]
+	var memory [][]byte
 	for done := 0; done < n; {
 		step := min(maxBatch, n-done)
 		from := at.next - uint32(n) + uint32(done)
@@ -108,24 +119,85 @@ func (w *work) compareMemory(ctx context.Context, s *session, st LogState, raws 
 		if err := s.held(ctx); err != nil {
 			return err
 		}
-		for i, rec := range recs {
-			if bytes.Equal(rec, stored[done+i]) {
-				continue
-			}
-			day := times[done+i].Day()
-			if days[day] == nil {
-				days[day] = &ComparedDay{Day: day}
-			}
-			days[day].Meter++
-			days[day].Stored++
+		for _, rec := range recs {
+			memory = append(memory, bytes.Clone(rec))
 		}
 		done += step
 	}
 	out.Compared = int64(n)
-	for _, d := range days {
-		out.Days = append(out.Days, *d)
-	}
+	out.Days = comparedDays(differing(memory, stored))
 	return nil
+}
+
+// storedRecord is a record of the journal as the meter gave it.
+type storedRecord struct {
+	bytes    []byte
+	position logdb.Position
+	time     logdb.Millis
+}
+
+// lookAround is how many records may be missing or extra in one place for the others to be recognised.
+const lookAround = 64
+
+// differing compares both lists from their common end backwards. Where one lacks a record, the older ones are
+// still compared with their partners.
+func differing(memory [][]byte, stored []storedRecord) (out []ComparedRecord) {
+	i, j := len(stored)-1, len(memory)-1
+	at := func(k int) storedRecord { return stored[min(k, len(stored)-1)] }
+	same := func(i, j int) bool { return i >= 0 && j >= 0 && bytes.Equal(stored[i].bytes, memory[j]) }
+	// Two equal neighbours make a partner: single records may repeat.
+	partner := func(i, j int) bool { return same(i, j) && (i == 0 || j == 0 || same(i-1, j-1)) }
+	for i >= 0 && j >= 0 {
+		if same(i, j) {
+			i, j = i-1, j-1
+			continue
+		}
+		lost, extra := 0, 0
+		for k := 1; k <= lookAround && lost == 0 && extra == 0; k++ {
+			switch {
+			case partner(i, j-k):
+				lost = k
+			case partner(i-k, j):
+				extra = k
+			}
+		}
+		switch {
+		case same(i-1, j-1) || lost == 0 && extra == 0:
+			out = append(out, ComparedRecord{logdb.FaultAltered, stored[i].position, stored[i].time, memory[j], stored[i].bytes})
+			i, j = i-1, j-1
+		case lost > 0:
+			for range lost {
+				out = append(out, ComparedRecord{logdb.FaultMissing, at(i + 1).position, at(i + 1).time, memory[j], nil})
+				j--
+			}
+		default:
+			for range extra {
+				out = append(out, ComparedRecord{logdb.FaultExtra, stored[i].position, stored[i].time, nil, stored[i].bytes})
+				i--
+			}
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// comparedDays sorts what differs into days.
+func comparedDays(list []ComparedRecord) (out []ComparedDay) {
+	for _, r := range list {
+		i := slices.IndexFunc(out, func(d ComparedDay) bool { return d.Day == r.Time.Day() })
+		if i < 0 {
+			i = len(out)
+			out = append(out, ComparedDay{Day: r.Time.Day()})
+		}
+		if r.Meter != nil {
+			out[i].Meter++
+		}
+		if r.Stored != nil {
+			out[i].Stored++
+		}
+		out[i].Records = append(out[i].Records, r)
+	}
+	return out
 }
 
 // Compare compares a meter's memory, the newest records of each log, with its journals of a kind, on the meter's own

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -111,6 +112,68 @@ func (f *forged) LastRaw(ctx context.Context, meter logdb.MeterUID, kind logdb.K
 		b := bytes.Clone(out[i].Bytes)
 		b[9]++
 		out[i].Bytes = b
+	}
+	return out, err
+}
+
+// A record that is lost here, or that only the journal holds, is named; the older ones are still compared with their partners.
+func TestCompareNamesTheRecord(t *testing.T) {
+	t.Parallel()
+	for fault, change := range map[logdb.Fault]func([]logdb.RawRecord, int) []logdb.RawRecord{
+		logdb.FaultMissing: func(l []logdb.RawRecord, i int) []logdb.RawRecord { return slices.Delete(l, i, i+1) },
+		logdb.FaultExtra: func(l []logdb.RawRecord, i int) []logdb.RawRecord {
+			x := l[i]
+			x.Bytes = bytes.Clone(x.Bytes)
+			x.Bytes[9]++
+			return slices.Insert(l, i+1, x)
+		},
+		logdb.FaultAltered: func(l []logdb.RawRecord, i int) []logdb.RawRecord {
+			l[i].Bytes = bytes.Clone(l[i].Bytes)
+			l[i].Bytes[9]++
+			return l
+		},
+	} {
+		t.Run(string(fault), func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, sim.Config{History: 5 * time.Hour})
+			s.must("hist1")
+			log, _ := s.profile.LogOf("hist1")
+			w := &changed{Store: s.store, change: change, at: 20}
+			r := &retrieve.Reader{Store: w, Now: s.now.Now}
+			c, err := r.Compare(t.Context(), s.target(), log, s.states["hist1"], 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(c.Days) != 1 || len(c.Days[0].Records) != 1 {
+				t.Fatalf("%+v, want one record", c.Days)
+			}
+			got := c.Days[0].Records[0]
+			if got.Fault != fault || got.Position != w.position || got.Time != w.time {
+				t.Errorf("%+v, want %s at position %d, %s", got, fault, w.position, w.time)
+			}
+			s.free()
+		})
+	}
+}
+
+// changed is a store of which somebody changed the raw records.
+type changed struct {
+	logdb.Store
+	change   func([]logdb.RawRecord, int) []logdb.RawRecord
+	at       int
+	position logdb.Position
+	time     logdb.Millis
+}
+
+func (c *changed) LastRaw(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, log logdb.LogNo, n int) ([]logdb.RawRecord, error) {
+	out, err := c.Store.LastRaw(ctx, meter, kind, log, n)
+	if i := len(out) - c.at; err == nil && i >= 0 {
+		before := len(out)
+		out = c.change(slices.Clone(out), i)
+		if len(out) > before {
+			i++
+		}
+		c.position, c.time = out[i].Position, out[i].Time
 	}
 	return out, err
 }
