@@ -128,7 +128,7 @@ func highestGeneration(journal logdb.JournalID, streams []*StoredStream, there [
 
 // open makes the stream of the next generation. The streams that the receiver has and we do not know any
 // more (our own records were lost) come first, as they are: what they decided stays decided.
-func (u *upload) open(policy reduce.Policy, channelsAdded *reduce.Policy, closed logdb.Position) []*StoredStream {
+func (u *upload) open(policy reduce.Policy, added ...reduce.Policy) []*StoredStream {
 	var out []*StoredStream
 	generation, cut := highestGeneration(u.head.ID, slices.Concat(u.streams, u.others), u.there)
 	var state reduce.State
@@ -152,10 +152,8 @@ func (u *upload) open(policy reduce.Policy, channelsAdded *reduce.Policy, closed
 	}
 	policy.Generation = strconv.Itoa(generation + 1)
 	out = append(out, u.stream(policy, state))
-	if channelsAdded != nil {
-		p := *channelsAdded
-		p.Generation = fmt.Sprintf("%d+%d", generation+1, cut+1)
-		p.Until = closed
+	for i, p := range added {
+		p.Generation = fmt.Sprintf("%d+%d", generation+1, cut+1+i)
 		out = append(out, u.stream(p, reduce.State{}))
 	}
 	return out

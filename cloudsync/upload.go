@@ -203,7 +203,7 @@ func (u *upload) decide(ctx context.Context) error {
 		_, u.main = cutOf(u.streams, "")
 	}
 	if len(u.main) == 0 {
-		opened := u.open(policy, nil, 0)
+		opened := u.open(policy)
 		if err := u.s.store.Turn(ctx, u.key, nil, opened); err != nil {
 			return err
 		}
@@ -231,22 +231,22 @@ func (u *upload) decide(ctx context.Context) error {
 	_, u.main = cutOf(u.streams, "")
 	current = u.main[len(u.main)-1]
 	current.Closed = u.head.End
-	var added *reduce.Policy
-	if channels, except, ok := current.Policy.Added(policy); ok {
-		p := policy
-		p.Channels, p.Except = channels, except
-		added = &p
-	}
-	opened := u.open(policy, added, current.Closed)
+	cut, _ := cutOf(u.streams, "")
+	opened := u.open(policy, reduce.Widen(cut.Streams, policy)...)
 	if err := u.s.store.Turn(ctx, u.key, []*StoredStream{current}, opened); err != nil {
 		return err
 	}
 	u.streams = append(u.streams, opened...)
 	_, u.main = cutOf(u.streams, "")
-	if added == nil {
-		return nil
+	for _, st := range opened {
+		if st.Cut() == "" {
+			continue
+		}
+		if err := u.decideCut(ctx, st.Cut(), false); err != nil {
+			return err
+		}
 	}
-	return u.decideCut(ctx, opened[len(opened)-1].Cut(), false)
+	return nil
 }
 
 // decideCut decides the positions up to the journal's end in the newest stream of a cut.

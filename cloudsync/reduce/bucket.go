@@ -37,7 +37,7 @@ func bucketEnd(t, step logdb.Millis) logdb.Millis {
 func (d *Decider) row(ctx context.Context, e *logdb.Entry) error {
 	policy := &d.cut.Current().Policy
 	d.advance(e)
-	if policy.Until != 0 && e.Position > policy.Until || policy.choose(e.Row) == nil {
+	if e.Position < policy.From || policy.Until != 0 && e.Position > policy.Until || policy.choose(e.Row) == nil {
 		d.notChosen(e.Position)
 		return nil
 	}

@@ -21,6 +21,9 @@ type Policy struct {
 	// Slow lists the historical logs whose rows lie at least one reduction interval apart. Their rows
 	// travel at once; the rows of other logs wait until their interval is closed.
 	Slow []logdb.LogNo `json:"slow,omitempty"`
+	// From bounds the adds of a stream of channels added later: rows before it went with those
+	// channels in an earlier main stream, before they were left out.
+	From logdb.Position `json:"from,omitempty"`
 	// Until bounds the adds of a stream of channels added later: rows beyond it carry
 	// those channels in the main stream already.
 	Until logdb.Position `json:"until,omitempty"`
