@@ -313,6 +313,27 @@ func TestLogResetAndNewProgram(t *testing.T) {
 	}
 }
 
+// The first retrieval after a new program finds fewer records than alignment would like to see;
+// the next one must still know them, though the ones before them have another size.
+func TestFewRecordsUnderANewProgram(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sim.Config{History: 8 * time.Hour})
+	s.must("hist1")
+	if err := s.meter.Reprogram(sim.LogHist1, 5*time.Minute, "readings.frequency", "energy.total.wh.received"); err != nil {
+		t.Fatal(err)
+	}
+	before := len(s.raws(logdb.KindHistorical, 0))
+	for i := range 12 {
+		s.advance(5 * time.Minute)
+		if out := s.must("hist1"); out.Records != 1 || (out.Gap != "") != (i == 0) {
+			t.Errorf("retrieval %d gives %+v, want one record, and a gap before the first", i, out)
+		}
+	}
+	if n := len(s.raws(logdb.KindHistorical, 0)) - before; n != 12 {
+		t.Errorf("%d records under the new program, want 12", n)
+	}
+}
+
 func TestRolledOverDuringRetrieval(t *testing.T) {
 	t.Parallel()
 	cfg := sim.Config{Start: time.Date(2026, 11, 19, 6, 0, 0, 0, time.UTC), MaxRecords: map[int]int{sim.LogHist1: 1500}}

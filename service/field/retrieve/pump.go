@@ -16,17 +16,10 @@ func (r *Reader) run(ctx context.Context, s *session, w *work, st *LogState, out
 	if err != nil {
 		return err
 	}
-	tail := w.tail
-	if len(tail) > tailRecords {
-		tail = tail[len(tail)-tailRecords:]
-	}
-	var at place
-	if fits(tail, int(s.status.RecordSize)) {
-		if at, err = s.align(ctx, tail, first, st.Next); err != nil {
-			return fmt.Errorf("align log %s: %w", w.log.Name, err)
-		}
-	} else {
-		at = place{next: first}
+	tail := fitting(w.tail[max(0, len(w.tail)-tailRecords):], int(s.status.RecordSize))
+	at, err := s.align(ctx, tail, first, st.Next)
+	if err != nil {
+		return fmt.Errorf("align log %s: %w", w.log.Name, err)
 	}
 	if err := s.held(ctx); err != nil { // where the records of another log were compared, nothing fits
 		return err
@@ -45,14 +38,14 @@ func (r *Reader) run(ctx context.Context, s *session, w *work, st *LogState, out
 	return w.pump(ctx, s, st, out)
 }
 
-// fits reports whether the stored records have the size of the meter's: others cannot match.
-func fits(tail [][]byte, size int) bool {
-	for _, t := range tail {
-		if len(t) != size {
-			return false
-		}
+// fitting returns the newest of the stored records that have the size of the meter's: what was
+// recorded under another programming cannot match, and what came after it must.
+func fitting(tail [][]byte, size int) [][]byte {
+	i := len(tail)
+	for i > 0 && len(tail[i-1]) == size {
+		i--
 	}
-	return true
+	return tail[i:]
 }
 
 // firstIndex is 1 while the filler stands at 0, 0 once the log has rolled over.
