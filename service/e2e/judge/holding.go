@@ -70,10 +70,27 @@ func (h *Holding) Journals() []logdb.JournalID {
 
 // Entries returns all entries of a journal's main cut by position, rows included.
 func (h *Holding) Entries(journal logdb.JournalID) []logdb.Entry {
+	return h.cut(logdb.StreamID{Journal: journal, Policy: "0"})
+}
+
+// Added lists a stream of each cut of a journal beside the main one: of channels added later.
+func (h *Holding) Added(journal logdb.JournalID) []logdb.StreamID {
+	var out []logdb.StreamID
+	for _, st := range h.States {
+		if st.Stream.Journal == journal && !st.Stream.SameCut(logdb.StreamID{Journal: journal, Policy: "0"}) &&
+			!slices.ContainsFunc(out, st.Stream.SameCut) {
+			out = append(out, st.Stream)
+		}
+	}
+	return out
+}
+
+// cut returns the entries of all streams of a cut by position.
+func (h *Holding) cut(of logdb.StreamID) []logdb.Entry {
 	var out []logdb.Entry
 	for i := range h.Pages {
 		p := &h.Pages[i]
-		if !p.Stream.SameCut(logdb.StreamID{Journal: journal, Policy: "0"}) {
+		if !p.Stream.SameCut(of) {
 			continue
 		}
 		for k := range p.Rows {
@@ -156,6 +173,15 @@ func points(list []version) []point {
 		}
 	}
 	return out
+}
+
+// known keeps the points that are wanted.
+func known(list, want []point) []point {
+	wanted := map[point]bool{}
+	for _, p := range want {
+		wanted[p] = true
+	}
+	return slices.DeleteFunc(list, func(p point) bool { return !wanted[p] })
 }
 
 func digests(list []version) []string {

@@ -23,6 +23,10 @@ type Case struct {
 	// Foreign allows the clouds to hold journals that the site does not know: of a machine that
 	// was restored, cloned or reinstalled.
 	Foreign bool
+	// Lossy says that the meter may have lost records before this site, but not others, got them.
+	Lossy bool
+	// Requested says that what limits had skipped was asked for and sent.
+	Requested bool
 	// Oversize allows records to be skipped because no page could hold them.
 	Oversize bool
 }
@@ -120,19 +124,23 @@ func checkCloud(ctx context.Context, r *report, c *Case, cloud Cloud, kind logdb
 	if err := checkModel(ctx, r, who, cloud, kind, &there); err != nil {
 		return err
 	}
-	o := newOracle(c.Limits, kind, journal)
+	o := newOracle(c.Limits, kind, journal, c.Requested)
 	o.checkFates(r, who, &there, own, c.Oversize)
 	if kind == logdb.KindHistorical {
 		want, have := o.points(), points(live(there.Entries(own)))
+		for _, cut := range there.Added(own) {
+			have = append(have, points(live(there.cut(cut)))...)
+		}
 		stats.Values += len(want)
 		samePoints(r, who+", values", have, want)
-		if len(there.Journals()) == 1 {
-			answered, err := answer(ctx, cloud.Client, cloud.UID)
-			if err != nil {
-				return err
-			}
-			samePoints(r, who+", values that a query answers", answered, want)
+		answered, err := answer(ctx, cloud.Client, cloud.UID)
+		if err != nil {
+			return err
 		}
+		if c.Foreign && c.Lossy { // others may have what this site could not get any more
+			answered = known(answered, want)
+		}
+		samePoints(r, who+", values that a query answers", answered, want)
 	} else {
 		want, have := o.events(), digests(live(there.Entries(own)))
 		stats.Events += len(want)
@@ -153,7 +161,7 @@ func checkCounts(ctx context.Context, r *report, who string, c *Case, cloud Clou
 		if err != nil {
 			return fmt.Errorf("read the limit counts: %w", err)
 		}
-		if n.Kind == kind.String() && stream.Journal == own && (n.Reason != sizeReason || !c.Oversize) {
+		if n.Kind == kind.String() && stream.SameCut(logdb.StreamID{Journal: own, Policy: "0"}) && (n.Reason != sizeReason || !c.Oversize) {
 			have[countKey{n.Fate, n.Day}] += n.Count
 		}
 	}

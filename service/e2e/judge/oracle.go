@@ -20,7 +20,7 @@ type oracle struct {
 	groups [][]logdb.Entry               // rows of one minute, historical only
 }
 
-func newOracle(limits logdb.Limits, kind logdb.Kind, journal []logdb.Entry) *oracle {
+func newOracle(limits logdb.Limits, kind logdb.Kind, journal []logdb.Entry, requested bool) *oracle {
 	o := &oracle{limits: limits, kind: kind, live: map[logdb.Position]logdb.Entry{}, fates: map[logdb.Position]logdb.Fate{}}
 	for _, v := range live(journal) {
 		o.live[v.position] = v.entry
@@ -34,6 +34,13 @@ func newOracle(limits logdb.Limits, kind logdb.Kind, journal []logdb.Entry) *ora
 		o.reduce()
 	} else {
 		o.limit()
+	}
+	if requested {
+		for p, fate := range o.fates {
+			if fate == logdb.FateSkipped {
+				o.fates[p] = logdb.FateStored
+			}
+		}
 	}
 	return o
 }

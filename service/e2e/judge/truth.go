@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -18,16 +19,15 @@ type Truth struct {
 	system     []sim.Record
 	pq, limits []sim.Excursion
 	recordings []sim.Recording
-	lossy      map[int]bool // logs whose memory may have lost records before they were retrieved
+	// before says, by the meter's log number, which records the memory may have lost before they
+	// were retrieved: those made before that time.
+	before map[int]time.Time
 }
 
-// Recall asks a simulated meter what it recorded so far. lossy names the logs that may have
-// lost records before they were retrieved; of all others every record is wanted.
-func Recall(m *sim.Meter, lossy ...int) (*Truth, error) {
-	t := &Truth{pq: m.PQEvents(), limits: m.LimitEvents(), recordings: slices.Collect(m.Recordings()), lossy: map[int]bool{}}
-	for _, n := range lossy {
-		t.lossy[n] = true
-	}
+// Recall asks a simulated meter what it recorded so far. Every record is wanted at the site,
+// unless MayLose says otherwise.
+func Recall(m *sim.Meter) (*Truth, error) {
+	t := &Truth{pq: m.PQEvents(), limits: m.LimitEvents(), recordings: slices.Collect(m.Recordings()), before: map[int]time.Time{}}
 	for i, number := range historicalLogs {
 		for r, err := range m.Lifetime(number) {
 			if err != nil {
@@ -53,6 +53,54 @@ func Recall(m *sim.Meter, lossy ...int) (*Truth, error) {
 	return t, nil
 }
 
+// MayLose allows records of a log that were made before a time to be lost, each in a gap: the
+// meter was told to forget them, or had no room for more.
+func (t *Truth) MayLose(log int, before time.Time) {
+	if t.before[log].Before(before) {
+		t.before[log] = before
+	}
+}
+
+// lossy reports whether a log may have lost anything.
+func (t *Truth) lossy(log int) bool { return !t.before[log].IsZero() }
+
+// Then returns what was recorded here and afterwards by the meter that took this one's place.
+func (t *Truth) Then(next *Truth) *Truth {
+	out := &Truth{
+		system: slices.Concat(t.system, next.system), pq: slices.Concat(t.pq, next.pq), limits: slices.Concat(t.limits, next.limits),
+		recordings: slices.Concat(t.recordings, next.recordings), held: next.held, before: map[int]time.Time{},
+	}
+	for i := range t.logs {
+		out.logs[i] = slices.Concat(t.logs[i], next.logs[i])
+	}
+	for _, from := range [...]*Truth{t, next} {
+		for log, at := range from.before {
+			out.MayLose(log, at)
+		}
+	}
+	return out
+}
+
+// History keeps what one historical log recorded, and nothing else.
+func (t *Truth) History(log int) *Truth {
+	out := &Truth{before: map[int]time.Time{}}
+	for i, number := range historicalLogs {
+		if number == log {
+			out.logs[i] = t.logs[i]
+		}
+	}
+	return out
+}
+
+// After puts what one historical log recorded under earlier settings before what is known.
+func (t *Truth) After(log int, earlier *Truth) {
+	for i, number := range historicalLogs {
+		if number == log {
+			t.logs[i] = append(slices.Clone(earlier.logs[i]), t.logs[i]...)
+		}
+	}
+}
+
 // check compares a kind of log of the site's journal with the truth and returns how many records
 // are lost, each of them in the period of a gap.
 func (t *Truth) check(r *report, kind logdb.Kind, journal []logdb.Entry, stats *Stats) (lost int) {
@@ -64,9 +112,9 @@ func (t *Truth) check(r *report, kind logdb.Kind, journal []logdb.Entry, stats *
 	case logdb.KindSystem:
 		t.systemEvents(r, journal, stats)
 	case logdb.KindPQ:
-		t.excursions(r, truthOfPQ, t.pq, t.lossy[sim.LogPQ], journal, stats)
+		t.excursions(r, truthOfPQ, t.pq, t.lossy(sim.LogPQ), journal, stats)
 	case logdb.KindLimit:
-		t.excursions(r, truthOfLimits, t.limits, t.lossy[sim.LogAlarm], journal, stats)
+		t.excursions(r, truthOfLimits, t.limits, t.lossy(sim.LogAlarm), journal, stats)
 	case logdb.KindWaveform:
 		t.waveforms(r, journal, stats)
 	}
@@ -77,17 +125,10 @@ func (t *Truth) check(r *report, kind logdb.Kind, journal []logdb.Entry, stats *
 // with its time and values; what is not there must be lost, and a gap must stand in its place.
 func (t *Truth) history(r *report, log int, journal []logdb.Entry, stats *Stats) (lost int) {
 	what := fmt.Sprintf("truth of log %d", log)
-	records, next, gap := t.logs[log], 0, false
+	records, next := t.logs[log], 0
+	gaps := gapsOf(journal, logdb.LogNo(log))
 	for _, e := range journal {
-		if e.Log != logdb.LogNo(log) {
-			continue
-		}
-		switch e.Op {
-		case logdb.OpGap:
-			gap = true
-			continue
-		case logdb.OpAdd:
-		default:
+		if e.Log != logdb.LogNo(log) || e.Op != logdb.OpAdd {
 			continue
 		}
 		at := next
@@ -99,20 +140,41 @@ func (t *Truth) history(r *report, log int, journal []logdb.Entry, stats *Stats)
 			return lost
 		}
 		if at > next {
-			if !gap {
-				r.add(what, "records %d to %d (%s) are missing before position %d, and no gap says so", next, at-1, describe(records, next), e.Position)
-			} else if !t.lossy[historicalLogs[log]] {
-				r.add(what, "records %d to %d (%s) are lost before position %d", next, at-1, describe(records, next), e.Position)
+			if next > 0 && !covered(gaps, records[next:at]) { // before the first record that was ever retrieved there is nothing to continue
+				r.add(what, "records %d to %d (%s) are missing before position %d, and no gap of %+v says so", next, at-1, describe(records, next), e.Position, gaps)
+			} else if last := records[at-1].True; !last.Before(t.before[historicalLogs[log]]) {
+				r.add(what, "records %d to %d (%s) are lost before position %d, the last of %s", next, at-1, describe(records, next), e.Position, last.Format(time.RFC3339))
 			}
 			lost += at - next
 		}
-		next, gap = at+1, false
+		next = at + 1
 		stats.Records++
 	}
 	if next < len(records) {
 		r.add(what, "records %d to %d (%s) did not arrive; the memory holds %d", next, len(records)-1, describe(records, next), t.held[log])
 	}
 	return lost
+}
+
+func gapsOf(journal []logdb.Entry, log logdb.LogNo) []logdb.Gap {
+	var out []logdb.Gap
+	for _, e := range journal {
+		if e.Op == logdb.OpGap && e.Log == log {
+			out = append(out, *e.Gap)
+		}
+	}
+	return out
+}
+
+// covered reports whether gaps tell of the time of every record.
+func covered(gaps []logdb.Gap, lost []sim.Record) bool {
+	for _, r := range lost {
+		at := logdb.MillisOf(r.Time)
+		if !slices.ContainsFunc(gaps, func(g logdb.Gap) bool { return g.From <= at && at <= g.To }) {
+			return false
+		}
+	}
+	return true
 }
 
 func describe(records []sim.Record, i int) string {
@@ -152,6 +214,9 @@ func (t *Truth) systemEvents(r *report, journal []logdb.Entry, stats *Stats) {
 		want = append(want, event{logdb.MillisOf(rec.Time), rec.System})
 	}
 	stats.Events += len(want)
+	if t.lossy(sim.LogSystem) {
+		want = slices.DeleteFunc(want, func(e event) bool { return e.at.Time().Before(t.before[sim.LogSystem]) && !slices.Contains(have, e) })
+	}
 	diff(r, "truth of the system log", have, want, func(e event) event { return e })
 }
 
@@ -161,7 +226,7 @@ type excursion struct {
 	limit   int64
 	above   bool
 	start   logdb.Millis
-	seconds float64 // -1: no end
+	lasted  logdb.Millis // -1: no end
 }
 
 // near lists what is known of the same day, to explain a difference.
@@ -187,18 +252,25 @@ func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, lossy 
 		}
 		k := excursion{x.Channel, int64(x.Limit), x.Above, logdb.MillisOf(x.Start), -1}
 		if !x.End.IsZero() {
-			k.seconds = max(0, x.End.Sub(x.Start).Seconds())
+			k.lasted = logdb.Millis(max(0, x.End.Sub(x.Start).Milliseconds()))
 		}
 		known[k]++
 	}
 	for _, v := range live(journal) {
 		x := v.entry.Excursion
-		k := excursion{x.Channel, limitNumber(what, x), x.Type == logdb.ExcursionAbove, v.entry.Time, x.DurationSeconds}
-		if k.seconds != k.seconds {
-			k.seconds = -1
+		k := excursion{x.Channel, limitNumber(what, x), x.Type == logdb.ExcursionAbove, v.entry.Time, -1}
+		if !math.IsNaN(x.DurationSeconds) {
+			k.lasted = logdb.Millis(math.Round(x.DurationSeconds * 1000))
+		}
+		if known[k] == 0 && lossy && k.lasted < 0 { // its end was lost
+			for x := range known {
+				if x.channel == k.channel && x.limit == k.limit && x.above == k.above && x.start == k.start {
+					k = x
+				}
+			}
 		}
 		if known[k] == 0 { // its end came with another event, after the meter had lost its supply
-			k.seconds = -1
+			k.lasted = -1
 		}
 		if known[k] == 0 {
 			r.add(what, "position %d, %+v, is no event of the meter, or there once too often; near: %v", v.position, k, near(known, k))
@@ -211,7 +283,7 @@ func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, lossy 
 		return
 	}
 	for k, n := range known {
-		if n > 0 && k.seconds >= 0 {
+		if n > 0 && k.lasted >= 0 {
 			r.add(what, "%+v did not arrive", k)
 		}
 	}
@@ -235,5 +307,10 @@ func (t *Truth) waveforms(r *report, journal []logdb.Entry, stats *Stats) {
 		want = append(want, logdb.MillisOf(w.Trigger))
 	}
 	stats.Events += len(want)
+	if t.lossy(sim.LogWaveform) {
+		want = slices.DeleteFunc(want, func(m logdb.Millis) bool {
+			return m.Time().Before(t.before[sim.LogWaveform]) && !slices.Contains(have, m)
+		})
+	}
 	diff(r, "truth of the waveforms", have, want, func(m logdb.Millis) logdb.Millis { return m })
 }

@@ -37,7 +37,21 @@ const (
 	DiskFull  EventKind = "disk full"
 	ReadOnly  EventKind = "disk read-only"
 	FailSync  EventKind = "sync fails" // N times
-	Compact   EventKind = "restart to compact"
+
+	Rewind     EventKind = "restore"        // For later the disk is again as it was at that moment
+	Clone      EventKind = "clone"          // a second site goes on from a copy of the disk
+	Second     EventKind = "second manager" // a second site reads the same meter
+	Reinstall  EventKind = "reinstall"      // the site's disk is empty, it is told of meter and cloud again
+	EmptyCloud EventKind = "empty cloud"    // the cloud's disk is as at first
+	WrongClock EventKind = "wrong clock"    // the node's clock is By off
+	Forget     EventKind = "forget"         // the cloud forgets a range, to be sent again
+	Channels   EventKind = "channels"       // only some channels are uploaded
+	Refresh    EventKind = "refresh"
+
+	ResetLog    EventKind = "reset log" // log N
+	Reprogram   EventKind = "reprogram" // log N
+	ResetEnergy EventKind = "reset energy"
+	Replace     EventKind = "replace" // another meter at the address
 )
 
 // String tells an event in a line.
@@ -60,6 +74,9 @@ func (e Event) String() string {
 		if e.Host != "" {
 			b.WriteString(" " + e.Host)
 		}
+		if e.By != 0 {
+			fmt.Fprintf(&b, " by %s", e.By)
+		}
 		if e.N > 0 {
 			fmt.Fprintf(&b, " n %d", e.N)
 		}
@@ -80,6 +97,8 @@ type Plan struct {
 	Memory  int           // records of each historical log, 0: many
 	Latency time.Duration // of each request between the nodes
 	Events  []Event
+	// Requested asks at the end for what limits had skipped.
+	Requested bool
 }
 
 // String tells the plan.
@@ -131,6 +150,13 @@ func NewPlan(seed uint64) Plan {
 		Latency: []time.Duration{0, 40 * time.Millisecond, 700 * time.Millisecond}[r.IntN(3)],
 	}
 	p.Begin = m.at.Add(-time.Duration(r.Int64N(int64(p.Length + p.History)))).Truncate(time.Second)
+	p.Requested = r.IntN(3) == 0
+	if r.IntN(6) == 0 {
+		p.Memory = 100 + r.IntN(200)
+	}
+	if r.IntN(8) == 0 { // long enough for a step of the meter's clock, which is set at noon of its first day
+		p.Length += 10 * time.Hour
+	}
 	for range 1 + r.IntN(7) {
 		p.Events = append(p.Events, drawEvent(r, p))
 	}
@@ -142,28 +168,50 @@ func drawEvent(r *rand.Rand, p Plan) Event {
 	e.For = time.Duration(float64(time.Minute) * float64(int(1)<<r.IntN(9)) * (1 + r.Float64())).Truncate(time.Second)
 	e.Host = []string{"site", "cloud"}[r.IntN(2)]
 	switch n := r.IntN(100); {
-	case n < 10:
+	case n < 8:
 		e.Kind = Kill
-	case n < 35:
+	case n < 28:
 		e.Kind, e.N = KillAfter, 1+r.Int64N(int64(4)<<r.IntN(6))
-	case n < 40:
+	case n < 31:
 		e.Kind = Restart
-	case n < 70:
+	case n < 54:
 		e.Kind, e.Host, e.Link = LinkEvent, "", Link{"site", "cloud"}
 		e.Trouble = drawTrouble(r)
-	case n < 90:
+	case n < 70:
 		e.Kind, e.Host = MeterOdd, ""
 		e.Meter = drawMeterFault(r)
-	case n < 93:
+	case n < 73:
 		e.Kind, e.Host = HangUp, ""
-	case n < 96:
-		e.Kind = DiskFull
-	case n < 98:
-		e.Kind = ReadOnly
-	default:
+	case n < 76:
+		e.Kind = []EventKind{DiskFull, ReadOnly}[r.IntN(2)]
+	case n < 78:
 		e.Kind, e.N = FailSync, 1+r.Int64N(3)
+	default:
+		drawDisaster(r, &e)
 	}
 	return e
+}
+
+// drawDisaster draws what changes who knows what.
+func drawDisaster(r *rand.Rand, e *Event) {
+	list := []EventKind{
+		Rewind, Rewind, Clone, Second, Reinstall, EmptyCloud, WrongClock, Forget, Channels, Refresh, ResetLog, Reprogram, ResetEnergy, Replace,
+	}
+	e.Kind = list[r.IntN(len(list))]
+	switch e.Kind {
+	case Rewind, EmptyCloud:
+	case WrongClock:
+		e.By = time.Duration(r.Int64N(int64(60*24*time.Hour))) - 30*24*time.Hour
+		if r.IntN(2) == 0 {
+			e.By /= 1000
+		}
+	case ResetLog:
+		e.N, e.Host = []int64{sim.LogHist1, sim.LogHist2, sim.LogHist3, sim.LogAlarm, sim.LogPQ, sim.LogWaveform, sim.LogSystem}[r.IntN(7)], ""
+	case Reprogram:
+		e.N, e.Host = []int64{sim.LogHist1, sim.LogHist2, sim.LogHist3}[r.IntN(3)], ""
+	default:
+		e.Host = ""
+	}
 }
 
 func drawTrouble(r *rand.Rand) LinkFault {

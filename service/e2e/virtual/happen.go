@@ -35,6 +35,8 @@ func (w *world) happen(ctx context.Context, e Event) {
 		w.at(after, func(context.Context) { w.nodes[e.Host].Disk().SetReadOnly(false) })
 	case FailSync:
 		w.nodes[e.Host].Disk().FailSync(int(e.N))
+	default:
+		w.disaster(ctx, e, after)
 	}
 	if e.Retrieve && e.Kind != Kill && e.Kind != HangUp {
 		w.during(ctx, e)

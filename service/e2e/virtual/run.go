@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"metermanager/logdb"
+	"metermanager/logdb/sqldb/simdisk"
 	"metermanager/rpc/api"
 	"metermanager/rpc/client"
 	"metermanager/service/config"
@@ -34,10 +35,26 @@ type world struct {
 	begin time.Time
 	out   Outcome
 
+	template *Template
+	folder   string
+	stop     context.CancelFunc
+	queue    []task
+	sites    []string  // hosts that read the meter
+	end      time.Time // of the faults
+	foreign  bool      // journals that no site knows may be at the cloud
+
+	meterStop context.CancelFunc
 	meterDone chan error
-	stop      context.CancelFunc
-	queue     []task
-	lossy     []int
+	meters    int           // made so far
+	past      *judge.Truth  // of meters that were replaced
+	earlier   []reprogramed // logs of the present meter under earlier settings
+	losses    map[int]time.Time
+}
+
+// reprogramed is what a log had recorded when its settings were changed.
+type reprogramed struct {
+	log   int
+	truth *judge.Truth
 }
 
 // task is something to do at a time.
@@ -55,8 +72,11 @@ func Run(ctx context.Context, plan Plan, template *Template, folder string) (Out
 		return Outcome{}, err
 	}
 	ctx, stop := context.WithCancel(ctx)
-	w := &world{plan: plan, net: NewNetwork(), nodes: map[string]*Node{}, begin: time.Now(), stop: stop, meterDone: make(chan error, 1)}
-	err := w.open(ctx, template, folder)
+	w := &world{
+		plan: plan, net: NewNetwork(), nodes: map[string]*Node{}, begin: time.Now(), stop: stop,
+		template: template, folder: folder, losses: map[int]time.Time{},
+	}
+	err := w.open(ctx)
 	if err == nil {
 		err = w.play(ctx)
 	}
@@ -79,10 +99,22 @@ func (w *world) problem(format string, args ...any) {
 }
 
 // open makes the meter, the site and the cloud, and makes them know each other.
-func (w *world) open(ctx context.Context, template *Template, folder string) error {
-	cfg := sim.Config{
-		Listen: meterAddress, Open: w.net.Listen, Seed: w.plan.Seed, Zone: w.plan.Zone, Start: w.begin.Add(-w.plan.History), Name: "main",
+func (w *world) open(ctx context.Context) error {
+	if err := w.newMeter(ctx, w.begin.Add(-w.plan.History)); err != nil {
+		return err
 	}
+	if err := w.newNode(ctx, "cloud", config.RoleCloud, nil); err != nil {
+		return err
+	}
+	return w.newSite(ctx, "site", nil)
+}
+
+// newMeter puts a meter at the address, in place of one that was there.
+func (w *world) newMeter(ctx context.Context, start time.Time) error {
+	cfg := sim.Config{
+		Listen: meterAddress, Open: w.net.Listen, Seed: w.plan.Seed + uint64(w.meters)*1000, Zone: w.plan.Zone, Start: start, Name: "main",
+	}
+	w.meters++
 	if w.plan.Memory > 0 {
 		cfg.MaxRecords = map[int]int{sim.LogHist1: w.plan.Memory, sim.LogHist2: w.plan.Memory, sim.LogHist3: w.plan.Memory}
 	}
@@ -90,33 +122,54 @@ func (w *world) open(ctx context.Context, template *Template, folder string) err
 	if w.meter, err = sim.New(cfg); err != nil {
 		return fmt.Errorf("make the meter: %w", err)
 	}
-	go func() { w.meterDone <- w.meter.Run(ctx) }()
-	w.net.Intercept(ctx, Link{"site", "cloud"}, w.plan.Seed)
-	syncCfg, field := Calm()
-	for i, host := range []string{"site", "cloud"} {
-		dir := filepath.Join(folder, host)
-		disk, err := template.unpack(dir, w.plan.Seed*16+uint64(i))
-		if err != nil {
-			return err
-		}
-		role := map[string]string{"site": config.RoleSite, "cloud": config.RoleCloud}[host]
-		n := NewNode(w.net, NodeConfig{Host: host, Roles: []string{role}, Dir: dir, Disk: disk, Sync: syncCfg, Field: field})
-		w.nodes[host] = n
-		n.Start(ctx)
-		if err := n.Ready(ctx); err != nil {
-			return err
-		}
-	}
+	ctx, w.meterStop = context.WithCancel(ctx)
+	done := make(chan error, 1)
+	w.meterDone = done
+	go func(m *sim.Meter) { done <- m.Run(ctx) }(w.meter)
+	return nil
+}
+
+// newSite makes a site: a fresh one that is told of the meter and the cloud, or one that goes
+// on from somebody's image.
+func (w *world) newSite(ctx context.Context, host string, image *simdisk.Image) error {
+	link := Link{host, "cloud"}
+	w.net.Intercept(ctx, link, w.plan.Seed+uint64(len(w.sites)))
 	if w.plan.Latency > 0 {
-		w.net.Trouble(Link{"site", "cloud"}, LinkFault{Trouble: Delay, Chance: 1, For: w.plan.Latency}, 1000*time.Hour)
-		w.net.Trouble(Link{"site", "cloud"}, LinkFault{Trouble: DelayAnswer, Chance: 1, For: w.plan.Latency}, 1000*time.Hour)
+		w.net.Trouble(link, LinkFault{Trouble: Delay, Chance: 1, For: w.plan.Latency}, 1000*time.Hour)
+		w.net.Trouble(link, LinkFault{Trouble: DelayAnswer, Chance: 1, For: w.plan.Latency}, 1000*time.Hour)
 	}
-	return w.join(ctx)
+	if err := w.newNode(ctx, host, config.RoleSite, image); err != nil {
+		return err
+	}
+	w.sites = append(w.sites, host)
+	if image != nil {
+		return nil
+	}
+	return w.join(ctx, w.nodes[host])
+}
+
+// newNode makes a node and starts it.
+func (w *world) newNode(ctx context.Context, host, role string, image *simdisk.Image) error {
+	dir := filepath.Join(w.folder, host)
+	disk, err := w.template.unpack(dir, w.plan.Seed*16+uint64(len(w.nodes)))
+	if err != nil {
+		return err
+	}
+	if image != nil {
+		if err := disk.Restore(image.Moved(filepath.Join(w.folder, "site"), dir)); err != nil {
+			return fmt.Errorf("clone a site: %w", err)
+		}
+	}
+	syncCfg, field := Calm()
+	n := NewNode(w.net, NodeConfig{Host: host, Roles: []string{role}, Dir: dir, Disk: disk, Sync: syncCfg, Field: field})
+	w.nodes[host] = n
+	n.Start(ctx)
+	return n.Ready(ctx)
 }
 
 // join tells the site of its meter and its cloud.
-func (w *world) join(ctx context.Context) error {
-	c, err := w.nodes["site"].Client()
+func (w *world) join(ctx context.Context, n *Node) error {
+	c, err := n.Client()
 	if err != nil {
 		return err
 	}
@@ -169,10 +222,6 @@ func (w *world) play(ctx context.Context) error {
 
 // settle ends all faults and waits until the nodes have mended everything by themselves.
 func (w *world) settle(ctx context.Context) error {
-	for _, t := range w.queue { // what was to end later ends now
-		t.do(ctx)
-	}
-	w.queue = nil
 	w.net.Heal()
 	w.meter.ClearFaults()
 	for _, n := range w.nodes {
@@ -180,6 +229,24 @@ func (w *world) settle(ctx context.Context) error {
 		n.Disk().SetReadOnly(false)
 		n.Disk().FailSync(0)
 		n.Disk().CrashAfter(0)
+	}
+	early := true // what was to end later ends now
+	for range 100 {
+		if len(w.queue) == 0 {
+			break
+		}
+		next := w.queue[0]
+		w.queue = w.queue[1:]
+		early = early && next.at.Before(w.begin.Add(w.plan.Length+24*time.Hour))
+		if !early {
+			if err := sleep(ctx, time.Until(next.at)); err != nil {
+				return err
+			}
+		}
+		next.do(ctx)
+	}
+	w.end = time.Now()
+	for _, n := range w.nodes {
 		if !n.Running() {
 			n.Start(ctx)
 		}
@@ -207,9 +274,18 @@ func (w *world) settle(ctx context.Context) error {
 	return nil
 }
 
-// quiet reports whether nothing is left to do.
+// quiet reports whether nothing is left to do at any site.
 func (w *world) quiet(ctx context.Context) (bool, string, error) {
-	c, err := w.nodes["site"].Client()
+	for _, host := range w.sites {
+		if quiet, why, err := w.nodes[host].quiet(ctx); !quiet || err != nil {
+			return false, host + ": " + why, err
+		}
+	}
+	return true, "", nil
+}
+
+func (n *Node) quiet(ctx context.Context) (bool, string, error) {
+	c, err := n.Client()
 	if err != nil {
 		return false, "", err
 	}
@@ -238,44 +314,114 @@ func (w *world) quiet(ctx context.Context) (bool, string, error) {
 
 // judge retrieves and uploads the last records and compares everything.
 func (w *world) judge(ctx context.Context) error {
-	site, err := w.nodes["site"].Client()
-	if err != nil {
+	if err := w.powered(ctx); err != nil {
 		return err
 	}
-	defer site.Close()
 	cloud, err := w.nodes["cloud"].Client()
 	if err != nil {
 		return err
 	}
 	defer cloud.Close()
-	if err := w.powered(ctx); err != nil {
-		return err
+	for _, host := range w.sites {
+		if err := w.nodes[host].latest(ctx, w); err != nil {
+			return err
+		}
 	}
-	if err := site.Call(ctx, api.CmdMeterRetrieve, nil, nil); err != nil {
-		w.problem("the last retrieval: %v", err)
-	}
-	if err := site.Call(ctx, api.CmdCloudMeterUpload, nil, nil); err != nil {
-		w.problem("the last upload: %v", err)
-	}
-	truth, err := judge.Recall(w.meter, w.lossy...)
+	truth, err := w.truth()
 	if err != nil {
 		return err
 	}
+	for _, host := range w.sites {
+		if err := w.judgeSite(ctx, host, cloud, truth, false); err != nil {
+			return err
+		}
+	}
+	if len(w.out.Problems) == 0 && w.plan.Requested {
+		return w.requested(ctx, cloud, truth)
+	}
+	return nil
+}
+
+// latest retrieves and uploads.
+func (n *Node) latest(ctx context.Context, w *world) error {
+	c, err := n.Client()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.Call(ctx, api.CmdMeterRetrieve, nil, nil); err != nil {
+		w.problem("%s: the last retrieval: %v", n.Host(), err)
+	}
+	if err := c.Call(ctx, api.CmdCloudMeterUpload, nil, nil); err != nil {
+		w.problem("%s: the last upload: %v", n.Host(), err)
+	}
+	return nil
+}
+
+// requested asks for what limits had skipped, and judges again.
+func (w *world) requested(ctx context.Context, cloud *client.Client, truth *judge.Truth) error {
+	for _, host := range w.sites {
+		c, err := w.nodes[host].Client()
+		if err != nil {
+			return err
+		}
+		err = c.Call(ctx, api.CmdCloudMeterUpload, map[string]any{"meter": "main", "requested": true}, nil)
+		c.Close()
+		if err != nil {
+			w.problem("%s: upload what was skipped: %v", host, err)
+		}
+		if err := w.judgeSite(ctx, host, cloud, truth, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// truth is what the meter, or the meters, recorded.
+func (w *world) truth() (*judge.Truth, error) {
+	t, err := judge.Recall(w.meter)
+	if err != nil {
+		return nil, err
+	}
+	for i := len(w.earlier) - 1; i >= 0; i-- {
+		t.After(w.earlier[i].log, w.earlier[i].truth)
+	}
+	if w.past != nil {
+		t = w.past.Then(t)
+	}
+	for log, at := range w.losses {
+		t.MayLose(log, at)
+	}
+	if w.plan.Memory > 0 { // what did not fit while nobody could retrieve, and until the first retrieval after that
+		for _, log := range []int{sim.LogHist1, sim.LogHist2, sim.LogHist3} {
+			t.MayLose(log, w.end.Add(time.Hour))
+		}
+	}
+	return t, nil
+}
+
+// judgeSite compares one site with the meter and the cloud.
+func (w *world) judgeSite(ctx context.Context, host string, cloud *client.Client, truth *judge.Truth, requested bool) error {
+	site, err := w.nodes[host].Client()
+	if err != nil {
+		return err
+	}
+	defer site.Close()
 	siteUID, cloudUID, err := uids(ctx, site)
 	if err != nil {
 		return err
 	}
 	c := judge.Case{
-		Site: site, SiteUID: siteUID, Truth: truth, Limits: logdb.DefaultLimits(), Oversize: w.plan.has(TooLarge),
-		Clouds: []judge.Cloud{{Name: "cloud", Client: cloud, UID: cloudUID}},
+		Site: site, SiteUID: siteUID, Truth: truth, Limits: logdb.DefaultLimits(), Oversize: w.plan.has(TooLarge), Requested: requested,
+		Foreign: w.foreign || len(w.sites) > 1, Lossy: len(w.losses) > 0 || w.plan.Memory > 0, Clouds: []judge.Cloud{{Name: "cloud", Client: cloud, UID: cloudUID}},
 	}
 	problems, stats, err := judge.Check(ctx, c)
 	if err != nil {
-		return err
+		return fmt.Errorf("judge %s: %w", host, err)
 	}
 	w.out.Stats = stats
 	for _, p := range problems {
-		w.problem("%s", p)
+		w.problem("%s: %s", host, p)
 	}
 	return w.verify(ctx, site)
 }
@@ -338,7 +484,7 @@ func (w *world) close() error {
 	}
 	w.stop()
 	w.net.Wait()
-	if w.meter != nil {
+	if w.meterDone != nil {
 		errs = append(errs, <-w.meterDone)
 	}
 	return errors.Join(errs...)

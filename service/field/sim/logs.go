@@ -30,6 +30,7 @@ type meterLog struct {
 	real   int // records that the real meter could hold, 0 when not known
 	skip   int // records that a log reset has removed
 	begin  int64
+	born   int // first record of the present programming
 	total  func(now int64) int
 	moment func(i int) moment
 	data   func(i int) ([]byte, error) // the whole record, with its time
@@ -379,6 +380,7 @@ func (m *Meter) Reprogram(number int, interval time.Duration, channels ...logdb.
 			m.logs[n] = m.historicalLog(i)
 			m.logs[n].max = l.max
 			m.logs[n].skip, m.logs[n].begin = m.logs[n].total(now), now
+			m.logs[n].born = m.logs[n].skip
 		}
 	}
 	m.session = nil

@@ -80,9 +80,9 @@ func (m *Meter) Lifetime(log int) iter.Seq2[Record, error] {
 			yield(Record{}, fmt.Errorf("log %d: no such log", log))
 			return
 		}
-		total := l.total(m.now())
+		first, total := l.born, l.total(m.now())
 		m.mu.Unlock()
-		for i := range total {
+		for i := first; i < total; i++ {
 			r, err := m.truth(l, i)
 			if !yield(r, err) || err != nil {
 				return
