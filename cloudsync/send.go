@@ -118,7 +118,19 @@ func (u *upload) push(ctx context.Context, page *logdb.Page) error {
 	for _, r := range answer.Refused {
 		set.Put(r)
 	}
+	if answer.Stored+answer.Repeats+answer.Revised+answer.Skipped < records(page) {
+		u.unsure = true // a revise waits there for its target: it is sent again
+	}
 	return nil
+}
+
+// records counts what an answer tells of.
+func records(page *logdb.Page) int {
+	n := len(page.Entries)
+	for i := range page.Rows {
+		n += page.Rows[i].Len()
+	}
+	return n
 }
 
 // oversize gives the only record of a page that the receiver can never take the fate skipped, there. What is decided

@@ -55,7 +55,8 @@ type Store interface {
 	//
 	// A position that another stream of the same cut has stored or reduced is held here and counts as a repeat.
 	// A revise or withdraw takes no slot and gets the fate that its target has in any stream of the cut, stored while that is
-	// undecided or the page is requested. Versions are found by journal and cut: after a change of policy a revise in the new stream supersedes
+	// undecided or the page is requested. Of revises ahead of their targets, with the adds, only as many are taken in a span as limits
+	// allow; the others stay undecided, so that they come again. Versions are found by journal and cut: after a change of policy a revise in the new stream supersedes
 	// the record that the old stream stored, which stays a record of the old stream in reads and digests. A requested page turns skipped and held positions into stored whatever the limits say; reduced ones only when it holds
 	// every row that was reduced into one position, and that one, whose combined row it replaces: else
 	// they would count twice. The full variant of a shortened recording takes its place in reads and digests.

@@ -164,6 +164,9 @@ func (r *receiver) decide(e logdb.Entry) {
 		}
 	case logdb.OpRevise, logdb.OpWithdraw:
 		f, ok := r.fateOf(r.stream, e.Target)
+		if !ok && !r.page.Requested && r.tooFarAhead(e) {
+			return // undecided: it comes again
+		}
 		if !ok || f.Fate == logdb.FateStored || r.page.Requested {
 			break
 		}
@@ -234,6 +237,31 @@ func (r *receiver) overLimit(e logdb.Entry) (reason string) {
 	}
 	s.slots[e.Position] = slot{windows, e.Time}
 	return ""
+}
+
+// tooFarAhead reports whether a revise that comes before its target must wait until that is decided: together with
+// the adds of its span there are never more such revises than the limit says. They take no slot from an add.
+func (r *receiver) tooFarAhead(e logdb.Entry) bool {
+	if e.Op != logdb.OpRevise || e.Row != nil {
+		return false
+	}
+	for _, w := range r.limits.Of(r.page.Kind) {
+		if w.Millis <= 0 || w.Max <= 0 {
+			continue
+		}
+		start := e.Time.Floor(w.Millis)
+		n := r.stream.counts[limit.Key{Window: w.Name, Start: start}]
+		for _, held := range r.stream.held {
+			_, decided := r.fateOf(r.stream, held.Target)
+			if held.Op == logdb.OpRevise && !decided && held.Time >= start && held.Time < start+w.Millis {
+				n++
+			}
+		}
+		if n >= w.Max {
+			return true
+		}
+	}
+	return false
 }
 
 // isFullVariant reports whether e is the whole recording of which a shortened one is held.

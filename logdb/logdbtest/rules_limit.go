@@ -76,6 +76,21 @@ func limitRules() []rule {
 			f.want("codes", f.codes(), "[3 5]")
 			f.want("a revise that moves the record leaves the slot", counts(f.send(logdb.KindSystem, a1, revise(system(0, day0+day, 4), 6, 1), system(7, day0, 7))), "[0 0 1 1]")
 		}},
+		// Hole: revises take no slot, and one that came before its target was live at once.
+		{"who sends only revises does not pass the limits, and loses nothing", func(f *fixture) {
+			f.limits = perDay(2)
+			ahead := []any{revise(system(0, day0, 11), 11, 1), revise(system(0, day0, 12), 12, 2), revise(system(0, day0, 13), 13, 3)}
+			f.want("receipt", counts(f.send(logdb.KindSystem, a1, ahead...)), "[0 0 2 0]")
+			f.want("codes", f.codes(), "[11 12]")
+			f.want("fates", f.fates(logdb.KindSystem, a1, 13), "..........ss.")
+			f.want("again", counts(f.send(logdb.KindSystem, a1, ahead...)), "[0 2 0 0]")
+			f.want("the next day", counts(f.send(logdb.KindSystem, a1, revise(system(0, day0+day, 15), 15, 5))), "[0 0 1 0]")
+			// No add is refused because of them.
+			f.want("targets", counts(f.send(logdb.KindSystem, a1, system(1, day0, 1), system(3, day0, 3))), "[2 0 0 0]")
+			f.want("the one that waited", counts(f.send(logdb.KindSystem, a1, ahead...)), "[0 2 1 0]")
+			f.want("codes", f.codes(), "[11 12 13 15]")
+			f.want("over the limit", counts(f.send(logdb.KindSystem, a1, system(2, day0, 2))), "[0 0 0 1]")
+		}},
 		{"a revise of what this receiver skipped is skipped with it", func(f *fixture) {
 			f.limits = perDay(1)
 			r := f.send(logdb.KindSystem, a1, system(1, day0, 1), system(2, day0, 2), revise(system(0, day0, 3), 3, 2))

@@ -87,6 +87,7 @@ type receiver struct {
 	whole   []logdb.Position
 	counts  limit.Counts
 	counted map[limit.Key]bool
+	ahead   []logdb.Millis       // revises of this page that were taken before their targets
 	copies  map[logdb.Digest]int // on a page without positions
 }
 
@@ -257,6 +258,11 @@ func (r *receiver) decide(it item) error {
 		}
 	case logdb.OpRevise, logdb.OpWithdraw:
 		f, ok := fateOf(r.stream, e.Target)
+		if !ok && !r.page.Requested {
+			if waits, err := r.tooFarAhead(e); err != nil || waits {
+				return err
+			}
+		}
 		if !ok || f.Fate == logdb.FateStored || r.page.Requested {
 			break
 		}

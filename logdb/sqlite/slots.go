@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"database/sql"
 	"fmt"
 	"math"
 	"slices"
@@ -85,4 +86,47 @@ func (r *receiver) overLimit(e *logdb.Entry) (reason string, err error) {
 		return "", err
 	}
 	return "", r.ledger(r.stream, ledgerSlot, 0, e.Time.Day(), func(tally *logdb.Tally) { tally.AddBits(e.Position, e.Time, 0) })
+}
+
+const listRevises = `SELECT target, time_ms FROM entry WHERE meter = ? AND kind = ? AND kind <> 1 AND time_ms >= ? AND time_ms < ? AND stream = ? AND op = 2`
+
+// tooFarAhead reports whether a revise that comes before its target must wait, undecided, until that is decided: else
+// who sends nothing but revises passes the limits. It takes no slot, so that no add is refused because of it; together
+// with the adds of its span there are never more of them than the limit says.
+func (r *receiver) tooFarAhead(e *logdb.Entry) (bool, error) {
+	if e.Op != logdb.OpRevise || e.Row != nil {
+		return false, nil
+	}
+	windows := r.limits.Of(r.page.Kind)
+	for _, k := range limit.Keys(windows, e.Time) {
+		w := windows[slices.IndexFunc(windows, func(w logdb.Window) bool { return w.Name == k.Window })]
+		var n int
+		if _, err := r.one([]any{&n}, countSlots, r.stream.id, k.Start, k.Start+w.Millis); err != nil {
+			return false, fmt.Errorf("count the records of a %s: %w", k.Window, err)
+		}
+		for _, at := range r.ahead {
+			if at >= k.Start && at < k.Start+w.Millis {
+				n++
+			}
+		}
+		err := r.each(func(rows *sql.Rows) error {
+			var target logdb.Position
+			var at logdb.Millis
+			if err := rows.Scan(&target, &at); err != nil {
+				return err
+			}
+			if _, decided := fateOf(r.stream, target); !decided {
+				n++
+			}
+			return nil
+		}, listRevises, r.stream.meter.id, r.page.Kind, k.Start, k.Start+w.Millis, r.stream.id)
+		if err != nil {
+			return false, fmt.Errorf("count the revises that are ahead of their targets: %w", err)
+		}
+		if n >= w.Max {
+			return true, nil
+		}
+	}
+	r.ahead = append(r.ahead, e.Time)
+	return false, nil
 }
