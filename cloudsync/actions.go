@@ -189,13 +189,10 @@ func (s *Service) upload(ctx context.Context, d *destination, cloud Cloud, conf 
 		m.relay.dirty = false // before anything is read, so that what comes meanwhile counts
 	}
 	s.mu.Unlock()
-	budget := s.cfg.PagesAtOnce
 	var sum Sum
 	for _, kind := range logdb.Kinds {
-		u := &upload{
-			s: s, dest: conf, cloud: cloud, conf: meter, kind: kind, budget: &budget,
-			key: StreamKey{Destination: conf.ID, Meter: uid, Kind: kind},
-		}
+		u := s.newUpload(conf, cloud, meter, kind, max(1, s.cfg.PagesAtOnce/len(logdb.Kinds))) // a share for each kind
+		u.pace = d.paces.of(kind)
 		more, err := u.run(ctx)
 		relays := false
 		if err == nil {

@@ -49,7 +49,8 @@ type Config struct {
 	FetchEvery   time.Duration  // questions for requests, unless an answer says that some wait; default 1 min
 	RecheckEvery time.Duration  // after an answer that was a receipt only; default 30 s
 	PageBytes    int            // estimated text of a page; default 768 KiB
-	PagesAtOnce  int            // pages that one upload sends before others get their turn; default 64
+	PagesAtOnce  int            // pages of what has waited that one upload sends before others get their turn; default 64
+	DrainFor     time.Duration  // how long one log's share of an upload is at most; default 1 s, and one page
 	Retry        runner.Backoff // within an action; default 2 tries, since the client repeats by itself
 	// Pauses is the backoff of a cloud that does not answer; default 5 s to 15 min.
 	Pauses runner.Backoff
@@ -66,6 +67,7 @@ func (c Config) withDefaults() Config {
 	set(&c.ScanEvery, 6*time.Hour)
 	set(&c.FetchEvery, time.Minute)
 	set(&c.RecheckEvery, 30*time.Second)
+	set(&c.DrainFor, time.Second)
 	if c.Retry.Tries <= 0 {
 		c.Retry.Tries = 2 // the client tries again by itself
 	}
@@ -114,6 +116,7 @@ type destination struct {
 	cloud   Cloud // nil: to be made
 	cache   Cache
 	breaker breaker
+	paces   paces
 	info    CloudInfo
 }
 

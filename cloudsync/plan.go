@@ -89,8 +89,9 @@ type LogCache struct {
 	NewestAt     logdb.Position // Newest is the time of what the cloud decided up to here
 	Newest       logdb.Millis
 	// More is set when an upload stopped to let others go first, or was answered by a receipt only: look again after Recheck.
-	More    bool
-	Recheck time.Time
+	More     bool
+	Draining bool // More is what has waited; the newest is there
+	Recheck  time.Time
 }
 
 // behind reports whether the cloud may lack something of the log at time now.
@@ -98,6 +99,8 @@ func (l *LogCache) behind(now time.Time) bool {
 	switch {
 	case l.End == 0:
 		return false
+	case l.Draining && l.End != l.ThereEnd:
+		return true // what is new does not wait for what is old
 	case l.More:
 		return !now.Before(l.Recheck)
 	case !l.Known || l.Journal != l.ThereJournal || l.End != l.ThereEnd:

@@ -14,9 +14,17 @@ import (
 	"metermanager/rpc/fault"
 )
 
-// send uploads what the receiver has not decided, stream by stream.
+// send uploads what the receiver has not decided, stream by stream: the newest first, then what has waited, of
+// which one upload sends a share only, so that the newest of other logs and meters never waits for it.
 func (u *upload) send(ctx context.Context) error {
 	u.j = newJournal(u.s.logs, u.s.store, u.key.Meter, u.kind, u.head.ID)
+	if err := u.sendPart(ctx, true); err != nil {
+		return err
+	}
+	return u.sendPart(ctx, false)
+}
+
+func (u *upload) sendPart(ctx context.Context, fresh bool) error {
 	for _, name := range cutNames(u.streams) {
 		cut, _ := cutOf(u.streams, name)
 		composer := reduce.NewComposer(u.conf.CloudUID, u.kind, cut, u.j, reduce.Config{PageBytes: u.s.cfg.PageBytes})
@@ -25,11 +33,17 @@ func (u *upload) send(ctx context.Context) error {
 			for _, apart := range []*logdb.FateSet{&st.Asked, &st.Whole} { // they travel on requested pages
 				missing = without(missing, apart)
 			}
-			err := composer.Pages(ctx, st, missing, func(page *logdb.Page) error {
-				if *u.budget <= 0 {
-					return errMore
+			old, newest := splitAt(missing, freshFrom(u.kind, u.head.End))
+			part := old
+			if fresh {
+				part = newest
+			}
+			err := composer.Pages(ctx, st, part, func(page *logdb.Page) error {
+				if !fresh {
+					if err := u.mayDrain(); err != nil {
+						return err
+					}
 				}
-				*u.budget--
 				page.JournalEnd, page.Chain = u.head.End, u.head.Chain
 				return u.push(ctx, page)
 			})
@@ -175,7 +189,11 @@ func (u *upload) compared(l *LogCache, more bool, now time.Time) {
 	}
 	l.Waiting, l.More = int64(u.waiting), more
 	if more {
-		l.Recheck = now
+		l.Recheck, l.Draining = now, !u.unsure
+		if u.recheck.After(now) {
+			l.Recheck = u.recheck
+			time.AfterFunc(u.recheck.Sub(now), u.s.poke)
+		}
 		if u.unsure {
 			l.Recheck = now.Add(u.s.cfg.RecheckEvery)
 		}

@@ -29,6 +29,7 @@ const (
 	SettingUser2    = "etheria.client~user"     // the same as cloud.user.name
 	SettingPass2    = "etheria.client~password" // the same as cloud.user.pass
 	SettingAuto     = "cloud.meter.register.auto"
+	SettingRate     = "cloud.upload.rate" // pages a minute of what has waited; 0: no bound
 	SettingChannels = "cloud.upload.channels"
 	// SettingLimit begins the names of the limitor's numbers: cloud.limit.pq and those that limit.Names lists.
 	SettingLimit    = "cloud.limit."
@@ -74,6 +75,12 @@ func setDestination(d *Destination, name, value string) error {
 			return invalid("The port is a number from 1 to 65535, or 0 for the usual one.")
 		}
 		d.Port = port
+	case SettingRate:
+		rate, err := strconv.Atoi(value)
+		if err != nil || rate < 0 || rate > 1_000_000 {
+			return invalid("The rate is a number of pages a minute, or 0 for as many as the cloud takes.")
+		}
+		d.DrainRate = rate
 	case SettingRootPath:
 		d.RootPath = strings.Trim(value, "/")
 	case SettingEnabled, SettingAuto, SettingReceived:

@@ -56,6 +56,9 @@ type Destination struct {
 	Expires  logdb.Millis
 	// ManualRegister switches off that meters are registered and upload without being asked.
 	ManualRegister bool
+	// DrainRate is how many pages a minute of historical data and of waveforms that have waited are sent, each; 0: as
+	// many as the cloud takes. The newest rows and other events do not count.
+	DrainRate int
 	// OwnOnly leaves out what others sent to this node.
 	OwnOnly bool
 	// Channels are the historical channels to upload; nil means all.

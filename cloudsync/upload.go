@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"metermanager/cloudsync/reduce"
 	"metermanager/cloudsync/runner"
@@ -35,7 +36,10 @@ type upload struct {
 	main    []*StoredStream // of the main cut
 	j       *journal
 	budget  *int
-	unsure  bool // an answer was only a receipt
+	began   time.Time // of draining; zero: not yet
+	recheck time.Time // when the rate allows the next page of what has waited
+	pace    *pace     // of the destination; nil: no rate
+	unsure  bool      // an answer was only a receipt
 	waiting int
 	relayed *RelayCache // nil: nothing was received
 	sum     Sum

@@ -44,7 +44,7 @@ func TestDestinationsKeepSecretsSealed(t *testing.T) {
 	limits := logdb.DefaultLimits()
 	d := cloudsync.Destination{
 		Name: "cloud", Enabled: true, Host: "cloud.example.net", Port: 8443, RootPath: "mm", Location: "hall", Customer: "acme", User: "engineer",
-		Password: "correct-horse", APIKey: "mmk_battery", Token: "staple", Expires: 77, ManualRegister: true,
+		Password: "correct-horse", APIKey: "mmk_battery", Token: "staple", Expires: 77, ManualRegister: true, DrainRate: 30,
 		Channels: []logdb.ChannelKey{"readings.voltage.an"}, Limits: &limits,
 	}
 	stored, err := s.PutDestination(t.Context(), d)
