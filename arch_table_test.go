@@ -17,7 +17,7 @@ var table = []row{
 	{path: "rpc/api", owns: "wire documents, upload scanner, series writer, the tables of routes and commands", imports: ""},
 	{path: "rpc/client", owns: "typed client of all routes", imports: "rpc/api"},
 	{path: "rpc/host", owns: "listener, TLS, order of middleware, compression, the one error writer", imports: ""},
-	{path: "rpc/rpctest", owns: "a cloud to test against", imports: "rpc/api rpc/host"},
+	{path: "rpc/rpctest", owns: "a cloud to test against; the client suite that every node passes", imports: "rpc/api rpc/client rpc/host"},
 	{path: "cloudsync", owns: "the Cloud Sync Service Runner: actions, policies, cache, settings, status", imports: "cloudsync/runner rpc/api"},
 	{path: "cloudsync/runner", owns: "the queue actor: queue, current action, counts, history of 1,000, backoff", imports: ""},
 	{path: "cloudsync/reduce", leaf: true, owns: "what becomes of each position: fates, reduction, pages", imports: ""},

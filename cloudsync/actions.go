@@ -22,6 +22,7 @@ type CloudInfo struct {
 	Disabled    []logdb.MeterUID `json:"disabled,omitempty"`
 	Updated     logdb.Millis     `json:"updated_ms"`
 	known       map[logdb.MeterUID]bool
+	bare        map[logdb.MeterUID]bool // of those, which have no name there
 }
 
 // infoItem is the name of CloudInfo in the stored cache.
@@ -266,10 +267,13 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 		if err != nil && !errors.Is(err, fault.Forbidden) { // a key that only uploads sees no list
 			return err
 		}
-		info = CloudInfo{User: user.User, Customer: user.Customer, Permissions: user.Permissions.String(), known: map[logdb.MeterUID]bool{}}
+		info = CloudInfo{User: user.User, Customer: user.Customer, Permissions: user.Permissions.String(), known: map[logdb.MeterUID]bool{}, bare: map[logdb.MeterUID]bool{}}
 		for _, m := range meters {
 			info.Meters = append(info.Meters, m.UID)
 			info.known[m.UID] = true
+			if m.Settings.Name == "" { // its log database was emptied: it has no more than make and serial
+				info.bare[m.UID] = true
+			}
 			if !m.Enabled {
 				info.Disabled = append(info.Disabled, m.UID)
 			}
@@ -294,7 +298,7 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 	}
 	var lost []logdb.MeterUID
 	for uid, m := range d.cache.Meters {
-		if listed && m.Config.CloudUID != "" && m.Config.Enabled && !info.known[m.Config.CloudUID] && m.Config.Registered != (logdb.Digest{}) {
+		if listed && m.Config.CloudUID != "" && m.Config.Enabled && (!info.known[m.Config.CloudUID] || info.bare[m.Config.CloudUID] && m.Name != "") && m.Config.Registered != (logdb.Digest{}) {
 			lost = append(lost, uid)
 		}
 	}

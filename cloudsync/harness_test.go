@@ -29,6 +29,7 @@ type fakeCloud struct {
 	store  logdb.Store
 	limits logdb.Limits
 	known  map[logdb.MeterUID]bool
+	bare   map[logdb.MeterUID]bool // of those, whose settings were lost
 	// fail is asked before and after each call.
 	before, after func(call string) error
 	// hold keeps pages instead of storing them: the answer is a receipt only.
@@ -90,6 +91,7 @@ func (f *fakeCloud) Register(_ context.Context, q api.RegisterRequest) (out api.
 			out.Registered = api.RegisteredKnown
 		}
 		f.known[uid] = true
+		delete(f.bare, uid)
 		return nil
 	})
 	return out, err
@@ -98,7 +100,11 @@ func (f *fakeCloud) Register(_ context.Context, q api.RegisterRequest) (out api.
 func (f *fakeCloud) Meters(context.Context) (out []api.Meter, err error) {
 	err = f.call("meters", func() error {
 		for uid := range f.known {
-			out = append(out, api.Meter{UID: uid, Enabled: true})
+			m := api.Meter{UID: uid, Enabled: true}
+			if !f.bare[uid] {
+				m.Settings.Name = "main"
+			}
+			out = append(out, m)
 		}
 		return nil
 	})

@@ -161,3 +161,21 @@ func TestClockSetBackWithinAMinute(t *testing.T) {
 		t.Errorf("%d rows accounted for, want 20: %+v", rows, r)
 	}
 }
+
+// A cloud whose log database is emptied still lists the meter, without its settings: it is told them again.
+func TestLostSettingsAreToldAgain(t *testing.T) {
+	t.Parallel()
+	cloud := newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 5)...)
+	s.upload()
+	cloud.store, cloud.bare = logdbtest.NewModel(logdbtest.Config{}), map[logdb.MeterUID]bool{"cloud-4711": true}
+	if _, err := s.sync.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.upload()
+	if len(cloud.bare) > 0 {
+		t.Error("the cloud was not told the settings again")
+	}
+}

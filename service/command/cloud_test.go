@@ -39,7 +39,7 @@ func (c cloud) Register(_ context.Context, q api.RegisterRequest) (api.RegisterA
 }
 
 func (c cloud) Meters(context.Context) ([]api.Meter, error) {
-	return []api.Meter{{UID: "there", Enabled: true}}, nil
+	return []api.Meter{{UID: "there", Enabled: true, Settings: logdb.Settings{Name: "main"}}}, nil
 }
 
 func (c cloud) PushPage(ctx context.Context, page *logdb.Page) (api.UploadAnswer, error) {
