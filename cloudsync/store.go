@@ -161,6 +161,8 @@ type Store interface {
 	Counts(ctx context.Context, k StreamKey, cut string, first, last logdb.Millis) (limit.Counts, error)
 	// Changes returns the revises and withdraws of the targets first to last, by target and position.
 	Changes(ctx context.Context, journal logdb.JournalID, first, last logdb.Position) ([]reduce.Change, error)
+	// Gone reports whether DropJournals has forgotten the journal: it has another id now, unless the log database is an old one.
+	Gone(ctx context.Context, k StreamKey) (bool, error)
 	// DropJournals forgets every stream of a meter and kind whose journal is not k.Journal.
 	DropJournals(ctx context.Context, k StreamKey) error
 	// Items returns the stored parts of the info cache of a destination by name.

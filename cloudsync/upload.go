@@ -157,6 +157,9 @@ func (u *upload) foreign(ctx context.Context) (bool, error) {
 		}
 		return have != chain, nil
 	}
+	if gone, err := u.s.store.Gone(ctx, u.key); gone || err != nil {
+		return gone, err // restored from a backup of before: another cloud knows it to its old end
+	}
 	for _, st := range u.streams {
 		if st.Fates.Highest() > u.head.End {
 			return true, nil

@@ -170,6 +170,16 @@ func scanJournals(rows *sql.Rows) ([]logdb.JournalID, error) {
 	return out, errors.Join(rows.Err(), rows.Close())
 }
 
+// Gone reports whether DropJournals has forgotten the journal.
+func (s *Store) Gone(ctx context.Context, k cloudsync.StreamKey) (bool, error) {
+	var n int
+	err := s.db.Read().QueryRowContext(ctx, "SELECT count(*) FROM cloud_gone WHERE journal = ?", k.Journal).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("look whether journal %s was given up: %w", k.Journal, err)
+	}
+	return n > 0, nil
+}
+
 // Ends lists the journal's ends at the time of the decisions, of all destinations.
 func (s *Store) Ends(ctx context.Context, k cloudsync.StreamKey) ([]logdb.End, error) {
 	rows, err := s.db.Read().QueryContext(ctx, "SELECT DISTINCT journal_end, chain FROM cloud_stream WHERE journal = ?", k.Journal)

@@ -288,6 +288,7 @@ func (s *Store) DropJournals(ctx context.Context, k cloudsync.StreamKey) error {
 		}
 		for _, j := range old {
 			for _, q := range []string{
+				"INSERT OR IGNORE INTO cloud_gone (journal) VALUES (?)",
 				"DELETE FROM cloud_stream WHERE journal = ?",
 				"DELETE FROM cloud_share WHERE journal = ?",
 				"DELETE FROM cloud_limit_count WHERE journal = ?",
