@@ -166,11 +166,12 @@ func gapsOf(journal []logdb.Entry, log logdb.LogNo) []logdb.Gap {
 	return out
 }
 
-// covered reports whether gaps tell of the time of every record.
+// covered reports whether gaps tell of the time of every record. How long a meter went on that was
+// taken away nobody can tell: a gap with that cause is open.
 func covered(gaps []logdb.Gap, lost []sim.Record) bool {
 	for _, r := range lost {
 		at := logdb.MillisOf(r.Time)
-		if !slices.ContainsFunc(gaps, func(g logdb.Gap) bool { return g.From <= at && at <= g.To }) {
+		if !slices.ContainsFunc(gaps, func(g logdb.Gap) bool { return g.From <= at && (at <= g.To || g.Cause == logdb.GapReplaced) }) {
 			return false
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -18,6 +19,8 @@ import (
 var (
 	runs  = flag.Int("torture.n", 0, "how many runs; 0: the fixed seeds of CI")
 	first = flag.Uint64("torture.seed", 1, "the first seed")
+
+	shrinking = flag.Duration("torture.shrink", 0, "how long to look which events a failure needs")
 )
 
 // fixed is how many seeds every test run plays.
@@ -63,8 +66,29 @@ func TestTorture(t *testing.T) {
 		n, lasted.Round(time.Hour), records, values, events, lost)
 }
 
-// play plays a plan in a bubble of its own and fails with what is wrong.
-func play(t *testing.T, tpl *virtual.Template, plan virtual.Plan) (out virtual.Outcome) {
+// play plays a plan and fails with what is wrong, after it has looked which of the events are
+// needed for that.
+func play(t *testing.T, tpl *virtual.Template, plan virtual.Plan) virtual.Outcome {
+	t.Helper()
+	out := try(t, tpl, plan)
+	if len(out.Problems) == 0 {
+		return out
+	}
+	if *shrinking > 0 {
+		plan, out = shrink(t, tpl, plan, out)
+	}
+	for _, p := range out.Problems {
+		t.Error(p)
+	}
+	t.Log(plan)
+	for _, line := range out.Trace {
+		t.Log(line)
+	}
+	return out
+}
+
+// try plays a plan in a bubble of its own.
+func try(t *testing.T, tpl *virtual.Template, plan virtual.Plan) (out virtual.Outcome) {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "torture-")
 	if err != nil {
@@ -74,17 +98,24 @@ func play(t *testing.T, tpl *virtual.Template, plan virtual.Plan) (out virtual.O
 	synctest.Test(t, func(t *testing.T) {
 		out, err = virtual.Run(context.WithoutCancel(t.Context()), plan, tpl, folder)
 		if err != nil {
-			t.Error(err)
-		}
-		for _, p := range out.Problems {
-			t.Error(p)
-		}
-		if t.Failed() {
-			t.Log(plan)
-			for _, line := range out.Trace {
-				t.Log(line)
-			}
+			out.Problems = append(out.Problems, err.Error())
 		}
 	})
 	return out
+}
+
+// shrink drops one event after the other while the run still fails, for a bounded time.
+func shrink(t *testing.T, tpl *virtual.Template, plan virtual.Plan, out virtual.Outcome) (virtual.Plan, virtual.Outcome) {
+	t.Helper()
+	end := time.Now().Add(*shrinking)
+	for i := 0; i < len(plan.Events) && time.Now().Before(end); {
+		smaller := plan
+		smaller.Events = slices.Delete(slices.Clone(plan.Events), i, i+1)
+		if o := try(t, tpl, smaller); len(o.Problems) > 0 {
+			plan, out = smaller, o
+		} else {
+			i++
+		}
+	}
+	return plan, out
 }
