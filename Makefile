@@ -66,8 +66,15 @@ PROCS ?= $(shell echo $$(( ($(N) + 49) / 50 )))
 SEED ?= 1
 
 .PHONY: torture
-torture: ## the fault harness: PROCS runs (N/50) with real processes from SEED on; prints failing seeds and how to repeat them
-	CGO_ENABLED=0 go test -tags ci -count=1 -timeout 0 -v ./service/e2e/process -run '^TestProcesses$$' -first $(SEED) -runs $(PROCS) | grep --line-buffered -v '^=== '
+torture: ## the fault harness from SEED on: N runs in virtual time, PROCS (N/50) with real processes; prints failing seeds and how to repeat them
+	@failed=; export CGO_ENABLED=0; \
+	quiet='/^=== |^ *--- PASS: .*\// {next} {print; fflush()}'; \
+	again='/--- FAIL: TestTorture\/seed/ {sub(/.*\//, ""); sub(/ .*/, ""); print "again: make torture N=1 PROCS=0 SEED=" $$0}'; \
+	[ $(N) = 0 ] || go test -tags ci -count=1 -timeout 0 -v ./service/e2e/virtual -run '^TestTorture$$' \
+		-torture.n $(N) -torture.seed $(SEED) | awk "$$quiet $$again" || failed=1; \
+	[ $(PROCS) = 0 ] || go test -tags ci -count=1 -timeout 0 -v ./service/e2e/process -run '^TestProcesses$$' \
+		-first $(SEED) -runs $(PROCS) | awk "$$quiet" || failed=1; \
+	[ -z "$$failed" ]
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each (10s)

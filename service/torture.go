@@ -83,7 +83,7 @@ func quicken(s *daemon.Seams, pace time.Duration) {
 		Retry: runner.Backoff{First: pace / 4, Max: pace}, Pauses: runner.Backoff{First: pace / 2, Max: 5 * pace},
 	}
 	s.Field = retrieve.Config{
-		Retrieve: 2 * pace, System: 5 * pace, Live: 4 * pace,
+		Retrieve: 2 * pace, System: 15 * pace, Live: 4 * pace,
 		Modbus: modbus.Config{Timeout: 2 * pace, ConnectTimeout: 3 * pace, MinBackoff: pace / 2, MaxBackoff: 5 * pace},
 	}
 	s.Client = client.Config{

@@ -226,16 +226,40 @@ func (s *site) setUp(ctx context.Context) error {
 			return err
 		}
 	}
-	if s.webs["cloud2"] == nil {
+	return s.addSecond(ctx, c)
+}
+
+// addSecond makes a node upload to the second cloud too, when it has a way to it.
+func (n *node) addSecond(ctx context.Context, c *client.Client) error {
+	if n.webs["cloud2"] == nil {
 		return nil
 	}
 	var list api.CloudList
-	if err := c.Call(ctx, api.CmdCloudList, nil, &list); err != nil || len(list.Clouds) > 1 {
+	if err := c.Call(ctx, api.CmdCloudList, nil, &list); err != nil {
+		return fmt.Errorf("ask %s for its clouds: %w", n.name, err)
+	}
+	for _, x := range list.Clouds {
+		if x.Cloud == "second" {
+			return nil
+		}
+	}
+	err := c.Call(ctx, api.CmdCloudAdd, map[string]any{
+		"name": "second", "host": "http://" + n.webs["cloud2"].Addr(), "apikey": n.w.clouds[1].secret.APIKey,
+	}, nil)
+	if err != nil {
+		return fmt.Errorf("tell %s of the second cloud: %w", n.name, err)
+	}
+	return nil
+}
+
+// passOn makes a cloud pass on what it gets, when it has a way.
+func (n *node) passOn(ctx context.Context) error {
+	c, err := n.client()
+	if err != nil {
 		return err
 	}
-	return c.Call(ctx, api.CmdCloudAdd, map[string]any{
-		"name": "second", "host": "http://" + s.webs["cloud2"].Addr(), "apikey": s.w.clouds[1].secret.APIKey,
-	}, nil)
+	defer c.Close()
+	return n.addSecond(ctx, c)
 }
 
 // join switches the upload to the first cloud on.

@@ -13,6 +13,9 @@ import (
 // pace is what takes the place of the cloud sync's 30 s; the other intervals follow.
 const pace = 150 * time.Millisecond
 
+// slowPace is that of further sites at the meter, which has one log session for all of them.
+const slowPace = 4 * pace
+
 // faultsFor is how long faults happen in a run.
 const faultsFor = 3500 * time.Millisecond
 
@@ -39,15 +42,17 @@ type plan struct {
 	names     bool           // the cloud has a name that may not resolve
 	login     bool           // the site joins by user and password, not by key
 	second    bool           // a second site reads the same meter
-	clouds    int            // to which each site uploads
-	disk      bool           // what was not synced is lost with a process; else only what a real kill loses
+	clouds    int
+	direct    bool // each site uploads to both clouds
+	chain     bool // the first cloud passes on to the second
+	disk      bool // what was not synced is lost with a process; else only what a real kill loses
 	acts      []act
 }
 
 func (p *plan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "history %v in %s, pages of %d bytes, %d clouds, name %v, login %v, second site %v, simulated disk %v\nHTTP: %s\nModbus: %s\n",
-		p.history, p.zone, p.pageBytes, p.clouds, p.names, p.login, p.second, p.disk, p.web, p.wire)
+	fmt.Fprintf(&b, "history %v in %s, pages of %d bytes, %d clouds (direct %v, chain %v), name %v, login %v, second site %v, simulated disk %v\nHTTP: %s\nModbus: %s\n",
+		p.history, p.zone, p.pageBytes, p.clouds, p.direct, p.chain, p.names, p.login, p.second, p.disk, p.web, p.wire)
 	for _, a := range p.acts {
 		fmt.Fprintln(&b, a)
 	}
@@ -65,8 +70,10 @@ func newPlan(seed uint64) *plan {
 	p := &plan{
 		seed: seed, history: histories[r.IntN(len(histories))], zone: zones[r.IntN(len(zones))],
 		pageBytes: []int{4 << 10, 16 << 10, 64 << 10, 768 << 10}[r.IntN(4)],
-		clouds:    1 + r.IntN(4)/3, names: r.IntN(3) == 0, login: r.IntN(2) == 0, second: r.IntN(5) == 0, disk: r.IntN(5) != 0,
+		clouds:    1 + r.IntN(3)/2, names: r.IntN(3) == 0, login: r.IntN(2) == 0, second: r.IntN(5) == 0, disk: r.IntN(5) != 0,
 	}
+	how := r.IntN(3)
+	p.direct, p.chain = p.clouds == 2 && how != 0, p.clouds == 2 && how != 1
 	p.names = p.names && p.clouds == 1 // one name resolves
 	p.web = faultproxy.RandomMix(r, faultproxy.HTTPKinds, 0.1+0.5*r.Float64(), 800*time.Millisecond)
 	p.wire = faultproxy.RandomMix(r, faultproxy.ModbusKinds, 0.12*r.Float64()*r.Float64(), 400*time.Millisecond)

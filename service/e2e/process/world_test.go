@@ -48,11 +48,19 @@ func newWorld(exe, dir string, p *plan) (*world, error) {
 		name := []string{"cloud", "cloud2"}[i]
 		n := w.newNode(name, "cloud")
 		n.moved = func(address string) {
-			for _, s := range w.sites {
-				s.webs[name].SetTarget(address)
+			for _, from := range w.nodes() {
+				if web := from.webs[name]; web != nil {
+					web.SetTarget(address)
+				}
 			}
 		}
 		w.clouds = append(w.clouds, n)
+	}
+	if p.chain {
+		var err error
+		if w.clouds[0].webs["cloud2"], err = faultproxy.NewHTTP(w.rand.Uint64()); err != nil {
+			return nil, err
+		}
 	}
 	n := 1
 	if p.second {
@@ -73,13 +81,19 @@ func (w *world) meterState() string { return filepath.Join(w.dir, "meter.state")
 func (w *world) newSite(name string) (*site, error) {
 	s := &site{node: w.newNode(name, "site"), login: w.plan.login}
 	var err error
-	for _, c := range w.clouds {
+	for i, c := range w.clouds {
+		if i == 1 && !w.plan.direct {
+			continue
+		}
 		if s.webs[c.name], err = faultproxy.NewHTTP(w.rand.Uint64()); err != nil {
 			return nil, err
 		}
 	}
 	if s.wire, err = faultproxy.NewModbus(w.rand.Uint64()); err != nil {
 		return nil, err
+	}
+	if len(w.sites) > 0 {
+		s.env["MM_TORTURE_PACE"] = slowPace.String()
 	}
 	if w.plan.names {
 		s.hosts = filepath.Join(w.dir, name+".hosts")
@@ -90,11 +104,11 @@ func (w *world) newSite(name string) (*site, error) {
 
 // run lets everything happen that the plan says, and ends with everything running and no faults.
 func (w *world) run(ctx context.Context) error {
+	for _, web := range w.ways() {
+		w.wg.Go(func() { _ = web.Run(ctx) })
+		web.SetMix(w.plan.web)
+	}
 	for _, s := range w.sites {
-		for _, web := range s.webs {
-			w.wg.Go(func() { _ = web.Run(ctx) })
-			web.SetMix(w.plan.web)
-		}
 		w.wg.Go(func() { _ = s.wire.Run(ctx) })
 		s.wire.SetMix(w.plan.wire)
 		if err := s.resolve(true); err != nil {
@@ -108,10 +122,10 @@ func (w *world) run(ctx context.Context) error {
 	setting, done := context.WithCancel(ctx)
 	defer done()
 	var people sync.WaitGroup
-	for _, s := range w.sites { // people who try until it works
+	for _, setUp := range w.setUps() { // people who try until it works
 		people.Go(func() {
 			for setting.Err() == nil {
-				if err := s.setUp(setting); err != nil && setting.Err() == nil {
+				if err := setUp(setting); err != nil && setting.Err() == nil {
 					w.log.note("set up: %v", err)
 				}
 				sleep(setting, 300*time.Millisecond)
@@ -143,28 +157,27 @@ func (w *world) play(ctx context.Context) error {
 
 // calm ends the faults.
 func (w *world) calm(ctx context.Context) error {
+	for _, web := range w.ways() {
+		web.SetMix(faultproxy.Mix{})
+	}
 	for _, s := range w.sites {
-		for _, web := range s.webs {
-			web.SetMix(faultproxy.Mix{})
-		}
 		s.wire.SetMix(faultproxy.Mix{})
 		if err := s.resolve(true); err != nil {
 			return err
 		}
 	}
-	for _, s := range w.sites {
-		for _, web := range s.webs {
-			web.Settled()
-		}
+	for _, web := range w.ways() {
+		web.Settled()
 	}
 	w.log.note("the faults are over")
+	todo := w.setUps()
 	for _, s := range w.sites {
+		todo = append(todo, func(ctx context.Context) error { return s.upload(ctx, "*") })
+	}
+	for _, do := range todo {
 		deadline := time.Now().Add(20 * time.Second)
 		for {
-			err := s.setUp(ctx)
-			if err == nil {
-				err = s.upload(ctx, "*")
-			}
+			err := do(ctx)
 			if err == nil {
 				break
 			}
@@ -183,6 +196,37 @@ func (w *world) close() {
 		p.end()
 	}
 	w.wg.Wait()
+}
+
+// nodes lists sites and clouds.
+func (w *world) nodes() []*node {
+	out := slices.Clone(w.clouds)
+	for _, s := range w.sites {
+		out = append(out, s.node)
+	}
+	return out
+}
+
+// ways lists the proxies between nodes; clones share theirs.
+func (w *world) ways() []*faultproxy.HTTP {
+	var out []*faultproxy.HTTP
+	for _, n := range w.nodes() {
+		for _, name := range slices.Sorted(maps.Keys(n.webs)) {
+			if !slices.Contains(out, n.webs[name]) {
+				out = append(out, n.webs[name])
+			}
+		}
+	}
+	return out
+}
+
+// setUps lists what people do once, and again after a node was restored or made anew.
+func (w *world) setUps() []func(context.Context) error {
+	out := []func(context.Context) error{w.clouds[0].passOn}
+	for _, s := range w.sites {
+		out = append(out, s.setUp)
+	}
+	return out
 }
 
 // parts lists the processes.
@@ -313,9 +357,10 @@ func (w *world) clone(s *site) error {
 	name := fmt.Sprintf("clone%d", len(w.sites))
 	c := &site{node: w.newNode(name, "site"), wire: s.wire, hosts: s.hosts, login: s.login}
 	c.secret, c.hello, c.webs = s.secret, s.hello, s.webs
-	for k, v := range s.env {
-		c.env[k] = v
+	if s.hosts != "" {
+		c.env["MM_TORTURE_HOSTS"] = s.hosts
 	}
+	c.env["MM_TORTURE_PACE"] = slowPace.String()
 	if err := s.copyTo(c.data); err != nil {
 		return err
 	}
@@ -328,14 +373,14 @@ func (w *world) clone(s *site) error {
 
 func (w *world) remix(a act) error {
 	r := rand.New(rand.NewPCG(uint64(a.more), w.plan.seed))
-	for _, s := range w.sites {
-		if a.who == "web" {
-			for _, name := range slices.Sorted(maps.Keys(s.webs)) {
-				s.webs[name].SetMix(faultproxy.RandomMix(r, faultproxy.HTTPKinds, r.Float64(), time.Second))
-			}
-		} else {
-			s.wire.SetMix(faultproxy.RandomMix(r, faultproxy.ModbusKinds, 0.1*r.Float64(), 400*time.Millisecond))
+	if a.who == "web" {
+		for _, web := range w.ways() {
+			web.SetMix(faultproxy.RandomMix(r, faultproxy.HTTPKinds, r.Float64(), time.Second))
 		}
+		return nil
+	}
+	for _, s := range w.sites {
+		s.wire.SetMix(faultproxy.RandomMix(r, faultproxy.ModbusKinds, 0.1*r.Float64(), 400*time.Millisecond))
 	}
 	return nil
 }
@@ -369,8 +414,10 @@ func (w *world) faults() string {
 	var b strings.Builder
 	for _, s := range w.sites {
 		fmt.Fprintf(&b, "%s: Modbus %v\n", s.name, s.wire.Counts())
-		for name, web := range s.webs {
-			fmt.Fprintf(&b, "%s to %s: HTTP %v\n", s.name, name, web.Counts())
+	}
+	for _, n := range w.nodes() {
+		for name, web := range n.webs {
+			fmt.Fprintf(&b, "%s to %s: HTTP %v\n", n.name, name, web.Counts())
 		}
 	}
 	return b.String()
