@@ -109,6 +109,40 @@ func TestMeterSettings(t *testing.T) {
 
 // TestPolicyChange uploads two channels, then all: the new rows carry all, and the channels added
 // come for the old rows in a stream of their own, revises included.
+// TestPolicyBackAndForth: channels that were left out for a while come later, those that had come already do not
+// come again.
+func TestPolicyBackAndForth(t *testing.T) {
+	t.Parallel()
+	for _, step := range []time.Duration{time.Minute, 15 * time.Second} {
+		s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), newFakeCloud())
+		s.settings(step)
+		at := logdb.Millis(step.Milliseconds())
+		next := start + at
+		for _, value := range []string{"*", string(channels[0]), string(channels[1] + "," + channels[2]), "*", string(channels[0]), "*"} {
+			if err := s.sync.Set(t.Context(), cloudsync.SettingChannels, value); err != nil {
+				t.Fatal(err)
+			}
+			s.rows(0, every(step, next, 40)...)
+			next += 40 * at
+			s.upload()
+		}
+		s.entries(logdb.KindHistorical, logdb.Entry{Op: logdb.OpClose, Time: next})
+		s.upload()
+		per := map[logdb.ChannelKey]int{}
+		for _, p := range points(t, s.cloud.store, "cloud-4711", "") {
+			per[p.channel]++
+		}
+		for _, c := range channels {
+			if want := int(240 * step / time.Minute); per[c] != want {
+				t.Errorf("a row each %v: %d minutes of %s, want %d", step, per[c], c, want)
+			}
+		}
+		if r := s.verify(); !r.Clean() {
+			t.Errorf("a row each %v: verify: %+v", step, r)
+		}
+	}
+}
+
 func TestPolicyChange(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), newFakeCloud())

@@ -84,10 +84,10 @@ func quicken(s *daemon.Seams, pace time.Duration) {
 	}
 	s.Field = retrieve.Config{
 		Retrieve: 2 * pace, System: 15 * pace, Live: 4 * pace,
-		Modbus: modbus.Config{Timeout: 2 * pace, ConnectTimeout: 3 * pace, MinBackoff: pace / 2, MaxBackoff: 5 * pace},
+		Modbus: modbus.Config{Timeout: 5 * pace, ConnectTimeout: 5 * pace, MinBackoff: pace / 2, MaxBackoff: 5 * pace},
 	}
 	s.Client = client.Config{
-		Timeout: 10 * pace, QueryTimeout: 20 * pace, HeaderTimeout: 4 * pace, Retries: 2, RetryWait: pace / 4, RetryMaxWait: pace,
+		Timeout: 20 * pace, QueryTimeout: 40 * pace, HeaderTimeout: 10 * pace, Retries: 2, RetryWait: pace / 4, RetryMaxWait: pace,
 	}
 	s.PasswordCost = 4
 	s.CompactEvery = 3 * pace
