@@ -76,6 +76,11 @@ torture: ## the fault harness from SEED on: N runs in virtual time, PROCS (N/50)
 		-first $(SEED) -runs $(PROCS) | awk "$$quiet" || failed=1; \
 	[ -z "$$failed" ]
 
+.PHONY: load
+load: ## 1,000 sites against one cloud on loopback (LOAD_SITES, LOAD_PAGES, LOAD_SECONDS)
+	LOAD_SITES=$${LOAD_SITES:-1000} LOAD_PAGES=$${LOAD_PAGES:-5} LOAD_SECONDS=$${LOAD_SECONDS:-900} \
+		CGO_ENABLED=0 go test -count=1 -v -timeout 30m -run TestManySites ./service/e2e/load
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each (10s)
 	tools/fuzz.sh

@@ -44,6 +44,7 @@ var table = []row{
 	{path: "service/metrics", owns: "figures in Prometheus' text format, counts of requests", imports: "rpc/api"},
 	{path: "service/applog", owns: "the program's log: file with rotation, last lines in memory, damping of repeats", imports: ""},
 	{path: "service/command", owns: "handlers of the RPC commands, the state of the node", imports: "cloudsync cloudsync/runner cloudsync/verify rpc/api service/cloud/account service/cloud/realtime service/cloud/registry service/field/device service/field/modbus service/field/poll service/field/retrieve"},
+	{path: "service/e2e/load", owns: "a cloud under many sites at once", imports: ""},
 	{path: "service/e2e", owns: "whole-system tests", imports: ""},
 	{path: "service/e2e/faultproxy", owns: "what networks do to messages, between two parts under test", imports: ""},
 	{path: "service/e2e/process", owns: "the fault harness with real processes", imports: ""},

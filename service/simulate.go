@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
+	"strconv"
 	"time"
 
 	"metermanager/service/field/sim"
@@ -16,6 +18,8 @@ type simulateCmd struct {
 	Seed    uint64 `default:"1" help:"Number from which all values follow: the same seed and time give the same values."`
 	Zone    string `default:"UTC" placeholder:"ZONE" help:"IANA time zone of the meter's clock (default: ${default})."`
 	History string `default:"60d" placeholder:"SPAN" help:"How far back the logs begin, such as 12h or 60d (default: ${default})."`
+
+	Meters int `default:"1" help:"How many meters, on ports that follow each other, with seeds that do (default: ${default})."`
 
 	State string `type:"path" placeholder:"FILE" help:"File for the start of the history and the meter's own notes: with it a meter started again holds the same records."`
 
@@ -50,10 +54,10 @@ func (c *simulateCmd) Run(ctx context.Context, p *program) error {
 		}
 		defer cancel()
 	}
-	meter, err := sim.New(sim.Config{
-		Listen: c.Listen, Kind: sim.Kind(c.Kind), Unit: byte(c.Unit), Seed: c.Seed, Zone: c.Zone, History: history,
-		State: c.State, RealMemory: c.RealMemory, Logger: p.newLogger(),
-	})
+	if c.Meters > 1 {
+		return c.several(ctx, p, history)
+	}
+	meter, err := sim.New(c.config(p, history))
 	if err != nil {
 		return err
 	}
@@ -62,4 +66,50 @@ func (c *simulateCmd) Run(ctx context.Context, p *program) error {
 	}
 	fmt.Fprintf(p.stdout, "Simulated %s, unit %d, answers on tcp://%s. Ctrl-C ends it.\n", c.Kind, c.Unit, meter.Addr())
 	return meter.Run(ctx)
+}
+
+func (c *simulateCmd) config(p *program, history time.Duration) sim.Config {
+	return sim.Config{
+		Listen: c.Listen, Kind: sim.Kind(c.Kind), Unit: byte(c.Unit), Seed: c.Seed, Zone: c.Zone, History: history,
+		State: c.State, RealMemory: c.RealMemory, Logger: p.newLogger(),
+	}
+}
+
+// mostSimulated bounds how many meters one process simulates.
+const mostSimulated = 500
+
+// several answers for many meters in one process until ctx ends.
+func (c *simulateCmd) several(ctx context.Context, p *program, history time.Duration) error {
+	host, port, err := net.SplitHostPort(c.Listen)
+	first, perr := strconv.Atoi(port)
+	if err != nil || perr != nil || first == 0 || first+c.Meters > 65536 || c.Meters > mostSimulated || c.State != "" {
+		return usageError{fmt.Sprintf("--meters %d: at most %d, on ports from that of --listen on, without --state", c.Meters, mostSimulated)}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, c.Meters)
+	running := 0
+	for i := range c.Meters {
+		cfg := c.config(p, history)
+		cfg.Listen, cfg.Seed = net.JoinHostPort(host, strconv.Itoa(first+i)), c.Seed+uint64(i)
+		meter, merr := sim.New(cfg)
+		if merr != nil {
+			err = merr
+			break
+		}
+		running++
+		go func() { ended <- meter.Run(ctx) }()
+	}
+	if err != nil {
+		cancel()
+	} else {
+		fmt.Fprintf(p.stdout, "%d simulated %s, unit %d, answer on tcp://%s and the ports that follow. Ctrl-C ends them.\n", c.Meters, c.Kind, c.Unit, c.Listen)
+	}
+	for range running {
+		if e := <-ended; e != nil && err == nil {
+			err = e
+			cancel()
+		}
+	}
+	return err
 }

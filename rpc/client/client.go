@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-resty/resty/v2"
 
@@ -204,8 +205,24 @@ func (c *Client) refused(res *resty.Response, body []byte) error {
 		return fault.Newf(fault.Unavailable, "The other side sends callers elsewhere (HTTP status %d).", status).
 			WithHint("Use the address that it names: credentials are not sent along.")
 	}
-	return fault.Read(status, res.Header().Get("Content-Type"), body)
+	err := fault.Read(status, res.Header().Get("Content-Type"), body)
+	if after := retryAfter(res); after > 0 {
+		return later{err, after}
+	}
+	return err
 }
+
+// later is an error with the time after which the other side wants to be asked again.
+type later struct {
+	error
+	after time.Duration
+}
+
+// RetryAfter says when.
+func (e later) RetryAfter() time.Duration { return e.after }
+
+// Unwrap shows the fault.
+func (e later) Unwrap() error { return e.error }
 
 // unreachable makes the fault of a request without an answer.
 func (c *Client) unreachable(ctx context.Context, err error) error {

@@ -149,11 +149,7 @@ func (c *Client) resty(t *http.Transport, timeout time.Duration, retries int, an
 	r.SetRetryCount(retries).SetRetryWaitTime(c.cfg.RetryWait).SetRetryMaxWaitTime(c.cfg.RetryMaxWait)
 	r.AddRetryCondition(again)
 	r.SetRetryAfter(func(_ *resty.Client, res *resty.Response) (time.Duration, error) {
-		seconds, err := strconv.Atoi(res.Header().Get("Retry-After"))
-		if err != nil || seconds < 0 {
-			return 0, nil // the usual back-off
-		}
-		return time.Duration(min(seconds, 3600)) * time.Second, nil // resty caps it at the longest wait
+		return retryAfter(res), nil // resty caps it at the longest wait
 	})
 	r.AddRetryHook(func(res *resty.Response, err error) {
 		status, attempt := 0, 0
@@ -166,6 +162,15 @@ func (c *Client) resty(t *http.Transport, timeout time.Duration, retries int, an
 		c.log.Debug("try a request again", "attempt", attempt, "status", status, "err", err)
 	})
 	return r
+}
+
+// retryAfter is what the other side asks for; 0: the usual back-off.
+func retryAfter(res *resty.Response) time.Duration {
+	seconds, err := strconv.Atoi(res.Header().Get("Retry-After"))
+	if err != nil || seconds < 0 {
+		return 0
+	}
+	return time.Duration(min(seconds, 3600)) * time.Second
 }
 
 // again reports whether a request is worth another try within the same call.
