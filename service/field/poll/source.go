@@ -82,6 +82,10 @@ func (s *Source) Identify(ctx context.Context, prio modbus.Priority) (Identity, 
 				id.Clock, id.HasClock = t, err == nil
 			}
 		}
+		if isSetup(r.Name) && r.Quality != device.Good {
+			// Half a set-up would scale every value of the next records wrongly.
+			return id, fmt.Errorf("%w: %s could not be read", ErrIdentity, r.Name)
+		}
 		words[r.Name] = uint16(r.Raw)
 	}
 	if len(id.Serial) < 2 {
@@ -92,6 +96,15 @@ func (s *Source) Identify(ctx context.Context, prio modbus.Priority) (Identity, 
 		id.HasSetup = true
 	}
 	return id, nil
+}
+
+// isSetup reports whether a point of the identification says how values are scaled.
+func isSetup(name string) bool {
+	switch name {
+	case "ct", "ct_numerator", "pt_numerator", "pt_denominator", "pt_format", "energy_format":
+		return true
+	}
+	return false
 }
 
 func (s *Source) identifySunSpec(ctx context.Context, prio modbus.Priority) (Identity, error) {
