@@ -1,0 +1,24 @@
+package virtual_test
+
+import (
+	"testing"
+	"time"
+
+	"metermanager/service/e2e/virtual"
+	"metermanager/service/field/sim"
+)
+
+// A meter that is busy while its scaling is read must not have its energies scaled by nothing:
+// seed 1081 of the first form of the harness, which found them ten times too small.
+func TestBusyWhileTheSetupIsRead(t *testing.T) {
+	t.Parallel()
+	play(t, template(t), virtual.Plan{
+		Seed: 1081, Zone: "Europe/London", Begin: time.Date(2026, 12, 31, 19, 21, 45, 0, time.UTC), History: 2 * time.Hour, Length: 4 * time.Hour,
+		Events: []virtual.Event{
+			{At: 50*time.Minute + 21046*time.Millisecond, For: time.Hour + 48*time.Second, Kind: virtual.MeterOdd,
+				Meter: sim.Fault{Kind: sim.FaultException, Times: 10, Skip: 1, Code: 5}},
+			{At: 56*time.Minute + 13788*time.Millisecond, For: 29*time.Minute + 13*time.Second, Kind: virtual.MeterOdd,
+				Meter: sim.Fault{Kind: sim.FaultWindowNotReady, Times: 4, Skip: 1}, Retrieve: true},
+		},
+	})
+}
