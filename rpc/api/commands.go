@@ -174,6 +174,6 @@ var commands = []Command{
 	{CmdLimitSet, "Change a limit that this node applies to what others upload", permission.System, []Param{
 		{"name", ParamString, true, "historical_interval, waveform, system, limits, pq, waveform_samples or waveform_samples_per_cycle"},
 		{"value", ParamString, true, "numbers of records such as 10/s 30/min 100/h 200/d; a span; a number of samples; none; default"},
-	}, "rpc limit.set pq '10/s 30/min 100/h 200/d'"},
+	}, "rpc limit.set pq 200/d"},
 	{CmdNodeStatus, "State of the node, its meters and its cloud sync", permission.RPCRead, nil, "rpc node.status"},
 }

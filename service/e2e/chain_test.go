@@ -328,13 +328,14 @@ func TestChainOfThree(t *testing.T) {
 	middle.clean("last")
 	last.empty()
 	middle.clean("last")
+	site.call(api.CmdMeterSet, map[string]any{"meter": "main", "name": "schedule", "value": "86400"}) // what comes in meanwhile is no difference
 	// Now also directly.
 	site.call(api.CmdCloudAdd, map[string]any{"name": "last", "host": last.url, "apikey": last.key()})
 	site.push(reg.MeterUID, 250, 50)
 	site.clean("last", "middle")
+	site.clean("middle", "last")
 	middle.clean("last")
 	for _, name := range []string{"main", "web"} {
-		site.call(api.CmdMeterSet, map[string]any{"meter": "main", "name": "schedule", "value": "86400"}) // what comes in meanwhile is no difference
 		sameEverywhere(t, name, middle, last)
 	}
 	if h := last.holding("web"); h.entries != 300 {
