@@ -145,7 +145,10 @@ func (s *Service) register(ctx context.Context, d *destination, cloud Cloud, uid
 	}
 	s.mu.Lock()
 	var conf MeterConfig
+	told := settingsDigest(settings)
 	if m := d.cache.Meters[uid]; m != nil {
+		// Else settings that were changed and changed back are asked for again and again, without a pause.
+		m.Name, m.Settings = settings.Name, told
 		conf = m.Config
 	}
 	customer := d.conf.Customer
@@ -153,7 +156,6 @@ func (s *Service) register(ctx context.Context, d *destination, cloud Cloud, uid
 	if !conf.Enabled {
 		return "the meter is not enabled for the cloud", runner.ErrNothing
 	}
-	told := settingsDigest(settings)
 	if conf.CloudUID != "" && conf.Registered == told {
 		return "", runner.ErrNothing
 	}

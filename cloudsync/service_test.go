@@ -348,3 +348,72 @@ func TestRunUploadsByItself(t *testing.T) {
 		t.Errorf("history: %+v", h)
 	}
 }
+
+// Settings that are changed and, before the cloud could be told, changed back leave nothing to do. The service must see that,
+// or it registers without end and without a pause.
+func TestSettingsChangedAndChangedBack(t *testing.T) {
+	t.Parallel()
+	cloud := &locked{fakeCloud: newFakeCloud()}
+	logs := logdbtest.NewModel(logdbtest.Config{})
+	s := newSite(t, logs, cloud.fakeCloud)
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 5)...)
+	s.upload()
+	s.stop()
+	first, err := logs.Settings(t.Context(), s.uid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := first
+	second.Name = "another name"
+	back := make(chan error, 1)
+	cloud.before = func(call string) error {
+		if call != "register" {
+			return nil
+		}
+		select {
+		case back <- logs.PutSettings(context.Background(), s.uid, first):
+		default:
+		}
+		return fault.New(fault.Unavailable, "no route")
+	}
+	if err := logs.PutSettings(t.Context(), s.uid, second); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	store, closeStore := s.open()
+	defer closeStore()
+	svc := cloudsync.New(func(cloudsync.Destination) (cloudsync.Cloud, error) { return cloud, nil }, s.logs, store, s.cfg)
+	done := make(chan error, 1)
+	go func() { done <- svc.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := <-back; err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.NewTimer(20 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		st, err := svc.Status(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(st.Meters) == 1 && st.Meters[0].State == "up_to_date" && st.Current == nil && len(st.Queue) == 0 {
+			break
+		}
+		if st.Skipped > 1000 {
+			t.Fatalf("%d actions had nothing to do: %+v", st.Skipped, st.Current)
+		}
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatalf("it does not come to rest: %+v", st)
+		}
+	}
+}
