@@ -164,11 +164,7 @@ func (a *auditor) eachMark(log logdb.LogNo, id int64, take func(c *column, i int
 	}
 	m := seriesMerger{compactor: &compactor{txn: &txn{conn: a.conn}, view: view}, row: &row, marks: true}
 	for _, k := range list {
-		data, err := a.chunkData(k.id)
-		var part column
-		if err == nil {
-			part, err = m.decode(data)
-		}
+		part, err := m.column(k.id)
 		if errors.Is(err, chunk.ErrDamaged) {
 			a.damaged(err)
 			continue

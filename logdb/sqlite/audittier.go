@@ -74,11 +74,7 @@ func (a *auditor) chunkIndexes(r *seriesRow) error {
 	}
 	m := seriesMerger{compactor: &compactor{txn: &txn{conn: a.conn}, view: &view{}}, row: r, covers: r.covers(), marks: r.channel == ""}
 	for _, k := range list {
-		data, err := a.chunkData(k.id)
-		var c column
-		if err == nil {
-			c, err = m.decode(data)
-		}
+		c, err := m.column(k.id)
 		if errors.Is(err, chunk.ErrDamaged) {
 			a.index(r.log, r.channel, k, "a chunk cannot be read: "+err.Error())
 			continue
@@ -127,10 +123,7 @@ func (a *auditor) tierOf(r *seriesRow, step logdb.Millis, rebuild bool) error {
 	var b logdb.Block
 	for _, k := range list {
 		cell := cellOf(dayOfChunk(k.id))
-		data, err := a.chunkData(k.id)
-		if err == nil {
-			err = a.codec.Points(data, &b)
-		}
+		err := a.points(k.id, &b)
 		if errors.Is(err, chunk.ErrDamaged) {
 			unread[cell] = true
 			continue

@@ -226,12 +226,8 @@ func (b *bucketReader) readRaw() error {
 				continue
 			}
 			if decoded != k.id {
-				data, err := b.chunkData(k.id)
-				if err != nil {
+				if err := b.points(k.id, &block); err != nil {
 					return err
-				}
-				if err := b.codec.Points(data, &block); err != nil {
-					return fmt.Errorf("chunk %d: %w", dayOfChunk(k.id), err)
 				}
 				decoded = k.id
 			}

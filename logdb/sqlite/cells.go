@@ -216,8 +216,10 @@ func (m *seriesMerger) rewrite(cell, days int64, old []chunkRow, touched []int64
 	}
 	for _, k := range old {
 		if day := dayOfChunk(k.id); starts[day-(day-cell)%days] {
-			if _, err := m.exec(deleteChunk, k.id); err != nil {
-				return false, fmt.Errorf("remove a chunk: %w", err)
+			for _, query := range []string{deleteArchived, deleteChunk} {
+				if _, err := m.exec(query, k.id); err != nil {
+					return false, fmt.Errorf("remove a chunk: %w", err)
+				}
 			}
 		}
 	}
@@ -233,8 +235,9 @@ func (m *seriesMerger) rewrite(cell, days int64, old []chunkRow, touched []int64
 }
 
 const (
-	deleteChunk = `DELETE FROM chunk WHERE id = ?`
-	writeChunk  = `INSERT INTO chunk (id, days, n, t_min, t_max, p_min, p_max, crc, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	deleteChunk    = `DELETE FROM chunk WHERE id = ?`
+	deleteArchived = `DELETE FROM archived WHERE chunk = ?` // its file is written anew
+	writeChunk     = `INSERT INTO chunk (id, days, n, t_min, t_max, p_min, p_max, crc, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 )
 
 // load reads the values of the days from start to before end out of the old chunks.
@@ -246,11 +249,7 @@ func (m *seriesMerger) load(old []chunkRow, start, end int64) (out column, err e
 		if day := dayOfChunk(k.id); day+k.days <= start || day >= end {
 			continue
 		}
-		data, err := m.chunkData(k.id)
-		if err != nil {
-			return out, err
-		}
-		part, err := m.decode(data)
+		part, err := m.column(k.id)
 		if err != nil {
 			return out, err
 		}
@@ -263,16 +262,17 @@ func (m *seriesMerger) load(old []chunkRow, start, end int64) (out column, err e
 	return out, nil
 }
 
-func (m *seriesMerger) decode(data []byte) (out column, err error) {
+// column reads a chunk.
+func (m *seriesMerger) column(id int64) (out column, err error) {
 	if m.marks {
 		var marks chunk.Marks
-		if err := m.codec.Marks(data, &marks); err != nil {
+		if err := m.conn.marks(id, &marks); err != nil {
 			return out, err
 		}
 		return column{chunk.Points{Times: marks.Times, Positions: marks.Positions, Values: make([]float64, marks.Len())}, marks.Runs, marks.Generations}, nil
 	}
 	var b logdb.Block
-	if err := m.codec.Points(data, &b); err != nil {
+	if err := m.points(id, &b); err != nil {
 		return out, err
 	}
 	return column{Points: chunk.Points{Times: b.Times, Positions: b.Positions, Values: b.AppendValues(nil)}}, nil

@@ -45,6 +45,7 @@ type conn struct {
 	ctx        context.Context // of the transaction, which is why it may stand here
 	tx         *sql.Tx
 	codec      *chunk.Codec
+	files      *archiveFiles
 	statements *statements
 	open       map[string]stmt
 }

@@ -244,10 +244,7 @@ func (d *digester) countValues(r *seriesRow, channel int64, v *view) error {
 	}
 	m := merger{codec: d.codec, view: v, visit: count}
 	for _, k := range list {
-		data, err := d.chunkData(k.id)
-		if err == nil {
-			err = d.codec.Points(data, &b)
-		}
+		err := d.points(k.id, &b)
 		if errors.Is(err, chunk.ErrDamaged) {
 			d.damaged(err)
 			continue

@@ -197,11 +197,7 @@ func (f *forgetter) positionsOf(marks *series) ([]logdb.Position, error) {
 	}
 	m := seriesMerger{compactor: &compactor{txn: f.txn, view: view}, row: &row, marks: true}
 	for _, k := range list {
-		data, err := f.chunkData(k.id)
-		if err != nil {
-			return nil, err
-		}
-		part, err := m.decode(data)
+		part, err := m.column(k.id)
 		if err != nil {
 			return nil, err
 		}
@@ -299,6 +295,11 @@ const (
 	clearClaims  = `DELETE FROM claim WHERE stream = ?`
 	clearChunks  = `DELETE FROM chunk WHERE id BETWEEN ? AND ?`
 	clearRolls   = `DELETE FROM roll WHERE id BETWEEN ? AND ?`
+	// What an archive file holds of them is removed with the file, when nothing in it is needed any more.
+	clearArchived  = `DELETE FROM archived WHERE chunk BETWEEN ? AND ?`
+	clearQuarters  = `DELETE FROM quarter WHERE id BETWEEN ? AND ?`
+	clearGone      = `DELETE FROM gone WHERE stream = ?`
+	clearUnapplied = `DELETE FROM unapplied WHERE stream = ?`
 )
 
 // Clear implements logdb.Store. Raw records of the meter stay: without them the next retrieval could not find its
@@ -333,13 +334,13 @@ func (t *txn) clearStream(s *stream) error {
 			return err
 		}
 	}
-	for _, query := range []string{clearSamples, clearEntries, clearWitness, clearHead, clearPatches, clearClaims} {
+	for _, query := range []string{clearSamples, clearEntries, clearWitness, clearHead, clearPatches, clearClaims, clearGone, clearUnapplied} {
 		if _, err := t.exec(query, s.id); err != nil {
 			return err
 		}
 	}
 	for _, r := range s.series {
-		for _, query := range []string{clearChunks, clearRolls} {
+		for _, query := range []string{clearArchived, clearChunks, clearRolls, clearQuarters} {
 			if _, err := t.exec(query, chunkID(r.id, 0), chunkID(r.id, 1<<dayBits-1)); err != nil {
 				return err
 			}

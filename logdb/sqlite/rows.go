@@ -214,11 +214,7 @@ func (f *rowFinder) findInChunks(marks int64) error {
 		if k.pMax < f.w.first || k.pMin > f.w.last {
 			continue
 		}
-		data, err := f.chunkData(k.id)
-		if err != nil {
-			return err
-		}
-		if err := f.codec.Marks(data, &m); err != nil {
+		if err := f.conn.marks(k.id, &m); err != nil {
 			return err
 		}
 		for i, p := range m.Positions {
@@ -273,11 +269,7 @@ func (f *rowFinder) fillFromChunks() error {
 			if k.pMax < f.w.first || k.pMin > f.w.last || k.tMax < f.chunked.first || k.tMin >= f.chunked.last {
 				continue
 			}
-			data, err := f.chunkData(k.id)
-			if err != nil {
-				return err
-			}
-			if err := f.codec.Points(data, &b); err != nil {
+			if err := f.points(k.id, &b); err != nil {
 				return err
 			}
 			part := trim(&b, f.chunked)

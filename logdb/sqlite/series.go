@@ -157,8 +157,7 @@ type chunkRow struct {
 
 const (
 	listChunks = `SELECT id, days, n, t_min, t_max, p_min, p_max FROM chunk WHERE id BETWEEN ? AND ? ORDER BY id`
-	readChunk  = `SELECT crc, data FROM chunk WHERE id = ?`
-	readChunks = `SELECT id, t_min, t_max, crc, data FROM chunk WHERE id BETWEEN ? AND ? ORDER BY id`
+	readChunks = `SELECT ` + storedColumns + ` FROM ` + storedTables + ` WHERE c.id BETWEEN ? AND ? ORDER BY c.id`
 )
 
 // chunksOf lists the chunks of a series whose days touch a span.
@@ -179,23 +178,6 @@ func (c *conn) chunksOf(r *seriesRow, in span) ([]chunkRow, error) {
 	return out, nil
 }
 
-// chunkData returns the bytes of one chunk.
-func (c *conn) chunkData(id int64) ([]byte, error) {
-	var crc int64
-	var data []byte
-	ok, err := c.one([]any{&crc, &data}, readChunk, id)
-	if err == nil && !ok {
-		err = logdb.ErrNotFound
-	}
-	if err == nil {
-		err = checked(data, crc)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("chunk %d of series %d: %w", dayOfChunk(id), id>>dayBits, err)
-	}
-	return data, nil
-}
-
 // values visits the live values of a series within a span in order of (time, position).
 func (c *conn) values(r *seriesRow, v *view, in span, visit func(*logdb.Block) error) error {
 	fresh, err := v.fresh(r, in)
@@ -205,22 +187,16 @@ func (c *conn) values(r *seriesRow, v *view, in span, visit func(*logdb.Block) e
 	m := merger{codec: c.codec, view: v, fresh: fresh, visit: visit}
 	covers := r.covers()
 	var b logdb.Block
+	var k storedChunk
 	err = c.each(func(rows *sql.Rows) error {
-		var id, crc int64
-		var tMin, tMax logdb.Millis
-		var data sql.RawBytes
-		if err := rows.Scan(&id, &tMin, &tMax, &crc, &data); err != nil {
+		if err := k.scan(rows); err != nil {
 			return err
 		}
-		if tMax < in.first || tMin >= in.last {
+		if k.tMax < in.first || k.tMin >= in.last {
 			return nil
 		}
-		err := checked(data, crc)
-		if err == nil {
-			err = c.codec.Points(data, &b)
-		}
-		if err != nil {
-			return fmt.Errorf("chunk %d of series %d: %w", dayOfChunk(id), r.id, err)
+		if err := k.points(c, &b); err != nil {
+			return err
 		}
 		return m.chunk(trim(&b, in))
 	}, readChunks, chunkID(r.id, cellOf(dayKey(in.first, covers))), chunkID(r.id, dayKey(in.last, covers)))

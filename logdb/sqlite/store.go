@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"metermanager/logdb"
+	"metermanager/logdb/archive"
 	"metermanager/logdb/chunk"
 	"metermanager/logdb/sqldb"
 )
@@ -29,6 +31,8 @@ type Config struct {
 	CacheBytes int64
 	// VFS is the name of a registered SQLite file layer; "" is the system's.
 	VFS string
+	// Archive is where files of full resolution lie; nil means the folder archive beside the database.
+	Archive archive.Files
 	// NewJournalID is called once for each journal that the store makes; nil means random.
 	NewJournalID func() logdb.JournalID
 	// CompactEvery is how often Run looks for pages to merge; 0 means every minute.
@@ -44,6 +48,7 @@ type Store struct {
 	log    *slog.Logger
 	writes *writer
 	reads  statements
+	files  archiveFiles
 }
 
 var _ logdb.Store = (*Store)(nil)
@@ -66,7 +71,10 @@ func Open(ctx context.Context, path string, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the log database: %w", mapError(err))
 	}
-	s := &Store{cfg: cfg, db: db, log: cfg.Logger}
+	if cfg.Archive == nil {
+		cfg.Archive = archive.Folder{Path: filepath.Join(filepath.Dir(db.Path()), "archive")}
+	}
+	s := &Store{cfg: cfg, db: db, log: cfg.Logger, files: archiveFiles{files: cfg.Archive}}
 	if err := s.prepare(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the log database %s: %w", path, mapError(err)), db.Close())
 	}
@@ -92,6 +100,7 @@ func (s *Store) prepare(ctx context.Context) error {
 // Close waits for the writes that have begun and closes the file. Nothing is lost by leaving pages uncompacted.
 func (s *Store) Close() error {
 	s.writes.close()
+	s.files.close()
 	return errors.Join(s.db.Close(), s.codec.Close())
 }
 
@@ -102,7 +111,7 @@ func (s *Store) snapshot(ctx context.Context, what string, f func(*conn) error) 
 		return fmt.Errorf("%s: %w", what, mapError(err))
 	}
 	defer func() { _ = tx.Rollback() }() // nothing was written
-	c := &conn{ctx: ctx, tx: tx, codec: s.codec, statements: &s.reads}
+	c := &conn{ctx: ctx, tx: tx, codec: s.codec, files: &s.files, statements: &s.reads}
 	defer c.close()
 	if err := f(c); err != nil {
 		return fmt.Errorf("%s: %w", what, mapError(err))

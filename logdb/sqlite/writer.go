@@ -170,7 +170,7 @@ func (w *writer) transact(group []*job) (err error) {
 		}
 	}()
 	return w.s.db.Write(ctx, func(tx *sql.Tx) error {
-		t := &txn{conn: &conn{ctx: ctx, tx: tx, codec: w.s.codec, statements: &w.statements}, s: w.s}
+		t := &txn{conn: &conn{ctx: ctx, tx: tx, codec: w.s.codec, files: &w.s.files, statements: &w.statements}, s: w.s}
 		defer t.close()
 		if err := w.freshen(t); err != nil {
 			return err
