@@ -11,7 +11,6 @@ var table = []row{
 	{path: "logdb/sqldb", owns: "opens SQLite: pragmas, one writer and several readers, migrations; the only import of the driver", imports: ""},
 	{path: "logdb/sqldb/simdisk", owns: "for tests: a disk under the driver that crashes, tears, fills up and fails by a seed", imports: ""},
 	{path: "logdb/sqlite", owns: "the log store: head pages with group commit, chunks, hour roll-ups (DESIGN.md)", imports: "logdb/archive logdb/sqldb"},
-	{path: "logdb/sqlite", owns: "the log store: head pages with group commit, chunks, hour roll-ups (DESIGN.md)", imports: "logdb/sqldb"},
 	{path: "logdb/format/greenbutton", leaf: true, owns: "reads and writes Green Button feeds (ESPI) of interval energy", imports: ""},
 	{path: "logdb/format/pqdif", leaf: true, owns: "reads PQDIF files (IEEE 1159.3): records, elements, series", imports: ""},
 	{path: "logdb/logdbtest", leaf: true, owns: "the reference model of replication, random sequences, the conformance suite of stores", imports: ""},
