@@ -183,13 +183,15 @@ func TestArchitectureThirdParty(t *testing.T) {
 	}
 }
 
+// pinOf returns the longest pin that an import falls under: one module's packages may be pinned apart.
 func pinOf(importPath string) (string, bool) {
+	longest, found := "", false
 	for pin := range pins {
-		if importPath == pin || strings.HasPrefix(importPath, pin+"/") {
-			return pin, true
+		if (importPath == pin || strings.HasPrefix(importPath, pin+"/")) && len(pin) >= len(longest) {
+			longest, found = pin, true
 		}
 	}
-	return "", false
+	return longest, found
 }
 
 func TestArchitecturePackages(t *testing.T) {
