@@ -7,6 +7,7 @@ var table = []row{
 	{path: "logdb/analysis", leaf: true, owns: "calendar edges, buckets, one answer out of several journals and logs", imports: ""},
 	{path: "logdb/limit", leaf: true, owns: "the limitor: windows, minutes, shortened recordings", imports: ""},
 	{path: "logdb/format", leaf: true, owns: "what all file formats have in common: Content, reports, errors, a source over a file", imports: ""},
+	{path: "logdb/pq", leaf: true, owns: "power quality: RMS, phasors, harmonics, disturbances, curves, categories, causes, EN 50160", imports: ""},
 	{path: "logdb/chunk", leaf: true, owns: "the column codec of the log database (DESIGN.md)", imports: ""},
 	{path: "logdb/archive", owns: "Parquet files of full resolution, one per meter and month (FORMAT.md)", imports: ""},
 	{path: "logdb/sqldb", owns: "opens SQLite: pragmas, one writer and several readers, migrations; the only import of the driver", imports: ""},
