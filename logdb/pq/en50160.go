@@ -168,9 +168,13 @@ func Evaluate(w Week, r Rules) Report {
 		low: r.HzNarrowLow * w.NominalHz, high: r.HzNarrowHigh * w.NominalHz, share: r.HzNarrowShare, wide: true,
 		wideLow: r.HzWideLow * w.NominalHz, wideHigh: r.HzWideHigh * w.NominalHz, coverage: r.Coverage, note: hzNote,
 	})
+	unit, factor := "V", w.NominalVolts
+	if !(factor > 0) {
+		unit, factor = "% of nominal", 100
+	}
 	out.add("supply voltage", w.Voltage, limits{
-		text: fmt.Sprintf("%.4g to %.4g V in %s %% of the week, %.4g to %.4g V in %s %%", r.NarrowLow*w.NominalVolts, r.NarrowHigh*w.NominalVolts,
-			percent(1-r.NarrowShare), r.WideLow*w.NominalVolts, r.WideHigh*w.NominalVolts, percent(1-r.WideShare)),
+		text: fmt.Sprintf("%.4g to %.4g %s in %s %% of the week, %.4g to %.4g %s in %s %%", r.NarrowLow*factor, r.NarrowHigh*factor, unit,
+			percent(1-r.NarrowShare), r.WideLow*factor, r.WideHigh*factor, unit, percent(1-r.WideShare)),
 		low: r.NarrowLow * w.NominalVolts, high: r.NarrowHigh * w.NominalVolts, share: r.NarrowShare, wide: true,
 		wideLow: r.WideLow * w.NominalVolts, wideHigh: r.WideHigh * w.NominalVolts, wideShare: r.WideShare, coverage: r.Coverage,
 	})

@@ -52,6 +52,9 @@ const (
 	OpHistory      = "query-historical"
 	OpEvents       = "query-events"
 	OpRecording    = "get-recording"
+	OpAnalysis     = "analyse-recording"
+	OpEN50160      = "evaluate-en50160"
+	OpEventGroups  = "group-events"
 	OpStreams      = "list-streams"
 	OpDigests      = "list-digests"
 	OpForget       = "forget-records"
@@ -130,6 +133,9 @@ var operations = []Operation{
 	{OpHistory, methodGet, meterPath + "/logs/historical", permission.LogsRead, "Historical data, raw or aggregated", tagLogs, BodyNone},
 	{OpEvents, methodGet, meterPath + "/logs/{kind}", permission.LogsRead, "Events of a kind, or the list of recordings", tagLogs, BodyNone},
 	{OpRecording, methodGet, meterPath + "/logs/waveform/{recording}", permission.LogsRead, "One recording with its samples", tagLogs, BodyNone},
+	{OpAnalysis, methodGet, meterPath + "/logs/waveform/{recording}/analysis", permission.LogsRead, "What a recording shows: RMS, harmonics, phasors, events, likely causes", tagLogs, BodyNone},
+	{OpEN50160, methodGet, meterPath + "/en50160", permission.LogsRead, "A week held against EN 50160", tagLogs, BodyNone},
+	{OpEventGroups, methodGet, Root + "/event-groups", permission.LogsRead, "PQ events of several meters that may be one event of the network", tagLogs, BodyNone},
 	{OpStreams, methodGet, meterPath + "/streams/{kind}", permission.Upload, "Positions held per stream, with their fates", tagLogs, BodyNone},
 	{OpDigests, methodGet, meterPath + "/digests/{kind}", permission.Upload, "Counts and digests per day", tagLogs, BodyNone},
 	{OpForget, methodPost, meterPath + "/logs/{kind}/forget", permission.LogsDelete, "Remove a range so that it can be sent again", tagLogs, BodyJSON},

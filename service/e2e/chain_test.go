@@ -161,7 +161,9 @@ func (l *link) push(meter logdb.MeterUID, from, n int) {
 func (l *link) clean(clouds ...string) {
 	l.t.Helper()
 	begin := time.Now()
-	defer func() { l.t.Logf("%s is clean with %v after %v", l.name, clouds, time.Since(begin).Round(time.Millisecond)) }()
+	defer func() {
+		l.t.Logf("%s is clean with %v after %v", l.name, clouds, time.Since(begin).Round(time.Millisecond))
+	}()
 	for _, cloud := range clouds {
 		l.until("come clean with "+cloud, func(ctx context.Context) error {
 			args := map[string]any{"cloud": cloud}
