@@ -18,10 +18,29 @@ const createMigrations = `CREATE TABLE IF NOT EXISTS migration (
 // Migrate applies the files NNNN_name.sql at the root of files that owner has not applied yet, in
 // order and all in one transaction. Each owner counts for itself, so that several packages can keep
 // their tables in one database. ErrNewer when the database knows more of owner's files than files.
+//
+// Of a database that is in use already a copy is taken first (copy.go), and nothing is applied without it. A
+// database that was opened for reading is not changed: ErrOlder when something would have to be applied.
 func (db *DB) Migrate(ctx context.Context, owner string, files fs.FS) error {
 	steps, err := migrations(files)
 	if err != nil {
 		return fmt.Errorf("list the migrations of %s: %w", owner, err)
+	}
+	known, err := db.Versions(ctx)
+	if err != nil {
+		return fmt.Errorf("read the version of %s: %w", owner, err)
+	}
+	switch done := known[owner]; {
+	case done > len(steps):
+		return newer(owner, done, len(steps))
+	case db.ReadOnly() && done < len(steps):
+		return fmt.Errorf("%w: %s is at version %d, this program needs %d", ErrOlder, owner, done, len(steps))
+	case db.ReadOnly():
+		return nil
+	case done < len(steps):
+		if err := db.copyFirst(ctx, known, fmt.Sprintf("%s%04dto%04d", owner, done, len(steps))); err != nil {
+			return err
+		}
 	}
 	return db.Write(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, createMigrations); err != nil {
@@ -32,7 +51,7 @@ func (db *DB) Migrate(ctx context.Context, owner string, files fs.FS) error {
 			return fmt.Errorf("read the version of %s: %w", owner, err)
 		}
 		if done > len(steps) {
-			return fmt.Errorf("%w: %s is at version %d, this program knows %d", ErrNewer, owner, done, len(steps))
+			return newer(owner, done, len(steps))
 		}
 		for i, step := range steps[done:] {
 			if _, err := tx.ExecContext(ctx, step.text); err != nil {
@@ -46,6 +65,10 @@ func (db *DB) Migrate(ctx context.Context, owner string, files fs.FS) error {
 		}
 		return nil
 	})
+}
+
+func newer(owner string, done, known int) error {
+	return fmt.Errorf("%w: %s is at version %d, this program knows %d; use that version, or put back the copy that it took before (metermanager rollback)", ErrNewer, owner, done, known)
 }
 
 type migration struct {

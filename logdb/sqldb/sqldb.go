@@ -23,6 +23,10 @@ var (
 	ErrFull = errors.New("the disk is full")
 	// ErrNewer marks a database that a newer version of the program has written.
 	ErrNewer = errors.New("the database was written by a newer version of this program")
+	// ErrOlder marks a database that this program would have to migrate before it can read it.
+	ErrOlder = errors.New("the database was written by an older version of this program")
+	// ErrReadOnly marks a database, or a folder of one, to which this process cannot write.
+	ErrReadOnly = errors.New("the database cannot be written to")
 	// ErrDamaged marks a file that is no database or whose pages contradict each other.
 	ErrDamaged = errors.New("the database file is damaged")
 )
@@ -37,6 +41,17 @@ type Config struct {
 	// VFS is the name of a registered SQLite file layer; "" is the system's. With one, path is
 	// only a name in it.
 	VFS string
+	// ReadOnly opens a database that is there and changes nothing, not even its version. On a medium that
+	// cannot be written to, the file must have been closed properly.
+	ReadOnly bool
+	// Copies is a folder for copies that are taken before a migration; "" means a folder copies beside the
+	// database. Not with a VFS.
+	Copies string
+	// Upgrade names the copies of one start of the program, so that those of several databases are known to belong
+	// together; "" means the time.
+	Upgrade string
+	// FreeBytes is the room on the disk of a folder, looked at before a copy; nil does not look.
+	FreeBytes func(folder string) (int64, error)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Logger receives what an operator would ask about; nil discards.
@@ -45,11 +60,14 @@ type Config struct {
 
 // DB is an open database.
 type DB struct {
-	writer *sql.DB // one connection: transactions queue here
+	writer *sql.DB // one connection: transactions queue here; nil when nothing is written
 	reader *sql.DB
 	path   string
+	cfg    Config
 	log    *slog.Logger
 	now    func() time.Time
+	fresh  bool // it was made by this Open
+	copied bool // a copy was taken before a migration
 }
 
 // Open opens the database at path and creates it when it is missing; its folder must
@@ -71,38 +89,52 @@ func Open(ctx context.Context, path string, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the database %s: %w", path, err)
 	}
-	// The writer gets half of the cache: it touches the leaves of several tables in turn.
-	writerKB := cfg.CacheBytes / 2 / 1024
-	readerKB := cfg.CacheBytes / 2 / 1024 / int64(cfg.Readers)
-	writer, err := sql.Open("sqlite", dsn(abs, cfg.VFS, writerKB, false))
-	if err != nil {
-		return nil, fmt.Errorf("open the database %s: %w", path, err)
+	db := &DB{path: abs, cfg: cfg, log: cfg.Logger, now: cfg.Now}
+	if cfg.ReadOnly {
+		return db, db.openReader(ctx)
 	}
-	writer.SetMaxOpenConns(1)
-	writer.SetMaxIdleConns(1)
-	db := &DB{writer: writer, path: abs, log: cfg.Logger, now: cfg.Now}
-	// The first connection creates the file and makes it a WAL database.
-	if err := writer.PingContext(ctx); err != nil {
-		_ = writer.Close()
+	if err := db.openWriter(ctx); err != nil {
 		return nil, fmt.Errorf("open the database %s: %w", path, mapError(err))
 	}
-	// The database holds what people may not see without a credential.
-	if cfg.VFS == "" {
-		if err := os.Chmod(abs, 0o600); err != nil {
-			_ = writer.Close()
-			return nil, fmt.Errorf("protect the database %s: %w", path, err)
-		}
-	}
-	reader, err := sql.Open("sqlite", dsn(abs, cfg.VFS, readerKB, true))
+	// The reader gets the other half of the cache. It is not bounded: a visitor may read again while its own read is
+	// open, and a bound could then wait for itself.
+	reader, err := sql.Open("sqlite", dsn(abs, cfg.VFS, cfg.CacheBytes/2/1024/int64(cfg.Readers), true))
 	if err != nil {
-		_ = writer.Close()
+		_ = db.writer.Close()
 		return nil, fmt.Errorf("open the database %s: %w", path, err)
 	}
-	// Not bounded: a visitor may read again while its own read is open, and a bound could
-	// then wait for itself.
 	reader.SetMaxIdleConns(cfg.Readers)
 	db.reader = reader
 	return db, nil
+}
+
+// openWriter opens the writing connection, which creates the file and makes it a WAL database.
+func (db *DB) openWriter(ctx context.Context) error {
+	if db.cfg.VFS == "" {
+		info, err := os.Stat(db.path)
+		db.fresh = err != nil || info.Size() == 0
+		if err := writable(db.path); err != nil {
+			return err
+		}
+	}
+	// The writer gets half of the cache: it touches the leaves of several tables in turn.
+	writer, err := sql.Open("sqlite", dsn(db.path, db.cfg.VFS, db.cfg.CacheBytes/2/1024, false))
+	if err != nil {
+		return err
+	}
+	writer.SetMaxOpenConns(1)
+	writer.SetMaxIdleConns(1)
+	if err := writer.PingContext(ctx); err != nil {
+		return errors.Join(err, writer.Close())
+	}
+	// The database holds what people may not see without a credential.
+	if db.cfg.VFS == "" {
+		if err := os.Chmod(db.path, 0o600); err != nil {
+			return errors.Join(fmt.Errorf("protect it: %w", err), writer.Close())
+		}
+	}
+	db.writer = writer
+	return nil
 }
 
 // dsn is the address of the file with the settings of every connection to it. The driver
@@ -139,6 +171,9 @@ func dsn(path, vfs string, cacheKB int64, readOnly bool) string {
 // Path returns the absolute path of the database.
 func (db *DB) Path() string { return db.path }
 
+// ReadOnly reports whether nothing is written through db.
+func (db *DB) ReadOnly() bool { return db.writer == nil }
+
 // Read returns the pool of connections that cannot write.
 func (db *DB) Read() *sql.DB { return db.reader }
 
@@ -155,6 +190,9 @@ func (db *DB) Snapshot(ctx context.Context, f func(*sql.Tx) error) error {
 // Write runs f in a transaction that nobody else writes beside, and commits it when f returns
 // nil. An error of f leaves nothing.
 func (db *DB) Write(ctx context.Context, f func(*sql.Tx) error) error {
+	if db.writer == nil {
+		return ErrReadOnly
+	}
 	tx, err := db.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin to write: %w", mapError(err))
@@ -172,6 +210,9 @@ func (db *DB) Write(ctx context.Context, f func(*sql.Tx) error) error {
 // PrepareWrite prepares a statement for use inside Write by Tx.StmtContext. It must be called
 // outside of Write, whose connection it needs.
 func (db *DB) PrepareWrite(ctx context.Context, query string) (*sql.Stmt, error) {
+	if db.writer == nil {
+		return nil, ErrReadOnly
+	}
 	stmt, err := db.writer.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("prepare %q: %w", query, mapError(err))
@@ -179,18 +220,14 @@ func (db *DB) PrepareWrite(ctx context.Context, query string) (*sql.Stmt, error)
 	return stmt, nil
 }
 
-// Vacuum gives pages that deleted rows have left back to the disk, at most pages of them.
-func (db *DB) Vacuum(ctx context.Context, pages int) error {
-	if _, err := db.writer.ExecContext(ctx, "PRAGMA incremental_vacuum("+strconv.Itoa(pages)+")"); err != nil {
-		return fmt.Errorf("give back free pages: %w", mapError(err))
-	}
-	return nil
-}
-
 // Close closes all connections; it waits for transactions that have begun.
 func (db *DB) Close() error {
 	// Readers first: the last connection to close copies the WAL into the file and removes it.
-	return errors.Join(db.reader.Close(), db.writer.Close())
+	err := db.reader.Close()
+	if db.writer != nil {
+		err = errors.Join(err, db.writer.Close())
+	}
+	return err
 }
 
 // mapError turns the driver's result codes that callers must tell apart into our errors.
@@ -204,6 +241,8 @@ func mapError(err error) error {
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	case code&0xff == sqlite3.SQLITE_CORRUPT, code&0xff == sqlite3.SQLITE_NOTADB:
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	case code&0xff == sqlite3.SQLITE_READONLY:
+		return fmt.Errorf("%w: %w", ErrReadOnly, err)
 	}
 	return err
 }
