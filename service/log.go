@@ -20,6 +20,10 @@ type logCmd struct {
 	Query  logQueryCmd  `cmd:"" help:"Print records of a log, or buckets of them."`
 	Export logExportCmd `cmd:"" help:"Write records of a log as CSV or JSON."`
 
+	Analyse logAnalyseCmd `cmd:"" help:"Tell what a recording shows: events, harmonics, phasors, likely causes."`
+	EN50160 logWeekCmd    `cmd:"" name:"en50160" help:"Hold a week of a meter against EN 50160."`
+	Groups  logGroupsCmd  `cmd:"" help:"Join the PQ events of several meters that may be one event of the network."`
+
 	Skipped  logSkippedCmd  `cmd:"" help:"List the records that limits kept back, and why."`
 	Fetch    logFetchCmd    `cmd:"" help:"Bring to the cloud what was not sent to it."`
 	Requests logRequestsCmd `cmd:"" help:"List what was asked for of a meter's manager, and what came."`

@@ -134,7 +134,7 @@ func (c *meterRemoveCmd) Run(ctx context.Context, p *program) error {
 
 type meterSetCmd struct {
 	oneMeter
-	Name  string `arg:"" help:"Setting: name, address, unit, zone, ct_factor, pt_factor, enabled, schedule, live_s, log_s, cloud.meter.enabled ..."`
+	Name  string `arg:"" help:"Setting: name, address, unit, zone, nominal_volts, nominal_hz, ct_factor, pt_factor, enabled, schedule, live_s, log_s, cloud.meter.enabled ..."`
 	Value string `arg:"" help:"The new value."`
 }
 

@@ -21,7 +21,7 @@ const tenMinutes logdb.Millis = 600_000
 // are flagged. Without a nominal voltage nothing is said of voltages and events.
 func EN50160Week(ctx context.Context, src logdb.Source, meter logdb.MeterUID, s logdb.Settings, from logdb.Millis) (pq.Week, error) {
 	w := &weekReader{ctx: ctx, src: src, meter: meter, settings: s, from: from, to: from + 7*logdb.DayMillis}
-	w.out = pq.Week{NominalVolts: s.NominalVolts, NominalHz: cmp.Or(s.NominalHz, 50)}
+	w.out = pq.Week{NominalVolts: s.NominalVolts, NominalHz: s.NominalHz}
 	if err := w.events(); err != nil {
 		return pq.Week{}, err
 	}
@@ -160,11 +160,21 @@ func lineRatio(s logdb.Settings) float64 {
 func (w *weekReader) frequency() error {
 	s, err := w.read("readings.frequency")
 	if err != nil || s == nil || s.interval == 0 {
+		w.out.NominalHz = cmp.Or(w.out.NominalHz, 50)
 		return err
+	}
+	guessed := ""
+	if w.out.NominalHz == 0 { // not set: the values tell
+		sorted := slices.Sorted(slices.Values(s.values))
+		w.out.NominalHz = 50
+		if sorted[len(sorted)/2] > 55 {
+			w.out.NominalHz = 60
+		}
+		guessed = fmt.Sprintf("; the nominal frequency is not set, %g Hz is taken", w.out.NominalHz)
 	}
 	q := pq.Quantity160{
 		Name: "frequency", Expected: int((w.to - w.from) / s.interval),
-		Note: fmt.Sprintf("indicative: logged every %s, the standard has means of 10 s", time.Duration(s.interval)*time.Millisecond),
+		Note: fmt.Sprintf("indicative: logged every %s, the standard has means of 10 s", time.Duration(s.interval)*time.Millisecond) + guessed,
 	}
 	for i, v := range s.values {
 		q.Values = append(q.Values, pq.Interval{Value: v, Flagged: w.flagged[int((s.times[i]-w.from)/tenMinutes)]})
@@ -234,7 +244,7 @@ func (w *weekReader) events() error {
 }
 
 // Sightings reads the voltage events of a meter's PQ log in [first, last). Their ratios refer to the nominal voltage, line to line
-// where the channel is; events whose worst value is not known are left out.
+// where the channel is, or to full scale where the nominal voltage is not set; events whose worst value is not known are left out.
 func Sightings(ctx context.Context, src logdb.Source, meter logdb.MeterUID, s logdb.Settings, first, last logdb.Millis) ([]pq.Sighting, error) {
 	var out []pq.Sighting
 	err := src.ReadEvents(ctx, logdb.EventQuery{Meter: meter, Kind: logdb.KindPQ, First: first, Last: last}, func(stream logdb.StreamID, e *logdb.Entry) error {
@@ -262,14 +272,17 @@ func Sightings(ctx context.Context, src logdb.Source, meter logdb.MeterUID, s lo
 	return slices.Clip(out), nil
 }
 
-// EventRatio is the worst voltage of an event to the nominal one of its channel, and its phase. The percentage of an event is one of full
-// scale, so that it serves only when the full scale is known.
+// EventRatio is the worst voltage of an event to the nominal one of its channel, and its phase. Without a nominal voltage it is the
+// percentage of full scale that the event carries, which may be another thing: callers must say so.
 func EventRatio(x *logdb.Excursion, s logdb.Settings) (ratio float64, phase pq.Phase, ok bool) {
 	key, voltage := strings.CutPrefix(string(x.Channel), "readings.voltage.")
-	if !voltage || !(s.NominalVolts > 0) {
+	if !voltage {
 		return 0, 0, false
 	}
 	_, phase = pq.Role("v"+key, false)
+	if !(s.NominalVolts > 0) {
+		return x.WorstPercent / 100, phase, !math.IsNaN(x.WorstPercent)
+	}
 	nominal := s.NominalVolts
 	if phase >= pq.AB {
 		nominal *= lineRatio(s)

@@ -17,11 +17,12 @@ const (
 	Pass
 	Fail
 	Insufficient // measured, but on too small a part of the week to say
+	Counted      // measured, but the standard has no limit for it
 )
 
-// String returns "not measured", "pass", "fail" or "insufficient data".
+// String returns "not measured", "pass", "fail", "insufficient data" or "no limit".
 func (v Verdict) String() string {
-	return [...]string{"not measured", "pass", "fail", "insufficient data"}[min(v, Insufficient)]
+	return [...]string{"not measured", "pass", "fail", "insufficient data", "no limit"}[min(v, Counted)]
 }
 
 // MarshalText writes the verdict.
@@ -29,7 +30,7 @@ func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil 
 
 // UnmarshalText reads what MarshalText wrote.
 func (v *Verdict) UnmarshalText(text []byte) error {
-	for x := NotMeasured; x <= Insufficient; x++ {
+	for x := NotMeasured; x <= Counted; x++ {
 		if x.String() == string(text) {
 			*v = x
 			return nil
@@ -312,7 +313,7 @@ func (r *Report) events(list []Event) {
 		}
 	}
 	r.Dips, r.Swells = &dips, &swells
-	r.Items = append(r.Items, Item{Name: "dips, swells and interruptions", Limit: "indicative, counted in tables", Valid: len(list), Note: "no limit in the standard"})
+	r.Items = append(r.Items, Item{Name: "dips, swells and interruptions", Limit: "indicative, counted in tables", Verdict: Counted, Valid: len(list)})
 }
 
 // index returns how many bounds v exceeds: bins are closed on the right.

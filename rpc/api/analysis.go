@@ -1,7 +1,12 @@
 package api
 
 import (
+	"maps"
 	"math"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"metermanager/logdb"
@@ -240,6 +245,7 @@ type EventSighting struct {
 	Duration    Value          `json:"duration_s" doc:"null: no end was seen"`
 	Ratio       Value          `json:"worst_ratio"`
 	Phase       string         `json:"phase"`
+	OfFullScale bool           `json:"of_full_scale,omitempty" doc:"The ratio is to the meter's full scale: its nominal voltage is not set"`
 	ClockOffset int64          `json:"clock_offset_ms" doc:"How far its clock is ahead, as stated"`
 	Category    string         `json:"category" doc:"IEEE 1159"`
 }
@@ -250,4 +256,40 @@ func SecondsOrNull(d time.Duration) Value {
 		return Value(math.NaN())
 	}
 	return Value(d.Seconds())
+}
+
+// GroupsQuery asks for groups of events. From and To must be given; of the rest the service has defaults for zero values.
+type GroupsQuery struct {
+	From, To         logdb.Millis
+	Meters           []logdb.MeterUID // all that the caller may see, when empty
+	WithinMillis     int64
+	ClockErrorMillis int64
+	// ClockOffsets are how far clocks are known to be ahead, in ms.
+	ClockOffsets map[logdb.MeterUID]int64
+}
+
+// Values returns the query's parameters.
+func (q GroupsQuery) Values() url.Values {
+	v := url.Values{"from": {strconv.FormatInt(int64(q.From), 10)}, "to": {strconv.FormatInt(int64(q.To), 10)}}
+	if len(q.Meters) > 0 {
+		names := make([]string, len(q.Meters))
+		for i, uid := range q.Meters {
+			names[i] = string(uid)
+		}
+		v.Set("meters", strings.Join(names, ","))
+	}
+	if q.WithinMillis > 0 {
+		v.Set("within_ms", strconv.FormatInt(q.WithinMillis, 10))
+	}
+	if q.ClockErrorMillis > 0 {
+		v.Set("clock_error_ms", strconv.FormatInt(q.ClockErrorMillis, 10))
+	}
+	if len(q.ClockOffsets) > 0 {
+		var parts []string
+		for _, uid := range slices.Sorted(maps.Keys(q.ClockOffsets)) {
+			parts = append(parts, string(uid)+":"+strconv.FormatInt(q.ClockOffsets[uid], 10))
+		}
+		v.Set("clock_offsets", strings.Join(parts, ","))
+	}
+	return v
 }

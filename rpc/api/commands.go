@@ -153,7 +153,7 @@ var commands = []Command{
 	}, "rpc meter.retrieve main-incomer historical"},
 	{CmdMeterSet, "Change one setting of a meter", permission.RPCControl, []Param{
 		{"meter", ParamString, true, "name, serial or UID"},
-		{"name", ParamString, true, "cloud.meter.enabled, cloud.meter.upload.enabled, cloud.meter.uid, name, address, unit, zone, ct_factor, pt_factor, schedule ..."},
+		{"name", ParamString, true, "cloud.meter.enabled, cloud.meter.upload.enabled, cloud.meter.uid, name, address, unit, zone, nominal_volts, nominal_hz, ct_factor, pt_factor, schedule ..."},
 		{"value", ParamString, true, "the new value"},
 		{"cloud", ParamString, false, "with a setting that begins with cloud.: name of the cloud; the first one without it"},
 	}, "rpc meter.set main-incomer cloud.meter.upload.enabled false"},

@@ -340,6 +340,16 @@ func meterChange(name, value string) (retrieve.Change, error) {
 		} else {
 			c.PTFactor = &f
 		}
+	case "nominal_volts", "nominal_hz":
+		f, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return c, fault.New(fault.Invalid, "The value must be a number: the declared voltage in V, line to neutral, or the frequency in Hz.").At("value")
+		}
+		if name == "nominal_volts" {
+			c.NominalVolts = &f
+		} else {
+			c.NominalHz = &f
+		}
 	case "schedule", "retrieve_s":
 		return c, number(&c.RetrieveSeconds)
 	case "live_s":
@@ -348,7 +358,7 @@ func meterChange(name, value string) (retrieve.Change, error) {
 		return c, number(&c.LogSeconds)
 	default:
 		return c, fault.New(fault.Invalid, "There is no such setting of a meter.").At("name").
-			WithHint("name, address, unit, zone, ct_factor, pt_factor, enabled, schedule, live_s, log_s, cloud.meter.uid, cloud.meter.enabled, cloud.meter.upload.enabled")
+			WithHint("name, address, unit, zone, nominal_volts, nominal_hz, ct_factor, pt_factor, enabled, schedule, live_s, log_s, cloud.meter.uid, cloud.meter.enabled, cloud.meter.upload.enabled")
 	}
 	return c, nil
 }

@@ -100,6 +100,15 @@ func (r *runner) addMeter(ctx context.Context, site *client.Client, m Meter, kno
 	if err := site.Call(ctx, name, args, nil); err != nil {
 		return fmt.Errorf("tell the site about the meter %s: %w", m.Name, err)
 	}
+	if ok {
+		return nil
+	}
+	// What the simulated supply is declared to have, which a meter does not know.
+	for _, x := range [][2]string{{"nominal_volts", "277"}, {"nominal_hz", "60"}} {
+		if err := site.Call(ctx, api.CmdMeterSet, map[string]any{"meter": m.Name, "name": x[0], "value": x[1]}, nil); err != nil {
+			return fmt.Errorf("tell the site about the supply of %s: %w", m.Name, err)
+		}
+	}
 	return nil
 }
 

@@ -156,14 +156,13 @@ func (a *API) eventGroups(ctx context.Context, c caller, in *groupsInput) (*api.
 			wanted[logdb.MeterUID(uid)] = true
 		}
 	}
-	names := map[string]string{}
-	hz := map[string]float64{}
+	known := map[string]logdb.Settings{}
 	var all []pq.Sighting
 	for _, m := range meters {
 		if len(wanted) > 0 && !wanted[m.UID] {
 			continue
 		}
-		names[string(m.UID)], hz[string(m.UID)] = m.Settings.Name, m.Settings.NominalHz
+		known[string(m.UID)] = m.Settings
 		list, err := analysis.Sightings(ctx, a.Logs, m.UID, m.Settings, q.From, q.To)
 		if err != nil {
 			return nil, err
@@ -175,7 +174,7 @@ func (a *API) eventGroups(ctx context.Context, c caller, in *groupsInput) (*api.
 	}
 	out := &api.EventGroupsAnswer{WithinMillis: in.Within, ClockErrorMillis: in.ClockError, Groups: []api.EventGroup{}}
 	for _, g := range pq.Group(all, time.Duration(in.Within)*time.Millisecond) {
-		out.Groups = append(out.Groups, groupDocument(&g, names, hz))
+		out.Groups = append(out.Groups, groupDocument(&g, known))
 	}
 	return out, nil
 }
@@ -196,7 +195,7 @@ func parseOffsets(text string) (map[logdb.MeterUID]time.Duration, error) {
 	return out, nil
 }
 
-func groupDocument(g *pq.EventGroup, names map[string]string, hz map[string]float64) api.EventGroup {
+func groupDocument(g *pq.EventGroup, known map[string]logdb.Settings) api.EventGroup {
 	out := api.EventGroup{
 		Start: logdb.MillisOf(g.Start), End: logdb.MillisOf(g.End), Meters: g.Meters, Spread: g.Spread.Milliseconds(), Tolerance: g.Tolerance.Milliseconds(),
 	}
@@ -206,15 +205,16 @@ func groupDocument(g *pq.EventGroup, names map[string]string, hz map[string]floa
 		s := &g.Sightings[i]
 		if !seen[s.Meter] {
 			seen[s.Meter] = true
-			others = append(others, names[s.Meter])
+			others = append(others, known[s.Meter].Name)
 		}
 		out.Sightings = append(out.Sightings, api.EventSighting{
-			MeterUID: logdb.MeterUID(s.Meter), Name: names[s.Meter], Event: s.Ref, Start: logdb.MillisOf(s.Start), Corrected: logdb.MillisOf(s.Corrected()),
-			Duration: api.SecondsOrNull(s.Duration), Ratio: api.Value(s.Ratio), Phase: s.Phase.String(), ClockOffset: s.ClockOffset.Milliseconds(),
-			Category: pq.Categorize(s.Duration.Seconds(), s.Ratio, hz[s.Meter]).String(),
+			MeterUID: logdb.MeterUID(s.Meter), Name: known[s.Meter].Name, Event: s.Ref, Start: logdb.MillisOf(s.Start), Corrected: logdb.MillisOf(s.Corrected()),
+			Duration: api.SecondsOrNull(s.Duration), Ratio: api.Value(s.Ratio), Phase: s.Phase.String(),
+			OfFullScale: !(known[s.Meter].NominalVolts > 0), ClockOffset: s.ClockOffset.Milliseconds(),
+			Category: pq.Categorize(s.Duration.Seconds(), s.Ratio, known[s.Meter].NominalHz).String(),
 		})
 	}
 	w := &g.Worst
-	out.Summary = names[w.Meter] + ": " + pq.Card(w.Phase.String(), w.Ratio, float64(api.SecondsOrNull(w.Duration)), hz[w.Meter], others)
+	out.Summary = known[w.Meter].Name + ": " + pq.Card(w.Phase.String(), w.Ratio, float64(api.SecondsOrNull(w.Duration)), known[w.Meter].NominalHz, others)
 	return out
 }

@@ -65,6 +65,9 @@ type Change struct {
 	// The true transformer ratio divided by the one that the meter has; 1 is right.
 	CTFactor *float64 `json:"ct_factor,omitempty"`
 	PTFactor *float64 `json:"pt_factor,omitempty"`
+	// The declared voltage, line to neutral (of a delta line to line), and frequency of the supply, which meters do not know.
+	NominalVolts *float64 `json:"nominal_voltage_v,omitempty"`
+	NominalHz    *float64 `json:"nominal_frequency_hz,omitempty"`
 }
 
 // Meters returns the list of meters in the order in which they were added.

@@ -164,13 +164,33 @@ func (m *Manager) Set(ctx context.Context, id string, c Change) (Meter, error) {
 	if err := x.check(); err != nil {
 		return Meter{}, err
 	}
-	if s, err := m.store.Settings(ctx, x.UID); err == nil && (s.Name != x.Name || s.Zone != x.Zone) {
+	if s, err := m.store.Settings(ctx, x.UID); err == nil && (s.Name != x.Name || s.Zone != x.Zone || c.NominalVolts != nil || c.NominalHz != nil) {
 		s.Name, s.Zone = x.Name, x.Zone
+		if err := c.nominal(&s); err != nil {
+			return Meter{}, err
+		}
 		if err := m.store.PutSettings(ctx, x.UID, s); err != nil {
 			return Meter{}, fmt.Errorf("store the meter's settings: %w", err)
 		}
 	}
 	return x, m.put(ctx, x)
+}
+
+// nominal sets the declared values of the supply.
+func (c *Change) nominal(s *logdb.Settings) error {
+	if v := c.NominalVolts; v != nil {
+		if !(*v >= 0 && *v <= 1e6) {
+			return fmt.Errorf("%w: nominal_volts %g, want 0 (not known) to 1000000", ErrInvalid, *v)
+		}
+		s.NominalVolts = *v
+	}
+	if v := c.NominalHz; v != nil {
+		if *v != 0 && *v != 50 && *v != 60 {
+			return fmt.Errorf("%w: nominal_hz %g, want 50, 60 or 0 (not known)", ErrInvalid, *v)
+		}
+		s.NominalHz = *v
+	}
+	return nil
 }
 
 // Remove takes a meter from the list. What it recorded stays in the log database.
