@@ -477,3 +477,34 @@ func TestSetZoneDecodesAgain(t *testing.T) {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// What the supply is declared to have is the user's: it stays when the meter's own settings are read again.
+func TestDeclaredSupply(t *testing.T) {
+	t.Parallel()
+	now := func() time.Time { return time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC) }
+	meter := simulate(t, sim.Config{Seed: 7, History: time.Hour, Zone: "UTC", Now: now})
+	store := logdbtest.NewModel(logdbtest.Config{})
+	m, _ := newManager(t, store, newMemory(), retrieve.Config{Live: time.Hour, Retrieve: time.Hour, Node: "site-1"})
+	background(t, m.Run)
+	if _, err := m.Add(t.Context(), retrieve.AddRequest{Name: "main", Address: meter.Addr().String(), Unit: 1, Zone: "UTC"}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := m.Set(t.Context(), "main", retrieve.Change{NominalVolts: ptr(277.0), NominalHz: ptr(60.0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Set(t.Context(), "main", retrieve.Change{Name: ptr("incomer")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Retrieve(t.Context(), "incomer", 0); err != nil { // which reads the meter's settings
+		t.Fatal(err)
+	}
+	if s, err := store.Settings(t.Context(), got.UID); err != nil || s.NominalVolts != 277 || s.NominalHz != 60 || s.Name != "incomer" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	for _, bad := range []retrieve.Change{{NominalVolts: ptr(-1.0)}, {NominalVolts: ptr(math.NaN())}, {NominalHz: ptr(400.0)}} {
+		if _, err := m.Set(t.Context(), "incomer", bad); !errors.Is(err, retrieve.ErrInvalid) {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+}
