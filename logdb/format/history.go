@@ -17,13 +17,13 @@ const rowsLimit = 512
 func (c *Content) History() ([]logdb.History, []string) {
 	var out []logdb.History
 	var lost losses
-	used := map[logdb.LogNo]map[logdb.ChannelKey]bool{}
+	used := map[logdb.LogNo]owners{}
 	for _, table := range tables(c.Trends) {
 		for first := 0; first < len(table); first += rowsLimit {
 			part := table[first:min(first+rowsLimit, len(table))]
 			log := c.Trends[part[0]].Log
 			if used[log] == nil {
-				used[log] = map[logdb.ChannelKey]bool{}
+				used[log] = owners{}
 			}
 			if h := c.rows(part, used[log], &lost); h.Len() > 0 {
 				out = append(out, h)
@@ -57,11 +57,11 @@ func sameTimes(a, b []logdb.Millis) bool {
 }
 
 // rows makes one History of the trends at the given indices, which share their times.
-func (c *Content) rows(part []int, used map[logdb.ChannelKey]bool, lost *losses) logdb.History {
-	first := &c.Trends[part[0]]
+func (c *Content) rows(part []int, used owners, lost *losses) logdb.History {
+	first, here := &c.Trends[part[0]], map[logdb.ChannelKey]bool{}
 	h := logdb.History{Log: first.Log, Columns: make([][]float64, len(part))}
 	for _, i := range part {
-		h.Channels = append(h.Channels, unique(KeyOf(c.Trends[i].Channel, i+1), used))
+		h.Channels = append(h.Channels, used.key(&c.Trends[i].Channel, i+1, here))
 	}
 	row := make([]float64, len(part))
 	for i, at := range first.Times {
@@ -105,15 +105,22 @@ func scale(v, f float64) float64 {
 	return v * f
 }
 
-// unique returns key, or key with a number behind it where it is used already.
-func unique(key logdb.ChannelKey, used map[logdb.ChannelKey]bool) logdb.ChannelKey {
+// owners tells which channel of a file has a key within a log.
+type owners map[logdb.ChannelKey]Channel
+
+// key returns the key of a channel, with a number behind it where another channel has it already. A channel
+// that comes again in another table, such as the next day's, keeps its key; here are the keys of this table.
+func (o owners) key(c *Channel, i int, here map[logdb.ChannelKey]bool) logdb.ChannelKey {
+	key := KeyOf(*c, i)
 	out := key
-	for n := 2; used[out]; n++ {
+	for n := 2; ; n++ {
+		if owner, taken := o[out]; !here[out] && (!taken || owner == *c) {
+			o[out], here[out] = *c, true
+			return out
+		}
 		tail := fmt.Sprintf("_%d", n)
 		out = key[:min(len(key), 96-len(tail))] + logdb.ChannelKey(tail)
 	}
-	used[out] = true
-	return out
 }
 
 // losses counts what cannot be stored.

@@ -68,6 +68,9 @@ func (r *Reader) observation(rec *record) (*Observation, error) {
 		Source: r.Source, NominalHz: r.settings.nominalHz, reader: r, rec: rec}
 	var ok bool
 	if o.Start, ok = t.timestamp(tagTimeStart); !ok {
+		if e := t.find(tagTimeStart); e != nil {
+			return nil, fmt.Errorf("observation %q: its start is %s instead of a time", o.Name, e.what())
+		}
 		return nil, fmt.Errorf("observation %q has no time of its start", o.Name)
 	}
 	o.Triggered, o.HasTrigger = t.timestamp(tagTimeTriggered)

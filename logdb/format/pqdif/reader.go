@@ -57,6 +57,8 @@ type Reader struct {
 	elements int
 	values   int
 	bytes    int64
+	failed   int  // observations that could not be read
+	failure  Note // of the first of them
 }
 
 // Container is what the file says of itself.
@@ -109,6 +111,11 @@ func (r *Reader) Next() (*Observation, error) {
 		}
 		if err != nil {
 			r.notes.add(rec.index, at, "a record of type %s cannot be read: %v", rec.typeName(), err)
+			if rec.typ == recordObservation {
+				if r.failed++; r.failed == 1 {
+					r.failure = Note{Record: rec.index, Offset: at, Text: err.Error(), Count: 1}
+				}
+			}
 			continue
 		}
 		if o != nil {

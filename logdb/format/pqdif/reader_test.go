@@ -230,7 +230,7 @@ func TestMalformed(t *testing.T) {
 		"record 0 at offset 68: container: version is a vector of text instead of four numbers",
 		"record 3 at offset 35488: the link to the next record leads to 36952, behind the end of the file",
 		"record 3 at offset 35612: observation: a time is a vector of text instead of a scalar time",
-		`record 3 at offset 35488: a record of type observation cannot be read: observation "Group B" has no time of its start`,
+		`record 3 at offset 35488: a record of type observation cannot be read: observation "Group B": its start is a vector of text instead of a time`,
 	}
 	var got []string
 	for _, n := range r.Notes() {
