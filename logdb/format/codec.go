@@ -36,6 +36,10 @@ type Options struct {
 	Zone *time.Location
 	// Progress, when not nil, is told now and then how many bytes of how many were read.
 	Progress func(done, total int64)
+	// Charset is that of a file's text ("utf-8", "iso-8859-1", "windows-1251", "gb18030"); "": it is guessed.
+	Charset string
+	// LineHz replaces the line frequency that a file states, 0: not.
+	LineHz float64
 	// MaxBytes bounds what is read of one file, unpacked; 0: DefaultMaxBytes.
 	MaxBytes int64
 }
