@@ -6,6 +6,6 @@ time_each=${FUZZTIME:-10s}
 go list -tags ci ./... | while read -r package; do
 	go test -tags ci -list '^Fuzz' "$package" | { grep '^Fuzz' || true; } | while read -r target; do
 		echo "fuzz $package $target ($time_each)"
-		go test -tags ci -run '^$' -fuzz "^$target\$" -fuzztime "$time_each" "$package" </dev/null
+		go test -tags ci -run '^$' -fuzz "^$target\$" -fuzztime "$time_each" -fuzzminimizetime 10x "$package" </dev/null
 	done
 done

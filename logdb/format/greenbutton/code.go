@@ -9,11 +9,13 @@ import (
 
 // The codes of ESPI that matter here.
 const (
-	accumulationBulk       = 1
-	accumulationContinuous = 2
-	accumulationCumulative = 3
-	accumulationDelta      = 4
-	accumulationSummation  = 9
+	accumulationBulk          = 1
+	accumulationContinuous    = 2
+	accumulationCumulative    = 3
+	accumulationDelta         = 4
+	accumulationIndicating    = 6
+	accumulationSummation     = 9
+	accumulationInstantaneous = 12
 
 	flowNone    = 0
 	flowForward = 1 // from the utility to the customer
