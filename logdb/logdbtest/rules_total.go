@@ -225,7 +225,7 @@ func longSeries(f *fixture) {
 	}
 	edges := []logdb.Millis{day0 - day}
 	for edges[len(edges)-1] < day0+70*day {
-		edges = append(edges, edges[len(edges)-1]+pickOne(&generator{rng}, hour, 7*hour, day, 9*day, 7*minute, 29*day, 15*minute))
+		edges = append(edges, edges[len(edges)-1]+pickOne(&generator{Rand: rng}, hour, 7*hour, day, 9*day, 7*minute, 29*day, 15*minute))
 	}
 	b := f.buckets(wh, edges...)
 	for i := range b {

@@ -29,7 +29,7 @@ func (g *generator) script(n int) []operation {
 		case k < 50:
 			out = append(out, g.upstream(s, limits, relay)...)
 			if g.chance(15) {
-				out = append(out, compactOf(s))
+				out = append(out, g.tidy(s))
 			}
 		case k < 64:
 			out = append(out, g.ownBatch(pickOne(g, s.meter, meters[0]), s.kind, own))
@@ -263,9 +263,27 @@ func (g *generator) rare(s *sender) operation {
 	case 8:
 		return g.back(s)
 	default:
-		return compactOf(s)
+		return g.tidy(s)
 	}
 	return o
+}
+
+// tidy compacts, and every second time moves all into the archive of a store that has one.
+func (g *generator) tidy(s *sender) operation {
+	if g.tidied++; g.tidied%2 == 1 {
+		return compactOf(s)
+	}
+	return operation{
+		meter: s.meter, kind: s.kind, text: "archive",
+		apply: func(ctx context.Context, st logdb.Store) (string, error) {
+			l, ok := st.(logdb.Ladder)
+			if !ok {
+				return "", nil
+			}
+			_, err := l.Archive(ctx, s.meter, logdb.MaxTime+1)
+			return "", err
+		},
+	}
 }
 
 func compactOf(s *sender) operation {

@@ -32,10 +32,13 @@ type upload struct {
 }
 
 // generator makes random data; equal seeds make equal data.
-type generator struct{ *rand.Rand }
+type generator struct {
+	*rand.Rand
+	tidied int // how often a store was tidied up
+}
 
 func newGenerator(seed uint64) *generator {
-	return &generator{rand.New(rand.NewPCG(seed, 0x6d65746572))}
+	return &generator{Rand: rand.New(rand.NewPCG(seed, 0x6d65746572))}
 }
 
 func (g *generator) chance(percent int) bool { return g.IntN(100) < percent }

@@ -2,6 +2,8 @@ package logdbtest
 
 import (
 	"testing"
+
+	"metermanager/logdb"
 )
 
 // rule is one sentence of replication.md with the check that a store obeys it.
@@ -11,9 +13,16 @@ type rule struct {
 }
 
 // Run checks every rule of replication.md against the store that open opens: as it is, and with the
-// store compacted before each page, compacted after each write, or closed and opened again after each write.
+// store compacted before each page, compacted after each write, closed and opened again after each write, or, if it is a
+// logdb.Ladder, with all that it holds moved into its archive before each page or after each write.
 func Run(t *testing.T, open Open) {
 	nothing, compact := func(*fixture) {}, func(f *fixture) { f.must(f.Compact(f.ctx, f.meter)) }
+	archive := func(f *fixture) {
+		if l, ok := f.Store.(logdb.Ladder); ok {
+			_, err := l.Archive(f.ctx, f.meter, logdb.MaxTime+1)
+			f.must(err)
+		}
+	}
 	settings := []struct {
 		name          string
 		before, after func(f *fixture)
@@ -22,6 +31,8 @@ func Run(t *testing.T, open Open) {
 		{"compacted before", compact, nothing},
 		{"compacted", nothing, compact},
 		{"reopened", nothing, (*fixture).reopen},
+		{"archived before", archive, nothing},
+		{"archived", nothing, archive},
 	}
 	sections := []struct {
 		name  string

@@ -186,12 +186,12 @@ func (a *auditor) values() error {
 	bad := map[digestKey]bool{}
 	series := map[seriesKey]bool{}
 	for k, claim := range a.claims {
-		if *a.tally(k) != claim {
+		if *a.tally(k) != claim && a.isFull(k) {
 			bad[k] = true
 		}
 	}
 	for k, data := range a.data {
-		if *data != a.claims[k] {
+		if *data != a.claims[k] && a.isFull(k) {
 			bad[k] = true
 		}
 	}

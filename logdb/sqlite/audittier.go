@@ -114,6 +114,10 @@ func (a *auditor) tier() error {
 }
 
 func (a *auditor) tierOf(r *seriesRow, step logdb.Millis, rebuild bool) error {
+	view, err := a.viewOrSoundPart(r)
+	if err != nil {
+		return err
+	}
 	want := map[int64]*chunk.Roll{}
 	unread := map[int64]bool{}
 	list, err := a.chunksOf(r, everything)
@@ -145,7 +149,7 @@ func (a *auditor) tierOf(r *seriesRow, step logdb.Millis, rebuild bool) error {
 		cell := dayOfChunk(id)
 		w := want[cell]
 		delete(want, cell)
-		if unread[cell] {
+		if _, gone := slices.BinarySearch(view.gone, cell); gone || unread[cell] {
 			return nil
 		}
 		a.compareTier(r, cell, crc, data, w, rebuild)
@@ -154,8 +158,12 @@ func (a *auditor) tierOf(r *seriesRow, step logdb.Millis, rebuild bool) error {
 	if err != nil {
 		return err
 	}
+	hourFrom := int64(0)
+	if _, err := a.one([]any{&step, &hourFrom}, droppedHours, r.id); err != nil {
+		return err
+	}
 	for cell := range want {
-		if !rebuild && !unread[cell] {
+		if !rebuild && !unread[cell] && cell >= hourFrom {
 			day := logdb.Millis(cell) * logdb.DayMillis
 			a.add(logdb.Finding{Place: logdb.PlaceTier, Fault: logdb.FaultMissing, Log: r.log, Channel: r.channel, Day: firstDay(want[cell], day), Want: "28 days of sums"})
 		}

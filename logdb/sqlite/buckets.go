@@ -34,7 +34,7 @@ func (s *Store) ReadBuckets(ctx context.Context, ids []logdb.SeriesID, edges []l
 				if err != nil {
 					return err
 				}
-				b := bucketReader{conn: c, series: r, covers: r.covers(), view: view, edges: edges, sums: make([]chunk.Accumulator, len(out))}
+				b := bucketReader{conn: c, series: r, covers: r.covers(), view: view, edges: edges, sums: make([]chunk.Accumulator, len(out)), tiered: map[int64]bool{}}
 				if err := b.read(); err != nil {
 					return fmt.Errorf("series %d: %w", id, err)
 				}
@@ -63,7 +63,8 @@ type bucketReader struct {
 	fresh   chunk.Points
 	changed []logdb.Millis // keys at which the tier may be wrong, rising
 	chunks  []chunkRow
-	raw     []span // of keys that must be read from values, rising
+	raw     []span         // of keys that must be read from values, rising
+	tiered  map[int64]bool // cells that have an hour tier
 }
 
 func (b *bucketReader) key(at logdb.Millis) logdb.Millis {
@@ -99,9 +100,17 @@ func (b *bucketReader) read() error {
 	if b.chunks, err = b.chunksOf(b.series, span{max(all.first, 0), b.times(all).last}); err != nil {
 		return err
 	}
+	gone, err := b.readGone(all)
+	if err != nil {
+		return err
+	}
 	if err := b.readTier(all); err != nil {
 		return err
 	}
+	if err := b.readQuarters(); err != nil {
+		return err
+	}
+	b.withoutGone(gone)
 	return b.readRaw()
 }
 
@@ -119,11 +128,8 @@ func (b *bucketReader) readTier(all span) error {
 		if err := rows.Scan(&id, &crc, &data); err != nil {
 			return err
 		}
-		day := logdb.Millis(dayOfChunk(id))
-		cell := span{day * logdb.DayMillis, (day + cellDays) * logdb.DayMillis}
-		if day == 0 {
-			cell.first = -1 // the key of time 0, where times end what they cover
-		}
+		day := dayOfChunk(id)
+		cell := cellKeys(day)
 		cell.first, cell.last = max(cell.first, all.first), min(cell.last, all.last)
 		if cell.first >= cell.last {
 			return nil
@@ -140,6 +146,10 @@ func (b *bucketReader) readTier(all span) error {
 		}
 		b.need(span{at, cell.first})
 		at = cell.last
+		b.tiered[day] = true
+		if _, gone := slices.BinarySearch(b.view.gone, day); gone {
+			return nil
+		}
 		b.addSteps(&roll, cell)
 		return nil
 	}, readRolls, chunkID(b.series.id, first), chunkID(b.series.id, last))

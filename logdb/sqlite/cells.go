@@ -135,6 +135,9 @@ type seriesMerger struct {
 
 // mergeCell merges fresh values into the chunks of 28 days, of which some days are touched.
 func (m *seriesMerger) mergeCell(cell int64, touched []int64, fresh column) error {
+	if _, gone := slices.BinarySearch(m.view.gone, cell); gone && !m.marks {
+		return m.addToTiers(cell, fresh)
+	}
 	old, err := m.chunksIn(cell)
 	if err != nil {
 		return err
@@ -231,7 +234,10 @@ func (m *seriesMerger) rewrite(cell, days int64, old []chunkRow, touched []int64
 	if m.marks {
 		return false, nil
 	}
-	return false, m.rollCell(cell, days, merged)
+	if err := m.rollCell(cell, days, merged); err != nil {
+		return false, err
+	}
+	return false, m.quarterCell(cell)
 }
 
 const (
@@ -284,7 +290,7 @@ func (m *seriesMerger) join(a, b column) (out column) {
 		out.runs, out.generations = make([]uint32, 0, a.Len()+b.Len()), make([]uint32, 0, a.Len()+b.Len())
 	}
 	take := func(c *column, i int) {
-		if m.without == nil || c.Times[i] < m.without.first || c.Times[i] >= m.without.last {
+		if m.without == nil || m.view.isRowGone(c.Times[i]) || c.Times[i] < m.without.first || c.Times[i] >= m.without.last {
 			out.add(c, i)
 		}
 	}

@@ -39,7 +39,7 @@ func newDisk(t testing.TB, seed uint64) *simdisk.Disk {
 func blank(t testing.TB) *simdisk.Image {
 	t.Helper()
 	d := newDisk(t, 0)
-	s, err := sqlite.Open(ctx, simulated, sqlite.Config{VFS: d.VFS()})
+	s, err := sqlite.Open(ctx, simulated, sqlite.Config{VFS: d.VFS(), Archive: newCrashFiles()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,8 +64,9 @@ func TestCrashes(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		return logdbtest.Machine{Disk: d, Open: func(cfg logdbtest.Config) (logdb.Store, error) {
-			return sqlite.Open(ctx, simulated, sqlite.Config{VFS: d.VFS(), Now: cfg.Now, NewJournalID: cfg.NewJournalID, CacheBytes: 4 << 20})
+		files := newCrashFiles()
+		return logdbtest.Machine{Disk: &machineDisk{Disk: d, files: files}, Open: func(cfg logdbtest.Config) (logdb.Store, error) {
+			return sqlite.Open(ctx, simulated, sqlite.Config{VFS: d.VFS(), Archive: files, Now: cfg.Now, NewJournalID: cfg.NewJournalID, CacheBytes: 4 << 20})
 		}}
 	}, logdbtest.Seeds(*firstSeed, *seeds)...)
 }
@@ -124,7 +125,7 @@ func uidOf(m int) logdb.MeterUID { return logdb.MeterUID(fmt.Sprint("m", m)) }
 
 func openOn(t testing.TB, d *simdisk.Disk) *sqlite.Store {
 	t.Helper()
-	s, err := sqlite.Open(ctx, simulated, sqlite.Config{VFS: d.VFS(), CacheBytes: 4 << 20})
+	s, err := sqlite.Open(ctx, simulated, sqlite.Config{VFS: d.VFS(), Archive: newCrashFiles(), CacheBytes: 4 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -88,13 +88,24 @@ func (d *digester) answer() []logdb.DayDigest {
 	out := make([]logdb.DayDigest, 0, len(d.data))
 	for k, data := range d.data {
 		if *data != (logdb.Tally{}) || d.claims[k] != (logdb.Tally{}) {
-			out = append(out, logdb.DayDigest{Log: k.log, Channel: d.keys[k.channel], Day: k.day, Data: *data, Claim: d.claims[k], Full: true})
+			out = append(out, logdb.DayDigest{Log: k.log, Channel: d.keys[k.channel], Day: k.day, Data: *data, Claim: d.claims[k], Full: d.isFull(k)})
 		}
 	}
 	slices.SortFunc(out, func(a, b logdb.DayDigest) int {
 		return cmp.Or(cmp.Compare(a.Log, b.Log), cmp.Compare(a.Channel, b.Channel), cmp.Compare(a.Day, b.Day))
 	})
 	return out
+}
+
+// isFull reports whether the day is still held at full resolution. That is kept apart from the values, so that those that are lost
+// are noticed.
+func (d *digester) isFull(k digestKey) bool {
+	if d.kind != logdb.KindHistorical {
+		return true
+	}
+	v := d.views[seriesKey{k.log, d.id}]
+	row := seriesRow{channel: d.keys[k.channel]}
+	return v == nil || v.isFull(k.day, row.covers())
 }
 
 func (d *digester) tally(k digestKey) *logdb.Tally {
@@ -195,6 +206,9 @@ func (d *digester) soundPart(r *seriesRow) (*view, error) {
 		return nil
 	}, readHeads, r.stream, r.log, everything.first, everything.last)
 	if err != nil {
+		return nil, err
+	}
+	if v.gone, err = d.goneCells(r.stream, r.log); err != nil {
 		return nil, err
 	}
 	v.patches, err = d.patchesOf(r.stream, r.log)

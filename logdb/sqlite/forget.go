@@ -178,8 +178,8 @@ func (f *forgetter) positionsOf(marks *series) ([]logdb.Position, error) {
 	var out []logdb.Position
 	fresh := view.freshMarks()
 	take := func(c *column, i int) error {
-		m := tableRow{c.Times[i], c.Positions[i], c.runs[i], c.generations[i]}
-		if m.time < f.in.first || m.time >= f.in.last {
+		m := tableRow{time: c.Times[i], position: c.Positions[i], run: c.runs[i], generation: c.generations[i]}
+		if m.time < f.in.first || m.time >= f.in.last || view.isRowGone(m.time) {
 			return nil
 		}
 		out = append(out, m.position)
@@ -252,6 +252,9 @@ func (f *forgetter) forgetValues(r *series, kept bool) error {
 	err = f.values(&seriesRow{id: r.id, channel: r.channel}, view, f.in, func(b *logdb.Block) error {
 		for i, v := range b.AppendValues(nil) {
 			at, p := b.Times[i], b.Positions[i]
+			if view.isRowGone(at) {
+				continue
+			}
 			tally, err := f.tally(f.stream, r.key.log, r.key.channel, at)
 			if err != nil {
 				return err

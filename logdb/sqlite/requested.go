@@ -77,5 +77,5 @@ func (r *receiver) isCombined(p logdb.Position) (bool, error) {
 		return false, err
 	}
 	row, err := r.liveRow(r.stream, p)
-	return row != nil, err
+	return row != nil && !r.gone[rowKey{r.stream.id, p}], err
 }

@@ -24,6 +24,7 @@ type tableRow struct {
 	position   logdb.Position
 	run        uint32
 	generation uint32
+	gone       bool // its values are, for good
 }
 
 // entry returns row i as an add.
@@ -66,10 +67,12 @@ func (t *table) column(key logdb.ChannelKey) []float64 {
 	return column
 }
 
-// positions is which rows are wanted: those from first to last that want says yes to, all when it is nil.
+// positions is which rows are wanted: those from first to last that want says yes to, all when it is nil. Rows whose values are gone
+// are found without them, or not at all with whole.
 type positions struct {
 	first, last logdb.Position
 	want        func(logdb.Position) bool
+	whole       bool
 }
 
 func (w *positions) has(p logdb.Position) bool {
@@ -145,9 +148,12 @@ func (f *rowFinder) find(log logdb.LogNo, marks int64) error {
 	if f.view.patches, err = f.patchesOf(f.stream, log); err != nil {
 		return err
 	}
+	if f.view.gone, err = f.goneCells(f.stream, log); err != nil {
+		return err
+	}
 	for p, x := range f.view.patches {
 		if x.show.Valid && f.w.has(p) {
-			f.table.rows = append(f.table.rows, tableRow{x.show.V, p, x.run, x.generation})
+			f.table.rows = append(f.table.rows, tableRow{x.show.V, p, x.run, x.generation, false})
 		}
 	}
 	if err := f.findInHead(log); err != nil {
@@ -194,7 +200,7 @@ func (f *rowFinder) findInHead(log logdb.LogNo) error {
 		}
 		for k, p := range h.page.Positions {
 			if f.w.has(p) && !f.view.hidden(p, h.page.Times[k]) {
-				f.table.rows = append(f.table.rows, tableRow{h.page.Times[k], p, h.page.Run, h.page.Generation})
+				f.table.rows = append(f.table.rows, tableRow{h.page.Times[k], p, h.page.Run, h.page.Generation, false})
 				f.inPages = append(f.inPages, pageRow{len(f.view.heads), k, p})
 			}
 		}
@@ -219,7 +225,11 @@ func (f *rowFinder) findInChunks(marks int64) error {
 		}
 		for i, p := range m.Positions {
 			if f.w.has(p) && !f.view.hidden(p, m.Times[i]) {
-				f.table.rows = append(f.table.rows, tableRow{m.Times[i], p, m.Runs[i], m.Generations[i]})
+				gone := f.view.isRowGone(m.Times[i])
+				if gone && f.w.whole {
+					continue
+				}
+				f.table.rows = append(f.table.rows, tableRow{m.Times[i], p, m.Runs[i], m.Generations[i], gone})
 				f.chunked.first, f.chunked.last = min(f.chunked.first, m.Times[i]), max(f.chunked.last, m.Times[i]+1)
 			}
 		}

@@ -186,7 +186,10 @@ func (t *txn) saveKept(s *stream, day logdb.Millis, hashes []uint64) error {
 }
 
 // keepContents keeps the hashes of all values of a source before they are cleared.
-func (t *txn) keepContents(s *stream) error {
+func (t *txn) keepContents(s *stream) error { return t.keepContentsIn(s, nil) }
+
+// keepContentsIn keeps the contents of some cells, of all when cells is nil.
+func (t *txn) keepContentsIn(s *stream, cells map[logCell]bool) error {
 	days := map[logdb.Millis][]uint64{}
 	for _, r := range s.series {
 		if r.key.channel == marksChannel {
@@ -196,8 +199,13 @@ func (t *txn) keepContents(s *stream) error {
 		if err != nil {
 			return err
 		}
-		err = t.values(&seriesRow{id: r.id, channel: r.channel}, view, everything, func(b *logdb.Block) error {
+		row := seriesRow{id: r.id, channel: r.channel}
+		covers := row.covers()
+		err = t.values(&row, view, everything, func(b *logdb.Block) error {
 			for i, v := range b.AppendValues(nil) {
+				if cells != nil && !cells[logCell{s.id, r.key.log, cellOf(dayKey(b.Times[i], covers))}] {
+					continue
+				}
 				key := valueKey{r.key.log, r.channel, b.Times[i], math.Float64bits(v)}
 				day := b.Times[i].Day()
 				days[day] = append(days[day], key.hash())

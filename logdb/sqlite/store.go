@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"metermanager/logdb"
@@ -49,6 +51,9 @@ type Store struct {
 	writes *writer
 	reads  statements
 	files  archiveFiles
+	// archiving is held by the one who writes archive files.
+	archiving sync.Mutex
+	sweeps    atomic.Int64
 }
 
 var _ logdb.Store = (*Store)(nil)

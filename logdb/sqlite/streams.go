@@ -310,7 +310,7 @@ func (r *streamReader) stored(first, last logdb.Position) error {
 			return err
 		}
 	}
-	tables, err := r.tables(r.id, positions{first, last, func(p logdb.Position) bool { return !changed[p] }})
+	tables, err := r.tables(r.id, positions{first, last, func(p logdb.Position) bool { return !changed[p] }, true})
 	if err != nil {
 		return err
 	}

@@ -59,6 +59,19 @@ func (m *seriesMerger) rollCell(cell, days int64, merged map[int64]column) error
 	return m.saveRoll(id, &roll)
 }
 
+// quarterCell writes the 15-minute tier of a cell anew where there is one: from what is in the archive and what came back from there.
+func (m *seriesMerger) quarterCell(cell int64) error {
+	id := chunkID(m.row.id, cell)
+	one := 0
+	known, err := m.one([]any{&one}, hasQuarter, id)
+	if err != nil || !known {
+		return err
+	}
+	return m.writeQuarters(m.logRef.meter, m.row, cell)
+}
+
+const hasQuarter = `SELECT 1 FROM quarter WHERE id = ?`
+
 // oldRoll reads the tier of a cell when it can be used again.
 func (m *seriesMerger) oldRoll(id int64, old *chunk.Roll) (bool, error) {
 	var crc int64

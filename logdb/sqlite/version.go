@@ -127,6 +127,11 @@ func (t *txn) holdVersion(s *stream, e *logdb.Entry) error {
 		return err
 	}
 	before := stateOf(versions)
+	if late, err := t.comesTooLate(cut, versions, p); err != nil {
+		return err
+	} else if late != nil {
+		return t.holdUnapplied(s, e, late)
+	}
 	if before.newest == nil {
 		// The add may be live among the rows: from now on it needs an entry of its own.
 		for _, o := range cut {
@@ -186,7 +191,7 @@ func (t *txn) expect(s *stream, targets []logdb.Position) error {
 		for _, p := range targets {
 			t.rows[rowKey{o.id, p}] = nil
 		}
-		found, err := t.tables(o.id, positions{slices.Min(targets), slices.Max(targets), func(p logdb.Position) bool { return wanted[p] }})
+		found, err := t.tables(o.id, positions{first: slices.Min(targets), last: slices.Max(targets), want: func(p logdb.Position) bool { return wanted[p] }})
 		if err != nil {
 			return err
 		}
@@ -194,6 +199,7 @@ func (t *txn) expect(s *stream, targets []logdb.Position) error {
 			for i, r := range table.rows {
 				e := table.entry(i)
 				t.rows[rowKey{o.id, r.position}] = &e
+				t.noteGone(o.id, r)
 			}
 		}
 	}
@@ -210,7 +216,18 @@ func (t *txn) liveRow(s *stream, p logdb.Position) (*logdb.Entry, error) {
 		return nil, err
 	}
 	e := found[0].entry(0)
+	t.noteGone(s.id, found[0].rows[0])
 	return &e, nil
+}
+
+// noteGone remembers that the values of a row that was found are gone.
+func (t *txn) noteGone(stream int64, r tableRow) {
+	if r.gone {
+		if t.gone == nil {
+			t.gone = map[rowKey]bool{}
+		}
+		t.gone[rowKey{stream, r.position}] = true
+	}
 }
 
 const (
@@ -246,7 +263,7 @@ func (t *txn) conceal(s *stream, e *logdb.Entry, p logdb.Position) error {
 	}
 	marks.n--
 	t.touchSeries(marks)
-	if err := t.claimMark(s, e.Log, tableRow{e.Time, p, e.Run, e.Generation}, -1); err != nil {
+	if err := t.claimMark(s, e.Log, tableRow{time: e.Time, position: p, run: e.Run, generation: e.Generation}, -1); err != nil {
 		return err
 	}
 	for i, key := range e.Row.Channels {
@@ -277,7 +294,7 @@ func (t *txn) reveal(s *stream, e *logdb.Entry, p logdb.Position) error {
 	}
 	marks.n++
 	t.touchSeries(marks)
-	if err := t.claimMark(s, e.Log, tableRow{e.Time, p, e.Run, e.Generation}, 1); err != nil {
+	if err := t.claimMark(s, e.Log, tableRow{time: e.Time, position: p, run: e.Run, generation: e.Generation}, 1); err != nil {
 		return err
 	}
 	for i, key := range e.Row.Channels {

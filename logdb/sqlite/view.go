@@ -16,6 +16,7 @@ type view struct {
 	codec   *chunk.Codec
 	heads   []headPage
 	patches map[logdb.Position]*patch
+	gone    []int64 // cells of which the values are gone
 }
 
 type headPage struct {
@@ -73,7 +74,10 @@ func (c *conn) viewOf(stream int64, log logdb.LogNo, in span) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.patches, err = c.patchesOf(stream, log)
+	if v.patches, err = c.patchesOf(stream, log); err != nil {
+		return nil, err
+	}
+	v.gone, err = c.goneCells(stream, log)
 	return v, err
 }
 

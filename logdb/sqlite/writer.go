@@ -52,6 +52,8 @@ type txn struct {
 	changes int
 	// rows are live rows that were looked up for the job that runs.
 	rows map[rowKey]*logdb.Entry
+	// gone are rows among those that were found whose values are not here any more.
+	gone map[rowKey]bool
 }
 
 var errClosed = errors.New("the log database is closed")
@@ -177,7 +179,7 @@ func (w *writer) transact(group []*job) (err error) {
 		}
 		t.cache = w.cache
 		for _, j := range group {
-			t.rows = nil
+			t.rows, t.gone = nil, nil
 			before := t.changes
 			j.err = j.run(t)
 			if j.err != nil && (t.changes != before || len(group) == 1) {

@@ -1,0 +1,480 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"math"
+	"slices"
+
+	"metermanager/logdb"
+	"metermanager/logdb/archive"
+	"metermanager/logdb/chunk"
+)
+
+var _ logdb.Ladder = (*Store)(nil)
+
+// What an archive file is, in the order of its life.
+const (
+	fileWriting  = 0 // perhaps not whole; nothing counts on it
+	fileVerified = 1 // whole and read back; values that are in it may be in the database, too
+	fileInUse    = 2
+	fileReplaced = 3 // nothing counts on it; reads that began before may
+)
+
+// archiveGrace is for how long reads that began earlier may use a file that was replaced.
+const archiveGrace = logdb.Millis(60 * 60 * 1000)
+
+// Archive implements logdb.Ladder. Whatever step a crash comes after, the next call finds it: a file that is not verified
+// is written anew, one that is verified is gone on with.
+func (s *Store) Archive(ctx context.Context, uid logdb.MeterUID, before logdb.Millis) (moved logdb.Moved, err error) {
+	s.archiving.Lock()
+	defer s.archiving.Unlock()
+	a := archiver{Store: s, uid: uid, before: int64(min(before, logdb.MaxTime+1).Floor(logdb.DayMillis) / logdb.DayMillis)}
+	err = s.snapshot(ctx, "look for the meter", func(c *conn) error {
+		_, err := c.one([]any{&a.meter, &a.step}, meterStep, string(uid))
+		return err
+	})
+	if err != nil || a.meter == 0 {
+		return moved, err
+	}
+	fail := func(err error) (logdb.Moved, error) {
+		return a.moved, fmt.Errorf("archive meter %s: %w", uid, err)
+	}
+	if err := a.resume(ctx); err != nil {
+		return fail(err)
+	}
+	if err := a.compactOld(ctx); err != nil {
+		return fail(err)
+	}
+	months, err := a.due(ctx)
+	if err != nil {
+		return fail(err)
+	}
+	for _, m := range months {
+		if err := a.month(ctx, m); err != nil {
+			return fail(err)
+		}
+	}
+	return a.moved, nil
+}
+
+// archiver moves the values of one meter into files.
+type archiver struct {
+	*Store
+	uid    logdb.MeterUID
+	meter  int64
+	step   logdb.Millis
+	before int64 // day
+	moved  logdb.Moved
+}
+
+const (
+	meterStep = `SELECT id, step_ms FROM meter WHERE uid = ?`
+	oldLogs   = `SELECT st.meter, h.stream, h.log FROM head h JOIN stream st ON st.id = h.stream WHERE st.meter = ? AND h.t_min < ?
+	UNION SELECT st.meter, p.stream, p.log FROM patch p JOIN stream st ON st.id = p.stream WHERE st.meter = ? ORDER BY 2, 3`
+	filesIn    = `SELECT id, name, state, parts, points, size, sha256, tail, tail_crc FROM archive WHERE meter = ? AND state = ? ORDER BY id`
+	deleteFile = `DELETE FROM archive WHERE id = ?`
+)
+
+// compactOld brings what is old into chunks.
+func (a *archiver) compactOld(ctx context.Context) error {
+	logs, err := a.logsBy(ctx, oldLogs, a.meter, logdb.Millis(a.before)*logdb.DayMillis, a.meter)
+	if err != nil {
+		return err
+	}
+	for _, l := range logs {
+		if err := a.compactLog(ctx, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fileRow is a row of archive.
+type fileRow struct {
+	id     int64
+	name   string
+	state  int
+	points int64
+	w      archive.Written
+}
+
+func (f *fileRow) scan(rows *sql.Rows, more ...any) error {
+	var sum []byte
+	var crc int64
+	err := rows.Scan(append([]any{&f.id, &f.name, &f.state, &f.w.Parts, &f.points, &f.w.Size, &sum, &f.w.Tail.Offset, &crc}, more...)...)
+	copy(f.w.SHA256[:], sum)
+	f.w.Tail.CRC = uint32(crc)
+	return err
+}
+
+func (c *conn) fileRows(query string, args ...any) (out []fileRow, err error) {
+	err = c.each(func(rows *sql.Rows) error {
+		var f fileRow
+		err := f.scan(rows)
+		out = append(out, f)
+		return err
+	}, query, args...)
+	return out, err
+}
+
+// resume takes up what was cut short.
+func (a *archiver) resume(ctx context.Context) error {
+	var half, verified []fileRow
+	err := a.snapshot(ctx, "look for archive files that were begun", func(c *conn) (err error) {
+		if half, err = c.fileRows(filesIn, a.meter, fileWriting); err == nil {
+			verified, err = c.fileRows(filesIn, a.meter, fileVerified)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, f := range half {
+		if err := a.discard(ctx, f.id, f.name); err != nil {
+			return err
+		}
+	}
+	for _, f := range verified {
+		if err := archive.Verify(a.cfg.Archive, f.name, f.w); err != nil {
+			return err
+		}
+		if err := a.move(ctx, f.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discard removes a file that nothing counts on.
+func (s *Store) discard(ctx context.Context, id int64, name string) error {
+	s.files.forget(name)
+	if err := errors.Join(s.cfg.Archive.Remove(archive.Temporary(name)), s.cfg.Archive.Remove(name)); err != nil {
+		return fmt.Errorf("remove archive file %s: %w", name, err)
+	}
+	return s.write(ctx, "note that an archive file is removed", func(t *txn) error {
+		_, err := t.exec(deleteFile, id)
+		return err
+	})
+}
+
+const (
+	unarchived  = `SELECT DISTINCT c.id FROM series s JOIN chunk c ON c.id BETWEEN s.id * 16777216 AND s.id * 16777216 + ? LEFT JOIN archived a ON a.chunk = c.id WHERE s.meter = ? AND a.chunk IS NULL`
+	staleMonths = `SELECT f.month FROM archive f WHERE f.meter = ? AND f.kind = 1 AND f.state = 2 AND f.parts > (SELECT count(*) FROM archived a WHERE a.file = f.id) AND EXISTS (SELECT 1 FROM archived a WHERE a.file = f.id)`
+)
+
+// monthOf returns the month in whose file a cell belongs.
+func monthOf(cell int64) archive.Month { return archive.MonthOf(logdb.Millis(cell) * logdb.DayMillis) }
+
+// cellsOf returns the cells that begin in a month, by their first days: the first and the end of the last.
+func cellsOf(m archive.Month) (first, end int64) {
+	up := func(t logdb.Millis) int64 {
+		day := int64(t / logdb.DayMillis)
+		return (day + cellDays - 1) / cellDays * cellDays
+	}
+	return up(m.First()), up((m + 1).First())
+}
+
+// due returns the months of which all is old enough and something is not in a file, or something in a file does not count any more.
+func (a *archiver) due(ctx context.Context) (out []archive.Month, err error) {
+	found := map[archive.Month]bool{}
+	err = a.snapshot(ctx, "look for what to archive", func(c *conn) error {
+		err := c.each(func(rows *sql.Rows) error {
+			var id int64
+			err := rows.Scan(&id)
+			found[monthOf(cellOf(dayOfChunk(id)))] = true
+			return err
+		}, unarchived, min(a.before, 1<<dayBits-1), a.meter)
+		if err != nil {
+			return err
+		}
+		return c.each(func(rows *sql.Rows) error {
+			var m archive.Month
+			err := rows.Scan(&m)
+			found[m] = true
+			return err
+		}, staleMonths, a.meter)
+	})
+	for m := range found {
+		if _, end := cellsOf(m); end <= a.before {
+			out = append(out, m)
+		}
+	}
+	slices.Sort(out)
+	return out, err
+}
+
+// moving is a chunk on its way into a file.
+type moving struct {
+	row    seriesRow
+	series archive.Series
+	id     int64
+	n      int64
+	crc    int64
+	fresh  bool // it is in no file yet
+	sum    uint32
+	part   archive.Part
+}
+
+const (
+	archiveSeries = `SELECT s.id, s.stream, s.log, coalesce(c.key, ''), st.journal, st.policy FROM series s JOIN stream st ON st.id = s.stream LEFT JOIN channel c ON c.id = s.channel
+	WHERE s.meter = ? ORDER BY coalesce(c.key, ''), s.log, s.id`
+	chunksToMove = `SELECT c.id, c.n, c.crc, a.chunk IS NULL FROM chunk c LEFT JOIN archived a ON a.chunk = c.id WHERE c.id BETWEEN ? AND ? ORDER BY c.id`
+)
+
+// collect lists the chunks of the cells of a month that can be read.
+func (a *archiver) collect(c *conn, m archive.Month) (out []moving, fresh int, err error) {
+	var all []moving
+	err = c.each(func(rows *sql.Rows) error {
+		var k moving
+		var key, journal, policy string
+		err := rows.Scan(&k.row.id, &k.row.stream, &k.row.log, &key, &journal, &policy)
+		k.row.channel = logdb.ChannelKey(key)
+		k.series = archive.Series{Stream: logdb.StreamID{Journal: logdb.JournalID(journal), Policy: policy}, Log: k.row.log, Channel: k.row.channel}
+		all = append(all, k)
+		return err
+	}, archiveSeries, a.meter)
+	if err != nil {
+		return nil, 0, err
+	}
+	first, end := cellsOf(m)
+	for _, k := range all {
+		from := len(out)
+		err := c.each(func(rows *sql.Rows) error {
+			err := rows.Scan(&k.id, &k.n, &k.crc, &k.fresh)
+			out = append(out, k)
+			return err
+		}, chunksToMove, chunkID(k.row.id, first), chunkID(k.row.id, end-1))
+		if err != nil {
+			return nil, 0, err
+		}
+		for i := from; i < len(out); i++ {
+			if !out[i].fresh {
+				continue
+			}
+			if _, err := out[i].read(c, nil); errors.Is(err, chunk.ErrDamaged) {
+				a.log.Error("found damaged log data that cannot be archived", "meter", string(a.uid), "err", err)
+				out = slices.Delete(out, i, i+1)
+				i--
+				continue
+			} else if err != nil {
+				return nil, 0, err
+			}
+			fresh++
+		}
+	}
+	return out, fresh, nil
+}
+
+// read reads the chunk, gives it to a writer unless that is nil, and returns a sum of its content.
+func (k *moving) read(c *conn, w *archive.Writer) (sum uint32, err error) {
+	if k.row.channel == "" {
+		var m chunk.Marks
+		if err := c.marks(k.id, &m); err != nil {
+			return 0, err
+		}
+		if w != nil {
+			k.part, err = w.Rows(k.series, &m)
+		}
+		return sumOfMarks(&m), err
+	}
+	var b logdb.Block
+	if err := c.points(k.id, &b); err != nil {
+		return 0, err
+	}
+	if w != nil {
+		k.part, err = w.Values(k.series, &b)
+	}
+	return sumOfBlock(&b), err
+}
+
+func sumOfBlock(b *logdb.Block) uint32 {
+	values := b.AppendValues(nil)
+	data := make([]byte, 0, 24*len(values))
+	for i, v := range values {
+		data = binary.LittleEndian.AppendUint64(data, uint64(b.Times[i]))
+		data = binary.LittleEndian.AppendUint64(data, uint64(b.Positions[i]))
+		data = binary.LittleEndian.AppendUint64(data, math.Float64bits(v))
+	}
+	return crc32.Checksum(data, castagnoli)
+}
+
+func sumOfMarks(m *chunk.Marks) uint32 {
+	data := make([]byte, 0, 24*m.Len())
+	for i := range m.Times {
+		data = binary.LittleEndian.AppendUint64(data, uint64(m.Times[i]))
+		data = binary.LittleEndian.AppendUint64(data, uint64(m.Positions[i]))
+		data = binary.LittleEndian.AppendUint32(data, m.Runs[i])
+		data = binary.LittleEndian.AppendUint32(data, m.Generations[i])
+	}
+	return crc32.Checksum(data, castagnoli)
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// month writes the file of a month and moves what is in it.
+func (a *archiver) month(ctx context.Context, m archive.Month) error {
+	id, name, err := a.reserve(ctx, logdb.KindHistorical, m)
+	if err != nil {
+		return err
+	}
+	var parts []moving
+	var w archive.Written
+	err = a.snapshot(ctx, "read "+m.String(), func(c *conn) error {
+		var fresh int
+		var err error
+		if parts, fresh, err = a.collect(c, m); err != nil {
+			return err
+		}
+		stale, err := c.isStale(a.meter, m)
+		if err != nil || fresh == 0 && !stale {
+			parts = nil
+			return err
+		}
+		w, err = archive.Write(a.cfg.Archive, name, archive.Header{Meter: a.uid, Month: m, Created: a.cfg.Now()}, func(out *archive.Writer) error {
+			for i := range parts {
+				if parts[i].sum, err = parts[i].read(c, out); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		return err
+	})
+	if err == nil && len(parts) > 0 {
+		err = a.readBack(name, w, parts)
+	}
+	if err != nil || len(parts) == 0 {
+		return errors.Join(err, a.discard(context.WithoutCancel(ctx), id, name))
+	}
+	if err := a.register(ctx, id, w, parts); err != nil {
+		return err
+	}
+	a.moved.Files++
+	a.moved.Bytes += w.Size
+	return a.move(ctx, id)
+}
+
+const isStaleMonth = `SELECT count(*) FROM archive f WHERE f.meter = ? AND f.kind = 1 AND f.month = ? AND f.state = 2 AND f.parts > (SELECT count(*) FROM archived a WHERE a.file = f.id)`
+
+func (c *conn) isStale(meter int64, m archive.Month) (bool, error) {
+	n := 0
+	_, err := c.one([]any{&n}, isStaleMonth, meter, m)
+	return n > 0, err
+}
+
+const (
+	lastNumber = `SELECT coalesce(max(number), 0) FROM archive WHERE meter = ? AND kind = ? AND month = ?`
+	insertFile = `INSERT INTO archive (meter, kind, month, number, name, state, changed_ms) VALUES (?, ?, ?, ?, ?, 0, ?) RETURNING id`
+)
+
+// reserveFile notes a name before there is a file, so that no file is ever unknown. A name that a file has which this database does not know
+// (it was restored from a backup) is left alone.
+func (s *Store) reserveFile(ctx context.Context, meter int64, uid logdb.MeterUID, kind logdb.Kind, m archive.Month) (id int64, name string, err error) {
+	number := 0
+	err = s.snapshot(ctx, "look for archive files", func(c *conn) error {
+		_, err := c.one([]any{&number}, lastNumber, meter, kind, m)
+		return err
+	})
+	if err != nil {
+		return 0, "", err
+	}
+	for taken := true; taken; {
+		number++
+		name = archiveName(uid, kind, m, number)
+		src, err := s.cfg.Archive.Open(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			taken = false
+		case err != nil:
+			return 0, "", err
+		default:
+			_ = src.Close() // it was only looked for
+		}
+	}
+	err = s.write(ctx, "note an archive file", func(t *txn) error {
+		t.changes++
+		_, err := t.one([]any{&id}, insertFile, meter, kind, m, number, name, t.nowMillis())
+		return err
+	})
+	return id, name, err
+}
+
+func archiveName(uid logdb.MeterUID, kind logdb.Kind, m archive.Month, number int) string {
+	return archive.Name(uid, m, number)
+}
+
+func (a *archiver) reserve(ctx context.Context, kind logdb.Kind, m archive.Month) (int64, string, error) {
+	return a.reserveFile(ctx, a.meter, a.uid, kind, m)
+}
+
+// readBack compares the file, read again, with what was to be written.
+func (a *archiver) readBack(name string, w archive.Written, parts []moving) error {
+	if err := archive.Verify(a.cfg.Archive, name, w); err != nil {
+		return err
+	}
+	f, err := archive.Open(a.cfg.Archive, name, &w.Tail)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	var b logdb.Block
+	var m chunk.Marks
+	for i := range parts {
+		k := &parts[i]
+		if err := f.Check(k.part); err != nil {
+			return err
+		}
+		var s archive.Series
+		var sum uint32
+		if k.row.channel == "" {
+			s, err = f.Rows(k.part.Index, &m)
+			sum = sumOfMarks(&m)
+		} else {
+			s, err = f.Values(k.part.Index, &b)
+			sum = sumOfBlock(&b)
+		}
+		if err != nil {
+			return err
+		}
+		if s != k.series || sum != k.sum {
+			return &archive.FileError{Name: name, Err: fmt.Errorf("%w: part %d does not read as it was written", chunk.ErrDamaged, k.part.Index)}
+		}
+	}
+	return nil
+}
+
+const (
+	registerFile = `UPDATE archive SET state = 1, parts = ?, points = ?, size = ?, sha256 = ?, tail = ?, tail_crc = ?, changed_ms = ? WHERE id = ?`
+	// A chunk that has changed since it was read stays as it is: the part in the file does not count.
+	registerPart = `INSERT INTO archived (chunk, file, part, first, size, crc) SELECT c.id, ?, ?, ?, ?, ? FROM chunk c WHERE c.id = ? AND c.crc = ? AND c.n = ?
+	ON CONFLICT (chunk) DO UPDATE SET file = excluded.file, part = excluded.part, first = excluded.first, size = excluded.size, crc = excluded.crc`
+)
+
+// register notes a verified file and what is in it.
+func (a *archiver) register(ctx context.Context, id int64, w archive.Written, parts []moving) error {
+	points := int64(0)
+	for i := range parts {
+		if parts[i].row.channel != "" {
+			points += parts[i].n
+		}
+	}
+	return a.write(ctx, "note a verified archive file", func(t *txn) error {
+		_, err := t.exec(registerFile, w.Parts, points, w.Size, w.SHA256[:], w.Tail.Offset, int64(w.Tail.CRC), t.nowMillis(), id)
+		if err != nil {
+			return err
+		}
+		for i := range parts {
+			k := &parts[i]
+			if _, err := t.exec(registerPart, id, k.part.Index, k.part.Offset, k.part.Size, int64(k.part.CRC), k.id, k.crc, k.n); err != nil {
+				return fmt.Errorf("note a part: %w", err)
+			}
+		}
+		return nil
+	})
+}
