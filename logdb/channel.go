@@ -67,14 +67,28 @@ func NormalizeChannel(key string) (ChannelKey, error) {
 	return ChannelKey(key), nil
 }
 
-// LookupChannel returns the catalogue's line for key. A well-formed key that the
-// catalogue lacks gets a line made from the key itself, aggregating by mean.
+// LookupChannel returns the catalogue's line for key. A reading's extremes, such as
+// "readings.voltage.an.min", have the line of the reading, and the least of the least is the least.
+// Any other well-formed key gets a line made from the key itself, aggregating by mean.
 func LookupChannel(key ChannelKey) Channel {
 	if c, ok := catalogueByKey[key]; ok {
 		return c
 	}
+	for _, e := range extremes {
+		base, ok := strings.CutSuffix(string(key), e.suffix)
+		if c, known := catalogueByKey[ChannelKey(base)]; ok && known && c.Agg == AggMean {
+			c.Key, c.Name, c.Agg = key, c.Name+e.name, e.agg
+			return c
+		}
+	}
 	return Channel{Key: key, Name: string(key), Agg: AggMean}
 }
+
+// extremes are what is recorded beside the mean of a reading.
+var extremes = [...]struct {
+	suffix, name string
+	agg          Aggregation
+}{{".min", " minimum", AggMin}, {".max", " maximum", AggMax}}
 
 // Catalogue lists every known channel in the order in which people expect them.
 func Catalogue() []Channel { return append([]Channel(nil), catalogue...) }

@@ -55,6 +55,25 @@ func TestCatalogueHoldsWhatTheSystemNeeds(t *testing.T) {
 	}
 }
 
+// Extremes that are recorded beside a reading aggregate as extremes; nothing else changes by its ending.
+func TestExtremes(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[logdb.ChannelKey]logdb.Channel{
+		"readings.voltage.an.min":        {Name: "Volts A-N minimum", Unit: "V", Phase: "an", Agg: logdb.AggMin},
+		"thd.current.b.max":              {Name: "Current THD B maximum", Phase: "b", Agg: logdb.AggMax},
+		"energy.interval.vah.max":        {Name: "energy.interval.vah.max"},
+		"energy.total.vah.min":           {Name: "energy.total.vah.min"},
+		"import.voltage.min":             {Name: "import.voltage.min"},
+		"readings.voltage.an.min.max":    {Name: "readings.voltage.an.min.max"},
+		"readings.power.watts.a.minimum": {Name: "readings.power.watts.a.minimum"},
+	} {
+		want.Key = key
+		if got := logdb.LookupChannel(key); got != want {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+	}
+}
+
 func TestCatalogueIsSane(t *testing.T) {
 	t.Parallel()
 	keys, names := map[logdb.ChannelKey]bool{}, map[string]bool{}

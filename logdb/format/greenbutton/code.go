@@ -115,8 +115,10 @@ func (t *ReadingType) energy() (key logdb.ChannelKey, doubt string) {
 		unit += ".delivered"
 	case flowNet:
 		unit += ".net"
+		doubt = "net energy is in no catalogue: longer steps show its mean, not its sum"
 	case flowTotal:
 		unit += ".total"
+		doubt = "energy of both directions is in no catalogue: longer steps show its mean, not its sum"
 	case flowNone:
 		unit += ".received"
 		doubt = "no flow direction: taken as from the utility to the customer"

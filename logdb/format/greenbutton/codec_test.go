@@ -82,6 +82,7 @@ func TestTypes(t *testing.T) {
 		{"mWh", meterFeed(one, code("uom", 73, "flowDirection", 1, "powerOfTenMultiplier", -3)), "0 energy.interval.varh.received [900000] [0.005]", ""},
 		{"a counter", meterFeed(one, code("uom", 71, "accumulationBehaviour", 1)), "0 energy.total.vah [900000] [5]", ""},
 		{"no direction", meterFeed(one, code("uom", 72)), "0 energy.interval.wh.received [900000] [5]", "no flow direction"},
+		{"net", meterFeed(one, code("uom", 72, "flowDirection", 4)), "0 energy.interval.wh.net [900000] [5]", "longer steps show its mean"},
 		{"a moment", meterFeed(one, code("uom", 29, "phase", 65, "accumulationBehaviour", 12)), "0 readings.voltage.bn [0] [5]", ""},
 		{"a current", meterFeed(one, code("uom", 5, "phase", 32)), "0 readings.current.c [900000] [5]", ""},
 		{"power", meterFeed(one, code("uom", 38, "phase", 128)), "0 readings.power.watts.a [900000] [5]", ""},
