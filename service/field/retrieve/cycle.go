@@ -28,7 +28,7 @@ func (u *unit) retrieveLoop(ctx context.Context) {
 		u.mu.Lock()
 		u.st.nextDue = logdb.MillisOf(next)
 		u.mu.Unlock()
-		if !u.waitOrAnswer(ctx, next, func(o order) retrieved {
+		if !u.waitOrAnswer(ctx, next, every, func(o order) retrieved {
 			if o.task != nil {
 				return retrieved{err: o.task(ctx, states)}
 			}
@@ -36,7 +36,7 @@ func (u *unit) retrieveLoop(ctx context.Context) {
 		}) {
 			return
 		}
-		withSystem := !u.m.cfg.Now().Before(systemDue)
+		withSystem := u.left(systemDue, u.m.cfg.System) <= 0
 		out := u.retrieve(ctx, states, "schedule", func(k logdb.Kind) bool { return withSystem || k != logdb.KindSystem })
 		if out.err == nil && withSystem {
 			systemDue = u.m.cfg.Now().Add(u.m.cfg.System)

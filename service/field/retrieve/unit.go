@@ -97,11 +97,21 @@ func (u *unit) run(ctx context.Context) {
 	wg.Wait()
 }
 
+// left is how long it is until a time that was set at most longest ahead. What is further ahead was set by
+// a clock that has been set back since: to wait for it could take years, so it has come.
+func (u *unit) left(t time.Time, longest time.Duration) time.Duration {
+	d := t.Sub(u.m.cfg.Now())
+	if d > longest {
+		return 0
+	}
+	return d
+}
+
 // until sleeps until a time of the manager's clock, at most a minute at once, so that a
 // step of the clock is noticed. It reports whether the time has come.
-func (u *unit) until(ctx context.Context, t time.Time) bool {
+func (u *unit) until(ctx context.Context, t time.Time, longest time.Duration) bool {
 	for {
-		d := t.Sub(u.m.cfg.Now())
+		d := u.left(t, longest)
 		if d <= 0 {
 			return ctx.Err() == nil
 		}
@@ -114,12 +124,12 @@ func (u *unit) until(ctx context.Context, t time.Time) bool {
 // liveLoop reads the present values again and again.
 func (u *unit) liveLoop(ctx context.Context) {
 	every := seconds(u.meter.LiveSeconds, u.m.cfg.Live)
-	for next := u.m.cfg.Now(); u.until(ctx, next); {
+	for next := u.m.cfg.Now(); u.until(ctx, next, every); {
 		if _, err := u.readLive(ctx, modbus.Live); err != nil && ctx.Err() == nil {
 			u.m.cfg.Logger.Debug("live reading failed", "meter", string(u.meter.UID), "err", err)
 		}
 		next = next.Add(every)
-		if now := u.m.cfg.Now(); next.Before(now) {
+		if now := u.m.cfg.Now(); next.Before(now) || next.Sub(now) > every {
 			next = now.Add(every)
 		}
 	}
@@ -166,7 +176,8 @@ func (u *unit) note(err error) {
 
 // keepLoop reads live values, and logs those of each boundary.
 func (u *unit) keepLoop(ctx context.Context) {
-	k := poll.NewKeeper(u.m.store, u.meter.UID, seconds(u.meter.LogSeconds, u.m.cfg.Log), u.m.cfg.Now)
+	interval := seconds(u.meter.LogSeconds, u.m.cfg.Log)
+	k := poll.NewKeeper(u.m.store, u.meter.UID, interval, u.m.cfg.Now)
 	defer func() {
 		stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), disengageTime)
 		defer cancel()
@@ -184,12 +195,12 @@ func (u *unit) keepLoop(ctx context.Context) {
 		if live.Before(next) {
 			next = live
 		}
-		if !u.waitOrAnswer(ctx, next, func(order) retrieved { return u.keepNow(ctx) }) {
+		if !u.waitOrAnswer(ctx, next, max(every, interval, time.Second), func(order) retrieved { return u.keepNow(ctx) }) {
 			return
 		}
 		now := u.m.cfg.Now()
 		if k.Next(now).Before(boundary) { // our clock was set back
-			boundary = k.Next(now)
+			boundary, live = k.Next(now), now
 			continue
 		}
 		if !now.Before(boundary) {
@@ -206,10 +217,10 @@ func (u *unit) keepLoop(ctx context.Context) {
 	}
 }
 
-// waitOrAnswer waits for t, answering requests for a retrieval meanwhile.
-func (u *unit) waitOrAnswer(ctx context.Context, t time.Time, act func(order) retrieved) bool {
+// waitOrAnswer waits for t, which is at most longest ahead, answering requests for a retrieval meanwhile.
+func (u *unit) waitOrAnswer(ctx context.Context, t time.Time, longest time.Duration, act func(order) retrieved) bool {
 	for {
-		d := t.Sub(u.m.cfg.Now())
+		d := u.left(t, longest)
 		if d <= 0 {
 			return ctx.Err() == nil
 		}
@@ -244,7 +255,7 @@ func (u *unit) keepRow(ctx context.Context, k *poll.Keeper, boundary time.Time, 
 	var readings []device.Reading
 	err := poll.ErrLate
 	for try := 0; u.m.cfg.Now().Before(deadline); try++ {
-		if try > 0 && !u.until(ctx, u.m.cfg.Now().Add(min(time.Second, k.Tolerance()/4))) {
+		if try > 0 && !u.until(ctx, u.m.cfg.Now().Add(min(time.Second, k.Tolerance()/4)), time.Second) {
 			return false
 		}
 		readCtx, cancel := context.WithTimeout(ctx, deadline.Sub(u.m.cfg.Now()))
