@@ -102,6 +102,7 @@ func (s *Service) learn(d *destination, a Action, err error) {
 	now := s.cfg.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.seen = now
 	m := d.cache.Meters[a.Meter]
 	if err == nil || errors.Is(err, runner.ErrNothing) {
 		d.breaker.succeed(now)

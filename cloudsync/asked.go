@@ -33,6 +33,9 @@ func (u *upload) settle(ctx context.Context, sent map[logdb.StreamID]*logdb.Fate
 	for _, st := range u.streams {
 		there := u.received(st.ID)
 		var turned, asked logdb.FateSet
+		if !u.shared {
+			turned = st.Learn(there)
+		}
 		done, combined := map[logdb.Position]bool{}, combinedRows(st)
 		var left []logdb.Position
 		for p := range each(&st.Asked) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"metermanager/cloudsync"
 	"metermanager/logdb"
 	"metermanager/logdb/logdbtest"
 )
@@ -73,5 +74,57 @@ func TestTwoClonesUploadAtTheSameMoment(t *testing.T) {
 			t.Errorf("the %s machine still writes under the shared id", name)
 		}
 		same(t, name+" machine", points(t, cloud.store, "cloud-4711", own), points(t, s.logs, meter, own))
+	}
+}
+
+// Two machines with one journal: what one of them sends on request the other one must not take for records that its
+// journal lacks, neither before nor after it has compared.
+func TestCloneOfWhomRecordsWereRequested(t *testing.T) {
+	t.Parallel()
+	cloud := newFakeCloud()
+	machine := func() *site {
+		s := newSite(t, logdbtest.NewModel(logdbtest.Config{NewJournalID: func() logdb.JournalID {
+			return "11111111111111111111111111111111"
+		}}), cloud)
+		if err := s.sync.Set(t.Context(), cloudsync.SettingLimit+"pq", "2/d"); err != nil {
+			t.Fatal(err)
+		}
+		s.settings(time.Minute)
+		s.entries(logdb.KindPQ, sag(1), sag(2), sag(3), sag(4))
+		return s
+	}
+	a, b := machine(), machine()
+	a.upload()
+	a.stop()
+	b.stop()
+	copied, err := os.ReadFile(a.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(b.path, copied, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.start()
+	b.start()
+	b.upload()
+	if _, _, err := a.sync.UploadRequested(t.Context(), meter, cloudsync.Wanted{Skipped: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, when := range []string{"before", "after"} {
+		for name, s := range map[string]*site{"first": a, "second": b} {
+			if r := s.verify(logdb.KindPQ); !r.Clean() || r.Compared != 4 {
+				t.Errorf("the %s machine %s it has compared: %+v", name, when, r)
+			}
+		}
+		b.upload()
+	}
+	parts, err := b.sync.Skipped(t.Context(), meter, logdb.KindPQ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range parts {
+		if p.Fates.Len() > 0 {
+			t.Errorf("the second machine still calls skipped: %+v", p.Fates.Ranges())
+		}
 	}
 }

@@ -96,15 +96,16 @@ type Service struct {
 	wake    chan struct{}
 	started chan struct{} // there are queues to start
 
-	setting sync.Mutex // held while settings are read, changed and written
+	setting turn // held while settings are read, changed and written
 
 	mu       sync.Mutex // guards what follows; never held while anything waits
+	seen     time.Time  // the latest that the clock has shown
 	loaded   bool
 	unlooked bool // a cloud is new: look at all meters
 	dests    map[DestinationID]*destination
 	dirty    map[logdb.MeterUID]bool // told of by Notify
 	gaveUp   map[place]string        // why something that was asked for cannot be sent
-	deciding map[logKey]*sync.Mutex  // held while decisions about a log are made
+	deciding map[logKey]turn         // held while decisions about a log are made
 }
 
 // destination is one cloud with everything known about it.
@@ -126,7 +127,8 @@ func New(dial Dial, logs Logs, store Store, cfg Config) *Service {
 	s := &Service{
 		cfg: cfg, log: cfg.Logger.With("component", "cloudsync"), dial: dial, logs: logs, store: store,
 		wake: make(chan struct{}, 1), started: make(chan struct{}, 1),
-		dests: map[DestinationID]*destination{}, dirty: map[logdb.MeterUID]bool{}, gaveUp: map[place]string{}, deciding: map[logKey]*sync.Mutex{},
+		dests: map[DestinationID]*destination{}, dirty: map[logdb.MeterUID]bool{}, gaveUp: map[place]string{}, deciding: map[logKey]turn{},
+		setting: newTurn(),
 	}
 	s.Link = Link{service: s}
 	return s
@@ -189,6 +191,7 @@ func (s *Service) lookOnly(ctx context.Context, full bool) error {
 	if len(s.destinations()) == 0 {
 		return nil
 	}
+	s.heedClock()
 	meters, err := s.meters(ctx, full)
 	if err != nil {
 		return err

@@ -13,3 +13,13 @@ func Plan(c *Cache, now time.Time) []Action { return plan(c, now) }
 
 // Look renews this node's side of the caches, as Run does.
 func (s *Service) Look(ctx context.Context) error { return s.lookOnly(ctx, true) }
+
+// Due returns what is wanted of all clouds at present.
+func (s *Service) Due() (out []Action) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.dests {
+		out = append(out, plan(&d.cache, s.cfg.Now())...)
+	}
+	return out
+}

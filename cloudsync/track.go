@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"sync"
 
 	"metermanager/cloudsync/reduce"
 	"metermanager/logdb"
@@ -21,18 +20,30 @@ type logKey struct {
 	kind  logdb.Kind
 }
 
+// turn is held by one goroutine at a time, which may wait for a disk meanwhile. It is no sync.Mutex because who waits
+// for one of those does not let the time of testing/synctest go on, and the disk never comes.
+type turn chan struct{}
+
+func newTurn() turn { return make(turn, 1) }
+
+// Lock waits for the turn.
+func (t turn) Lock() { t <- struct{}{} }
+
+// Unlock gives it to the next one.
+func (t turn) Unlock() { <-t }
+
 // lockLog waits until nobody else decides about a log, and returns what ends the turn. Nothing that is done meanwhile
 // waits for a cloud.
 func (s *Service) lockLog(meter logdb.MeterUID, kind logdb.Kind) (unlock func()) {
 	s.mu.Lock()
 	key := logKey{meter, kind}
 	if s.deciding[key] == nil {
-		s.deciding[key] = &sync.Mutex{}
+		s.deciding[key] = newTurn()
 	}
-	mu := s.deciding[key]
+	t := s.deciding[key]
 	s.mu.Unlock()
-	mu.Lock()
-	return mu.Unlock
+	t.Lock()
+	return t.Unlock
 }
 
 // load reads the streams that the destination uses of the journal.
@@ -57,6 +68,11 @@ func (u *upload) take(ctx context.Context) (decided bool, err error) {
 	if err := u.own(ctx); err != nil {
 		return false, err
 	}
+	if u.shared && u.learns() { // what the receiver has on request is not as it was decided for all
+		if err := u.leave(ctx); err != nil {
+			return false, err
+		}
+	}
 	if err := u.settle(ctx, nil); err != nil {
 		return false, err
 	}
@@ -64,6 +80,18 @@ func (u *upload) take(ctx context.Context) (decided bool, err error) {
 		return false, nil
 	}
 	return true, u.decide(ctx)
+}
+
+// learns reports whether the receiver has something on request that nothing here tells of.
+func (u *upload) learns() bool {
+	for _, st := range u.streams {
+		c := st.Stream
+		c.Fates, c.Whole = st.Fates.Clone(), st.Whole.Clone()
+		if learned := c.Learn(u.received(st.ID)); learned.Len() > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (u *upload) decideLocked(ctx context.Context) error {

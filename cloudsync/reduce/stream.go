@@ -27,6 +27,45 @@ type Stream struct {
 	Refused logdb.FateSet
 }
 
+// Learn takes up what the receiver got on request although nothing here says so, and returns those positions: it was
+// sent by a copy of this node, or before this node went back to a backup. What is in Asked is not concluded here.
+func (s *Stream) Learn(there *logdb.FateSet) (learned logdb.FateSet) {
+	learn := func(p logdb.Position) {
+		if !s.Whole.Has(p) {
+			learned.Put(logdb.FateRange{First: p, Last: p, Fate: logdb.FateStored})
+		}
+	}
+	for _, r := range there.Ranges() {
+		if r.Fate != logdb.FateStored {
+			continue
+		}
+		for p := r.First; p <= r.Last; p++ {
+			here, ok := s.Fates.At(p)
+			if !ok {
+				continue
+			}
+			late := here.Fate == logdb.FateReduced && here.Into < p // it travels at its own position
+			switch {
+			case here.Fate == logdb.FateSkipped && !s.Asked.Has(p):
+				learn(p)
+			case here.Fate == logdb.FateReduced && !late && !s.Asked.Has(p) && !s.Asked.Has(here.Into):
+				learn(p)
+				learn(here.Into)
+			case here.Fate != logdb.FateSkipped:
+				p = max(p, min(here.Last, r.Last))
+			}
+		}
+	}
+	for _, r := range learned.Ranges() {
+		for p := r.First; p <= r.Last; p++ {
+			one := logdb.FateRange{First: p, Last: p, Fate: logdb.FateStored}
+			s.Whole.Put(one)
+			s.Fates.Put(one)
+		}
+	}
+	return learned
+}
+
 // AsIs reports whether what travels at p is neither combined nor shortened.
 func (s *Stream) AsIs(p logdb.Position) bool { return s.Whole.Has(p) || s.Asked.Has(p) }
 

@@ -129,11 +129,25 @@ func (r *run) once(ctx context.Context, view reduce.View, sets map[logdb.StreamI
 		return nil
 	}
 	for _, cut := range view.Cuts {
+		cut = learned(cut, sets)
 		if err := r.cutOf(ctx, view, cut, sets); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// learned returns a cut with what the receiver got on request of somebody else who has this journal, or before this
+// node went back to a backup: its records are in the journal, and can be compared.
+func learned(cut *reduce.Cut, sets map[logdb.StreamID]*logdb.FateSet) *reduce.Cut {
+	for _, st := range cut.Streams {
+		if set := sets[st.ID]; set != nil {
+			st.Learn(set)
+		}
+	}
+	out := reduce.NewCut(cut.Streams...)
+	out.Next = cut.Next
+	return out
 }
 
 // cutOf compares the streams of one cut: after a change of policy a revise travels in the

@@ -1,0 +1,47 @@
+package cloudsync
+
+import "time"
+
+// heedClock looks whether the clock was set back. What had been put off until a time of the wrong clock would wait
+// until the right one gets there, for weeks or years: it is due now.
+func (s *Service) heedClock() {
+	now := s.cfg.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	back := now.Before(s.seen)
+	s.seen = now
+	if !back {
+		return
+	}
+	for _, d := range s.dests {
+		d.cache.notAfter(now)
+		notAfter(now, &d.breaker.until, &d.breaker.last, &d.breaker.since)
+		d.paces.rows.notAfter(now)
+		d.paces.waves.notAfter(now)
+	}
+}
+
+// notAfter moves every time of the cache that is still to come to now.
+func (c *Cache) notAfter(now time.Time) {
+	notAfter(now, &c.Blocked, &c.Synced, &c.Scanned, &c.Fetched, &c.FetchDue)
+	for _, m := range c.Meters {
+		notAfter(now, &m.Retry, &m.Since, &m.LastUpload, &m.Tried, &m.relay.recheck)
+		for _, l := range m.Logs {
+			notAfter(now, &l.Seen, &l.Compared, &l.Recheck)
+		}
+	}
+}
+
+func (p *pace) notAfter(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	notAfter(now, &p.next)
+}
+
+func notAfter(now time.Time, times ...*time.Time) {
+	for _, t := range times {
+		if t.After(now) {
+			*t = now
+		}
+	}
+}
