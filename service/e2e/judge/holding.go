@@ -175,15 +175,6 @@ func points(list []version) []point {
 	return out
 }
 
-// known keeps the points that are wanted.
-func known(list, want []point) []point {
-	wanted := map[point]bool{}
-	for _, p := range want {
-		wanted[p] = true
-	}
-	return slices.DeleteFunc(list, func(p point) bool { return !wanted[p] })
-}
-
 func digests(list []version) []string {
 	var out []string
 	for _, v := range list {

@@ -15,6 +15,7 @@ import (
 type Case struct {
 	Site    *client.Client
 	SiteUID logdb.MeterUID
+	Zone    string // of the meter
 	Clouds  []Cloud
 	// Truth is what the meter recorded; nil: the site's own journal is taken as the truth.
 	Truth *Truth
@@ -127,20 +128,17 @@ func checkCloud(ctx context.Context, r *report, c *Case, cloud Cloud, kind logdb
 	o := newOracle(c.Limits, kind, journal, c.Requested)
 	o.checkFates(r, who, &there, own, c.Oversize)
 	if kind == logdb.KindHistorical {
-		want, have := o.points(), points(live(there.Entries(own)))
-		for _, cut := range there.Added(own) {
-			have = append(have, points(live(there.cut(cut)))...)
-		}
+		want, have := o.points(), there.values(own)
 		stats.Values += len(want)
 		samePoints(r, who+", values", have, want)
 		answered, err := answer(ctx, cloud.Client, cloud.UID)
 		if err != nil {
 			return err
 		}
-		if c.Foreign && c.Lossy { // others may have what this site could not get any more
-			answered = known(answered, want)
+		samePoints(r, who+", values that a query chooses", answered, there.alternatives(c.Zone))
+		if !c.Foreign || !c.Lossy { // else others may have what this site could not get any more, and are chosen
+			samePoints(r, who+", values that a query answers", answered, want)
 		}
-		samePoints(r, who+", values that a query answers", answered, want)
 	} else {
 		want, have := o.events(), digests(live(there.Entries(own)))
 		stats.Events += len(want)

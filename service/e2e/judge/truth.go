@@ -15,6 +15,8 @@ import (
 type Truth struct {
 	logs [len(historicalLogs)][]sim.Record // every record of each historical log, in order
 	held [len(historicalLogs)]int          // how many of the last ones the memory still holds
+	// meters are the indices of records with which another meter begins in its predecessor's place.
+	meters [len(historicalLogs)][]int
 	// events of the system log but for retrievals, and those of PQ and limit logs.
 	system     []sim.Record
 	pq, limits []sim.Excursion
@@ -72,6 +74,7 @@ func (t *Truth) Then(next *Truth) *Truth {
 	}
 	for i := range t.logs {
 		out.logs[i] = slices.Concat(t.logs[i], next.logs[i])
+		out.meters[i] = append(slices.Clone(t.meters[i]), len(t.logs[i]))
 	}
 	for _, from := range [...]*Truth{t, next} {
 		for log, at := range from.before {
@@ -140,7 +143,14 @@ func (t *Truth) history(r *report, log int, journal []logdb.Entry, stats *Stats)
 			return lost
 		}
 		if at > next {
-			if next > 0 && !covered(gaps, records[next:at]) { // before the first record that was ever retrieved there is nothing to continue
+			// Before the first record that was ever retrieved of a meter there is nothing to continue.
+			told := at
+			for _, begun := range t.meters[log] {
+				if next <= begun && begun <= at {
+					told = begun
+				}
+			}
+			if next > 0 && !covered(gaps, records[next:told]) {
 				r.add(what, "records %d to %d (%s) are missing before position %d, and no gap of %+v says so", next, at-1, describe(records, next), e.Position, gaps)
 			} else if last := records[at-1].True; !last.Before(t.before[historicalLogs[log]]) {
 				r.add(what, "records %d to %d (%s) are lost before position %d, the last of %s", next, at-1, describe(records, next), e.Position, last.Format(time.RFC3339))
@@ -216,9 +226,25 @@ func (t *Truth) systemEvents(r *report, journal []logdb.Entry, stats *Stats) {
 	}
 	stats.Events += len(want)
 	if t.lossy(sim.LogSystem) {
-		want = slices.DeleteFunc(want, func(e event) bool { return e.at.Time().Before(t.before[sim.LogSystem]) && !slices.Contains(have, e) })
+		want = allowLost(want, have, func(e event) bool { return e.at.Time().Before(t.before[sim.LogSystem]) })
 	}
 	diff(r, "truth of the system log", have, want, func(e event) event { return e })
+}
+
+// allowLost drops from what is wanted what may be lost and is not there. Two meters may have recorded the same at one
+// time, so that equal events are counted.
+func allowLost[T comparable](want, have []T, mayBeLost func(T) bool) []T {
+	there := map[T]int{}
+	for _, e := range have {
+		there[e]++
+	}
+	return slices.DeleteFunc(want, func(e T) bool {
+		if there[e] > 0 {
+			there[e]--
+			return false
+		}
+		return mayBeLost(e)
+	})
 }
 
 // excursion names an event of a limit or PQ log: equal ones are one event.
@@ -309,9 +335,7 @@ func (t *Truth) waveforms(r *report, journal []logdb.Entry, stats *Stats) {
 	}
 	stats.Events += len(want)
 	if t.lossy(sim.LogWaveform) {
-		want = slices.DeleteFunc(want, func(m logdb.Millis) bool {
-			return m.Time().Before(t.before[sim.LogWaveform]) && !slices.Contains(have, m)
-		})
+		want = allowLost(want, have, func(m logdb.Millis) bool { return m.Time().Before(t.before[sim.LogWaveform]) })
 	}
 	diff(r, "truth of the waveforms", have, want, func(m logdb.Millis) logdb.Millis { return m })
 }

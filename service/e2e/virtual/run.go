@@ -230,18 +230,19 @@ func (w *world) settle(ctx context.Context) error {
 		n.Disk().FailSync(0)
 		n.Disk().CrashAfter(0)
 	}
-	early := true // what was to end later ends now
-	for range 100 {
+	late := w.queue // what was to end later ends now
+	w.queue = nil
+	for _, t := range late {
+		t.do(ctx)
+	}
+	for range 100 { // what could not be done is tried again, which takes its time
 		if len(w.queue) == 0 {
 			break
 		}
 		next := w.queue[0]
 		w.queue = w.queue[1:]
-		early = early && next.at.Before(w.begin.Add(w.plan.Length+24*time.Hour))
-		if !early {
-			if err := sleep(ctx, time.Until(next.at)); err != nil {
-				return err
-			}
+		if err := sleep(ctx, time.Until(next.at)); err != nil {
+			return err
 		}
 		next.do(ctx)
 	}
@@ -412,7 +413,7 @@ func (w *world) judgeSite(ctx context.Context, host string, cloud *client.Client
 		return err
 	}
 	c := judge.Case{
-		Site: site, SiteUID: siteUID, Truth: truth, Limits: logdb.DefaultLimits(), Oversize: w.plan.has(TooLarge), Requested: requested,
+		Site: site, SiteUID: siteUID, Zone: w.plan.Zone, Truth: truth, Limits: logdb.DefaultLimits(), Oversize: w.plan.has(TooLarge), Requested: requested,
 		Foreign: w.foreign || len(w.sites) > 1, Lossy: len(w.losses) > 0 || w.plan.Memory > 0, Clouds: []judge.Cloud{{Name: "cloud", Client: cloud, UID: cloudUID}},
 	}
 	problems, stats, err := judge.Check(ctx, c)

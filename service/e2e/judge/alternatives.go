@@ -1,0 +1,76 @@
+package judge
+
+import (
+	"slices"
+	"time"
+
+	"metermanager/logdb"
+)
+
+// alternatives computes what a query must answer of the journals that a node holds about one
+// meter, straight from the contract: for each step of the hour tier those of one journal, the one
+// with most values there, and of equals the older (replication.md 5). Two true records at one time
+// both count, so that the values are a multiset.
+func (h *Holding) alternatives(zone string) []point {
+	journals := h.Journals()
+	created := map[logdb.JournalID]logdb.Millis{}
+	for _, st := range h.States {
+		if at, ok := created[st.Stream.Journal]; !ok || st.Created < at {
+			created[st.Stream.Journal] = st.Created
+		}
+	}
+	// Of equally old ones the one that a node lists first is used.
+	slices.SortStableFunc(journals, func(a, b logdb.JournalID) int { return int(created[a] - created[b]) })
+	step := tierStep(zone)
+	type place struct {
+		channel logdb.ChannelKey
+		log     logdb.LogNo
+		step    logdb.Millis
+	}
+	best := map[place][]point{}
+	for _, j := range journals {
+		mine := map[place][]point{}
+		for _, p := range h.values(j) {
+			at := p.time
+			if logdb.LookupChannel(p.channel).CoversInterval { // (start, end]
+				at--
+			}
+			k := place{p.channel, p.log, at.Floor(step)}
+			mine[k] = append(mine[k], p)
+		}
+		for k, list := range mine {
+			if len(list) > len(best[k]) {
+				best[k] = list
+			}
+		}
+	}
+	var out []point
+	for _, list := range best {
+		out = append(out, list...)
+	}
+	return out
+}
+
+// values are the live values of a journal, of all its cuts.
+func (h *Holding) values(journal logdb.JournalID) []point {
+	out := points(live(h.Entries(journal)))
+	for _, cut := range h.Added(journal) {
+		out = append(out, points(live(h.cut(cut)))...)
+	}
+	return out
+}
+
+// tierStep is 60, 30 or 15 minutes: the largest that divides every offset of the zone since 1970.
+func tierStep(zone string) logdb.Millis {
+	loc, err := time.LoadLocation(zone)
+	if err != nil {
+		loc = time.UTC
+	}
+	step := 3600
+	for at := time.Unix(0, 0); at.Year() < 2040; at = at.Add(7 * 24 * time.Hour) {
+		for _, offset := at.In(loc).Zone(); offset%step != 0 && step > 900; {
+			step /= 2
+		}
+	}
+	return logdb.Millis(step) * 1000
+}
