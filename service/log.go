@@ -18,7 +18,7 @@ import (
 type logCmd struct {
 	List   logListCmd   `cmd:"" help:"List the logs that the service holds, with their ranges."`
 	Query  logQueryCmd  `cmd:"" help:"Print records of a log, or buckets of them."`
-	Export logExportCmd `cmd:"" help:"Write records of a log as CSV or JSON."`
+	Export logExportCmd `cmd:"" help:"Write records of a log as CSV, JSON or Green Button."`
 
 	Analyse logAnalyseCmd `cmd:"" help:"Tell what a recording shows: events, harmonics, phasors, likely causes."`
 	EN50160 logWeekCmd    `cmd:"" name:"en50160" help:"Hold a week of a meter against EN 50160."`

@@ -26,7 +26,7 @@ const exportRows = 50_000
 type logExportCmd struct {
 	remote
 	logRange
-	Format    string `enum:"csv,json" default:"csv" help:"csv or json (default: ${default})."`
+	Format    string `enum:"csv,json,greenbutton" default:"csv" help:"csv, json or greenbutton (default: ${default})."`
 	Out       string `short:"o" type:"path" placeholder:"FILE" help:"File to write (default: standard output)."`
 	Recording string `placeholder:"ID" help:"Waveform: the samples of this recording instead of the list."`
 }
@@ -35,7 +35,7 @@ type logExportCmd struct {
 func (logExportCmd) Help() string {
 	return `Example: metermanager log export main-incomer historical --from 2026-01-01 --out 2026.csv
 
-Without --from: everything. CSV: UTF-8, commas, decimal points, times as ISO 8601 with the offset of the meter's zone; an absent value is a blank cell. JSON: the shape of the web API.`
+Without --from: everything. CSV: UTF-8, commas, decimal points, times as ISO 8601 with the offset of the meter's zone; an absent value is a blank cell. JSON: the shape of the web API. greenbutton: the interval energy of the historical log as a Green Button feed.`
 }
 
 // Run writes the records. A file appears only when it is complete.
@@ -51,7 +51,7 @@ func (c *logExportCmd) Run(ctx context.Context, p *program) error {
 	}
 	if c.Out == "" {
 		out := bufio.NewWriter(p.stdout)
-		_, err := c.write(ctx, service, q, out)
+		_, err := c.write(ctx, p, service, q, out)
 		return errors.Join(err, out.Flush())
 	}
 	f, err := os.CreateTemp(dirOf(c.Out), ".export-*")
@@ -59,7 +59,7 @@ func (c *logExportCmd) Run(ctx context.Context, p *program) error {
 		return fmt.Errorf("write the export: %w", err)
 	}
 	out := bufio.NewWriter(f)
-	n, err := c.write(ctx, service, q, out)
+	n, err := c.write(ctx, p, service, q, out)
 	err = errors.Join(err, out.Flush(), f.Chmod(0o644), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), c.Out)
@@ -78,8 +78,13 @@ func dirOf(path string) string {
 	return "."
 }
 
-func (c *logExportCmd) write(ctx context.Context, service *client.Client, q query, w io.Writer) (int, error) {
+func (c *logExportCmd) write(ctx context.Context, p *program, service *client.Client, q query, w io.Writer) (int, error) {
 	switch {
+	case c.Format == "greenbutton":
+		if err := c.greenButtonFits(q); err != nil {
+			return 0, err
+		}
+		return c.writeGreenButton(ctx, service, q, w, p.stderr)
 	case c.Recording != "":
 		if q.kind != logdb.KindWaveform {
 			return 0, usageError{"--recording goes with the waveform log"}

@@ -88,22 +88,37 @@ type plan struct {
 	first     logdb.Millis
 }
 
-func planOf(s Energy) (plan, error) {
-	p := plan{uom: uomVAh}
-	rest, ok := strings.CutPrefix(string(s.Channel), "energy.interval.")
+// codes returns the direction and the unit of measure that ESPI has for a channel.
+func codes(channel logdb.ChannelKey) (flow, uom int, err error) {
+	rest, ok := strings.CutPrefix(string(channel), "energy.interval.")
 	if !ok {
-		return p, fmt.Errorf("%w: only energy of intervals can be written", logdb.ErrInvalid)
+		return 0, 0, fmt.Errorf("%w: only energy of intervals can be written", logdb.ErrInvalid)
 	}
-	switch unit, flow, _ := strings.Cut(rest, "."); unit {
-	case "vah":
-		p.flow = flowForward
-	case "wh", "varh":
-		p.uom = map[string]int{"wh": uomWh, "varh": uomVarh}[unit]
-		if p.flow, ok = map[string]int{"received": flowForward, "delivered": flowReverse, "net": flowNet, "total": flowTotal}[flow]; !ok {
-			return p, fmt.Errorf("%w: the direction %q has no code", logdb.ErrInvalid, flow)
+	switch unit, direction, _ := strings.Cut(rest, "."); {
+	case rest == "vah":
+		return flowForward, uomVAh, nil
+	case unit == "wh" || unit == "varh":
+		uom = map[string]int{"wh": uomWh, "varh": uomVarh}[unit]
+		if flow, ok = map[string]int{"received": flowForward, "delivered": flowReverse, "net": flowNet, "total": flowTotal}[direction]; !ok {
+			return 0, 0, fmt.Errorf("%w: the direction %q has no code", logdb.ErrInvalid, direction)
 		}
+		return flow, uom, nil
 	default:
-		return p, fmt.Errorf("%w: the unit %q has no code", logdb.ErrInvalid, unit)
+		return 0, 0, fmt.Errorf("%w: the unit %q has no code", logdb.ErrInvalid, unit)
+	}
+}
+
+// Writable reports whether Write takes a channel.
+func Writable(channel logdb.ChannelKey) bool {
+	_, _, err := codes(channel)
+	return err == nil
+}
+
+func planOf(s Energy) (plan, error) {
+	var p plan
+	var err error
+	if p.flow, p.uom, err = codes(s.Channel); err != nil {
+		return p, err
 	}
 	some, largest := false, 0.0
 	for v, err := range s.Intervals {
