@@ -56,6 +56,7 @@ var table = []row{
 	{path: "service/e2e/process", owns: "the fault harness with real processes", imports: ""},
 	{path: "service/e2e/judge", owns: "what is wrong after a run: meter, site, cloud and what they say of each other", imports: "rpc/api rpc/client service/field/sim"},
 	{path: "service/e2e/virtual", owns: "sites, clouds and networks in one process and in virtual time, broken by a seed", imports: anything},
+	{path: "viewer/chart", leaf: true, owns: "ticks, reduction to pixels, drawings: trend, waveform, phasors, harmonics, tolerance, timeline, heatmap, bars; PNG, SVG, PDF", imports: ""},
 	{path: "assets", leaf: true, owns: "meter profiles as files", imports: ""},
 	{path: "installer", owns: "text of the systemd unit, options of the Windows service", imports: ""},
 }
@@ -75,6 +76,8 @@ var pins = map[string]string{
 	"golang.org/x/sync/errgroup":                      "service/daemon",
 	"golang.org/x/text":                               "logdb/format/comtrade",
 	"golang.org/x/sys/windows":                        "service/daemon",
+	"gonum.org/v1/plot":                               "viewer/chart",
+	"git.sr.ht/~sbinet/gg":                            "viewer/chart",
 	"github.com/goburrow/modbus":                      "service/field/modbus",
 	"github.com/danielgtaylor/huma/v2":                "service/webapi",
 }

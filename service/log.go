@@ -22,6 +22,7 @@ type logCmd struct {
 
 	Analyse logAnalyseCmd `cmd:"" help:"Tell what a recording shows: events, harmonics, phasors, likely causes."`
 	EN50160 logWeekCmd    `cmd:"" name:"en50160" help:"Hold a week of a meter against EN 50160."`
+	Chart   logChartCmd   `cmd:"" help:"Draw a log as PNG, SVG or PDF."`
 	Groups  logGroupsCmd  `cmd:"" help:"Join the PQ events of several meters that may be one event of the network."`
 
 	Skipped  logSkippedCmd  `cmd:"" help:"List the records that limits kept back, and why."`

@@ -1,0 +1,231 @@
+package chart
+
+import (
+	"image/color"
+	"math"
+
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/font/liberation"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/vgimg"
+)
+
+// fonts holds the typeface of every drawing, which the program carries with it.
+var fonts = font.NewCache(liberation.Collection())
+
+// box is a rectangle in points, y downwards.
+type box struct{ left, top, right, bottom float64 }
+
+func (b box) width() float64  { return b.right - b.left }
+func (b box) height() float64 { return b.bottom - b.top }
+
+// pen draws in points, y downwards, on a canvas whose y goes up.
+type pen struct {
+	canvas        vg.Canvas
+	pixels        bool // letters stand by themselves: kerning by whole pixels lets "11" run together
+	width, height float64
+	st            Style
+	faces         map[float64]font.Face
+}
+
+func newPen(c vg.Canvas, width, height float64, st Style) *pen {
+	_, pixels := c.(*vgimg.Canvas)
+	return &pen{canvas: c, pixels: pixels, width: width, height: height, st: st, faces: map[float64]font.Face{}}
+}
+
+func (p *pen) at(x, y float64) vg.Point { return vg.Point{X: vg.Points(x), Y: vg.Points(p.height - y)} }
+
+func (p *pen) fill(b box, c color.Color) {
+	p.polygon([][2]float64{{b.left, b.top}, {b.right, b.top}, {b.right, b.bottom}, {b.left, b.bottom}}, c)
+}
+
+func (p *pen) polygon(points [][2]float64, c color.Color) {
+	if len(points) < 3 {
+		return
+	}
+	p.canvas.SetColor(c)
+	p.canvas.Fill(p.path(points, true))
+}
+
+func (p *pen) path(points [][2]float64, closed bool) vg.Path {
+	var path vg.Path
+	for i, q := range points {
+		if i == 0 {
+			path.Move(p.at(q[0], q[1]))
+		} else {
+			path.Line(p.at(q[0], q[1]))
+		}
+	}
+	if closed {
+		path.Close()
+	}
+	return path
+}
+
+// chunk is how many points one stroke has: the rasteriser's work grows with the square of the crossings of a scan line.
+const chunk = 64
+
+// lines strokes a polyline.
+func (p *pen) lines(points [][2]float64, c color.Color, width float64, dashes ...float64) {
+	if len(points) < 2 {
+		return
+	}
+	p.canvas.SetColor(c)
+	p.canvas.SetLineWidth(vg.Points(width))
+	pattern := make([]vg.Length, len(dashes))
+	for i, d := range dashes {
+		pattern[i] = vg.Points(d)
+	}
+	p.canvas.SetLineDash(pattern, 0)
+	for i := 0; i < len(points)-1; i += chunk {
+		p.canvas.Stroke(p.path(points[i:min(len(points), i+chunk+1)], false))
+	}
+}
+
+func (p *pen) line(x0, y0, x1, y1 float64, c color.Color, width float64, dashes ...float64) {
+	p.lines([][2]float64{{x0, y0}, {x1, y1}}, c, width, dashes...)
+}
+
+// frame strokes a rectangle.
+func (p *pen) frame(b box, c color.Color, width float64) {
+	p.lines([][2]float64{{b.left, b.top}, {b.right, b.top}, {b.right, b.bottom}, {b.left, b.bottom}, {b.left, b.top}}, c, width)
+}
+
+// dot fills a circle, or strokes an open one.
+func (p *pen) dot(x, y, radius float64, c color.Color, open bool) {
+	var path vg.Path
+	path.Move(p.at(x+radius, y))
+	path.Arc(p.at(x, y), vg.Points(radius), 0, 2*math.Pi)
+	path.Close()
+	p.canvas.SetColor(c)
+	if open {
+		p.canvas.SetLineWidth(vg.Points(1))
+		p.canvas.SetLineDash(nil, 0)
+		p.canvas.Stroke(path)
+		return
+	}
+	p.canvas.Fill(path)
+}
+
+func (p *pen) circle(x, y, radius float64, c color.Color, width float64) {
+	n := 96
+	points := make([][2]float64, n+1)
+	for i := range points {
+		sin, cos := math.Sincos(2 * math.Pi * float64(i) / float64(n))
+		points[i] = [2]float64{x + radius*cos, y + radius*sin}
+	}
+	p.lines(points, c, width)
+}
+
+func (p *pen) face(size float64) font.Face {
+	if f, ok := p.faces[size]; ok {
+		return f
+	}
+	f := fonts.Lookup(font.Font{Typeface: "Liberation", Variant: "Sans"}, vg.Points(size))
+	p.faces[size] = f
+	return f
+}
+
+// textWidth is the width of a text.
+func (p *pen) textWidth(text string, size float64) float64 {
+	f := p.face(size)
+	if !p.pixels {
+		return f.Width(text).Points()
+	}
+	w := 0.0
+	for _, r := range text {
+		w += f.Width(string(r)).Points()
+	}
+	return w
+}
+
+// Where a text stands against its point.
+const (
+	toRight = 0.0 // it begins there
+	centred = 0.5
+	toLeft  = 1.0 // it ends there
+)
+
+// text writes with the middle of its small letters at y.
+func (p *pen) text(x, y float64, text string, align, size float64, c color.Color) {
+	if text == "" {
+		return
+	}
+	p.canvas.SetColor(c)
+	p.letters(p.at(x-align*p.textWidth(text, size), y+0.34*size), text, size)
+}
+
+// turned writes upwards, centred at a place.
+func (p *pen) turned(x, y float64, text string, size float64, c color.Color) {
+	p.canvas.Push()
+	p.canvas.Translate(p.at(x+0.34*size, y+p.textWidth(text, size)/2))
+	p.canvas.Rotate(math.Pi / 2)
+	p.canvas.SetColor(c)
+	p.letters(vg.Point{}, text, size)
+	p.canvas.Pop()
+}
+
+func (p *pen) letters(at vg.Point, text string, size float64) {
+	f := p.face(size)
+	if !p.pixels {
+		p.canvas.FillString(f, at, text)
+		return
+	}
+	for _, r := range text {
+		p.canvas.FillString(f, at, string(r))
+		at.X += f.Width(string(r))
+	}
+}
+
+// fit shortens a text to a width.
+func (p *pen) fit(text string, size, width float64) string {
+	if p.textWidth(text, size) <= width {
+		return text
+	}
+	runes := []rune(text)
+	for len(runes) > 1 && p.textWidth(string(runes)+"…", size) > width {
+		runes = runes[:len(runes)-1]
+	}
+	return string(runes) + "…"
+}
+
+// key is an entry of a legend.
+type key struct {
+	name  string
+	color color.Color
+}
+
+// legend writes entries in rows from the left and returns the height that they took.
+func (p *pen) legend(b box, keys []key) float64 {
+	size := p.st.FontPt
+	row := size * 1.6
+	x, y := b.left, b.top+row/2
+	for _, k := range keys {
+		name := p.fit(k.name, size, b.width()-20)
+		w := p.textWidth(name, size) + 26
+		if x+w > b.right && x > b.left {
+			x, y = b.left, y+row
+		}
+		p.line(x, y, x+12, y, k.color, 2*p.st.LinePt)
+		p.text(x+16, y, name, toRight, size, p.st.Text)
+		x += w
+	}
+	if len(keys) == 0 {
+		return 0
+	}
+	return y + row/2 - b.top
+}
+
+// heading writes the title at the left and a note at the right and returns the height.
+func (p *pen) heading(title, note string) float64 {
+	size := p.st.FontPt
+	if title == "" && note == "" {
+		return size * 0.6
+	}
+	y := size * 1.3
+	width := p.width - 20
+	noteWidth := p.textWidth(note, size)
+	p.text(p.width-10, y, note, toLeft, size, p.st.Faint)
+	p.text(10, y, p.fit(title, size*1.2, width-noteWidth-12), toRight, size*1.2, p.st.Text)
+	return size * 2.4
+}
