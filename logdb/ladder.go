@@ -9,7 +9,7 @@ type Ladder interface {
 	// read back and compared before anything leaves the database. Work that a crash has cut short is taken up again.
 	Archive(ctx context.Context, meter MeterUID, before Millis) (Moved, error)
 	// ArchiveRecordings moves the samples of recordings that began before a time into archive files.
-	//ArchiveRecordings(ctx context.Context, meter MeterUID, before Millis) (Moved, error)
+	ArchiveRecordings(ctx context.Context, meter MeterUID, before Millis) (Moved, error)
 	// DropTier drops the steps of a tier that lie before a time: the 15-minute tier or the hour tier. What it answered is
 	// answered from the archive.
 	DropTier(ctx context.Context, meter MeterUID, tier Tier, before Millis) error

@@ -20,7 +20,7 @@ const day0 = logdb.Millis(1_772_323_200_000) // 2026-03-01
 
 var (
 	stream = logdb.StreamID{Journal: "0123456789abcdef0123456789abcdef", Policy: "1"}
-	header = archive.Header{Meter: "meter/1", Month: archive.MonthOf(day0), Created: day0.Time()}
+	header = archive.Header{Meter: "meter/1", Kind: logdb.KindHistorical, Month: archive.MonthOf(day0), Created: day0.Time()}
 )
 
 // block makes n values a minute apart: decimal, but for the exceptions that it is asked for.
@@ -56,7 +56,7 @@ type written struct {
 
 func write(t testing.TB, blocks ...*logdb.Block) written {
 	t.Helper()
-	out := written{name: archive.Name(header.Meter, header.Month, 1), files: archive.Folder{Path: filepath.Join(t.TempDir(), "archive")}}
+	out := written{name: archive.Name(header.Meter, header.Kind, header.Month, 1), files: archive.Folder{Path: filepath.Join(t.TempDir(), "archive")}}
 	var err error
 	out.Written, err = archive.Write(out.files, out.name, header, func(w *archive.Writer) error {
 		for i, b := range blocks {
@@ -200,23 +200,30 @@ func TestNames(t *testing.T) {
 	t.Parallel()
 	for _, uid := range []logdb.MeterUID{"meter-1", "../../etc/passwd", "A b_c=d/ü", "con.", "x"} {
 		for _, month := range []archive.Month{0, archive.MonthOf(day0), 1199} {
-			name := archive.Name(uid, month, 12)
-			if strings.Count(name, "/") != 1 || strings.Contains(name, "..") {
-				t.Errorf("%q leaves its folder: %s", uid, name)
-			}
-			gotUID, gotMonth, number, ok := archive.ParseName(name)
-			if !ok || gotUID != uid || gotMonth != month || number != 12 {
-				t.Errorf("%s is read as %q, %s, %d", name, gotUID, gotMonth, number)
+			for _, kind := range []logdb.Kind{logdb.KindHistorical, logdb.KindWaveform} {
+				checkName(t, uid, kind, month)
 			}
 		}
 	}
-	for _, bad := range []string{"", "a", "a/b_2026-03_1.parquet", "a/a_2026-03.parquet", "a/a_2026-03_0.parquet", "a/a_1960-03_1.parquet", "a/a_2026-03_1.parquet.tmp"} {
-		if _, _, _, ok := archive.ParseName(bad); ok {
+	for _, bad := range []string{"", "a", "a/b_2026-03_1.parquet", "a/a_2026-03.parquet", "a/a_2026-03_0.parquet", "a/a_1960-03_1.parquet", "a/a_2026-03_1.parquet.tmp", "a/a_2026-03_pq_1.parquet"} {
+		if _, _, _, _, ok := archive.ParseName(bad); ok {
 			t.Errorf("%q passes for a name", bad)
 		}
 	}
 	if m, err := archive.ParseMonth("2026-03"); err != nil || m.First() != day0 || m.String() != "2026-03" {
 		t.Errorf("2026-03 is read as %s, %v", m, err)
+	}
+}
+
+func checkName(t *testing.T, uid logdb.MeterUID, kind logdb.Kind, month archive.Month) {
+	t.Helper()
+	name := archive.Name(uid, kind, month, 12)
+	if strings.Count(name, "/") != 1 || strings.Contains(name, "..") {
+		t.Errorf("%q leaves its folder: %s", uid, name)
+	}
+	gotUID, gotKind, gotMonth, number, ok := archive.ParseName(name)
+	if !ok || gotUID != uid || gotKind != kind || gotMonth != month || number != 12 {
+		t.Errorf("%s is read as %q, %s, %s, %d", name, gotUID, gotKind, gotMonth, number)
 	}
 }
 

@@ -37,26 +37,38 @@ func ParseMonth(s string) (Month, error) {
 
 const suffix = ".parquet"
 
-// Name is where the file of a meter and month lies below the archive folder. Each time that it is written anew, the number is
+// Name is where the file of a meter, kind and month lies below the archive folder. Each time that it is written anew, the number is
 // higher: a file that has its name never changes.
-func Name(meter logdb.MeterUID, m Month, number int) string {
+func Name(meter logdb.MeterUID, kind logdb.Kind, m Month, number int) string {
 	uid := escape(string(meter))
-	return uid + "/" + uid + "_" + m.String() + "_" + strconv.Itoa(number) + suffix
+	return uid + "/" + uid + "_" + m.String() + infix(kind) + "_" + strconv.Itoa(number) + suffix
+}
+
+// infix tells files of recordings from those of values.
+func infix(kind logdb.Kind) string {
+	if kind == logdb.KindHistorical {
+		return ""
+	}
+	return "_" + kind.String()
 }
 
 // ParseName reads a name that Name made.
-func ParseName(name string) (meter logdb.MeterUID, m Month, number int, ok bool) {
+func ParseName(name string) (meter logdb.MeterUID, kind logdb.Kind, m Month, number int, ok bool) {
 	folder, base, ok := strings.Cut(name, "/")
 	base, isFile := strings.CutSuffix(base, suffix)
 	rest, own := strings.CutPrefix(base, folder+"_")
 	month, no, two := strings.Cut(rest, "_")
+	kind = logdb.KindHistorical
+	if plain, recordings := strings.CutPrefix(no, infix(logdb.KindWaveform)[1:]+"_"); recordings {
+		kind, no = logdb.KindWaveform, plain
+	}
 	m, err := ParseMonth(month)
 	number, bad := strconv.Atoi(no)
 	if !ok || !isFile || !own || !two || err != nil || bad != nil || number < 1 {
-		return "", 0, 0, false
+		return "", 0, 0, 0, false
 	}
 	uid, err := unescape(folder)
-	return logdb.MeterUID(uid), m, number, err == nil
+	return logdb.MeterUID(uid), kind, m, number, err == nil
 }
 
 // escape makes a name of a folder of a UID: bytes other than letters, digits and - stand as =XX.

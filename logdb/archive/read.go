@@ -27,7 +27,7 @@ type FileError struct {
 }
 
 func (e *FileError) Error() string {
-	if meter, month, _, ok := ParseName(e.Name); ok {
+	if meter, _, month, _, ok := ParseName(e.Name); ok {
 		return fmt.Sprintf("archive file %s (meter %s, %s): %v", e.Name, meter, month, e.Err)
 	}
 	return fmt.Sprintf("archive file %s: %v", e.Name, e.Err)

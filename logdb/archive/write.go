@@ -24,6 +24,7 @@ const MaxRows = 1 << 22
 // Header says what a file is about.
 type Header struct {
 	Meter   logdb.MeterUID
+	Kind    logdb.Kind // historical or waveform
 	Month   Month
 	Created time.Time
 }
@@ -56,6 +57,7 @@ const (
 	columnExact
 	columnExponent
 	columnGeneration
+	columnInterval
 	columnLog
 	columnMantissa
 	columnPosition
@@ -74,6 +76,7 @@ var schema = parquet.NewSchema("values", parquet.Group{
 	"mantissa":   parquet.Optional(packed(parquet.Int(64), &parquet.DeltaBinaryPacked)),
 	"exponent":   parquet.Optional(packed(parquet.Int(32), &parquet.RLEDictionary)),
 	"exact":      parquet.Optional(packed(parquet.Leaf(parquet.DoubleType), &parquet.Plain)),
+	"interval":   parquet.Optional(packed(parquet.Leaf(parquet.DoubleType), &parquet.RLEDictionary)),
 	"run":        parquet.Optional(packed(parquet.Int(64), &parquet.DeltaBinaryPacked)),
 	"generation": parquet.Optional(packed(parquet.Int(64), &parquet.DeltaBinaryPacked)),
 })
@@ -115,9 +118,10 @@ func NewWriter(w io.Writer, h Header) *Writer {
 		parquet.CreatedBy("metermanager", strconv.Itoa(Version), ""),
 		parquet.WriteBufferSize(0), parquet.PageBufferSize(1<<20), parquet.DataPageStatistics(false),
 		parquet.SkipPageBounds("stream"), parquet.SkipPageBounds("log"), parquet.SkipPageBounds("position"), parquet.SkipPageBounds("mantissa"),
-		parquet.SkipPageBounds("exponent"), parquet.SkipPageBounds("exact"), parquet.SkipPageBounds("run"), parquet.SkipPageBounds("generation"),
+		parquet.SkipPageBounds("exponent"), parquet.SkipPageBounds("exact"), parquet.SkipPageBounds("run"), parquet.SkipPageBounds("generation"), parquet.SkipPageBounds("interval"),
 		parquet.KeyValueMetadata("metermanager.format", strconv.Itoa(Version)),
 		parquet.KeyValueMetadata("metermanager.meter", string(h.Meter)),
+		parquet.KeyValueMetadata("metermanager.kind", h.Kind.String()),
 		parquet.KeyValueMetadata("metermanager.month", h.Month.String()),
 		parquet.KeyValueMetadata("metermanager.created", h.Created.UTC().Format(time.RFC3339)))
 	return &Writer{out: out, file: file}
@@ -129,13 +133,7 @@ func (w *Writer) Values(s Series, b *logdb.Block) (Part, error) {
 	return w.part(s, b.Times, b.Positions, map[int]func(int) parquet.Value{
 		columnMantissa: func(i int) parquet.Value { return parquet.Int64Value(b.Mantissas[i]).Level(0, 1, columnMantissa) },
 		columnExponent: func(int) parquet.Value { return parquet.Int32Value(int32(b.Exponent)).Level(0, 1, columnExponent) },
-		columnExact: func(i int) parquet.Value {
-			if x < len(b.Exceptions) && b.Exceptions[x].Index == i {
-				x++
-				return parquet.DoubleValue(b.Exceptions[x-1].Value).Level(0, 1, columnExact)
-			}
-			return parquet.NullValue().Level(0, 0, columnExact)
-		},
+		columnExact:    exact(b.Exceptions, &x),
 	})
 }
 
@@ -155,8 +153,10 @@ func (w *Writer) part(s Series, times []logdb.Millis, positions []logdb.Position
 		return Part{}, fmt.Errorf("archive %d values of %s: %w", n, s.Channel, logdb.ErrInvalid)
 	}
 	stream, channel := parquet.ByteArrayValue([]byte(s.Stream.String())), parquet.ByteArrayValue([]byte(s.Channel))
+	if more[columnChannel] == nil {
+		more[columnChannel] = func(int) parquet.Value { return channel.Level(0, 0, columnChannel) }
+	}
 	more[columnStream] = func(int) parquet.Value { return stream.Level(0, 0, columnStream) }
-	more[columnChannel] = func(int) parquet.Value { return channel.Level(0, 0, columnChannel) }
 	more[columnLog] = func(int) parquet.Value { return parquet.Int32Value(int32(s.Log)).Level(0, 0, columnLog) }
 	more[columnTime] = func(i int) parquet.Value { return parquet.Int64Value(int64(times[i])).Level(0, 0, columnTime) }
 	more[columnPosition] = func(i int) parquet.Value { return parquet.Int64Value(int64(positions[i])).Level(0, 0, columnPosition) }

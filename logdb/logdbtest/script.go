@@ -281,6 +281,9 @@ func (g *generator) tidy(s *sender) operation {
 				return "", nil
 			}
 			_, err := l.Archive(ctx, s.meter, logdb.MaxTime+1)
+			if err == nil {
+				_, err = l.ArchiveRecordings(ctx, s.meter, logdb.MaxTime+1)
+			}
 			return "", err
 		},
 	}

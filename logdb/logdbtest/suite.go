@@ -21,6 +21,8 @@ func Run(t *testing.T, open Open) {
 		if l, ok := f.Store.(logdb.Ladder); ok {
 			_, err := l.Archive(f.ctx, f.meter, logdb.MaxTime+1)
 			f.must(err)
+			_, err = l.ArchiveRecordings(f.ctx, f.meter, logdb.MaxTime+1)
+			f.must(err)
 		}
 	}
 	settings := []struct {

@@ -45,7 +45,7 @@ func (s *Store) Archive(ctx context.Context, uid logdb.MeterUID, before logdb.Mi
 	fail := func(err error) (logdb.Moved, error) {
 		return a.moved, fmt.Errorf("archive meter %s: %w", uid, err)
 	}
-	if err := a.resume(ctx); err != nil {
+	if err := a.resumeKind(ctx, logdb.KindHistorical, a.move); err != nil {
 		return fail(err)
 	}
 	if err := a.compactOld(ctx); err != nil {
@@ -77,7 +77,7 @@ const (
 	meterStep = `SELECT id, step_ms FROM meter WHERE uid = ?`
 	oldLogs   = `SELECT st.meter, h.stream, h.log FROM head h JOIN stream st ON st.id = h.stream WHERE st.meter = ? AND h.t_min < ?
 	UNION SELECT st.meter, p.stream, p.log FROM patch p JOIN stream st ON st.id = p.stream WHERE st.meter = ? ORDER BY 2, 3`
-	filesIn    = `SELECT id, name, state, parts, points, size, sha256, tail, tail_crc FROM archive WHERE meter = ? AND state = ? ORDER BY id`
+	filesIn    = `SELECT id, name, state, parts, points, size, sha256, tail, tail_crc FROM archive WHERE meter = ? AND kind = ? AND state = ? ORDER BY id`
 	deleteFile = `DELETE FROM archive WHERE id = ?`
 )
 
@@ -123,12 +123,12 @@ func (c *conn) fileRows(query string, args ...any) (out []fileRow, err error) {
 	return out, err
 }
 
-// resume takes up what was cut short.
-func (a *archiver) resume(ctx context.Context) error {
+// resumeKind takes up what was cut short.
+func (a *archiver) resumeKind(ctx context.Context, kind logdb.Kind, move func(context.Context, int64) error) error {
 	var half, verified []fileRow
 	err := a.snapshot(ctx, "look for archive files that were begun", func(c *conn) (err error) {
-		if half, err = c.fileRows(filesIn, a.meter, fileWriting); err == nil {
-			verified, err = c.fileRows(filesIn, a.meter, fileVerified)
+		if half, err = c.fileRows(filesIn, a.meter, kind, fileWriting); err == nil {
+			verified, err = c.fileRows(filesIn, a.meter, kind, fileVerified)
 		}
 		return err
 	})
@@ -144,7 +144,7 @@ func (a *archiver) resume(ctx context.Context) error {
 		if err := archive.Verify(a.cfg.Archive, f.name, f.w); err != nil {
 			return err
 		}
-		if err := a.move(ctx, f.id); err != nil {
+		if err := move(ctx, f.id); err != nil {
 			return err
 		}
 	}
@@ -319,7 +319,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // month writes the file of a month and moves what is in it.
 func (a *archiver) month(ctx context.Context, m archive.Month) error {
-	id, name, err := a.reserve(ctx, logdb.KindHistorical, m)
+	id, name, err := a.reserveFile(ctx, a.meter, a.uid, logdb.KindHistorical, m)
 	if err != nil {
 		return err
 	}
@@ -336,7 +336,7 @@ func (a *archiver) month(ctx context.Context, m archive.Month) error {
 			parts = nil
 			return err
 		}
-		w, err = archive.Write(a.cfg.Archive, name, archive.Header{Meter: a.uid, Month: m, Created: a.cfg.Now()}, func(out *archive.Writer) error {
+		w, err = archive.Write(a.cfg.Archive, name, archive.Header{Meter: a.uid, Kind: logdb.KindHistorical, Month: m, Created: a.cfg.Now()}, func(out *archive.Writer) error {
 			for i := range parts {
 				if parts[i].sum, err = parts[i].read(c, out); err != nil {
 					return err
@@ -386,7 +386,7 @@ func (s *Store) reserveFile(ctx context.Context, meter int64, uid logdb.MeterUID
 	}
 	for taken := true; taken; {
 		number++
-		name = archiveName(uid, kind, m, number)
+		name = archive.Name(uid, kind, m, number)
 		src, err := s.cfg.Archive.Open(name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -403,14 +403,6 @@ func (s *Store) reserveFile(ctx context.Context, meter int64, uid logdb.MeterUID
 		return err
 	})
 	return id, name, err
-}
-
-func archiveName(uid logdb.MeterUID, kind logdb.Kind, m archive.Month, number int) string {
-	return archive.Name(uid, m, number)
-}
-
-func (a *archiver) reserve(ctx context.Context, kind logdb.Kind, m archive.Month) (int64, string, error) {
-	return a.reserveFile(ctx, a.meter, a.uid, kind, m)
 }
 
 // readBack compares the file, read again, with what was to be written.

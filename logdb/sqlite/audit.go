@@ -316,7 +316,7 @@ func (a *auditor) unnamed() error {
 		a.tally(k)
 	}
 	for k, data := range a.data {
-		if *data == a.claims[k] || a.named[k] {
+		if *data == a.claims[k] || a.named[k] || !a.isFull(k) {
 			continue
 		}
 		f := logdb.Finding{Place: logdb.PlaceClaim, Fault: logdb.FaultAltered, Log: k.log, Day: k.day,

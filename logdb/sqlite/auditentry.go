@@ -2,12 +2,12 @@ package sqlite
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	"metermanager/logdb"
-	"metermanager/logdb/chunk"
 )
 
 const (
@@ -112,6 +112,8 @@ func (a *auditor) entry(r *filedRow, note noted, known bool, lives map[logdb.Pos
 	digest := e.ContentDigest()
 	want := lives[r.entry.Position]
 	switch {
+	case errors.Is(err, errSamplesGone):
+		return // by age; nothing else of it can be compared
 	case err != nil:
 		f.Have, f.Want = "it cannot be read: "+err.Error(), opText(&note.entry)
 	case a.witnessed && !known:
@@ -170,7 +172,7 @@ func (a *auditor) entrySamples(r *filedRow) ([]byte, error) {
 		return nil, err
 	}
 	if !ok {
-		return nil, fmt.Errorf("%w: its samples are gone", chunk.ErrDamaged)
+		return nil, a.coldSamples(&r.entryRow)
 	}
 	return data, decodeSamples(a.codec, data, r.entry.Waveform)
 }

@@ -32,6 +32,7 @@ type digester struct {
 	keys    map[int64]logdb.ChannelKey
 	series  []seriesLine
 	views   viewCache
+	thinned map[digestKey]bool // days of which samples were let go
 	// visit, when not nil, is called with every value that is counted.
 	visit func(k digestKey, p logdb.Point)
 }
@@ -101,7 +102,7 @@ func (d *digester) answer() []logdb.DayDigest {
 // are noticed.
 func (d *digester) isFull(k digestKey) bool {
 	if d.kind != logdb.KindHistorical {
-		return true
+		return !d.thinned[k]
 	}
 	v := d.views[seriesKey{k.log, d.id}]
 	row := seriesRow{channel: d.keys[k.channel]}
@@ -307,6 +308,13 @@ func (d *digester) countRecord(r *filedRow) {
 	}
 	if channel, code := filterOf(&r.entry); err == nil && (channel != r.channel || code != r.code) {
 		err = fmt.Errorf("%w: entry %d is filed under %q, %d instead of %q, %d", chunk.ErrDamaged, p, r.channel, r.code, channel, code)
+	}
+	if errors.Is(err, errSamplesGone) {
+		if d.thinned == nil {
+			d.thinned = map[digestKey]bool{}
+		}
+		d.thinned[digestKey{r.entry.Log, 0, r.entry.Time.Day()}] = true
+		return
 	}
 	if err != nil {
 		d.damaged(err)

@@ -88,7 +88,6 @@ func (s *Store) DropArchive(ctx context.Context, uid logdb.MeterUID, kind logdb.
 	defer s.archiving.Unlock()
 	day := int64(min(before, logdb.MaxTime+1).Floor(logdb.DayMillis) / logdb.DayMillis)
 	var files []fileRow
-	var months []archive.Month
 	meter := int64(0)
 	err = s.snapshot(ctx, "look for archive files", func(c *conn) error {
 		var err error
@@ -99,8 +98,12 @@ func (s *Store) DropArchive(ctx context.Context, uid logdb.MeterUID, kind logdb.
 			var f fileRow
 			var m archive.Month
 			err := f.scan(rows, &m)
-			if _, end := cellsOf(m); end <= day {
-				files, months = append(files, f), append(months, m)
+			_, end := cellsOf(m)
+			if kind == logdb.KindWaveform {
+				end = int64((m + 1).First() / logdb.DayMillis)
+			}
+			if end <= day {
+				files = append(files, f)
 			}
 			return err
 		}, filesBefore, meter, kind)
@@ -108,10 +111,15 @@ func (s *Store) DropArchive(ctx context.Context, uid logdb.MeterUID, kind logdb.
 	if err != nil {
 		return moved, err
 	}
-	for i, f := range files {
+	for _, f := range files {
 		dropped := false
 		err := s.write(ctx, "drop archive file "+f.name, func(t *txn) error {
-			dropped, err = t.dropFile(meter, uid, f.id, months[i])
+			var err error
+			if kind == logdb.KindWaveform {
+				dropped = true
+				return t.dropSamples(f.id)
+			}
+			dropped, err = t.dropFile(uid, f.id)
 			return err
 		})
 		if err != nil {
@@ -138,7 +146,7 @@ const (
 )
 
 // dropFile lets the values of a file be gone. What is not wholly in the file waits until it is.
-func (t *txn) dropFile(meter int64, uid logdb.MeterUID, file int64, m archive.Month) (bool, error) {
+func (t *txn) dropFile(uid logdb.MeterUID, file int64) (bool, error) {
 	cells := map[logCell]bool{}
 	var values []int64
 	err := t.each(func(rows *sql.Rows) error {
@@ -190,6 +198,17 @@ func (t *txn) dropFile(meter int64, uid logdb.MeterUID, file int64, m archive.Mo
 	return true, err
 }
 
+const letGo = `UPDATE cold SET file = NULL WHERE file = ?`
+
+// dropSamples lets the samples of a file be gone. The recordings stay, with all but their samples.
+func (t *txn) dropSamples(file int64) error {
+	if _, err := t.exec(letGo, file); err != nil {
+		return err
+	}
+	_, err := t.exec(replaceFile, t.nowMillis(), file)
+	return err
+}
+
 // keepCells keeps the contents of journals made from pages without positions, so that an old page stores nothing.
 func (t *txn) keepCells(uid logdb.MeterUID, cells map[logCell]bool) error {
 	j, err := t.journalsOf(uid, logdb.KindHistorical, false)
@@ -222,7 +241,7 @@ func (t *txn) keepCells(uid logdb.MeterUID, cells map[logCell]bool) error {
 
 const (
 	filesInState = `SELECT id, name, state, parts, points, size, sha256, tail, tail_crc, changed_ms FROM archive WHERE state = ? ORDER BY id`
-	unneeded     = `UPDATE archive SET state = 3, changed_ms = ? WHERE state = 2 AND NOT EXISTS (SELECT 1 FROM archived a WHERE a.file = archive.id)`
+	unneeded     = `UPDATE archive SET state = 3, changed_ms = ? WHERE state = 2 AND NOT EXISTS (SELECT 1 FROM archived a WHERE a.file = archive.id) AND NOT EXISTS (SELECT 1 FROM cold k WHERE k.file = archive.id)`
 )
 
 // SweepArchive implements logdb.Ladder.

@@ -278,7 +278,7 @@ func (c *conn) samples(r *entryRow) error {
 		return fmt.Errorf("read the samples of entry %d: %w", r.entry.Position, err)
 	}
 	if !ok {
-		return fmt.Errorf("%w: the samples of entry %d are gone", chunk.ErrDamaged, r.entry.Position)
+		return c.coldSamples(r)
 	}
 	if err := decodeSamples(c.codec, data, r.entry.Waveform); err != nil {
 		return fmt.Errorf("samples of entry %d: %w", r.entry.Position, err)

@@ -291,6 +291,7 @@ func (f *forgetter) forgetValues(r *series, kept bool) error {
 
 const (
 	clearSamples = `DELETE FROM sample WHERE entry IN (SELECT id FROM entry WHERE stream = ?)`
+	clearCold    = `DELETE FROM cold WHERE entry IN (SELECT id FROM entry WHERE stream = ?)`
 	clearEntries = `DELETE FROM entry WHERE stream = ?`
 	clearWitness = `DELETE FROM witness WHERE stream = ?`
 	clearHead    = `DELETE FROM head WHERE stream = ?`
@@ -337,7 +338,7 @@ func (t *txn) clearStream(s *stream) error {
 			return err
 		}
 	}
-	for _, query := range []string{clearSamples, clearEntries, clearWitness, clearHead, clearPatches, clearClaims, clearGone, clearUnapplied} {
+	for _, query := range []string{clearSamples, clearCold, clearEntries, clearWitness, clearHead, clearPatches, clearClaims, clearGone, clearUnapplied} {
 		if _, err := t.exec(query, s.id); err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ const (
 	emptyChunk = `UPDATE chunk SET data = x'' WHERE id = ? AND EXISTS (SELECT 1 FROM archived a WHERE a.chunk = chunk.id AND a.file = ?)`
 	fileMoved  = `UPDATE archive SET state = 2, changed_ms = ? WHERE id = ?`
 	// What the file has replaced counts no more.
-	filesReplaced = `UPDATE archive SET state = 3, changed_ms = ? WHERE meter = ? AND state = 2 AND NOT EXISTS (SELECT 1 FROM archived a WHERE a.file = archive.id)`
+	filesReplaced = `UPDATE archive SET state = 3, changed_ms = ? WHERE meter = ? AND state = 2 AND NOT EXISTS (SELECT 1 FROM archived a WHERE a.file = archive.id) AND NOT EXISTS (SELECT 1 FROM cold k WHERE k.file = archive.id)`
 	writeQuarter  = `INSERT INTO quarter (id, exact, crc, data) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET exact = excluded.exact, crc = excluded.crc, data = excluded.data`
 	deleteQuarter = `DELETE FROM quarter WHERE id = ?`
 	// maxMove bounds the values that one transaction takes out of the database.
@@ -76,13 +76,16 @@ func (a *archiver) move(ctx context.Context, file int64) error {
 		a.moved.Points += points
 		cells = cells[done:]
 	}
-	return a.write(ctx, "note an archive file", func(t *txn) error {
-		if _, err := t.exec(fileMoved, t.nowMillis(), file); err != nil {
-			return err
-		}
-		_, err := t.exec(filesReplaced, t.nowMillis(), a.meter)
+	return a.write(ctx, "note an archive file", func(t *txn) error { return t.settleFile(a.meter, file) })
+}
+
+// settleFile notes that a file is in use, and that those are not which it has replaced.
+func (t *txn) settleFile(meter, file int64) error {
+	if _, err := t.exec(fileMoved, t.nowMillis(), file); err != nil {
 		return err
-	})
+	}
+	_, err := t.exec(filesReplaced, t.nowMillis(), meter)
+	return err
 }
 
 // moveCell takes the chunks of a cell out of the database.

@@ -85,8 +85,10 @@ func (t *txn) removeEntry(stream int64, r *entryRow) error {
 	if _, err := t.exec(deleteWitness, stream, r.entry.Position); err != nil {
 		return fmt.Errorf("remove the note of an entry: %w", err)
 	}
-	if _, err := t.exec(deleteSample, id); err != nil {
-		return fmt.Errorf("remove samples: %w", err)
+	for _, query := range []string{deleteSample, deleteCold} {
+		if _, err := t.exec(query, id); err != nil {
+			return fmt.Errorf("remove samples: %w", err)
+		}
 	}
 	if _, err := t.exec(deleteEntry, id); err != nil {
 		return fmt.Errorf("remove an entry: %w", err)

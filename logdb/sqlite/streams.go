@@ -276,7 +276,8 @@ func (r *streamReader) window(first logdb.Position, n int) (out []logdb.FateRang
 }
 
 const (
-	readEntries   = `SELECT ` + entryColumns + ` FROM entry e WHERE e.stream = ? AND e.position BETWEEN ? AND ? ORDER BY e.position LIMIT ?`
+	readEntries = `SELECT ` + entryColumns + ` FROM entry e WHERE e.stream = ? AND e.position BETWEEN ? AND ?
+	AND NOT EXISTS (SELECT 1 FROM cold k WHERE k.entry = e.id AND k.file IS NULL) ORDER BY e.position LIMIT ?`
 	listPositions = `SELECT position FROM entry WHERE stream = ? AND position BETWEEN ? AND ?`
 )
 
