@@ -36,6 +36,7 @@ type Runner struct {
 	store Store
 	cfg   Config
 	pass  sync.Mutex // held by the pass that runs
+	soon  chan struct{}
 
 	mu     sync.Mutex
 	status Status
@@ -70,7 +71,7 @@ func New(store Store, cfg Config) *Runner {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Runner{store: store, cfg: cfg}
+	return &Runner{store: store, cfg: cfg, soon: make(chan struct{}, 1)}
 }
 
 // Run makes passes until ctx ends.
@@ -83,12 +84,21 @@ func (r *Runner) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-timer.C:
+		case <-r.soon:
 		}
 		if err := r.Pass(ctx); err != nil && ctx.Err() == nil {
 			r.cfg.Logger.Error("applied the ages of log data with errors", "err", err)
 		}
 		timer.Reset(r.cfg.Every)
 		r.set(func(s *Status) { s.Next = logdb.MillisOf(r.cfg.Now().Add(r.cfg.Every)) })
+	}
+}
+
+// Soon has the next pass begin at once.
+func (r *Runner) Soon() {
+	select {
+	case r.soon <- struct{}{}:
+	default: // it does already
 	}
 }
 

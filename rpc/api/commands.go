@@ -58,6 +58,10 @@ const (
 	CmdVerify             = "verify"
 	CmdLimitList          = "limit.list"
 	CmdLimitSet           = "limit.set"
+	CmdRetentionGet       = "retention.get"
+	CmdRetentionSet       = "retention.set"
+	CmdRetentionRun       = "retention.run"
+	CmdRetentionStatus    = "retention.status"
 	CmdNodeStatus         = "node.status"
 	CmdMeterStatus        = "meter.status"
 )
@@ -175,5 +179,20 @@ var commands = []Command{
 		{"name", ParamString, true, "historical_interval, waveform, system, limits, pq, waveform_samples or waveform_samples_per_cycle"},
 		{"value", ParamString, true, "numbers of records such as 10/s 30/min 100/h 200/d; a span; a number of samples; none; default"},
 	}, "rpc limit.set pq 200/d"},
+	{CmdRetentionGet, "How long data stay where, for a customer or by default", permission.RPCRead, []Param{
+		{"customer", ParamString, false, "id of a customer; what holds for all who have no ages of their own without it"},
+	}, "rpc retention.get"},
+	{CmdRetentionSet, "Change how long data stay where", permission.System, []Param{
+		{"name", ParamString, true, "full, quarter, hour, archive (values); waveform, samples (recordings)"},
+		{"value", ParamString, true, "months or years such as 6mo or 2y; forever (archive, samples); default"},
+		{"customer", ParamString, false, "id of a customer; all who have no age of their own without it"},
+	}, "rpc retention.set hour 3y"},
+	{CmdRetentionRun, "Move old data into the archive now", permission.System, []Param{
+		{"meter", ParamString, false, "UID; all meters without it"},
+		{"wait", ParamBool, false, "answer when it is done"},
+	}, "rpc retention.run"},
+	{CmdRetentionStatus, "What is in the archive since when, the last run, errors", permission.System, []Param{
+		{"meter", ParamString, false, "UID; all meters without it"},
+	}, "rpc retention.status"},
 	{CmdNodeStatus, "State of the node, its meters and its cloud sync", permission.RPCRead, nil, "rpc node.status"},
 }

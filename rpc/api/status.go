@@ -23,14 +23,16 @@ type HealthAnswer struct {
 
 // NodeStatus is the state of a node, for its page and the command line.
 type NodeStatus struct {
-	Version  string        `json:"version"`
-	Started  logdb.Millis  `json:"started_ms"`
-	Now      logdb.Millis  `json:"now_ms"`
-	Data     string        `json:"data_folder,omitempty"`
-	Disk     DiskStatus    `json:"disk"`
-	Meters   []MeterStatus `json:"meters"`
-	Sync     *SyncStatus   `json:"sync,omitempty"`
-	Warnings []string      `json:"warnings,omitempty" doc:"What needs somebody's action"`
+	Version string        `json:"version"`
+	Started logdb.Millis  `json:"started_ms"`
+	Now     logdb.Millis  `json:"now_ms"`
+	Data    string        `json:"data_folder,omitempty"`
+	Disk    DiskStatus    `json:"disk"`
+	Meters  []MeterStatus `json:"meters"`
+	Sync    *SyncStatus   `json:"sync,omitempty"`
+	// Retention is told to who runs the node.
+	Retention *RetentionStatus `json:"retention,omitempty" doc:"Moving old data into the archive"`
+	Warnings  []string         `json:"warnings,omitempty" doc:"What needs somebody's action"`
 }
 
 // DiskStatus says how much the data take and how much room is left.
@@ -262,4 +264,38 @@ type VerifyRecord struct {
 	Count    int64            `json:"count,omitempty" doc:"Records that cannot be told apart"`
 	Here     string           `json:"here,omitempty" doc:"What is held"`
 	There    string           `json:"there,omitempty" doc:"What was written, or what the other side holds"`
+}
+
+// RetentionStatus is the state of moving old data into the archive.
+type RetentionStatus struct {
+	Running  bool           `json:"running"`
+	Meter    logdb.MeterUID `json:"meter_uid,omitempty" doc:"That is being looked at"`
+	Started  logdb.Millis   `json:"started_ms,omitempty" doc:"The last run"`
+	Finished logdb.Millis   `json:"finished_ms,omitempty" doc:"The last run that came to its end"`
+	Next     logdb.Millis   `json:"next_ms,omitempty"`
+	Meters   int            `json:"meters" doc:"Looked at in the last run"`
+	Moved    Moved          `json:"moved" doc:"Into the archive, in the last run"`
+	Dropped  Moved          `json:"dropped" doc:"Out of the archive, in the last run"`
+	Failed   int            `json:"failed" doc:"Meters, in the last run"`
+	Errors   []string       `json:"errors,omitempty" doc:"The first of them"`
+	Faults   []string       `json:"faults,omitempty" doc:"Archive files that are not as they were written"`
+	Archive  []MeterArchive `json:"archive,omitempty"`
+}
+
+// Moved counts what went into files, or away.
+type Moved struct {
+	Files  int   `json:"files"`
+	Points int64 `json:"values"`
+	Bytes  int64 `json:"bytes"`
+}
+
+// MeterArchive is what is in the archive of one log of a meter.
+type MeterArchive struct {
+	Meter  logdb.MeterUID `json:"meter_uid"`
+	Kind   string         `json:"kind"`
+	First  string         `json:"first_month"`
+	Last   string         `json:"last_month"`
+	Files  int            `json:"files"`
+	Points int64          `json:"values"`
+	Bytes  int64          `json:"bytes"`
 }

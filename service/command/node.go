@@ -44,6 +44,8 @@ type NodeConfig struct {
 	Progress func(ctx context.Context, meter logdb.MeterUID) (map[logdb.Kind][]api.LogAtCloud, error)
 	// Conflicts tells which pages of a meter were refused here as contradictions; nil: none.
 	Conflicts func(meter logdb.MeterUID, kind logdb.Kind) *api.Conflicts
+	// Retention tells the state of moving old data into the archive; nil: there is none.
+	Retention func(ctx context.Context) (*api.RetentionStatus, error)
 	// FreeBytes tells the room left beside a folder.
 	FreeBytes func(folder string) (int64, error)
 	// DiskLevel tells whether the disk has room: one of the levels of api.DiskStatus.
@@ -97,6 +99,13 @@ func (n *Node) NodeStatus(ctx context.Context, p account.Principal) (any, error)
 	out := api.NodeStatus{Version: n.cfg.Version, Started: n.started, Now: logdb.MillisOf(n.cfg.Now()), Meters: []api.MeterStatus{}}
 	if p.System() {
 		out.Data = n.cfg.Data
+		if n.cfg.Retention != nil {
+			state, err := n.cfg.Retention(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("ask for the state of the archive: %w", err)
+			}
+			out.Retention = state
+		}
 	}
 	out.Disk = n.disk()
 	if n.cfg.DiskLevel != nil {

@@ -32,4 +32,6 @@ func (n *node) alive(ctx context.Context) error {
 }
 
 // warnings says what needs somebody's action.
-func (n *node) warnings(context.Context) []string { return n.disk.warnings() }
+func (n *node) warnings(context.Context) []string {
+	return append(n.disk.warnings(), n.retention.warnings()...)
+}

@@ -30,26 +30,27 @@ type node struct {
 	stopping atomic.Bool
 	closers  []func() error // in the order of opening
 
-	disk     *diskGuard
-	program  *applog.Log
-	meta     *sqldb.DB
-	logs     *sqlite.Store
-	master   []byte // seals secrets in the databases
-	accounts *account.Service
-	registry *registry.Registry
-	store    *metadb.Cloud
-	desk     *fetch.Desk
-	board    *realtime.Board
-	field    *retrieve.Manager // nil without the role of a site
-	sync     *cloudsync.Service
-	server   *host.Server
+	disk      *diskGuard
+	program   *applog.Log
+	meta      *sqldb.DB
+	logs      *sqlite.Store
+	master    []byte // seals secrets in the databases
+	accounts  *account.Service
+	registry  *registry.Registry
+	store     *metadb.Cloud
+	desk      *fetch.Desk
+	board     *realtime.Board
+	field     *retrieve.Manager // nil without the role of a site
+	sync      *cloudsync.Service
+	server    *host.Server
+	retention *retention
 }
 
 // open opens and wires a node. What was opened is closed again when something fails.
 func open(ctx context.Context, c config.Config, o Options, program *applog.Log) (*node, error) {
 	n := &node{config: c, options: o, program: program, log: program.Logger()}
 	n.disk = n.newDiskGuard()
-	for _, step := range []func(context.Context) error{n.openFolder, n.openCloudSide, n.openSync, n.openSite, n.openServer} {
+	for _, step := range []func(context.Context) error{n.openFolder, n.openCloudSide, n.openRetention, n.openSync, n.openSite, n.openServer} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.close())
 		}

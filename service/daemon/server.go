@@ -32,7 +32,7 @@ func (n *node) openServer(ctx context.Context) error {
 	state := n.statusConfig()
 	state.Conflicts = push.Conflicts
 	status := command.NewNode(n.registry, n.logs, n.board, state)
-	table, err := command.New(command.Config{Now: now, Logger: n.part("command")}, append(n.handlers(status), command.LimitHandlers(own))...)
+	table, err := command.New(command.Config{Now: now, Logger: n.part("command")}, append(n.handlers(status), command.LimitHandlers(own), command.RetentionHandlers(n.retention))...)
 	if err != nil {
 		return fmt.Errorf("join the commands: %w", err)
 	}
@@ -100,6 +100,7 @@ func (n *node) statusConfig() command.NodeConfig {
 	if n.field != nil {
 		c.Field = command.FieldStatus(n.field)
 	}
+	c.Retention = command.RetentionState(n.retention)
 	c.Progress = n.sync.Progress
 	c.Sync = func(ctx context.Context) (*api.SyncStatus, error) {
 		s, err := n.sync.Status(ctx)
@@ -113,7 +114,7 @@ func (n *node) statusConfig() command.NodeConfig {
 
 // stages lists the long-lived parts in the order in which they start.
 func (n *node) stages(notifier Notifier) []stage {
-	out := []stage{{"log database", n.logs.Run}, {"cloud sync", n.sync.Run}}
+	out := []stage{{"log database", n.logs.Run}, {"retention", n.retention.Run}, {"cloud sync", n.sync.Run}}
 	if n.field != nil {
 		out = append(out, stage{"meters", n.field.Run})
 	}
