@@ -2,6 +2,7 @@ package format
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -44,8 +45,8 @@ type Options struct {
 	MaxBytes int64
 }
 
-// DefaultMaxBytes bounds a file. What a file holds is kept in memory, at most eight times as much.
-const DefaultMaxBytes = 512 << 20
+// DefaultMaxBytes bounds a file. What a file holds is kept in memory, as much or several times as much.
+const DefaultMaxBytes = 256 << 20
 
 // Bytes returns the bound of one file.
 func (o Options) Bytes() int64 {
@@ -105,3 +106,12 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Plain takes the name of the file off an error, for one that names it already.
+func Plain(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"metermanager/logdb/format"
+	"metermanager/logdb/format/charset"
 )
 
 var sectionHead = regexp.MustCompile(`(?i)^[ \t]*-{2,3}[ \t]*file[ \t]+type[ \t]*:?[ \t]*(cfg|inf|hdr|dat)[ \t]*(ascii|binary32|binary|float32)?[ \t]*:?[ \t]*(\d{1,18})?[ \t]*-{2,3}[ \t]*$`)
@@ -97,7 +98,7 @@ func (r *Record) readSections(ctx context.Context, file string, text []byte, mod
 		return err
 	}
 	for name, into := range map[string]*string{"hdr": &r.Header, "inf": &r.Info} {
-		t, _, err := decodeText(byName[name].body, o.Charset)
+		t, _, err := charset.Decode(byName[name].body, o.Charset)
 		if err != nil {
 			r.said.miss("section %s: %s", strings.ToUpper(name), err)
 		}

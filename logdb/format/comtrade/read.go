@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"metermanager/logdb/format"
+	"metermanager/logdb/format/charset"
 )
 
 // Kind is the format's name in reports.
@@ -99,7 +99,7 @@ const textBytes = 16 << 20
 func readFile(dir fs.FS, name string, most int64) (b []byte, modified time.Time, err error) {
 	file, err := dir.Open(name)
 	if err != nil {
-		return nil, modified, &format.Error{File: name, What: "cannot be opened", Err: plain(err)}
+		return nil, modified, &format.Error{File: name, What: "cannot be opened", Err: format.Plain(err)}
 	}
 	defer file.Close()
 	if info, err := file.Stat(); err == nil {
@@ -107,7 +107,7 @@ func readFile(dir fs.FS, name string, most int64) (b []byte, modified time.Time,
 	}
 	b, err = io.ReadAll(io.LimitReader(file, most+1))
 	if err != nil {
-		return nil, modified, &format.Error{File: name, What: "cannot be read", Err: plain(err)}
+		return nil, modified, &format.Error{File: name, What: "cannot be read", Err: format.Plain(err)}
 	}
 	if int64(len(b)) > most {
 		return nil, modified, &format.Error{File: name, What: fmt.Sprintf("is larger than %d MiB", most>>20), Do: "Check that it is the right file"}
@@ -115,23 +115,14 @@ func readFile(dir fs.FS, name string, most int64) (b []byte, modified time.Time,
 	return b, modified, nil
 }
 
-// plain takes the name off an error that the reader's own names already.
-func plain(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
-}
-
 // configure reads the configuration.
 func (r *Record) configure(file string, text []byte, modified time.Time, o format.Options) error {
-	decoded, charset, err := decodeText(text, o.Charset)
+	decoded, taken, err := charset.Decode(text, o.Charset)
 	if err != nil {
 		return &format.Error{File: file, What: err.Error(), Do: "Name the character set of the file"}
 	}
-	if charset != "" {
-		r.said.assume("the text is not UTF-8; read as %s", charset)
+	if taken != "" {
+		r.said.assume("the text is not UTF-8; read as %s", taken)
 	}
 	c, err := parseConfig(file, decoded, modified, o, &r.said)
 	if err != nil {
@@ -177,7 +168,7 @@ func (r *Record) readFiles(ctx context.Context, f format.File, text []byte, modi
 			r.said.miss("%s", err)
 			continue
 		}
-		if *extra.into, _, err = decodeText(b, ""); err != nil {
+		if *extra.into, _, err = charset.Decode(b, ""); err != nil {
 			r.said.miss("%s: %s", name, err)
 		}
 		r.Files = append(r.Files, name)
@@ -192,7 +183,7 @@ func (r *Record) readData(ctx context.Context, dir fs.FS, names []string, o form
 	for _, name := range names {
 		file, err := dir.Open(name)
 		if err != nil {
-			return &format.Error{File: name, What: "cannot be opened", Err: plain(err)}
+			return &format.Error{File: name, What: "cannot be opened", Err: format.Plain(err)}
 		}
 		defer file.Close()
 		if info, err := file.Stat(); err == nil {
@@ -236,7 +227,7 @@ func siblings(f format.File) (parts, error) {
 	dir, base := path.Split(f.Name)
 	entries, err := fs.ReadDir(f.Dir, cmp.Or(strings.TrimSuffix(dir, "/"), "."))
 	if err != nil {
-		return nil, &format.Error{File: f.Name, What: "its folder cannot be read", Err: plain(err)}
+		return nil, &format.Error{File: f.Name, What: "its folder cannot be read", Err: format.Plain(err)}
 	}
 	stem := strings.TrimSuffix(base, path.Ext(base))
 	out := parts{}

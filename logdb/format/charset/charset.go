@@ -1,9 +1,11 @@
-package comtrade
+package charset
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
@@ -16,9 +18,13 @@ var charsets = map[string]encoding.Encoding{
 	"iso-8859-5": charmap.ISO8859_5, "windows-1251": charmap.Windows1251, "koi8-r": charmap.KOI8R, "gb18030": simplifiedchinese.GB18030,
 }
 
-// decodeText returns b as UTF-8, and the character set that was taken when b is neither ASCII nor UTF-8.
-func decodeText(b []byte, charset string) (text, taken string, err error) {
+// Decode returns b as UTF-8. charset names its character set; "" guesses it, and taken is the guess when b is
+// neither ASCII, UTF-8 nor UTF-16 with its mark.
+func Decode(b []byte, charset string) (text, taken string, err error) {
 	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
+	if order := utf16Order(b); order != nil && charset == "" {
+		return utf16Text(b[2:], order), "", nil
+	}
 	if charset == "" {
 		if utf8.Valid(b) {
 			return string(b), "", nil
@@ -35,6 +41,25 @@ func decodeText(b []byte, charset string) (text, taken string, err error) {
 		return "", "", fmt.Errorf("the text is not %s", charset)
 	}
 	return strings.ToValidUTF8(string(out), "\uFFFD"), taken, nil
+}
+
+// utf16Order reads the mark of UTF-16, nil when there is none.
+func utf16Order(b []byte) binary.ByteOrder {
+	switch {
+	case bytes.HasPrefix(b, []byte{0xff, 0xfe}):
+		return binary.LittleEndian
+	case bytes.HasPrefix(b, []byte{0xfe, 0xff}):
+		return binary.BigEndian
+	}
+	return nil
+}
+
+func utf16Text(b []byte, order binary.ByteOrder) string {
+	units := make([]uint16, len(b)/2)
+	for i := range units {
+		units[i] = order.Uint16(b[2*i:])
+	}
+	return string(utf16.Decode(units))
 }
 
 // guessCharset tells apart the three sorts of text that stand in records which are not UTF-8. In Latin text,
