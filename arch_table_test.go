@@ -32,9 +32,12 @@ var table = []row{
 	{path: "cloudsync/reduce", leaf: true, owns: "what becomes of each position: fates, reduction, pages", imports: ""},
 	{path: "cloudsync/verify", owns: "compares meter, local store and cloud, log by log and day by day", imports: "rpc/api"},
 	{path: "cloudsync/clouddb", owns: "SQL of the cloud sync: destinations, streams, decisions", imports: "cloudsync logdb/sqldb"},
-	{path: "service", owns: "main package: the command line", imports: "installer rpc/api rpc/client service/config service/daemon service/demo service/field/device service/field/modbus service/field/retrieve service/field/sim"},
+	{path: "service", owns: "main package: the command line", imports: "installer rpc/api rpc/client service/backup service/check service/config service/daemon service/demo service/field/device service/field/modbus service/field/retrieve service/field/sim"},
 	{path: "service/config", owns: "file, environment and options; paths and lock of a data folder", imports: ""},
 	{path: "service/daemon", owns: "composition root: open, wire, run, stop in order; systemd and Windows", imports: anything},
+	{path: "service/check", owns: "damage in the databases and archive files of a node: parts, findings, what to do", imports: "cloudsync/clouddb logdb/sqldb logdb/sqlite rpc/api service/config"},
+	{path: "service/check/checktest", owns: "for tests: a data folder with something of everything", imports: anything},
+	{path: "service/backup", owns: "the backup file: writing, reading back, restoring; putting back copies of an upgrade", imports: "logdb/sqldb rpc/api service/check service/config"},
 	{path: "service/demo", owns: "simulated meters, a site and a cloud as child processes", imports: "rpc/api rpc/client service/config"},
 	{path: "service/field/modbus", owns: "transporter under goburrow: one owner per endpoint, transaction ids, write whitelist, counters", imports: ""},
 	{path: "service/field/device", owns: "meter profiles as data; decoding and encoding of registers and records", imports: ""},
@@ -66,7 +69,8 @@ var table = []row{
 
 // pins names the packages that use a module of others.
 var pins = map[string]string{
-	"github.com/klauspost/compress":                   "logdb/chunk rpc/client rpc/host",
+	"filippo.io/age":                                  "service/backup",
+	"github.com/klauspost/compress":                   "logdb/chunk rpc/client rpc/host service/backup",
 	"github.com/parquet-go/parquet-go/encoding/delta": "logdb/chunk",
 	"github.com/parquet-go/parquet-go":                "logdb/archive",
 	"modernc.org/sqlite":                              "logdb/sqldb logdb/sqldb/simdisk",

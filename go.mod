@@ -3,6 +3,7 @@ module metermanager
 go 1.26.0
 
 require (
+	filippo.io/age v1.2.1
 	git.sr.ht/~sbinet/gg v0.7.0
 	github.com/alecthomas/kong v1.17.0
 	github.com/danielgtaylor/huma/v2 v2.37.2

@@ -20,7 +20,12 @@ type cli struct {
 	Meter  meterCmd  `cmd:"" group:"ask" help:"Add, show, test and read meters."`
 	Log    logCmd    `cmd:"" group:"ask" help:"List, query and export logs."`
 	Verify verifyCmd `cmd:"" group:"ask" help:"Compare meters, site and cloud, record by record."`
+	Check  checkCmd  `cmd:"" group:"ask" help:"Look for damage in the databases and archive files."`
 	RPC    rpcCmd    `cmd:"" name:"rpc" group:"ask" help:"Call one command of a running service by its name."`
+
+	Backup   backupCmd   `cmd:"" group:"care" help:"Write the whole state of a node into one file, and check it."`
+	Restore  restoreCmd  `cmd:"" group:"care" help:"Make a data folder of a backup."`
+	Rollback rollbackCmd `cmd:"" group:"care" help:"Undo the migrations of the last upgrade."`
 
 	Version versionCmd `cmd:"" group:"ask" help:"Print the version."`
 }
@@ -29,6 +34,7 @@ func groups() []kong.Group {
 	return []kong.Group{
 		{Key: "start", Title: "Start:"},
 		{Key: "ask", Title: "Ask and tell a running service:"},
+		{Key: "care", Title: "Backup:"},
 		{Key: "cloud", Title: "Cloud sync, under the names of the RPC commands:"},
 		{Key: "service", Title: "Which service:"},
 	}

@@ -26,6 +26,11 @@ func (db *DB) Check(ctx context.Context) ([]string, error) {
 	if err != nil || len(found) > 0 {
 		return found, err
 	}
+	return db.CheckReferences(ctx)
+}
+
+// CheckReferences looks at the references between tables.
+func (db *DB) CheckReferences(ctx context.Context) (found []string, err error) {
 	rows, err := db.reader.QueryContext(ctx, "SELECT \"table\", count(*), parent FROM pragma_foreign_key_check GROUP BY \"table\", parent")
 	if err != nil {
 		return damaged(fmt.Errorf("check the references: %w", mapError(err)))

@@ -33,6 +33,12 @@ type Config struct {
 	CacheBytes int64
 	// VFS is the name of a registered SQLite file layer; "" is the system's.
 	VFS string
+	// ReadOnly opens a log database that is there, at the version of this program, and changes nothing; writing methods
+	// answer sqldb.ErrReadOnly.
+	ReadOnly bool
+	// Upgrade and FreeBytes are those of sqldb.Config: for the copy that is taken before a migration.
+	Upgrade   string
+	FreeBytes func(folder string) (int64, error)
 	// Archive is where files of full resolution lie; nil means the folder archive beside the database.
 	Archive archive.Files
 	// NewJournalID is called once for each journal that the store makes; nil means random.
@@ -72,7 +78,10 @@ func Open(ctx context.Context, path string, cfg Config) (*Store, error) {
 	if cfg.CompactEvery <= 0 {
 		cfg.CompactEvery = time.Minute
 	}
-	db, err := sqldb.Open(ctx, path, sqldb.Config{CacheBytes: cfg.CacheBytes, VFS: cfg.VFS, Now: cfg.Now, Logger: cfg.Logger})
+	db, err := sqldb.Open(ctx, path, sqldb.Config{
+		CacheBytes: cfg.CacheBytes, VFS: cfg.VFS, ReadOnly: cfg.ReadOnly, Upgrade: cfg.Upgrade, FreeBytes: cfg.FreeBytes,
+		Now: cfg.Now, Logger: cfg.Logger,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open the log database: %w", mapError(err))
 	}
@@ -98,13 +107,21 @@ func (s *Store) prepare(ctx context.Context) error {
 		return err
 	}
 	s.reads = statements{prepare: func(query string) (stmt, error) { return s.db.Read().PrepareContext(context.WithoutCancel(ctx), query) }}
+	if s.cfg.ReadOnly {
+		return nil
+	}
 	s.writes, err = newWriter(ctx, s)
 	return err
 }
 
+// Database returns the database under the store, for its care.
+func (s *Store) Database() *sqldb.DB { return s.db }
+
 // Close waits for the writes that have begun and closes the file. Nothing is lost by leaving pages uncompacted.
 func (s *Store) Close() error {
-	s.writes.close()
+	if s.writes != nil {
+		s.writes.close()
+	}
 	s.files.close()
 	return errors.Join(s.db.Close(), s.codec.Close())
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"metermanager/logdb"
+	"metermanager/logdb/sqldb"
 )
 
 // maxGroup is how many writes are committed together at most.
@@ -81,6 +82,9 @@ func (w *writer) close() {
 // the disk. A caller that gives up while its write still waits leaves nothing; once begun, a write is
 // waited for, so that its outcome is always told.
 func (s *Store) write(ctx context.Context, what string, f func(*txn) error) error {
+	if s.writes == nil {
+		return fmt.Errorf("%s: %w", what, sqldb.ErrReadOnly)
+	}
 	j := &job{what: what, run: f, done: make(chan struct{})}
 	select {
 	case s.writes.jobs <- j:

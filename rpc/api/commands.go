@@ -64,6 +64,9 @@ const (
 	CmdRetentionStatus    = "retention.status"
 	CmdNodeStatus         = "node.status"
 	CmdMeterStatus        = "meter.status"
+	CmdNodeCheck          = "node.check"
+	CmdLogSpace           = "log.space"
+	CmdLogVacuum          = "log.vacuum"
 )
 
 // Commands lists every RPC command.
@@ -194,5 +197,12 @@ var commands = []Command{
 	{CmdRetentionStatus, "What is in the archive since when, the last run, errors", permission.System, []Param{
 		{"meter", ParamString, false, "UID; all meters without it"},
 	}, "rpc retention.status"},
+	{CmdLogSpace, "What each log of each meter takes in the database and in the archive", permission.RPCRead, nil, "rpc log.space"},
+	{CmdLogVacuum, "Give free space of the log database back to the disk, a bounded step for each call", permission.System, []Param{
+		{"mb", ParamInt, false, "at most so many MB; 16 without it, at most 256"},
+	}, "rpc log.vacuum 16"},
+	{CmdNodeCheck, "Look for damage in the databases: one part of the check, or without a part the list of all", permission.System, []Param{
+		{"part", ParamString, false, "such as table/logs.db/chunk, references/meta.db, meter/UID/historical or archive"},
+	}, "rpc node.check references/meta.db"},
 	{CmdNodeStatus, "State of the node, its meters and its cloud sync", permission.RPCRead, nil, "rpc node.status"},
 }

@@ -74,6 +74,7 @@ const (
 	OpMetrics      = "metrics"
 	OpProgramLog   = "program-log"
 	OpCommand      = "command"
+	OpBackup       = "backup"
 	OpKeys         = "list-keys"
 	OpCreateKey    = "create-key"
 	OpRevokeKey    = "revoke-key"
@@ -153,5 +154,6 @@ var operations = []Operation{
 	{OpMeterStatus, methodGet, meterPath + "/status", permission.RPCRead, "How far each log of a meter has come: at the meter, here, at each cloud", tagMeters, BodyNone},
 	{OpMetrics, methodGet, "/metrics", permission.RPCRead, "Figures for Prometheus, of the meters that the caller may see", tagNode, BodyNone},
 	{OpProgramLog, methodGet, Root + "/log", permission.System, "The program's last lines of log, oldest first", tagNode, BodyNone},
+	{OpBackup, methodGet, Root + "/backup", permission.System, "The whole state of the node in one file, while it works", tagNode, BodyNone},
 	{OpCommand, methodPost, Root + "/rpc/{command}", permission.Public, "Carry out a command; each asks for its own permission", tagCommands, BodyJSON},
 }

@@ -27,6 +27,8 @@ type Client struct {
 	push  *resty.Client // small answers, retried
 	query *resty.Client // long answers, retried
 	once  *resty.Client // what must not be done twice
+	// stream has answers of any length, which are not kept in memory.
+	stream *resty.Client
 
 	plain atomic.Bool // the far end refused gzip
 
@@ -64,7 +66,7 @@ func (c *Client) URL() string { return c.base }
 
 // Close drops idle connections.
 func (c *Client) Close() {
-	for _, r := range []*resty.Client{c.push, c.query, c.once} {
+	for _, r := range []*resty.Client{c.push, c.query, c.once, c.stream} {
 		r.GetClient().CloseIdleConnections()
 	}
 }

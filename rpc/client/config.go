@@ -104,6 +104,7 @@ func (c *Client) connect() error {
 	}
 	c.push = c.resty(data, c.cfg.Timeout, c.cfg.Retries, min(smallAnswer, c.cfg.AnswerBytes))
 	c.query = c.resty(long, c.cfg.QueryTimeout, c.cfg.Retries, c.cfg.AnswerBytes)
+	c.stream = c.resty(long, 0, -1, c.cfg.AnswerBytes)
 	c.once = c.resty(commands, c.cfg.CallTimeout, -1, min(smallAnswer, c.cfg.AnswerBytes))
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -271,6 +272,9 @@ func (n *Node) disk() api.DiskStatus {
 			return nil
 		} else if err != nil {
 			return err
+		}
+		if e.IsDir() && strings.HasPrefix(e.Name(), ".backup-") { // links to files that are counted already
+			return fs.SkipDir
 		}
 		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
 			d.UsedBytes += info.Size()

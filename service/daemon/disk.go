@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -115,6 +116,9 @@ func folderBytes(folder string) (sum int64, err error) {
 			return nil
 		} else if err != nil {
 			return err
+		}
+		if e.IsDir() && strings.HasPrefix(e.Name(), ".backup-") { // links to files that are counted already
+			return fs.SkipDir
 		}
 		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
 			sum += info.Size()

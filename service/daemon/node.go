@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"metermanager/cloudsync"
 	"metermanager/logdb/sqldb"
@@ -44,11 +45,18 @@ type node struct {
 	sync      *cloudsync.Service
 	server    *host.Server
 	retention *retention
+	care      *care
+	upgrade   string // names the copies that this start takes before migrations
 }
 
 // open opens and wires a node. What was opened is closed again when something fails.
 func open(ctx context.Context, c config.Config, o Options, program *applog.Log) (*node, error) {
 	n := &node{config: c, options: o, program: program, log: program.Logger()}
+	now := time.Now
+	if o.Seams.Now != nil {
+		now = o.Seams.Now
+	}
+	n.upgrade = now().UTC().Format("20060102T150405Z")
 	n.disk = n.newDiskGuard()
 	for _, step := range []func(context.Context) error{n.openFolder, n.openCloudSide, n.openRetention, n.openSync, n.openSite, n.openServer} {
 		if err := step(ctx); err != nil {
@@ -82,13 +90,17 @@ func (n *node) openFolder(ctx context.Context) error {
 		return err
 	}
 	n.closers = append(n.closers, unlock)
-	if n.meta, err = sqldb.Open(ctx, config.MetaFile(dir), n.database("meta")); err != nil {
+	if err := prepareFolder(dir); err != nil {
+		return err
+	}
+	if n.meta, err = sqldb.Open(ctx, config.MetaFile(dir), n.upgrading("meta")); err != nil {
 		return fmt.Errorf("open the database of meters and users: %w", err)
 	}
 	n.closers = append(n.closers, n.meta.Close)
 	seams := n.options.Seams
+	copies := n.upgrading("logs")
 	n.logs, err = sqlite.Open(ctx, config.LogsFile(dir), sqlite.Config{
-		VFS: seams.VFS, Now: seams.Now, CompactEvery: seams.CompactEvery, Logger: n.part("logs"),
+		Upgrade: copies.Upgrade, FreeBytes: copies.FreeBytes, VFS: seams.VFS, Now: seams.Now, CompactEvery: seams.CompactEvery, Logger: n.part("logs"),
 	})
 	if err != nil {
 		return fmt.Errorf("open the log database: %w", err)

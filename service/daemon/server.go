@@ -32,7 +32,7 @@ func (n *node) openServer(ctx context.Context) error {
 	state := n.statusConfig()
 	state.Conflicts = push.Conflicts
 	status := command.NewNode(n.registry, n.logs, n.board, state)
-	table, err := command.New(command.Config{Now: now, Logger: n.part("command")}, append(n.handlers(status), command.LimitHandlers(own), command.RetentionHandlers(n.retention))...)
+	table, err := command.New(command.Config{Now: now, Logger: n.part("command")}, append(n.handlers(status), command.LimitHandlers(own), command.RetentionHandlers(n.retention), command.CareHandlers(n.care, n.registry))...)
 	if err != nil {
 		return fmt.Errorf("join the commands: %w", err)
 	}
@@ -42,7 +42,7 @@ func (n *node) openServer(ctx context.Context) error {
 	}
 	handler, err := webapi.New(webapi.Parts{
 		Fetch: n.desk, Uploads: uploads, Accounts: n.accounts, Meters: n.registry, Logs: n.logs, Board: n.board, Commands: table, Status: status,
-		Push: push,
+		Push: push, Backup: n.care.backup,
 	}, webapi.Config{
 		Figures: func(t *metrics.Text) { writeGate(t, push.Gate()) },
 		Version: api.VersionAnswer{Program: "metermanager", Version: n.options.Version, Commit: n.options.Commit, Go: runtime.Version()},

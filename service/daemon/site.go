@@ -23,6 +23,7 @@ func (n *node) openSync(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the tables of the cloud sync: %w", err)
 	}
+	n.care = &care{n: n, decisions: store}
 	n.sync = cloudsync.New(n.dial, n.logs, store, n.syncConfig(n.part("cloudsync")))
 	return nil
 }

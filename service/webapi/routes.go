@@ -69,6 +69,7 @@ func (a *API) routes() error {
 	typed(r, api.OpMeterStatus, a.meterStatus)
 	r.raw(api.OpMetrics, a.metrics, answers{media: metrics.ContentType})
 	typed(r, api.OpProgramLog, a.programLog)
+	r.raw(api.OpBackup, a.backup, answers{media: "application/zstd", query: backupParams})
 	r.raw(api.OpCommand, a.command, answers{body: reflect.TypeFor[api.CommandAnswer]()})
 	return r.err
 }

@@ -2,6 +2,7 @@ package webapi_test
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -88,6 +89,10 @@ func emptyServer(t testing.TB) (*server, *sqldb.DB) {
 	must(t, err)
 	handler, err := webapi.New(webapi.Parts{
 		Accounts: s.accounts, Meters: s.registry, Push: push, Fetch: desk, Logs: s.logs, Board: s.board, Commands: commands, Status: node,
+		Backup: func(_ context.Context, _ bool, w io.Writer) error {
+			_, err := io.WriteString(w, "the whole state")
+			return err
+		},
 	}, webapi.Config{Now: now, Logger: slog.New(slog.NewTextHandler(s.log, nil)), Version: api.VersionAnswer{Program: "metermanager", Version: "test"}})
 	must(t, err)
 	stack, err := host.Stack(handler, host.Config{Rate: -1})

@@ -3,6 +3,7 @@ package webapi
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -33,6 +34,8 @@ type Parts struct {
 	Status   command.StatusSource
 	// Uploads is what this node sends to others; nil: nothing.
 	Uploads Uploads
+	// Backup writes the whole state of the node; nil: it cannot.
+	Backup func(ctx context.Context, omitKey bool, w io.Writer) error
 }
 
 // Config sets a web API. The zero value works.

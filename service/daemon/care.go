@@ -1,0 +1,136 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync/atomic"
+
+	"metermanager/cloudsync/clouddb"
+	"metermanager/logdb"
+	"metermanager/logdb/sqldb"
+	"metermanager/logdb/sqlite"
+	"metermanager/rpc/api"
+	"metermanager/rpc/fault"
+	"metermanager/service/backup"
+	"metermanager/service/check"
+	"metermanager/service/command"
+)
+
+// care looks after the databases of a running node.
+type care struct {
+	n         *node
+	decisions *clouddb.Store
+	backingUp atomic.Bool
+}
+
+var _ command.Care = (*care)(nil)
+
+// backup writes the whole state of the node. One at a time: each keeps a state of the databases alive.
+func (c *care) backup(ctx context.Context, omitKey bool, w io.Writer) error {
+	if !c.backingUp.CompareAndSwap(false, true) {
+		return fault.New(fault.Conflict, "A backup is being taken just now.").WithHint("Try again when it is done.")
+	}
+	defer c.backingUp.Store(false)
+	var text bytes.Buffer
+	if err := c.n.config.Print(&text); err != nil {
+		return err
+	}
+	_, err := backup.Write(ctx, w, backup.Source{
+		Data: c.n.config.Data, Meta: c.n.meta, Logs: c.n.logs.Database(), Config: text.Bytes(),
+		Version: c.n.options.Version, Commit: c.n.options.Commit, OmitKey: omitKey, Now: c.n.options.Seams.Now, Logger: c.n.part("backup"),
+	})
+	return err
+}
+
+func (c *care) node() check.Node {
+	return check.Node{Meta: c.n.meta, Base: c.n.logs.Database(), Logs: c.n.logs, Sync: c.decisions}
+}
+
+// CheckParts implements command.Care.
+func (c *care) CheckParts(ctx context.Context) ([]string, error) { return c.node().Parts(ctx) }
+
+// Check implements command.Care.
+func (c *care) Check(ctx context.Context, part string) ([]api.CheckFinding, error) {
+	found, err := c.node().Run(ctx, part)
+	if errors.Is(err, check.ErrNoPart) {
+		return nil, fmt.Errorf("%w: %w", logdb.ErrNotFound, err)
+	}
+	if len(found) > 0 {
+		c.n.part("check").Error("found damage", "count", len(found), "part", part, "err", found[0].Text)
+	}
+	return found, err
+}
+
+// Space implements command.Care.
+func (c *care) Space(ctx context.Context) (api.SpaceAnswer, error) {
+	out := api.SpaceAnswer{Meters: []api.MeterSpace{}}
+	whole, err := c.n.logs.Database().Space(ctx)
+	if err != nil {
+		return out, err
+	}
+	logs, err := c.n.logs.Space(ctx, whole.Tables)
+	if err != nil {
+		return out, err
+	}
+	meta, err := c.n.meta.Space(ctx)
+	if err != nil {
+		return out, err
+	}
+	out.LogsBytes, out.FreeBytes, out.MetaBytes = whole.FileBytes, whole.FreeBytes, meta.FileBytes
+	out.OtherBytes = whole.FileBytes - whole.FreeBytes
+	slices.SortFunc(logs, func(a, b sqlite.LogSpace) int { return int(a.Kind) - int(b.Kind) })
+	at := map[logdb.MeterUID]int{}
+	for _, l := range logs {
+		i, ok := at[l.Meter]
+		if !ok {
+			i = len(out.Meters)
+			at[l.Meter] = i
+			out.Meters = append(out.Meters, api.MeterSpace{Meter: l.Meter})
+		}
+		m := &out.Meters[i]
+		one := api.LogSpace{Kind: l.Kind.String(), Records: l.Records, Tiers: l.Tiers, Raw: l.Raw, Account: l.Account, Archive: l.Archive}
+		m.Logs = append(m.Logs, one)
+		m.Bytes += one.Bytes()
+		out.OtherBytes -= one.Bytes() - one.Archive
+		out.ArchiveBytes += one.Archive
+	}
+	return out, nil
+}
+
+// Vacuum implements command.Care.
+func (c *care) Vacuum(ctx context.Context, most int64) (api.VacuumAnswer, error) {
+	db := c.n.logs.Database()
+	before, err := db.FreeBytes(ctx)
+	if err != nil {
+		return api.VacuumAnswer{}, err
+	}
+	// Small steps: others write between them.
+	const step = 256
+	for done := int64(0); done < min(most, before); done += step * 4096 {
+		if err := db.Vacuum(ctx, step); err != nil {
+			return api.VacuumAnswer{}, err
+		}
+	}
+	after, err := db.FreeBytes(ctx)
+	return api.VacuumAnswer{GivenBack: max(0, before-after), Free: after}, err
+}
+
+// prepareFolder refuses a folder that is not whole and removes what killed backups and restores left.
+func prepareFolder(dir string) error {
+	if err := backup.CleanUp(dir); err != nil {
+		return fmt.Errorf("look into the data folder: %w", err)
+	}
+	return nil
+}
+
+// upgrading is the configuration of a database that may have to be migrated: with the name of this start for its copies,
+// and the room on the disk for them.
+func (n *node) upgrading(part string) sqldb.Config {
+	c := n.database(part)
+	c.Upgrade, c.FreeBytes = n.upgrade, func(string) (int64, error) { return n.freeBytes() }
+	return c
+}
