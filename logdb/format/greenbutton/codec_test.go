@@ -117,6 +117,20 @@ func TestTypes(t *testing.T) {
 	}
 }
 
+// What a feed leaves out: links to the type, durations of readings; and texts without end.
+func TestSparseFeed(t *testing.T) {
+	t.Parallel()
+	text := feedHead + "<title>" + strings.Repeat("long <!-- -->", 2000) + `</title><entry><content><ReadingType xmlns="http://naesb.org/espi"><uom>72</uom><flowDirection>1</flowDirection><intervalLength>900</intervalLength></ReadingType></content></entry>` +
+		`<entry><content><IntervalBlock xmlns="http://naesb.org/espi"><IntervalReading><timePeriod><start>0</start></timePeriod><value>7</value></IntervalReading></IntervalBlock></content></entry></feed>`
+	c, err := greenbutton.Codec().Read(context.Background(), format.File{Dir: fstest.MapFS{"x": {Data: []byte(text)}}, Name: "x"}, format.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Trends[0].Key != "energy.interval.wh.received" || c.Trends[0].Times[0] != 900_000 || len(c.Station) > 5000 {
+		t.Errorf("%+v at %v, a station of %d bytes", c.Trends[0].Channel, c.Trends[0].Times, len(c.Station))
+	}
+}
+
 // Two resolutions of one channel go into two logs.
 func TestTwoIntervals(t *testing.T) {
 	t.Parallel()

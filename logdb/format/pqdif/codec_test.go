@@ -151,8 +151,8 @@ func TestContent(t *testing.T) {
 		events, said string
 	}{
 		{"min, max and avg", []el{trend("V", 1, 1, seriesDefn("min", 6, 1, 0), seriesDefn("max", 6, 1, 0), seriesDefn("avg", 6, 1, 0))}, nil,
-			[]el{instance(0, nil, one(values(0.0004)), one(values(1)), one(values(3)), one(values(2)))},
-			"[0 readings.voltage.an.min [1970-01-01T01:00:00.000Z] [1] 0 readings.voltage.an.max [1970-01-01T01:00:00.000Z] [3] 0 readings.voltage.an [1970-01-01T01:00:00.000Z] [2]]", "[]", "[]", ""},
+			[]el{instance(0, nil, one(values(0.0006)), one(values(1)), one(values(3)), one(values(2)))},
+			"[0 readings.voltage.an.min [1970-01-01T01:00:00.001Z] [1] 0 readings.voltage.an.max [1970-01-01T01:00:00.001Z] [3] 0 readings.voltage.an [1970-01-01T01:00:00.001Z] [2]]", "[]", "[]", ""},
 		{"percent", []el{trend("THD", 2, 2, thd)}, nil, []el{instance(0, nil, one(values(0)), one(values(5)))},
 			"[0 thd.current.b [1970-01-01T01:00:00.000Z] [0.05]]", "[]", "[]", ""},
 		{"harmonics", []el{trend("H", 1, 1, seriesDefn("avg", 6, 1, 0))}, nil,
@@ -183,6 +183,8 @@ func TestContent(t *testing.T) {
 		{"magnitude, duration and time", []el{channelDefn("M", "magdurtime", 2, 1, seriesDefn("val", 20, 1, 0), seriesDefn("duration", 2, 1, 0), timeDefn)}, nil,
 			[]el{instance(0, nil, one(values(0.5)), one(values(0.1)), one(values(9)))}, "[]", "[]",
 			"[1970-01-01T01:00:09.000Z readings.voltage.bn type 0 for 0.100 s, NaN V 50.00 % of NaN]", ""},
+		{"energy", []el{channelDefn("kWh", "value log", 13, 4, timeDefn, seriesDefn("val", 23, 1, 0))}, nil, []el{instance(0, nil, one(values(0)), one(values(5)))},
+			"[0 import.kwh [1970-01-01T01:00:00.000Z] [5]]", "[]", "[]", "channel kWh: the file does not say whether its energy is of an interval or of a counter"},
 		{"a histogram", []el{channelDefn("H", "histogram", 1, 1, seriesDefn("val", 6, 1, 0))}, nil, []el{instance(0, nil, one(values(1)))},
 			"[]", "[]", "[]", "channel H: the quantity type histogram is not kept"},
 	}
@@ -223,6 +225,21 @@ func TestTriggers(t *testing.T) {
 		if fmt.Sprint(got) != tt.want || c.Recordings[0].Trigger.Sub(c.Recordings[0].Start) != 62500*time.Microsecond {
 			t.Errorf("triggers %v, want %s; %v", got, tt.want, c.Recordings[0].Trigger)
 		}
+	}
+}
+
+// A file of which no observation can be read is an error that says where the first one stands.
+func TestNothingReadable(t *testing.T) {
+	t.Parallel()
+	b := file(false, container(0, 0), source(voltsLog), rec{typ: "observation", body: body(text("3d786f8a"+tailF76E, "A"), text("3d786f8c"+tailF76E, "2007-06-26"))})
+	_, err := load(b, format.Options{})
+	var e *format.Error
+	if want := len(file(false, container(0, 0), source(voltsLog))); !errors.As(err, &e) || e.Offset != int64(want) || !strings.Contains(err.Error(), `observation "A": its start is a vector of text instead of a time`) {
+		t.Errorf("%v", err)
+	}
+	c := mustLoad(t, file(false, container(0, 0), source(voltsLog)), format.Options{})
+	if fmt.Sprint(c.NotUnderstood) != "[the file has no observations]" {
+		t.Errorf("a file without observations: %v", c.NotUnderstood)
 	}
 }
 

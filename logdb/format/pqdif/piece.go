@@ -106,6 +106,9 @@ func (p *piece) quantity(ch *Channel, series int) format.Channel {
 	if s.Unit == "%" {
 		out.Factor = 0.01 // shares are fractions in historical data
 	}
+	if s.Unit == "Wh" || s.Unit == "varh" || s.Unit == "VAh" {
+		p.note(ch, "the file does not say whether its energy is of an interval or of a counter: it is kept under its own name")
+	}
 	if contradicts(d, s) {
 		p.note(ch, "it measures a %s in %s", d.Measured, s.Unit)
 	}

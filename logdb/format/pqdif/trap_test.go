@@ -52,6 +52,7 @@ func TestSeries(t *testing.T) {
 		{"a transducer", logOf(timeDefn, plain), ptr(setting("62f28181", ratios...)), []el{two, one(values(1, 2))}, "[0 60]", "[100 200]"},
 		{"a transducer that is not used", logOf(timeDefn, plain), ptr(setting("62f28180", ratios...)), []el{two, one(values(1, 2))}, "[0 60]", "[1 2]"},
 		{"calibration", logOf(timeDefn, plain), ptr(setting("62f28180", f64("62f2818f"+tailF9C4, 2), f64("62f2818e"+tailF9C4, 1))), []el{two, one(values(1, 2))}, "[0 60]", "[3 5]"},
+		{"calibration that is not used", logOf(timeDefn, plain), ptr(setting("62f28181", f64("62f2818f"+tailF9C4, 2))), []el{two, one(values(1, 2))}, "[0 60]", "[1 2]"},
 		{"fewer series than defined", logOf(timeDefn, plain), nil, []el{two}, "[0 60]", "none"},
 		{"an empty series", logOf(timeDefn, plain), nil, []el{two, one(values())}, "[0 60]", "[]"},
 	}
@@ -100,6 +101,17 @@ func TestShared(t *testing.T) {
 	}
 }
 
+// A series that is shared is stored as the one that holds its values.
+func TestSharedStorage(t *testing.T) {
+	t.Parallel()
+	steps := channelDefn("A", "value log", 1, 1, seriesDefn("time", 2, 4, 0), seriesDefn("avg", 6, 1, 0))
+	_, all := readAll(t, file(false, container(0, 0), source(steps, voltsLog), observation("o", stamp(45000, 0), nil,
+		instance(0, nil, one(values(1, 3, 10)), one(values(1, 2, 3))), instance(1, nil, one(share...), one(values(4, 5, 6))))))
+	if v, err := all[0].Values(1, 0); err != nil || fmt.Sprint(v) != "[0 10 20]" {
+		t.Errorf("%v, %v", v, err)
+	}
+}
+
 // Files that lie are named or refused, and end.
 func TestLies(t *testing.T) {
 	t.Parallel()
@@ -139,6 +151,10 @@ func TestLies(t *testing.T) {
 		{"a second container", "a second container", file(false, container(0, 0), src, container(0, 0), good), 1},
 		{"a wrong checksum", "the checksum of a record does not fit", file(false, container(0, 0), src, wrong), 1},
 		{"an observation without a source", "no data source stands before it", file(false, container(0, 0), good), 0},
+		{"a collection of too many", "a collection of 2147483647 elements at offset 0", file(false, container(0, 0), src, rec{typ: "observation", body: []byte{255, 255, 255, 127, 0}}), 0},
+		{"a body without a collection", "a collection at offset 0 of a body of 2 bytes", file(false, container(0, 0), src, rec{typ: "observation", body: []byte{1, 0}}), 0},
+		{"an embedded GUID", "the disturbance category is an embedded value of 16 bytes instead of a scalar GUID", file(false, container(0, 0), src,
+			observation("o", stamp(45000, 0), []el{scalar("b48d8597"+tailF5F5, 60, []byte{1, 2, 3, 4})})), 1},
 		{"no start", "observation: a time is a scalar of physical type 32", file(false, container(0, 0), src, rec{typ: "observation", body: body(u32("3d786f8c"+tailF76E, 1))}), 0},
 		{"an undefined channel", "definition 7 of 1", file(false, container(0, 0), src, observation("o", stamp(45000, 0), nil, instance(7, nil))), 1},
 		{"an unknown tag", "observation: unknown tag 00000001" + tailF76E, file(false, container(0, 0), src, observation("o", stamp(45000, 0), []el{u32("00000001"+tailF76E, 1)})), 1},
@@ -208,6 +224,26 @@ func TestBounds(t *testing.T) {
 		}
 		if used := after.TotalAlloc - before.TotalAlloc; used > 128<<20 {
 			t.Errorf("%s: %d bytes were allocated", tt.name, used)
+		}
+	}
+}
+
+// The bounds that a caller sets hold.
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	b := file(false, container(0, 0), source(voltsLog), observation("o", stamp(45000, 0), nil, instance(0, nil, one(values(0, 1)), one(values(1, 2)))))
+	for _, tt := range []struct {
+		cfg  pqdif.Config
+		want string
+	}{
+		{pqdif.Config{}, "[]"},
+		{pqdif.Config{MaxRecordBytes: 300}, "at most 300 are read"},
+		{pqdif.Config{MaxElements: 12}, "too many elements"},
+		{pqdif.Config{MaxTotalBytes: 400}, "too many bytes in all records"},
+		{pqdif.Config{MaxValues: 3}, "more than 3 values"},
+	} {
+		if got := readAny(b, tt.cfg); !strings.Contains(got, tt.want) {
+			t.Errorf("%+v: %s, want %q", tt.cfg, got, tt.want)
 		}
 	}
 }

@@ -146,9 +146,7 @@ func (o *Observation) expand(s *Series) ([]float64, error) {
 		if n = math.Round(n); !(n >= 0) || n > float64(o.reader.cfg.MaxValues) {
 			return nil, fmt.Errorf("%w: %v steps of one rate", errBudget, n)
 		}
-		if total += int(n); total > o.reader.values {
-			return nil, fmt.Errorf("%w: more than %d values", errBudget, o.reader.cfg.MaxValues)
-		}
+		total += int(n)
 	}
 	if err := o.take(total); err != nil {
 		return nil, err
