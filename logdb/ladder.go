@@ -18,6 +18,9 @@ type Ladder interface {
 	// SweepArchive removes files that nothing needs any more, compares some of the others with what was kept apart from
 	// them, and reports those that are not as they were written.
 	SweepArchive(ctx context.Context) ([]ArchiveFault, error)
+	// NotApplied lists the changes of a meter's values that came when what they change was gone, by the time of that. Sums there do
+	// not have them.
+	NotApplied(ctx context.Context, meter MeterUID, first, last Millis) ([]NotApplied, error)
 	// ArchiveFiles lists the files that hold data, by meter, kind and month; of one meter, or of all with "".
 	ArchiveFiles(ctx context.Context, meter MeterUID) ([]ArchiveFile, error)
 }
@@ -43,6 +46,14 @@ func (m *Moved) Add(o Moved) {
 	m.Files += o.Files
 	m.Points += o.Points
 	m.Bytes += o.Bytes
+}
+
+// NotApplied is a change of a row whose values are gone.
+type NotApplied struct {
+	Stream   StreamID
+	Log      LogNo
+	Time     Millis   // of the row
+	Position Position // of the change
 }
 
 // ArchiveFile is a file of the archive.

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"slices"
@@ -359,4 +360,22 @@ func (b *bucketReader) withoutGone(gone []span) {
 		}
 		b.need(keys)
 	}
+}
+
+const listUnapplied = `SELECT st.journal, st.policy, u.log, u.time_ms, u.position FROM unapplied u JOIN stream st ON st.id = u.stream JOIN meter m ON m.id = st.meter
+	WHERE m.uid = ? AND u.time_ms >= ? AND u.time_ms < ? ORDER BY u.time_ms, st.id, u.log, u.position`
+
+// NotApplied implements logdb.Ladder.
+func (s *Store) NotApplied(ctx context.Context, uid logdb.MeterUID, first, last logdb.Millis) (out []logdb.NotApplied, err error) {
+	err = s.snapshot(ctx, "list changes that came too late", func(c *conn) error {
+		return c.each(func(rows *sql.Rows) error {
+			var n logdb.NotApplied
+			var journal string
+			err := rows.Scan(&journal, &n.Stream.Policy, &n.Log, &n.Time, &n.Position)
+			n.Stream.Journal = logdb.JournalID(journal)
+			out = append(out, n)
+			return err
+		}, listUnapplied, string(uid), first, last)
+	})
+	return out, err
 }
