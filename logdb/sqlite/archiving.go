@@ -163,8 +163,11 @@ func (s *Store) discard(ctx context.Context, id int64, name string) error {
 	})
 }
 
+// notGone leaves out the rows of logs whose values are gone: a file of them alone would say nothing.
+const notGone = ` AND NOT EXISTS (SELECT 1 FROM gone g WHERE g.stream = s.stream AND g.log = s.log AND g.day <= c.id % 16777216 AND g.day + 28 > c.id % 16777216)`
+
 const (
-	unarchived  = `SELECT DISTINCT c.id FROM series s JOIN chunk c ON c.id BETWEEN s.id * 16777216 AND s.id * 16777216 + ? LEFT JOIN archived a ON a.chunk = c.id WHERE s.meter = ? AND a.chunk IS NULL`
+	unarchived  = `SELECT DISTINCT c.id FROM series s JOIN chunk c ON c.id BETWEEN s.id * 16777216 AND s.id * 16777216 + ? LEFT JOIN archived a ON a.chunk = c.id WHERE s.meter = ? AND a.chunk IS NULL` + notGone
 	staleMonths = `SELECT f.month FROM archive f WHERE f.meter = ? AND f.kind = 1 AND f.state = 2 AND f.parts > (SELECT count(*) FROM archived a WHERE a.file = f.id) AND EXISTS (SELECT 1 FROM archived a WHERE a.file = f.id)`
 )
 
@@ -224,7 +227,7 @@ type moving struct {
 const (
 	archiveSeries = `SELECT s.id, s.stream, s.log, coalesce(c.key, ''), st.journal, st.policy FROM series s JOIN stream st ON st.id = s.stream LEFT JOIN channel c ON c.id = s.channel
 	WHERE s.meter = ? ORDER BY coalesce(c.key, ''), s.log, s.id`
-	chunksToMove = `SELECT c.id, c.n, c.crc, a.chunk IS NULL FROM chunk c LEFT JOIN archived a ON a.chunk = c.id WHERE c.id BETWEEN ? AND ? ORDER BY c.id`
+	chunksToMove = `SELECT c.id, c.n, c.crc, a.chunk IS NULL FROM chunk c JOIN series s ON s.id = c.id / 16777216 LEFT JOIN archived a ON a.chunk = c.id WHERE c.id BETWEEN ? AND ?` + notGone + ` ORDER BY c.id`
 )
 
 // collect lists the chunks of the cells of a month that can be read.

@@ -43,7 +43,7 @@ func (a *auditor) ledgers() error {
 		return err
 	}
 	have := map[ledgerKey]*ledgerDay{}
-	for _, step := range []func(map[ledgerKey]*ledgerDay) error{a.rawRecords, a.batches, a.openStarts, a.contents} {
+	for _, step := range []func(map[ledgerKey]*ledgerDay) error{a.rawRecords, a.batches, a.openStarts, a.contents, a.letGo} {
 		if err := step(have); err != nil {
 			return err
 		}
@@ -81,13 +81,13 @@ func note(have map[ledgerKey]*ledgerDay, k ledgerKey, p logdb.Position, at logdb
 }
 
 func (a *auditor) nameLedger(k ledgerKey, day *ledgerDay, want logdb.Tally) {
-	place := map[ledgerWhat]logdb.Place{ledgerRaw: logdb.PlaceRaw, ledgerBatch: logdb.PlaceChain, ledgerOpen: logdb.PlaceOpen}[k.what]
+	place := map[ledgerWhat]logdb.Place{ledgerRaw: logdb.PlaceRaw, ledgerBatch: logdb.PlaceChain, ledgerOpen: logdb.PlaceOpen, ledgerGone: logdb.PlaceClaim, ledgerLate: logdb.PlaceClaim, ledgerSamples: logdb.PlaceClaim}[k.what]
 	if place == "" {
 		place = logdb.PlaceContent
 	}
 	f := logdb.Finding{Place: place, Log: k.log, Day: k.day}
 	known := a.everyPosition(nil)
-	if k.what == ledgerOpen || k.what == ledgerKept {
+	if k.what == ledgerOpen || k.what == ledgerKept || k.what == ledgerGone {
 		known = func(yield func(logdb.Position) bool) { yield(1) }
 	}
 	was, is := logdb.Differ(want, day.tally, k.day, day.points, known)
@@ -110,11 +110,46 @@ func (a *auditor) nameLedger(k ledgerKey, day *ledgerDay, want logdb.Tally) {
 	}
 	if at != nil {
 		f.Position, f.Time = at.Position, at.Time
-		if k.what == ledgerOpen || k.what == ledgerKept {
+		if k.what == ledgerOpen || k.what == ledgerKept || k.what == ledgerGone {
 			f.Position = 0
 		}
 	}
 	a.add(f)
+}
+
+const (
+	listLetGo     = `SELECT log, day FROM gone WHERE stream = ?`
+	listLate      = `SELECT log, time_ms, position FROM unapplied WHERE stream = ?`
+	listNoSamples = `SELECT e.time_ms, e.position FROM cold k JOIN entry e ON e.id = k.entry WHERE e.stream = ? AND k.file IS NULL`
+)
+
+// letGo looks at what was let go for its age.
+func (a *auditor) letGo(have map[ledgerKey]*ledgerDay) error {
+	var log logdb.LogNo
+	var day int64
+	var at logdb.Millis
+	var p logdb.Position
+	err := a.each(func(rows *sql.Rows) error {
+		err := rows.Scan(&log, &day)
+		at := logdb.Millis(day) * logdb.DayMillis
+		note(have, ledgerKey{ledgerGone, log, at}, 1, at, 0)
+		return err
+	}, listLetGo, a.id)
+	if err == nil {
+		err = a.each(func(rows *sql.Rows) error {
+			err := rows.Scan(&log, &at, &p)
+			note(have, ledgerKey{ledgerLate, log, at.Day()}, p, at, 0)
+			return err
+		}, listLate, a.id)
+	}
+	if err == nil {
+		err = a.each(func(rows *sql.Rows) error {
+			err := rows.Scan(&at, &p)
+			note(have, ledgerKey{what: ledgerSamples, day: at.Day()}, p, at, 0)
+			return err
+		}, listNoSamples, a.id)
+	}
+	return err
 }
 
 // rawRecords looks at the meter's own bytes.

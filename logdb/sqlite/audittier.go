@@ -109,6 +109,9 @@ func (a *auditor) tier() error {
 		if err := a.tierOf(&a.series[i].row, step, rebuild); err != nil {
 			return err
 		}
+		if err := a.quartersOf(&a.series[i].row, step); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -167,6 +170,74 @@ func (a *auditor) tierOf(r *seriesRow, step logdb.Millis, rebuild bool) error {
 			day := logdb.Millis(cell) * logdb.DayMillis
 			a.add(logdb.Finding{Place: logdb.PlaceTier, Fault: logdb.FaultMissing, Log: r.log, Channel: r.channel, Day: firstDay(want[cell], day), Want: "28 days of sums"})
 		}
+	}
+	return nil
+}
+
+const (
+	quarterRows = `SELECT id, crc, data FROM quarter WHERE id BETWEEN ? AND ? ORDER BY id`
+	// Cells of a series whose values are all in the archive.
+	archivedIDs    = `SELECT c.id FROM chunk c WHERE c.id BETWEEN ? AND ? AND length(c.data) = 0 ORDER BY c.id`
+	droppedQuarter = `SELECT m.quarter_from FROM series s JOIN meter m ON m.id = s.meter WHERE s.id = ?`
+)
+
+// quartersOf compares the 15-minute tier with what it sums up, as far as that is not gone.
+func (a *auditor) quartersOf(r *seriesRow, step logdb.Millis) error {
+	view, err := a.viewOrSoundPart(r)
+	if err != nil {
+		return err
+	}
+	from := int64(0)
+	if _, err := a.one([]any{&from}, droppedQuarter, r.id); err != nil {
+		return err
+	}
+	first, last := chunkID(r.id, 0), chunkID(r.id, 1<<dayBits-1)
+	missing := map[int64]bool{}
+	err = a.each(func(rows *sql.Rows) error {
+		var id int64
+		err := rows.Scan(&id)
+		if cell := cellOf(dayOfChunk(id)); cell >= from && step > quarterStep {
+			missing[cell] = true
+		}
+		return err
+	}, archivedIDs, first, last)
+	if err != nil {
+		return err
+	}
+	type kept struct {
+		cell, crc int64
+		data      []byte
+	}
+	var all []kept
+	err = a.each(func(rows *sql.Rows) error {
+		var k kept
+		err := rows.Scan(&k.cell, &k.crc, &k.data)
+		k.cell = dayOfChunk(k.cell)
+		all = append(all, k)
+		return err
+	}, quarterRows, first, last)
+	if err != nil {
+		return err
+	}
+	for _, k := range all {
+		delete(missing, k.cell)
+		if _, gone := slices.BinarySearch(view.gone, k.cell); gone {
+			continue
+		}
+		want, _, err := a.rollUp(r, k.cell, quarterStep)
+		if errors.Is(err, chunk.ErrDamaged) {
+			continue // named already
+		}
+		if err != nil {
+			return err
+		}
+		if len(want.Steps) == 0 {
+			want = nil
+		}
+		a.compareTier(r, k.cell, k.crc, k.data, want, false)
+	}
+	for cell := range missing {
+		a.add(logdb.Finding{Place: logdb.PlaceTier, Fault: logdb.FaultMissing, Log: r.log, Channel: r.channel, Day: logdb.Millis(cell) * logdb.DayMillis, Want: "28 days of sums of 15 minutes"})
 	}
 	return nil
 }

@@ -185,6 +185,10 @@ func (t *txn) dropFile(uid logdb.MeterUID, file int64) (bool, error) {
 		if _, err := t.exec(insertGone, c.stream, c.log, c.day, t.nowMillis()); err != nil {
 			return false, err
 		}
+		at := logdb.Millis(c.day) * logdb.DayMillis
+		if err := t.changeLedger(c.stream, ledgerGone, c.log, at, func(tally *logdb.Tally) { tally.AddBits(1, at, 0) }); err != nil {
+			return false, err
+		}
 	}
 	for _, id := range values {
 		if _, err := t.exec(deleteChunk, id); err != nil {
@@ -198,14 +202,38 @@ func (t *txn) dropFile(uid logdb.MeterUID, file int64) (bool, error) {
 	return true, err
 }
 
-const letGo = `UPDATE cold SET file = NULL WHERE file = ?`
+const (
+	letGo     = `UPDATE cold SET file = NULL WHERE file = ?`
+	entriesOf = `SELECT e.stream, e.position, e.time_ms FROM cold k JOIN entry e ON e.id = k.entry WHERE k.file = ?`
+)
 
 // dropSamples lets the samples of a file be gone. The recordings stay, with all but their samples.
 func (t *txn) dropSamples(file int64) error {
+	type letGoOf struct {
+		stream int64
+		p      logdb.Position
+		at     logdb.Millis
+	}
+	var all []letGoOf
+	err := t.each(func(rows *sql.Rows) error {
+		var e letGoOf
+		err := rows.Scan(&e.stream, &e.p, &e.at)
+		all = append(all, e)
+		return err
+	}, entriesOf, file)
+	if err != nil {
+		return err
+	}
+	for _, e := range all {
+		err := t.changeLedger(e.stream, ledgerSamples, 0, e.at.Day(), func(tally *logdb.Tally) { tally.AddBits(e.p, e.at, 0) })
+		if err != nil {
+			return err
+		}
+	}
 	if _, err := t.exec(letGo, file); err != nil {
 		return err
 	}
-	_, err := t.exec(replaceFile, t.nowMillis(), file)
+	_, err = t.exec(replaceFile, t.nowMillis(), file)
 	return err
 }
 

@@ -179,7 +179,7 @@ func (t *txn) holdUnapplied(s *stream, e *logdb.Entry, late *lateRow) error {
 	if _, err := t.exec(insertUnapplied, late.stream.id, late.log, late.time, e.Position); err != nil {
 		return fmt.Errorf("note change %d of a record that is gone: %w", e.Position, err)
 	}
-	return nil
+	return t.ledger(late.stream, ledgerLate, late.log, late.time.Day(), func(tally *logdb.Tally) { tally.AddBits(e.Position, late.time, 0) })
 }
 
 // quarterCell is a cell of the 15-minute tier.

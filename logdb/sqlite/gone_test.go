@@ -32,10 +32,8 @@ func letGo(t *testing.T) (s *sqlite.Store, h logdb.History, hours []logdb.Millis
 	if err != nil || dropped.Files == 0 {
 		t.Fatalf("dropped %+v, %v", dropped, err)
 	}
-	var first [1]string
-	copy(first[:], ask(t, dir, "SELECT min(day), max(day) FROM gone"))
 	var from, to int64
-	if _, err := fmt.Sscanf(first[0], "%d:%d", &from, &to); err != nil {
+	if _, err := fmt.Sscanf(ask(t, dir, "SELECT min(day), max(day) FROM gone")[0], "%d:%d", &from, &to); err != nil {
 		t.Fatal(err)
 	}
 	return s, h, hours, before, logdb.Millis(to+28) * logdb.DayMillis
@@ -78,6 +76,14 @@ func TestGone(t *testing.T) {
 		t.Error("all values are still there")
 	}
 	audited(t, s, "m")
+	for range 2 { // it is done with
+		if moved := archiveAll(t, s, "m", logdb.MaxTime); moved != (logdb.Moved{}) {
+			t.Errorf("archived again: %+v", moved)
+		}
+		if dropped, err := s.DropArchive(ctx, "m", logdb.KindHistorical, day0+45*logdb.DayMillis); err != nil || dropped != (logdb.Moved{}) {
+			t.Errorf("dropped again: %+v, %v", dropped, err)
+		}
+	}
 	days := 0
 	digests, err := s.Digests(ctx, "m", logdb.KindHistorical, stream)
 	if err != nil {

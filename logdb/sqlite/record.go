@@ -75,6 +75,7 @@ func (t *txn) countRecord(s *stream, r *entryRow, p logdb.Position, sign int) er
 
 const (
 	deleteEntry  = `DELETE FROM entry WHERE id = ?`
+	samplesGone  = `SELECT 1 FROM cold WHERE entry = ? AND file IS NULL`
 	deleteSample = `DELETE FROM sample WHERE entry = ?`
 	readEntry    = `SELECT ` + entryColumns + ` FROM entry e WHERE e.stream = ? AND e.position = ?`
 )
@@ -84,6 +85,15 @@ func (t *txn) removeEntry(stream int64, r *entryRow) error {
 	id := r.id
 	if _, err := t.exec(deleteWitness, stream, r.entry.Position); err != nil {
 		return fmt.Errorf("remove the note of an entry: %w", err)
+	}
+	one := 0
+	if gone, err := t.one([]any{&one}, samplesGone, id); err != nil {
+		return err
+	} else if gone {
+		err := t.changeLedger(stream, ledgerSamples, 0, r.entry.Time.Day(), func(tally *logdb.Tally) { tally.RemoveBits(r.entry.Position, r.entry.Time, 0) })
+		if err != nil {
+			return err
+		}
 	}
 	for _, query := range []string{deleteSample, deleteCold} {
 		if _, err := t.exec(query, id); err != nil {

@@ -154,3 +154,6 @@ func randomJournalID() logdb.JournalID {
 	_, _ = rand.Read(b[:]) // never fails
 	return logdb.JournalID(hex.EncodeToString(b[:]))
 }
+
+// Path returns the absolute path of the database.
+func (s *Store) Path() string { return s.db.Path() }

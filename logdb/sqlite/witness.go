@@ -19,6 +19,10 @@ const (
 	ledgerSeen  ledgerWhat = 5 // contents of events
 	ledgerEnded ledgerWhat = 6 // events that took the place of a start
 	ledgerKept  ledgerWhat = 7 // contents of values that are not stored any more, by day
+	// What was let go for its age, so that nothing else passes for it.
+	ledgerGone    ledgerWhat = 8  // cells of values
+	ledgerLate    ledgerWhat = 9  // changes that came too late, by the day of what they change
+	ledgerSamples ledgerWhat = 10 // recordings without samples, by day
 )
 
 const (
