@@ -71,6 +71,9 @@ type Store interface {
 	// RenewJournal gives the own journal a new random id and policy-0 stream, keeping every entry
 	// and position: what a restored or cloned node does before it sends anything.
 	RenewJournal(ctx context.Context, meter MeterUID, kind Kind) (JournalHead, error)
+	// Versions returns the add, the revises and the withdraws of the record at position p that are held of a stream and those that share
+	// its cut, by position: the last one is live. Recordings come without samples. ErrNotFound when there is none, as after Clear.
+	Versions(ctx context.Context, meter MeterUID, kind Kind, stream StreamID, p Position) ([]Entry, error)
 	// LastRaw returns the last n raw records appended for a log, oldest first, for alignment.
 	LastRaw(ctx context.Context, meter MeterUID, kind Kind, log LogNo, n int) ([]RawRecord, error)
 	// RawAt returns the raw record kept with a position of the own journal; ErrNotFound.

@@ -25,11 +25,13 @@ type logCmd struct {
 	Chart   logChartCmd   `cmd:"" help:"Draw a log as PNG, SVG or PDF."`
 	Groups  logGroupsCmd  `cmd:"" help:"Join the PQ events of several meters that may be one event of the network."`
 
-	Skipped logSkippedCmd `cmd:"" help:"List the records that limits kept back, and why."`
-	Fetch   logFetchCmd   `cmd:"" help:"Bring to the cloud what was not sent to it."`
-	Space   logSpaceCmd   `cmd:"" help:"Show what each log of each meter takes."`
-	Vacuum  logVacuumCmd  `cmd:"" help:"Give free space of the log database back to the disk."`
+	Correct  logCorrectCmd  `cmd:"" help:"Correct, withdraw or restore a record; the original stays."`
+	Versions logVersionsCmd `cmd:"" help:"List the versions of a record: who changed it, when and why."`
 
+	Skipped  logSkippedCmd  `cmd:"" help:"List the records that limits kept back, and why."`
+	Fetch    logFetchCmd    `cmd:"" help:"Bring to the cloud what was not sent to it."`
+	Space    logSpaceCmd    `cmd:"" help:"Show what each log of each meter takes."`
+	Vacuum   logVacuumCmd   `cmd:"" help:"Give free space of the log database back to the disk."`
 	Requests logRequestsCmd `cmd:"" help:"List what was asked for of a meter's manager, and what came."`
 }
 

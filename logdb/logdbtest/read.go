@@ -220,6 +220,30 @@ func withoutSamples(e logdb.Entry) logdb.Entry {
 	return e
 }
 
+// Versions implements logdb.Store.
+func (m *Model) Versions(_ context.Context, uid logdb.MeterUID, kind logdb.Kind, id logdb.StreamID, p logdb.Position) ([]logdb.Entry, error) {
+	defer m.lock()()
+	var out []logdb.Entry
+	if m.journals(uid, kind).find(id) == nil {
+		return nil, fmt.Errorf("stream %s: %w", id, logdb.ErrNotFound)
+	}
+	for _, s := range m.journals(uid, kind).streams {
+		if !s.id.SameCut(id) {
+			continue
+		}
+		for i := range s.held {
+			if e := &s.held[i]; e.Position == p && e.Op == logdb.OpAdd || e.Target == p {
+				out = append(out, withoutSamples(clone(*e)))
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b logdb.Entry) int { return cmp.Compare(a.Position, b.Position) })
+	if out = slices.CompactFunc(out, func(a, b logdb.Entry) bool { return a.Position == b.Position }); len(out) == 0 {
+		return nil, fmt.Errorf("position %d of %s: %w", p, id, logdb.ErrNotFound)
+	}
+	return out, nil
+}
+
 // Recording implements logdb.Source.
 func (m *Model) Recording(_ context.Context, uid logdb.MeterUID, id logdb.StreamID, p logdb.Position) (logdb.Entry, error) {
 	defer m.lock()()

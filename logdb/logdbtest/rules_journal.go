@@ -48,6 +48,38 @@ func journalRules() []rule {
 			_, err = f.ChainAt(f.ctx, f.meter, logdb.KindSystem, 1)
 			f.wantErr("chain inside a batch", err, logdb.ErrNotFound)
 		}},
+		{"the versions of a record can be asked for, the original first and the live one last", func(f *fixture) {
+			versions := func(kind logdb.Kind, s logdb.StreamID, p logdb.Position) (out []string) {
+				list, err := f.Versions(f.ctx, f.meter, kind, s, p)
+				f.must(err)
+				for i := range list {
+					out = append(out, entryText(&list[i]))
+				}
+				return out
+			}
+			texts := func(list ...logdb.Entry) (out []string) {
+				for i := range list {
+					out = append(out, entryText(&list[i]))
+				}
+				return out
+			}
+			rows := []logdb.Entry{row(1, day0, volts, 1), row(2, day0+minute, volts, 2), row(3, day0+2*minute, volts, 3)}
+			one, two := revise(row(0, day0+minute, volts, 20), 4, 2), withdraw(5, 2, day0+minute)
+			f.send(logdb.KindHistorical, a1, rows[0], rows[1], rows[2])
+			f.want("a row that nobody changed", versions(logdb.KindHistorical, a1, 2), texts(rows[1]))
+			f.send(logdb.KindHistorical, a1, one)
+			f.send(logdb.KindHistorical, a1, two)
+			f.want("a row that was changed twice", versions(logdb.KindHistorical, a1, 2), texts(rows[1], one, two))
+			f.want("its neighbour", versions(logdb.KindHistorical, a1, 3), texts(rows[2]))
+			f.send(logdb.KindHistorical, a1, revise(row(0, day0, volts, 9), 7, 6))
+			f.want("a change without its record", len(versions(logdb.KindHistorical, a1, 6)), 1)
+			_, err := f.Versions(f.ctx, f.meter, logdb.KindHistorical, a1, 99)
+			f.wantErr("a position that is not here", err, logdb.ErrNotFound)
+			_, err = f.Versions(f.ctx, f.meter, logdb.KindHistorical, logdb.StreamID{Journal: a1.Journal, Policy: "77"}, 1)
+			f.wantErr("a stream that is not here", err, logdb.ErrNotFound)
+			f.send(logdb.KindSystem, a1, system(1, day0, 1), revise(system(0, day0, 2), 2, 1))
+			f.want("an event", versions(logdb.KindSystem, a1, 1), texts(system(1, day0, 1), revise(system(0, day0, 2), 2, 1)))
+		}},
 		{"each kind has a journal of its own", func(f *fixture) {
 			a, b := f.append(logdb.KindSystem, system(0, day0, 1)), f.append(logdb.KindPQ, sag(0, day0, 1))
 			if a.Journal == b.Journal || b.First != 1 {

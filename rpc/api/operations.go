@@ -58,6 +58,8 @@ const (
 	OpStreams      = "list-streams"
 	OpDigests      = "list-digests"
 	OpForget       = "forget-records"
+	OpVersions     = "list-versions"
+	OpCorrect      = "correct-record"
 	OpClear        = "clear-log"
 	OpLimitCounts  = "limit-counts"
 	OpEventCounts  = "event-counts"
@@ -140,6 +142,8 @@ var operations = []Operation{
 	{OpStreams, methodGet, meterPath + "/streams/{kind}", permission.Upload, "Positions held per stream, with their fates", tagLogs, BodyNone},
 	{OpDigests, methodGet, meterPath + "/digests/{kind}", permission.Upload, "Counts and digests per day", tagLogs, BodyNone},
 	{OpForget, methodPost, meterPath + "/logs/{kind}/forget", permission.LogsDelete, "Remove a range so that it can be sent again", tagLogs, BodyJSON},
+	{OpVersions, methodGet, meterPath + "/versions/{kind}/{record}", permission.LogsRead, "Versions of a record: the original first, with who changed it, when and why", tagLogs, BodyNone},
+	{OpCorrect, methodPost, meterPath + "/logs/{kind}/corrections", permission.LogsCorrect, "Correct, withdraw or restore a record; the original stays", tagLogs, BodyJSON},
 	{OpClear, methodDelete, meterPath + "/logs/{kind}", permission.LogsDelete, "Clear a log of a meter", tagLogs, BodyNone},
 	{OpLimitCounts, methodGet, meterPath + "/limit-counts", permission.LogsRead, "What limits skipped or reduced, per log and day", tagLogs, BodyNone},
 	{OpEventCounts, methodGet, meterPath + "/event-counts", permission.LogsRead, "Number of events per kind and day", tagLogs, BodyNone},

@@ -24,6 +24,7 @@ const (
 	RPCControl                          // commands that change something
 	Verify                              // compare this node with its cloud
 	System                              // the whole node, every customer
+	LogsCorrect                         // correct and withdraw records; the original stays
 )
 
 // Public marks operations that need no permission, such as the health checks.
@@ -36,7 +37,7 @@ var names = []struct {
 	{Upload, "upload"}, {MetersRead, "meters_read"}, {MetersManage, "meters_manage"},
 	{LogsRead, "logs_read"}, {LogsDelete, "logs_delete"}, {RealtimeRead, "realtime_read"},
 	{RealtimePost, "realtime_post"}, {UsersManage, "users_manage"}, {RPCRead, "rpc_read"},
-	{RPCControl, "rpc_control"}, {Verify, "verify"}, {System, "system"},
+	{RPCControl, "rpc_control"}, {Verify, "verify"}, {System, "system"}, {LogsCorrect, "logs_correct"},
 }
 
 // String returns the permission's name, "public" for Public.

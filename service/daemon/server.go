@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"runtime"
 
+	"metermanager/logdb"
 	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
 	"metermanager/rpc/host"
 	"metermanager/service/bus"
+	"metermanager/service/cloud/correction"
 	"metermanager/service/cloud/ingest"
 	"metermanager/service/command"
 	"metermanager/service/config"
@@ -42,7 +44,7 @@ func (n *node) openServer(ctx context.Context) error {
 	}
 	handler, err := webapi.New(webapi.Parts{
 		Fetch: n.desk, Uploads: uploads, Accounts: n.accounts, Meters: n.registry, Logs: n.logs, Board: n.board, Commands: table, Status: status,
-		Push: push, Backup: n.care.backup,
+		Push: push, Correct: correction.New(n.registry, n.logs, correction.Config{Now: now, Changed: n.changed}), Backup: n.care.backup,
 	}, webapi.Config{
 		Figures: func(t *metrics.Text) { writeGate(t, push.Gate()) },
 		Version: api.VersionAnswer{Program: "metermanager", Version: n.options.Version, Commit: n.options.Commit, Go: runtime.Version()},
@@ -122,4 +124,11 @@ func (n *node) stages(notifier Notifier) []stage {
 		stage{"disk", n.disk.run},
 		stage{"web API", n.server.Run},
 		stage{"watchdog", func(ctx context.Context) error { return notifier.Watch(ctx, n.alive) }})
+}
+
+// changed tells the cloud sync that a journal here has grown.
+func (n *node) changed(meter logdb.MeterUID) {
+	if n.sync != nil {
+		n.sync.Notify(meter)
+	}
 }

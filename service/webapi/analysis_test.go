@@ -12,8 +12,8 @@ import (
 	"metermanager/rpc/api"
 )
 
-// sagPage is a recording of three voltages and currents at 128 samples a cycle of 50 Hz, in which phase A falls to a half for three cycles.
-func sagPage() string {
+// sag is a recording of three voltages and currents at 128 samples a cycle of 50 Hz, in which phase A falls to a half for three cycles.
+func sag() logdb.Entry {
 	const interval = 0.15625 // ms
 	w := &logdb.Waveform{End: logdb.Millis(day0 + 240), SampleIntervalMillis: interval, TriggerTime: logdb.Millis(day0 + 100), FrequencyHz: 50, Triggers: []string{"Van=Sag_start"}}
 	for i, name := range []string{"Van_Vab", "Vbn_Vbc", "Vcn_Vca", "Ia", "Ib", "Ic"} {
@@ -34,7 +34,13 @@ func sagPage() string {
 		}
 		w.Channels = append(w.Channels, c)
 	}
-	e := logdb.Entry{Op: logdb.OpAdd, Position: 1, Time: logdb.Millis(day0), Waveform: w}
+	return logdb.Entry{Op: logdb.OpAdd, Time: logdb.Millis(day0), Waveform: w}
+}
+
+// sagPage is that recording at position 1 of a stream.
+func sagPage() string {
+	e := sag()
+	e.Position = 1
 	stream, err := logdb.ParseStream(testStream)
 	if err != nil {
 		panic(err)

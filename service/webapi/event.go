@@ -1,6 +1,7 @@
 package webapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -95,7 +96,8 @@ func (a *API) readEvents(ctx context.Context, uid logdb.MeterUID, q api.EventsQu
 			out.Next = eventCursor(logdb.EventCursor{Time: last.Entry.Time, Stream: last.ID.Stream, Position: last.ID.Position})
 			return errEnough
 		}
-		out.Events = append(out.Events, api.Event{ID: api.RecordingID{Position: e.Position, Stream: s}, Entry: *e})
+		// A record is named by its add, whatever version of it is live.
+		out.Events = append(out.Events, api.Event{ID: api.RecordingID{Position: cmp.Or(e.Target, e.Position), Stream: s}, Entry: *e})
 		return nil
 	})
 	if err != nil && !errors.Is(err, errEnough) {

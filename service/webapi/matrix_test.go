@@ -35,6 +35,7 @@ func samples(s *server) map[string]sample {
 		api.OpPush:    {path: api.Root + "/push/historical", body: strings.Replace(rows(day0, 2), "{", `{"meter_uid":"`+string(s.uid)+`",`, 1), nobody: 401, wrong: 401, reader: 403, theirs: 404},
 		api.OpHistory: {path: at("/logs/historical")}, api.OpEvents: {path: at("/logs/pq")},
 		api.OpRecording: {path: at("/logs/waveform/1@" + stream)}, api.OpStreams: {path: at("/streams/historical")},
+		api.OpVersions: {path: at("/versions/pq/1@" + stream)}, api.OpCorrect: {path: at("/logs/pq/corrections"), body: `{"position":1,"withdraw":true,"why":"test"}`},
 		api.OpAnalysis: {path: at("/logs/waveform/1@" + stream + "/analysis")}, api.OpEN50160: {path: at("/en50160?week=2026-W10")},
 		api.OpEventGroups: {path: api.Root + "/event-groups?from=2026-03-01&to=2026-03-02", theirs: 200},
 		api.OpDigests:     {path: at("/digests/historical?stream=" + stream)},
@@ -49,7 +50,7 @@ func samples(s *server) map[string]sample {
 }
 
 // notThere are operations whose sample names something that is not there: allowed is 404.
-var notThere = map[string]bool{api.OpRecording: true, api.OpAnalysis: true, api.OpDigests: true, api.OpForget: true, api.OpRevokeKey: true, api.OpCancelFetch: true, api.OpReportFetch: true}
+var notThere = map[string]bool{api.OpRecording: true, api.OpVersions: true, api.OpCorrect: true, api.OpAnalysis: true, api.OpDigests: true, api.OpForget: true, api.OpRevokeKey: true, api.OpCancelFetch: true, api.OpReportFetch: true}
 
 // refusedToAll are operations whose sample nobody may do.
 var refusedToAll = map[string]bool{api.OpSetup: true}

@@ -55,6 +55,8 @@ func (a *API) routes() error {
 	typed(r, api.OpStreams, a.streams)
 	typed(r, api.OpDigests, a.digests)
 	typed(r, api.OpForget, a.forget)
+	typed(r, api.OpVersions, a.versions)
+	typed(r, api.OpCorrect, a.correct)
 	typed(r, api.OpClear, a.clear)
 	typed(r, api.OpLimitCounts, a.limitCounts)
 	typed(r, api.OpEventCounts, a.eventCounts)

@@ -22,6 +22,7 @@ import (
 	"metermanager/rpc/host"
 	"metermanager/rpc/permission"
 	"metermanager/service/cloud/account"
+	"metermanager/service/cloud/correction"
 	"metermanager/service/cloud/fetch"
 	"metermanager/service/cloud/ingest"
 	"metermanager/service/cloud/realtime"
@@ -89,6 +90,7 @@ func emptyServer(t testing.TB) (*server, *sqldb.DB) {
 	must(t, err)
 	handler, err := webapi.New(webapi.Parts{
 		Accounts: s.accounts, Meters: s.registry, Push: push, Fetch: desk, Logs: s.logs, Board: s.board, Commands: commands, Status: node,
+		Correct: correction.New(s.registry, s.logs, correction.Config{Now: now}),
 		Backup: func(_ context.Context, _ bool, w io.Writer) error {
 			_, err := io.WriteString(w, "the whole state")
 			return err

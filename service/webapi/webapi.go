@@ -14,6 +14,7 @@ import (
 	"metermanager/logdb"
 	"metermanager/rpc/api"
 	"metermanager/service/cloud/account"
+	"metermanager/service/cloud/correction"
 	"metermanager/service/cloud/fetch"
 	"metermanager/service/cloud/ingest"
 	"metermanager/service/cloud/realtime"
@@ -28,6 +29,7 @@ type Parts struct {
 	Meters   *registry.Registry
 	Push     *ingest.Service
 	Fetch    *fetch.Desk
+	Correct  *correction.Service
 	Logs     logdb.Store
 	Board    *realtime.Board
 	Commands *command.Table
