@@ -46,7 +46,7 @@ func readFile(ctx context.Context, f format.File, o format.Options) (*format.Con
 	if info.Size() > o.Bytes() {
 		return nil, fail(fmt.Errorf("it has %d bytes, at most %d are read", info.Size(), o.Bytes()))
 	}
-	in := &counted{r: io.LimitReader(file, o.Bytes()), check: ctx.Err, total: info.Size(), report: o.Report}
+	in := &counted{r: file, limit: o.Bytes(), check: ctx.Err, total: info.Size(), report: o.Report}
 	feed, err := Read(bufio.NewReaderSize(in, 1<<16), Config{MaxReadings: int(o.Bytes() / readingBytes)})
 	if cause := ctx.Err(); cause != nil {
 		return nil, cause
@@ -57,9 +57,10 @@ func readFile(ctx context.Context, f format.File, o format.Options) (*format.Con
 	return contentOf(feed, f.Name), nil
 }
 
-// counted tells the progress and ends with the context.
+// counted tells the progress, and ends with the context or when a file, unpacked, is too large.
 type counted struct {
 	r           io.Reader
+	limit       int64
 	check       func() error
 	done, total int64
 	report      func(done, total int64)
@@ -71,7 +72,10 @@ func (c *counted) Read(p []byte) (int, error) {
 	}
 	n, err := c.r.Read(p)
 	c.done += int64(n)
-	c.report(c.done, c.total)
+	if c.done > c.limit {
+		return 0, fmt.Errorf("it has more than %d bytes", c.limit)
+	}
+	c.report(min(c.done, c.total), c.total)
 	return n, err
 }
 

@@ -1,6 +1,8 @@
 package greenbutton_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -171,6 +173,17 @@ func TestCodecErrors(t *testing.T) {
 	}
 	if err := read(context.Background(), "bad.xml", format.Options{MaxBytes: 10}); err == nil || !strings.Contains(err.Error(), "at most 10 are read") {
 		t.Errorf("a large file: %v", err)
+	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write([]byte(feedHead + strings.Repeat(" ", 100_000) + "</feed>")); err != nil || z.Close() != nil {
+		t.Fatal(err)
+	}
+	for limit, want := range map[int64]string{200_000: "", 50_000: "more than 50000 bytes"} {
+		_, err := greenbutton.Codec().Read(context.Background(), format.File{Dir: format.Gunzip(fstest.MapFS{"x.gz": {Data: packed.Bytes()}}), Name: "x.gz"}, format.Options{MaxBytes: limit})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("a packed file: %v, want %q", err, want)
+		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
