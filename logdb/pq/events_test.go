@@ -158,6 +158,8 @@ func TestRoles(t *testing.T) {
 		"Van_Vab": {pq.Voltage, pq.A, pq.AB}, "Vcn_Vca": {pq.Voltage, pq.C, pq.CA}, "Ia": {pq.Current, pq.A, pq.A}, "I1": {pq.Current, pq.A, pq.A},
 		"VA": {pq.Voltage, pq.A, pq.A}, "U4": {pq.Voltage, pq.N, pq.N}, "In": {pq.Current, pq.N, pq.N}, "U L1-L2": {pq.Voltage, pq.AB, pq.AB},
 		"Vbc": {pq.Voltage, pq.BC, pq.BC}, "digin": {pq.Other, pq.NoPhase, pq.NoPhase}, "Temperature": {pq.Other, pq.NoPhase, pq.NoPhase},
+		"LINE ULA": {pq.Voltage, pq.A, pq.A}, "LINE SUM ILC": {pq.Current, pq.C, pq.C}, "F1-IA": {pq.Current, pq.A, pq.A}, "VC_G1": {pq.Voltage, pq.C, pq.C},
+		"I DIFF LA": {pq.Other, pq.NoPhase, pq.NoPhase}, "SRC 2  Vx Angle": {pq.Other, pq.NoPhase, pq.NoPhase}, "digin Trip LA": {pq.Other, pq.NoPhase, pq.NoPhase},
 		"IL2": {pq.Current, pq.B, pq.B}, "Voltage A": {pq.Voltage, pq.A, pq.A}, "current_c": {pq.Current, pq.C, pq.C},
 	} {
 		if q, p := pq.Role(name, false); q != want.q || p != want.p {

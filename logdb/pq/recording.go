@@ -145,14 +145,34 @@ func FromWaveform(w *logdb.Waveform, s logdb.Settings) *Recording {
 }
 
 // Role reads quantity and phase from the name of a channel, as meters and fault recorders write them: Van_Vab, Ua, VL1, I2,
-// IN, Vbc, "U L1-L2". delta says which half of a double name holds.
+// IN, Vbc, "U L1-L2", "LINE ULA", F1-IA, VC_G1. delta says which half of a double name holds. What is no wave (a magnitude, an angle)
+// is neither.
 func Role(name string, delta bool) (Quantity, Phase) {
-	n := strings.ToLower(name)
+	n := strings.ToLower(strings.TrimSpace(name))
+	for _, word := range []string{"mag", "ang", "rms", "freq", "diff", "digin"} {
+		if strings.Contains(n, word) {
+			return Other, NoPhase
+		}
+	}
 	if first, second, double := strings.Cut(n, "_"); double && len(second) > 1 && second[0] == first[0] {
 		if n = first; delta {
 			n = second
 		}
 	}
+	if q, p, ok := roleOf(n); ok {
+		return q, p
+	}
+	words := strings.FieldsFunc(n, func(r rune) bool { return strings.ContainsRune(" _-./[]()", r) })
+	for i := len(words) - 1; i >= 0; i-- {
+		if q, p, ok := roleOf(words[i]); ok && p != NoPhase && len(words[i]) > 1 {
+			return q, p
+		}
+	}
+	return Other, NoPhase
+}
+
+// roleOf reads a name that is nothing but quantity and phase.
+func roleOf(n string) (Quantity, Phase, bool) {
 	n = strings.NewReplacer(" ", "", "-", "", "_", "", ".", "", "/", "", "l1", "a", "l2", "b", "l3", "c", "1", "a", "2", "b", "3", "c").Replace(n)
 	var q Quantity
 	switch {
@@ -165,19 +185,22 @@ func Role(name string, delta bool) (Quantity, Phase) {
 	case strings.HasPrefix(n, "i"):
 		q, n = Current, n[1:]
 	default:
-		return Other, NoPhase
-	}
-	phases := map[string]Phase{"a": A, "b": B, "c": C, "n": N, "an": A, "bn": B, "cn": C, "ng": N, "4": N, "r": A, "s": B, "t": C}
-	if q == Voltage {
-		for text, p := range map[string]Phase{"ab": AB, "bc": BC, "ca": CA, "ac": CA, "rs": AB, "st": BC, "tr": CA} {
-			phases[text] = p
-		}
-	}
-	if p, ok := phases[n]; ok {
-		return q, p
+		return Other, NoPhase, false
 	}
 	if n == "" {
-		return q, NoPhase
+		return q, NoPhase, true
 	}
-	return Other, NoPhase
+	if q == Voltage {
+		if p, ok := doublePhases[n]; ok {
+			return q, p, true
+		}
+	}
+	p, ok := singlePhases[n]
+	return q, p, ok
 }
+
+var singlePhases = map[string]Phase{
+	"a": A, "b": B, "c": C, "n": N, "an": A, "bn": B, "cn": C, "ng": N, "4": N, "r": A, "s": B, "t": C, "la": A, "lb": B, "lc": C,
+}
+
+var doublePhases = map[string]Phase{"ab": AB, "bc": BC, "ca": CA, "ac": CA, "rs": AB, "st": BC, "tr": CA}
