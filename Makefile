@@ -30,10 +30,11 @@ test: testtools ## vet and all tests; the last line counts them
 
 # Versions of what only tests use.
 MODBUS_SERIAL := 8.0.25
+HYPARQUET := 1.33.0/1.1.2
 
 .PHONY: testtools
-testtools: ## install what tests compare us with (mbpoll, curl, pymodbus, libmodbus, modbus-serial), when absent and run as root
-	@tools/testtools.sh $(MODBUS_SERIAL)
+testtools: ## install what tests compare us with (mbpoll, curl, pymodbus, libmodbus, modbus-serial, hyparquet), when absent and run as root
+	@tools/testtools.sh $(MODBUS_SERIAL) $(HYPARQUET)
 
 .PHONY: race
 race: ## all tests under the race detector (needs a C compiler)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what tests compare our code with: Debian packages, when run as root on Debian, and the npm
-# package modbus-serial of the version given as $1, into .tools/node. What cannot be installed is
+# packages modbus-serial (version $1) and hyparquet with its decompressors (versions $2), into .tools. What cannot be installed is
 # said; the tests that need it are skipped and counted. Never fails.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 0
@@ -35,13 +35,18 @@ if [ ${#need[@]} -gt 0 ]; then
 	fi
 fi
 
-if [ "$(cat .tools/node/version 2>/dev/null)" != "$1" ] && command -v npm >/dev/null; then
-	mkdir -p .tools/node
-	# Without its optional part, which is for serial ports and needs a compiler.
-	if npm install --prefix .tools/node --no-save --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error "modbus-serial@$1" >/dev/null 2>&1; then
-		echo "$1" >.tools/node/version
+# npm FOLDER VERSION PACKAGE...: into .tools/FOLDER, without optional parts, which are for serial ports and need a compiler.
+npm_packages() {
+	local folder=.tools/$1 version=$2
+	shift 2
+	[ "$(cat "$folder/version" 2>/dev/null)" != "$version" ] && command -v npm >/dev/null || return 0
+	mkdir -p "$folder"
+	if npm install --prefix "$folder" --no-save --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error "$@" >/dev/null 2>&1; then
+		echo "$version" >"$folder/version"
 	else
-		echo "cannot install the npm package modbus-serial (the tests that need it are skipped)"
+		echo "cannot install the npm packages $* (the tests that need them are skipped)"
 	fi
-fi
+}
+npm_packages node "$1" "modbus-serial@$1"
+npm_packages parquet "$2" "hyparquet@${2%/*}" "hyparquet-compressors@${2#*/}"
 exit 0
