@@ -25,6 +25,9 @@ func KeyOf(c Channel, n int) logdb.ChannelKey {
 	if word == "" {
 		word = fmt.Sprintf("channel-%d", n)
 	}
+	if s := slug(c.Statistic); s != "" {
+		word += "." + s
+	}
 	return logdb.ChannelKey(ImportPrefix + word)
 }
 

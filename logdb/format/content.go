@@ -46,6 +46,9 @@ type Channel struct {
 	Phase string // as in the file
 	// Component is the part of the circuit that is measured, as in the file.
 	Component string
+	// Statistic says what a value is of its interval where a file has several of one channel beside its
+	// main one: "min", "max", "p95", ... A key made of the name ends in it.
+	Statistic string
 	// Key is the channel of the log database; "" when the file does not tell: see KeyOf.
 	Key logdb.ChannelKey
 	// Factor takes a value to the primary unit of Key (kV to V, Wh to Wh, percent to a fraction);

@@ -173,6 +173,9 @@ func (s *Samples) label(i int) string {
 	if s.Name == "" {
 		return fmt.Sprintf("channel %d", i+1)
 	}
+	if s.Statistic != "" {
+		return s.Name + " " + s.Statistic
+	}
 	return s.Name
 }
 

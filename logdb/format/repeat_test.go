@@ -3,6 +3,7 @@ package format_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"metermanager/logdb"
 	"metermanager/logdb/format"
@@ -33,5 +34,26 @@ func TestChannelsThatComeAgain(t *testing.T) {
 	want := "[[readings.voltage.an readings.voltage.an_2] [readings.voltage.an_2 readings.voltage.an] [readings.voltage.an readings.voltage.an_3]]"
 	if fmt.Sprint(got) != want || len(said) != 0 {
 		t.Errorf("%v, want %s (%v)", got, want, said)
+	}
+}
+
+// Series of one channel are told apart by what they say of an interval, in keys, recordings and reports.
+func TestStatistics(t *testing.T) {
+	t.Parallel()
+	main, least := format.Channel{Name: "Va HD 3", Unit: "V"}, format.Channel{Name: "Va HD 3", Unit: "V", Statistic: "min"}
+	times, timing := []logdb.Millis{0, 1}, format.Uniform(0.001)
+	c := format.Content{
+		Trends: []format.Trend{{Channel: main, Times: times, Values: []float64{1, 2}}, {Channel: least, Times: times, Values: []float64{0, 1}}},
+		Recordings: []format.Recording{{Start: time.Unix(0, 0), Channels: []format.Samples{
+			{Channel: main, Timing: timing, Values: []float64{1}}, {Channel: least, Timing: timing, Values: []float64{1}}}}},
+	}
+	rows, _ := c.History()
+	waves, _ := c.Entries(logdb.KindWaveform)
+	got := fmt.Sprint(rows[0].Channels, waves[0].Waveform.Channels[0].Name, ", ", waves[0].Waveform.Channels[1].Name)
+	if want := "[import.va-hd-3 import.va-hd-3.min]Va HD 3, Va HD 3 min"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if r := c.Report("x"); r.Channels[0].Statistic != "" || r.Channels[1].Name != "Va HD 3" || r.Channels[1].Statistic != "min" {
+		t.Errorf("%+v", r.Channels)
 	}
 }

@@ -27,15 +27,17 @@ type Report struct {
 
 // ReportChannel is a channel of a report. First, Min and Max are of the values that are there.
 type ReportChannel struct {
-	Name    string `json:"name"`
-	Unit    string `json:"unit"`
-	Phase   string `json:"phase,omitempty"`
-	Digital bool   `json:"digital,omitempty"`
-	Samples int    `json:"samples"`
-	Missing int    `json:"missing,omitempty"`
-	First   Number `json:"first"`
-	Min     Number `json:"min"`
-	Max     Number `json:"max"`
+	Name  string `json:"name"`
+	Unit  string `json:"unit"`
+	Phase string `json:"phase,omitempty"`
+	// Statistic tells series of one channel apart: "min", "max", ...; "" for the main one.
+	Statistic string `json:"statistic,omitempty"`
+	Digital   bool   `json:"digital,omitempty"`
+	Samples   int    `json:"samples"`
+	Missing   int    `json:"missing,omitempty"`
+	First     Number `json:"first"`
+	Min       Number `json:"min"`
+	Max       Number `json:"max"`
 }
 
 // Number is a value that is null in JSON when it is absent.
@@ -80,7 +82,7 @@ func (c *Content) Report(file string) Report {
 
 func reportOf(c *Channel, values []float64) ReportChannel {
 	nan := Number(math.NaN())
-	out := ReportChannel{Name: c.Name, Unit: c.Unit, Phase: c.Phase, Samples: len(values), First: nan, Min: nan, Max: nan}
+	out := ReportChannel{Name: c.Name, Unit: c.Unit, Phase: c.Phase, Statistic: c.Statistic, Samples: len(values), First: nan, Min: nan, Max: nan}
 	for i, v := range values {
 		switch n := Number(v); {
 		case math.IsNaN(v):

@@ -22,11 +22,11 @@ func TestContent(t *testing.T) {
 		file, want string
 		notes      int
 	}{
-		{"coastal_single_family_sample.xml", "Coastal Single Family 362 2011-01-01T08:00:00Z [{Hourly Electricity Consumption Wh  false 362 0 703 510 1290}] energy.interval.wh.received from 2011-01-01T09:00:00.000Z", 1},
-		{"test_usage_data_1.xml", "Front Electric Meter 480 2012-03-01T05:00:00Z [{Fifteen Minute Electricity Consumption Wh  false 480 0 282 273 1659}] energy.interval.wh.received from 2012-03-01T05:15:00.000Z", 5},
-		{"ESPIIntervalBlock.xml", "Green Button Usage Feed 444 2013-01-01T05:00:00Z [{meter reading   false 444 0 21021 21021 25935}] import.meter-reading from 2013-01-02T05:00:00.000Z", 2},
-		{"ESPIUsagePoints.xml", "Green Button Sample Data File 0 none []", 1},
-		{"ESPIReadingTypes.xml", "Green Button Usage Feed 0 none []", 1},
+		{"coastal_single_family_sample.xml", "Coastal Single Family 362 2011-01-01T08:00:00Z Hourly Electricity Consumption [Wh] 362 703 510 1290 energy.interval.wh.received from 2011-01-01T09:00:00.000Z", 1},
+		{"test_usage_data_1.xml", "Front Electric Meter 480 2012-03-01T05:00:00Z Fifteen Minute Electricity Consumption [Wh] 480 282 273 1659 energy.interval.wh.received from 2012-03-01T05:15:00.000Z", 5},
+		{"ESPIIntervalBlock.xml", "Green Button Usage Feed 444 2013-01-01T05:00:00Z meter reading [] 444 21021 21021 25935 import.meter-reading from 2013-01-02T05:00:00.000Z", 2},
+		{"ESPIUsagePoints.xml", "Green Button Sample Data File 0 none", 1},
+		{"ESPIReadingTypes.xml", "Green Button Usage Feed 0 none", 1},
 	} {
 		c, err := greenbutton.Codec().Read(context.Background(), format.File{Dir: os.DirFS("testdata"), Name: tt.file}, format.Options{})
 		if err != nil {
@@ -38,7 +38,10 @@ func TestContent(t *testing.T) {
 		if r.Start != nil {
 			start = *r.Start
 		}
-		got := fmt.Sprintf("%s %d %s %v", r.Station, r.Records, start, r.Channels)
+		got := fmt.Sprintf("%s %d %s", r.Station, r.Records, start)
+		for _, ch := range r.Channels {
+			got += fmt.Sprintf(" %s [%s] %d %v %v %v", ch.Name, ch.Unit, ch.Samples, ch.First, ch.Min, ch.Max)
+		}
 		h, said := c.History()
 		for _, h := range h {
 			got += fmt.Sprintf(" %s from %v", h.Channels[0], h.Times[0])

@@ -63,6 +63,12 @@ func TestExampleContent(t *testing.T) {
 		*r.Start != "1999-06-01T01:06:20Z" || *r.Trigger != "1999-06-01T13:24:12.017512Z" || len(r.NotUnderstood) != 0 || len(r.Channels) != 696 {
 		t.Errorf("%d channels, %+v", len(r.Channels), func() format.Report { r.Channels = nil; return r }())
 	}
+	for i, want := range []string{"SS RMS VAB min 96 34501.97", "SS RMS VAB max 96 34915.08", "SS RMS VAB  96 34627.98"} {
+		ch := c.Report("x").Channels[i]
+		if got := fmt.Sprintf("%s %s %d %.2f", ch.Name, ch.Statistic, ch.Samples, ch.First); got != want {
+			t.Errorf("channel %d: %s, want %s", i, got, want)
+		}
+	}
 	rows, _, events := summary(c)
 	h, said := c.History()
 	if len(h) != 27 || len(said) != 0 || h[26].Channels[2] != "readings.voltage.ab" || h[0].Times[1] != h[0].Times[0]+900_000 {

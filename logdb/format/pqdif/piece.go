@@ -90,7 +90,7 @@ func (p *piece) channel(i int) error {
 }
 
 // quantity describes a series as a channel of the content. The first of avg, val and inst that a
-// channel has carries its plain name, the others their value type behind it.
+// channel has is the main one, the others are statistics beside it.
 func (p *piece) quantity(ch *Channel, series int) format.Channel {
 	d, s := ch.Defn, ch.Series[series].Defn
 	out := format.Channel{Name: d.Name, Unit: s.Unit, Phase: d.Phase, Component: d.Measured, Key: keyOf(d, s)}
@@ -98,9 +98,9 @@ func (p *piece) quantity(ch *Channel, series int) format.Channel {
 		out.Name, out.Key = fmt.Sprintf("%s %d", out.Name, ch.Group), ""
 	}
 	if main := ch.Find("avg", "val", "inst"); series != main {
-		out.Name += " " + s.Value
+		out.Statistic = keyPart(s.Value)
 		if out.Key != "" {
-			out.Key += logdb.ChannelKey("." + keyPart(s.Value))
+			out.Key += logdb.ChannelKey("." + out.Statistic)
 		}
 	}
 	if s.Unit == "%" {
@@ -221,15 +221,16 @@ func (c *content) numberLogs() {
 	type name struct {
 		key  logdb.ChannelKey
 		name string
+		stat string
 	}
 	steps := map[name][]int64{}
 	for i, t := range c.out.Trends {
-		n := name{t.Key, t.Name}
+		n := name{t.Key, t.Name, t.Statistic}
 		steps[n] = insert(steps[n], c.steps[i])
 	}
 	for i := range c.out.Trends {
 		t := &c.out.Trends[i]
-		for k, s := range steps[name{t.Key, t.Name}] {
+		for k, s := range steps[name{t.Key, t.Name, t.Statistic}] {
 			if s == c.steps[i] {
 				t.Log = logdb.LogNo(k)
 			}
