@@ -114,6 +114,9 @@ func (c *backupCmd) fromFolder(ctx context.Context, w io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
+	if len(f.Broken) > 0 {
+		return fmt.Errorf("%s: %s; %s", f.Broken[0].Place, f.Broken[0].Text, f.Broken[0].Advice)
+	}
 	_, err = backup.Write(ctx, w, backup.Source{
 		Data: c.Folder, Meta: f.Meta, Logs: f.Base, Version: version, Commit: commit(), OmitKey: c.NoKey,
 	})

@@ -163,6 +163,36 @@ func TestMigrationTakesACopy(t *testing.T) {
 	}
 }
 
+// Databases that belong together are copied together, whichever of them is migrated.
+func TestDatabasesBesideAreCopied(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"a.db", "b.db"} {
+		db := openDB(t, filepath.Join(dir, name), sqldb.Config{})
+		if err := errors.Join(db.Migrate(t.Context(), "x", steps(stepOne)), db.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := openDB(t, filepath.Join(dir, "a.db"), sqldb.Config{Upgrade: "1"})
+	b := openDB(t, filepath.Join(dir, "b.db"), sqldb.Config{Upgrade: "1", Beside: []*sqldb.DB{a}})
+	a.Beside(b)
+	for _, db := range []*sqldb.DB{b, a} {
+		if err := db.Migrate(t.Context(), "x", steps(stepOne, stepTwo)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := sqldb.Copies(filepath.Join(dir, "copies"))
+	if err != nil || len(got) != 2 || got[0].Database == got[1].Database {
+		t.Fatalf("copies: %v, %v", got, err)
+	}
+	for _, c := range got {
+		db := openDB(t, c.Path, sqldb.Config{ReadOnly: true})
+		if v, err := db.Versions(t.Context()); err != nil || v["x"] != 1 {
+			t.Errorf("%s is at %v, %v", c.Path, v, err)
+		}
+	}
+}
+
 func TestOldCopiesAreDropped(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.db")

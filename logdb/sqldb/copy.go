@@ -53,10 +53,26 @@ func Copies(folder string) ([]MigrationCopy, error) {
 // CopiesFolder is the folder of the copies of a database.
 func CopiesFolder(database string) string { return filepath.Join(filepath.Dir(database), copiesFolder) }
 
-// copyFirst takes a copy of a database that is about to be migrated, once for each Open. The copy counts when it has been
-// read back and its name is on the disk.
-func (db *DB) copyFirst(ctx context.Context, known map[string]int, reason string) error {
-	if db.cfg.VFS != "" || db.fresh || db.copied || len(known) == 0 {
+// Beside adds databases to those of Config.Beside.
+func (db *DB) Beside(others ...*DB) { db.cfg.Beside = append(db.cfg.Beside, others...) }
+
+// copyFirst takes a copy of a database that is about to be migrated, and of those that belong to it, once for each Open.
+// A copy counts when it has been read back and its name is on the disk.
+func (db *DB) copyFirst(ctx context.Context, reason string) error {
+	for _, one := range append([]*DB{db}, db.cfg.Beside...) {
+		known, err := one.Versions(ctx)
+		if err == nil {
+			err = one.copyOnce(ctx, known, reason)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (db *DB) copyOnce(ctx context.Context, known map[string]int, reason string) error {
+	if db.cfg.VFS != "" || db.fresh || db.copied || len(known) == 0 || db.ReadOnly() {
 		return nil
 	}
 	folder := db.cfg.Copies

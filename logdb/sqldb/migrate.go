@@ -38,7 +38,7 @@ func (db *DB) Migrate(ctx context.Context, owner string, files fs.FS) error {
 	case db.ReadOnly():
 		return nil
 	case done < len(steps):
-		if err := db.copyFirst(ctx, known, fmt.Sprintf("%s%04dto%04d", owner, done, len(steps))); err != nil {
+		if err := db.copyFirst(ctx, fmt.Sprintf("%s%04dto%04d", owner, done, len(steps))); err != nil {
 			return err
 		}
 	}

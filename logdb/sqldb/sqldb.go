@@ -50,6 +50,8 @@ type Config struct {
 	// Upgrade names the copies of one start of the program, so that those of several databases are known to belong
 	// together; "" means the time.
 	Upgrade string
+	// Beside are databases of which a copy is taken, too, before this one is migrated: those that must go back with it.
+	Beside []*DB
 	// FreeBytes is the room on the disk of a folder, looked at before a copy; nil does not look.
 	FreeBytes func(folder string) (int64, error)
 	// Now is the clock; nil means time.Now.
@@ -91,7 +93,10 @@ func Open(ctx context.Context, path string, cfg Config) (*DB, error) {
 	}
 	db := &DB{path: abs, cfg: cfg, log: cfg.Logger, now: cfg.Now}
 	if cfg.ReadOnly {
-		return db, db.openReader(ctx)
+		if err := db.openReader(ctx); err != nil {
+			return nil, err
+		}
+		return db, nil
 	}
 	if err := db.openWriter(ctx); err != nil {
 		return nil, fmt.Errorf("open the database %s: %w", path, mapError(err))

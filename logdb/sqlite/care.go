@@ -115,6 +115,7 @@ var spaceOf = []struct {
 	{"kept", account, byStream("kept", "length(t.data) + 15")},
 	{"extent", account, byStream("extent", "length(t.data) + 20")},
 	{"series", account, byStream("series", "25")},
+	{"cold", account, `SELECT f.meter, f.kind, count(*) * 30 FROM cold c JOIN archive f ON f.id = c.file GROUP BY 1, 2`},
 	{"archived", account, `SELECT f.meter, f.kind, count(*) * 30 FROM archived a JOIN archive f ON f.id = a.file GROUP BY 1, 2`},
 }
 

@@ -36,8 +36,9 @@ type Config struct {
 	// ReadOnly opens a log database that is there, at the version of this program, and changes nothing; writing methods
 	// answer sqldb.ErrReadOnly.
 	ReadOnly bool
-	// Upgrade and FreeBytes are those of sqldb.Config: for the copy that is taken before a migration.
+	// Upgrade, Beside and FreeBytes are those of sqldb.Config: for the copy that is taken before a migration.
 	Upgrade   string
+	Beside    []*sqldb.DB
 	FreeBytes func(folder string) (int64, error)
 	// Archive is where files of full resolution lie; nil means the folder archive beside the database.
 	Archive archive.Files
@@ -79,7 +80,7 @@ func Open(ctx context.Context, path string, cfg Config) (*Store, error) {
 		cfg.CompactEvery = time.Minute
 	}
 	db, err := sqldb.Open(ctx, path, sqldb.Config{
-		CacheBytes: cfg.CacheBytes, VFS: cfg.VFS, ReadOnly: cfg.ReadOnly, Upgrade: cfg.Upgrade, FreeBytes: cfg.FreeBytes,
+		CacheBytes: cfg.CacheBytes, VFS: cfg.VFS, ReadOnly: cfg.ReadOnly, Upgrade: cfg.Upgrade, Beside: cfg.Beside, FreeBytes: cfg.FreeBytes,
 		Now: cfg.Now, Logger: cfg.Logger,
 	})
 	if err != nil {

@@ -41,6 +41,9 @@ func inspect(ctx context.Context, data string, m Manifest, quick bool, progress 
 	defer func() { err = errors.Join(err, f.Close()) }()
 	out.Notes = f.Notes
 	for name, db := range map[string]*sqldb.DB{metaName: f.Meta, logsName: f.Base} {
+		if db == nil { // too damaged to be opened, which the findings say
+			continue
+		}
 		if err := compareDatabase(ctx, db, name, m.Databases[name]); err != nil {
 			return out, err
 		}

@@ -281,6 +281,7 @@ func (s *restoring) place(staging string) error {
 	if err := s.move(staged, staging, s.data); err != nil {
 		return err
 	}
+	s.o.Progress.say("tidying up")
 	if err := os.RemoveAll(staging); err != nil {
 		return err
 	}
@@ -290,6 +291,7 @@ func (s *restoring) place(staging string) error {
 // move renames files from one folder into another, and puts both on the disk.
 func (s *restoring) move(names []string, from, to string) error {
 	for _, name := range names {
+		s.o.Progress.say("moving %s", name)
 		if err := os.Rename(filepath.Join(from, name), filepath.Join(to, name)); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"metermanager/cloudsync/clouddb"
 	"metermanager/logdb/sqldb"
@@ -18,6 +19,8 @@ type Folder struct {
 	Node
 	// Notes say what cannot be looked at, and why.
 	Notes []string
+	// Broken are files that are too damaged to be opened.
+	Broken []api.CheckFinding
 }
 
 // OpenFolder opens the databases of a data folder for reading. The caller holds its lock.
@@ -29,7 +32,8 @@ func OpenFolder(ctx context.Context, data string, logger *slog.Logger) (f *Folde
 		}
 	}()
 	cfg := sqldb.Config{ReadOnly: true, Logger: logger}
-	if f.Meta, err = sqldb.Open(ctx, config.MetaFile(data), cfg); err != nil {
+	f.Meta, err = sqldb.Open(ctx, config.MetaFile(data), cfg)
+	if err = f.broken("meta.db", err); err != nil {
 		return f, fmt.Errorf("open the database of meters and users: %w", err)
 	}
 	f.Logs, err = sqlite.Open(ctx, config.LogsFile(data), sqlite.Config{ReadOnly: true, Logger: logger})
@@ -41,8 +45,11 @@ func OpenFolder(ctx context.Context, data string, logger *slog.Logger) (f *Folde
 		f.Notes = append(f.Notes, "The log database is of another version of this program: its pages are checked, its records are not.")
 		f.Base, err = sqldb.Open(ctx, config.LogsFile(data), cfg)
 	}
-	if err != nil {
+	if err = f.broken("logs.db", err); err != nil {
 		return f, fmt.Errorf("open the log database: %w", err)
+	}
+	if f.Meta == nil {
+		return f, nil
 	}
 	// No secret is opened here, so the key does not matter.
 	f.Sync, err = clouddb.New(ctx, f.Meta, clouddb.Config{MasterKey: make([]byte, 32)})
@@ -50,7 +57,16 @@ func OpenFolder(ctx context.Context, data string, logger *slog.Logger) (f *Folde
 		f.Sync, err = nil, nil
 		f.Notes = append(f.Notes, "The database of meters and users is of another version of this program: its pages are checked, the decisions of the cloud sync are not.")
 	}
-	return f, err
+	return f, f.broken("meta.db", err)
+}
+
+// broken notes that a file cannot be opened because it is damaged.
+func (f *Folder) broken(name string, err error) error {
+	if !errors.Is(err, sqldb.ErrDamaged) {
+		return err
+	}
+	f.Broken = append(f.Broken, pages(name, []string{err.Error()})...)
+	return nil
 }
 
 // Close closes the databases.
@@ -74,7 +90,7 @@ func (f *Folder) All(ctx context.Context, progress func(done, all int, part stri
 	if err != nil {
 		return nil, err
 	}
-	var out []api.CheckFinding
+	out := slices.Clone(f.Broken)
 	for i, p := range parts {
 		if progress != nil {
 			progress(i, len(parts), p.name)

@@ -100,12 +100,14 @@ func (n *node) openFolder(ctx context.Context) error {
 	seams := n.options.Seams
 	copies := n.upgrading("logs")
 	n.logs, err = sqlite.Open(ctx, config.LogsFile(dir), sqlite.Config{
-		Upgrade: copies.Upgrade, FreeBytes: copies.FreeBytes, VFS: seams.VFS, Now: seams.Now, CompactEvery: seams.CompactEvery, Logger: n.part("logs"),
+		Upgrade: copies.Upgrade, Beside: []*sqldb.DB{n.meta}, FreeBytes: copies.FreeBytes, VFS: seams.VFS, Now: seams.Now, CompactEvery: seams.CompactEvery, Logger: n.part("logs"),
 	})
 	if err != nil {
 		return fmt.Errorf("open the log database: %w", err)
 	}
 	n.closers = append(n.closers, n.logs.Close)
+	// What the sync and the retrieval know fits the journals of the same moment only, so both go back together.
+	n.meta.Beside(n.logs.Database())
 	return nil
 }
 

@@ -247,13 +247,20 @@ func SetByHand(ctx context.Context, path, query string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	loose, err := db.PrepareWrite(ctx, "PRAGMA foreign_keys = OFF")
+	if err != nil {
+		return err
+	}
+	if _, err := loose.ExecContext(ctx); err != nil {
+		return err
+	}
 	return db.Write(ctx, func(tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, query)
 		if err != nil {
 			return err
 		}
 		if n, err := r.RowsAffected(); err != nil || n == 0 {
-			return fmt.Errorf("%q changed nothing (%w)", query, err)
+			return errors.Join(fmt.Errorf("%q changed nothing", query), err)
 		}
 		return nil
 	})
