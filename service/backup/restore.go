@@ -246,8 +246,20 @@ func (s *restoring) stage(ctx context.Context, staging string) (Manifest, error)
 	return extract(ctx, s.file, staging, s.o.Passphrase, s.o.Progress)
 }
 
+// makeAside makes a folder for what was there before.
+func makeAside(data string, now time.Time) (string, error) {
+	name := filepath.Join(data, asidePrefix+now.UTC().Format("20060102T150405Z"))
+	for i := 2; ; i++ {
+		err := os.Mkdir(name, 0o700)
+		if !errors.Is(err, fs.ErrExist) {
+			return name, err
+		}
+		name = filepath.Join(data, fmt.Sprintf("%s%s-%d", asidePrefix, now.UTC().Format("20060102T150405Z"), i))
+	}
+}
+
 // place puts the checked files in their place.
-func (s *restoring) place(staging string) error {
+func (s *restoring) place(staging string) (err error) {
 	// Opening the databases has left files beside them, which belong to nothing.
 	for _, db := range []string{config.MetaFile(staging), config.LogsFile(staging)} {
 		for _, end := range []string{"-wal", "-shm"} {
@@ -260,8 +272,7 @@ func (s *restoring) place(staging string) error {
 		return err
 	}
 	if len(s.old) > 0 {
-		s.aside = filepath.Join(s.data, asidePrefix+s.o.Now().UTC().Format("20060102T150405Z"))
-		if err := os.MkdirAll(s.aside, 0o700); err != nil {
+		if s.aside, err = makeAside(s.data, s.o.Now()); err != nil {
 			return err
 		}
 		if err := (marker{Phase: phaseAside, File: s.file, Aside: s.aside}).write(s.data); err != nil {

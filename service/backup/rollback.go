@@ -111,10 +111,11 @@ func stageRollback(ctx context.Context, data, upgrade string, now time.Time) (*m
 	if err := errors.Join(sameOwner(staging, data), syncFolder(staging)); err != nil {
 		return nil, err
 	}
-	m := &marker{Phase: phaseRollback, Upgrade: copies[0].Upgrade, Aside: filepath.Join(data, asidePrefix+now.UTC().Format("20060102T150405Z"))}
-	if err := os.MkdirAll(m.Aside, 0o700); err != nil {
+	aside, err := makeAside(data, now)
+	if err != nil {
 		return nil, err
 	}
+	m := &marker{Phase: phaseRollback, Upgrade: copies[0].Upgrade, Aside: aside}
 	return m, m.write(data)
 }
 
