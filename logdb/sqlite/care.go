@@ -13,7 +13,7 @@ import (
 	"metermanager/logdb"
 )
 
-const usedArchives = `SELECT name, size, sha256 FROM archive WHERE state = 2 ORDER BY name`
+const usedArchives = `SELECT name, size, sha256 FROM archive WHERE state IN (1, 2) ORDER BY name`
 
 // CheckArchive reads every archive file that is in use and compares it with the checksum that was taken when it was
 // verified. It returns the files that are missing or not as they were written, with what is wrong.
@@ -53,7 +53,7 @@ func (s *Store) CheckArchive(ctx context.Context) (bad map[string]error, err err
 func (s *Store) usesArchive(ctx context.Context, name string) (used bool, err error) {
 	err = s.snapshot(ctx, "look for an archive file", func(c *conn) error {
 		var n int
-		used, err = c.one([]any{&n}, "SELECT 1 FROM archive WHERE state = 2 AND name = ?", name)
+		used, err = c.one([]any{&n}, "SELECT 1 FROM archive WHERE state IN (1, 2) AND name = ?", name)
 		return err
 	})
 	return used, err

@@ -269,7 +269,7 @@ func (t *txn) keepCells(uid logdb.MeterUID, cells map[logCell]bool) error {
 
 const (
 	filesInState = `SELECT id, name, state, parts, points, size, sha256, tail, tail_crc, changed_ms FROM archive WHERE state = ? ORDER BY id`
-	unneeded     = `UPDATE archive SET state = 3, changed_ms = ? WHERE state = 2 AND NOT EXISTS (SELECT 1 FROM archived a WHERE a.file = archive.id) AND NOT EXISTS (SELECT 1 FROM cold k WHERE k.file = archive.id)`
+	unneeded     = `SELECT id FROM archive WHERE state = 2 AND NOT EXISTS (SELECT 1 FROM archived a WHERE a.file = archive.id) AND NOT EXISTS (SELECT 1 FROM cold k WHERE k.file = archive.id)`
 )
 
 // SweepArchive implements logdb.Ladder.
@@ -278,14 +278,10 @@ func (s *Store) SweepArchive(ctx context.Context) ([]logdb.ArchiveFault, error) 
 	defer s.archiving.Unlock()
 	var old []fileRow
 	var at []logdb.Millis
-	err := s.write(ctx, "look for archive files that nothing needs", func(t *txn) error {
-		_, err := t.exec(unneeded, t.nowMillis())
-		return err
-	})
-	if err != nil {
+	if err := s.noteUnneeded(ctx); err != nil {
 		return nil, err
 	}
-	err = s.snapshot(ctx, "look for archive files", func(c *conn) error {
+	err := s.snapshot(ctx, "look for archive files", func(c *conn) error {
 		return c.each(func(rows *sql.Rows) error {
 			var f fileRow
 			var changed logdb.Millis
@@ -311,6 +307,31 @@ func (s *Store) SweepArchive(ctx context.Context) ([]logdb.ArchiveFault, error) 
 		return nil, err
 	}
 	return s.checkFiles(ctx, files)
+}
+
+// noteUnneeded notes the files to which nothing refers: what was in them was cleared or forgotten. Nothing can come to refer to them again while
+// no archive file is written.
+func (s *Store) noteUnneeded(ctx context.Context) error {
+	var ids []int64
+	err := s.snapshot(ctx, "look for archive files that nothing needs", func(c *conn) error {
+		return c.each(func(rows *sql.Rows) error {
+			var id int64
+			err := rows.Scan(&id)
+			ids = append(ids, id)
+			return err
+		}, unneeded)
+	})
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	return s.write(ctx, "note archive files that nothing needs", func(t *txn) error {
+		for _, id := range ids {
+			if _, err := t.exec(replaceFile, t.nowMillis(), id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // checkFiles looks whether files are there, of the size that they had, and reads some of them from end to end: each in turn, so that all are read

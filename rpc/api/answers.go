@@ -120,6 +120,8 @@ func (p *pageScan) limits(l *LimitSummary) {
 			l.Skipped = int(p.integer(name, 0, 1<<53))
 		case "reduced":
 			l.Reduced = int(p.integer(name, 0, 1<<53))
+		case "not_applied":
+			l.NotApplied = int(p.integer(name, 0, 1<<53))
 		default:
 			p.ignore()
 		}

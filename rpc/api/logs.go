@@ -218,6 +218,8 @@ type LimitCountsAnswer struct {
 type LimitSummary struct {
 	Skipped int `json:"skipped"`
 	Reduced int `json:"reduced"`
+	// NotApplied counts corrections that came when the values that they correct had been let go: the answer does not have them.
+	NotApplied int `json:"not_applied,omitempty"`
 }
 
 // EventCount is the number of events of a kind on one UTC day.

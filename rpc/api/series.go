@@ -197,6 +197,9 @@ func (w *SeriesWriter) Close(tail SeriesTail) error {
 	}
 	b = strconv.AppendInt(append(b, `,"limit_counts":{"skipped":`...), int64(tail.Limits.Skipped), 10)
 	b = strconv.AppendInt(append(b, `,"reduced":`...), int64(tail.Limits.Reduced), 10)
+	if tail.Limits.NotApplied > 0 {
+		b = strconv.AppendInt(append(b, `,"not_applied":`...), int64(tail.Limits.NotApplied), 10)
+	}
 	b = append(b, '}')
 	if tail.Next != "" {
 		b = AppendString(append(b, `,"next":`...), tail.Next)

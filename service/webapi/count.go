@@ -94,6 +94,11 @@ func (a *API) limitSummary(ctx context.Context, uid logdb.MeterUID, kind logdb.K
 			sum.Reduced += n.Count
 		}
 	}
+	if l, ok := a.Logs.(logdb.Ladder); ok && err == nil && kind == logdb.KindHistorical {
+		var late []logdb.NotApplied
+		late, err = l.NotApplied(ctx, uid, first, last)
+		sum.NotApplied = len(late)
+	}
 	return sum, err
 }
 

@@ -54,7 +54,7 @@ func objectOf(required string, properties map[string]*huma.Schema) *huma.Schema 
 // logSchema describes the answers that rpc/api writes itself; nil for other operations.
 func logSchema(id string) *huma.Schema {
 	text, number := &huma.Schema{Type: huma.TypeString}, &huma.Schema{Type: huma.TypeInteger}
-	limits := objectOf("skipped reduced", map[string]*huma.Schema{"skipped": number, "reduced": number})
+	limits := objectOf("skipped reduced", map[string]*huma.Schema{"skipped": number, "reduced": number, "not_applied": number})
 	object, records := objectOf("", nil), arrayOf(arrayOf(&huma.Schema{}))
 	raw := objectOf("meter_uid kind pages", map[string]*huma.Schema{"meter_uid": text, "kind": text, "pages": arrayOf(object), "next": text})
 	switch id {
