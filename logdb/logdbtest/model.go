@@ -2,6 +2,7 @@ package logdbtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -170,26 +171,31 @@ func (j *journals) add(id logdb.StreamID, source string) *stream {
 }
 
 func (s *stream) at(p logdb.Position) *logdb.Entry {
-	for i := range s.held {
-		if s.held[i].Position == p {
-			return &s.held[i]
-		}
+	if i, there := s.place(p); there {
+		return &s.held[i]
 	}
 	return nil
 }
 
 // hold keeps e at its position, instead of what stood there.
 func (s *stream) hold(e logdb.Entry) {
-	s.drop(e.Position)
-	i := 0
-	for i < len(s.held) && s.held[i].Position < e.Position {
-		i++
+	i, there := s.place(e.Position)
+	if there {
+		s.held[i] = e
+		return
 	}
 	s.held = slices.Insert(s.held, i, e)
 }
 
 func (s *stream) drop(p logdb.Position) {
-	s.held = slices.DeleteFunc(s.held, func(e logdb.Entry) bool { return e.Position == p })
+	if i, there := s.place(p); there {
+		s.held = slices.Delete(s.held, i, i+1)
+	}
+}
+
+// place finds a position among what is held, which rises.
+func (s *stream) place(p logdb.Position) (i int, there bool) {
+	return slices.BinarySearchFunc(s.held, p, func(e logdb.Entry, p logdb.Position) int { return cmp.Compare(e.Position, p) })
 }
 
 func (s *stream) decide(p logdb.Position, f logdb.FateRange) {
