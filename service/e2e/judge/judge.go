@@ -30,6 +30,9 @@ type Case struct {
 	Requested bool
 	// Oversize allows records to be skipped because no page could hold them.
 	Oversize bool
+	// OtherLimits says that events were decided under other limits for a while. What was decided stays
+	// (replication.md 3), so that either verdict of a limit stands; what it means for the data is compared all the same.
+	OtherLimits bool
 }
 
 // Cloud is a receiver with the name of the meter there.
@@ -37,6 +40,8 @@ type Cloud struct {
 	Name   string
 	Client *client.Client
 	UID    logdb.MeterUID
+	// Relayed says that another cloud passes on to this one. What a site sends on request is that receiver's alone.
+	Relayed bool
 }
 
 // Problem is one thing that is wrong.
@@ -126,7 +131,7 @@ func checkCloud(ctx context.Context, r *report, c *Case, cloud Cloud, kind logdb
 		return err
 	}
 	o := newOracle(c.Limits, kind, journal, c.Requested)
-	o.checkFates(r, who, &there, own, c.Oversize)
+	o.checkFates(r, who, &there, own, c, cloud.Relayed)
 	if kind == logdb.KindHistorical {
 		want, have := o.points(), there.values(own)
 		stats.Values += len(want)

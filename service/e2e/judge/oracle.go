@@ -16,6 +16,7 @@ type oracle struct {
 	kind   logdb.Kind
 	live   map[logdb.Position]logdb.Entry // newest versions that are not withdrawn
 	adds   []logdb.Entry
+	revise []logdb.Entry
 	fates  map[logdb.Position]logdb.Fate // of adds
 	groups [][]logdb.Entry               // rows of one minute, historical only
 }
@@ -26,8 +27,11 @@ func newOracle(limits logdb.Limits, kind logdb.Kind, journal []logdb.Entry, requ
 		o.live[v.position] = v.entry
 	}
 	for _, e := range journal {
-		if e.Op == logdb.OpAdd {
+		switch e.Op {
+		case logdb.OpAdd:
 			o.adds = append(o.adds, e)
+		case logdb.OpRevise:
+			o.revise = append(o.revise, e)
 		}
 	}
 	if kind == logdb.KindHistorical {
@@ -181,11 +185,19 @@ func (o *oracle) counts() map[countKey]int {
 			out[countKey{logdb.FateSkipped.String(), short.Time.Day()}]++
 		}
 	}
+	// Counts are derived from the kept positions (system.md 4), and a revise inherits the fate of its target
+	// (replication.md 3).
+	for _, e := range o.revise {
+		if o.fates[e.Target] == logdb.FateSkipped {
+			short, _ := limit.ShortenEntry(&e, o.limits)
+			out[countKey{logdb.FateSkipped.String(), short.Time.Day()}]++
+		}
+	}
 	return out
 }
 
 // checkFates asks that every position of the journal is decided at the cloud, and as the oracle says.
-func (o *oracle) checkFates(r *report, who string, there *Holding, own logdb.JournalID, oversize bool) {
+func (o *oracle) checkFates(r *report, who string, there *Holding, own logdb.JournalID, c *Case, relayed bool) {
 	fates := there.Fates(own)
 	for _, e := range o.adds {
 		have, ok := fates.At(e.Position)
@@ -198,8 +210,10 @@ func (o *oracle) checkFates(r *report, who string, there *Holding, own logdb.Jou
 			if have.Fate != logdb.FateStored && have.Fate != logdb.FateReduced && !elsewhere {
 				r.add("fate", "%s: position %d is %s", who, e.Position, have.Fate)
 			}
-		case have.Reason == sizeReason && oversize:
+		case have.Reason == sizeReason && c.Oversize:
 			delete(o.live, e.Position)
+		case (c.OtherLimits || relayed && c.Requested) && want != logdb.FateNotChosen && (have.Fate == logdb.FateStored || have.Fate == logdb.FateSkipped):
+			o.fates[e.Position] = have.Fate
 		case have.Fate != want:
 			r.add("fate", "%s: position %d is %s (%s), want %s", who, e.Position, have.Fate, have.Reason, want)
 		}

@@ -24,6 +24,8 @@ type Truth struct {
 	// before says, by the meter's log number, which records the memory may have lost before they
 	// were retrieved: those made before that time.
 	before map[int]time.Time
+	// zone is the meter's and misread the one by which the site read its clock for a while, if it did.
+	zone, misread *time.Location
 }
 
 // Recall asks a simulated meter what it recorded so far. Every record is wanted at the site,
@@ -61,6 +63,28 @@ func (t *Truth) MayLose(log int, before time.Time) {
 	if t.before[log].Before(before) {
 		t.before[log] = before
 	}
+}
+
+// Misread says that the site took the meter's clock for one of another zone for a while. Records are read again by
+// the right one (replication.md 2); a gap has nothing to be read again, so that one noted meanwhile keeps its times.
+func (t *Truth) Misread(zone, misread string) error {
+	var err error
+	if t.zone, err = time.LoadLocation(zone); err == nil {
+		t.misread, err = time.LoadLocation(misread)
+	}
+	if err != nil {
+		return fmt.Errorf("the zones of the meter: %w", err)
+	}
+	return nil
+}
+
+// asMisread is the time that the site takes a record's for while it reads by the wrong zone.
+func (t *Truth) asMisread(at time.Time) time.Time {
+	if t.misread == nil {
+		return at
+	}
+	l := at.In(t.zone)
+	return time.Date(l.Year(), l.Month(), l.Day(), l.Hour(), l.Minute(), l.Second(), l.Nanosecond(), t.misread)
 }
 
 // lossy reports whether a log may have lost anything.
@@ -130,8 +154,9 @@ func (t *Truth) history(r *report, log int, journal []logdb.Entry, stats *Stats)
 	what := fmt.Sprintf("truth of log %d", log)
 	records, next := t.logs[log], 0
 	gaps := gapsOf(journal, logdb.LogNo(log))
-	for _, e := range journal {
-		if e.Log != logdb.LogNo(log) || e.Op != logdb.OpAdd {
+	for _, v := range live(journal) {
+		e := v.entry
+		if e.Log != logdb.LogNo(log) || e.Row == nil {
 			continue
 		}
 		at := next
@@ -150,7 +175,7 @@ func (t *Truth) history(r *report, log int, journal []logdb.Entry, stats *Stats)
 					told = begun
 				}
 			}
-			if next > 0 && !covered(gaps, records[next:told]) {
+			if next > 0 && !t.covered(gaps, records[next:told]) {
 				r.add(what, "records %d to %d (%s) are missing before position %d, and no gap of %+v says so", next, at-1, describe(records, next), e.Position, gaps)
 			} else if last := records[at-1].True; !last.Before(t.before[historicalLogs[log]]) {
 				r.add(what, "records %d to %d (%s) are lost before position %d, the last of %s", next, at-1, describe(records, next), e.Position, last.Format(time.RFC3339))
@@ -178,10 +203,12 @@ func gapsOf(journal []logdb.Entry, log logdb.LogNo) []logdb.Gap {
 
 // covered reports whether gaps tell of the time of every record. How long a meter went on that was
 // taken away nobody can tell: a gap with that cause is open.
-func covered(gaps []logdb.Gap, lost []sim.Record) bool {
+func (t *Truth) covered(gaps []logdb.Gap, lost []sim.Record) bool {
 	for _, r := range lost {
-		at := logdb.MillisOf(r.Time)
-		if !slices.ContainsFunc(gaps, func(g logdb.Gap) bool { return g.From <= at && (at <= g.To || g.Cause == logdb.GapReplaced) }) {
+		covers := func(at logdb.Millis) bool {
+			return slices.ContainsFunc(gaps, func(g logdb.Gap) bool { return g.From <= at && (at <= g.To || g.Cause == logdb.GapReplaced) })
+		}
+		if !covers(logdb.MillisOf(r.Time)) && !covers(logdb.MillisOf(t.asMisread(r.Time))) {
 			return false
 		}
 	}

@@ -2,10 +2,17 @@ package virtual
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
+	"metermanager/cloudsync"
 	"metermanager/logdb"
 	"metermanager/rpc/api"
+	"metermanager/rpc/fault"
+	"metermanager/service/config"
 	"metermanager/service/e2e/judge"
 	"metermanager/service/field/sim"
 )
@@ -28,10 +35,21 @@ func (w *world) disaster(ctx context.Context, e Event, after time.Time) {
 	case Forget:
 		w.forget(ctx)
 	case Channels:
-		w.channels(ctx, "readings.voltage.an,readings.power.watts,energy.total.wh.received")
-		w.at(after, func(ctx context.Context) { w.channels(ctx, "*") })
+		const some = "readings.voltage.an,readings.power.watts,energy.total.wh.received"
+		w.policy(ctx, after, api.CmdCloudSet, "cloud.upload.channels", some, "*")
+	case Limits:
+		w.policy(ctx, after, api.CmdCloudSet, "cloud.limit.pq", "1/min 3/h", "default")
+		w.policy(ctx, after, api.CmdCloudSet, "cloud.limit.limits", "1/h", "default")
+		w.policy(ctx, after, api.CmdCloudSet, "cloud.limit.system", "1/min 2/h", "default")
+	case Zone:
+		w.policy(ctx, after, api.CmdMeterSet, "zone", wrongZone, w.plan.Zone)
+	case Scale:
+		w.policy(ctx, after, api.CmdMeterSet, "ct_factor", "2.5", "1")
+		w.policy(ctx, after, api.CmdMeterSet, "pt_factor", "0.5", "1")
+	case SecondUp:
+		w.secondCloud(ctx)
 	case Refresh:
-		w.command(ctx, "site", api.CmdCloudRefresh, nil)
+		_ = w.command(ctx, "site", api.CmdCloudRefresh, nil) // it may be down
 	case ResetLog:
 		w.losses[int(e.N)] = time.Now()
 		if err := w.meter.ResetLog(int(e.N)); err != nil {
@@ -63,6 +81,8 @@ func (w *world) rewind(ctx context.Context, n *Node, after time.Time) {
 		}
 		w.foreign = w.foreign || n.Host() != "cloud"
 		w.start(ctx, n)
+		w.joinSecond(ctx, n.Host()) // the backup may be older
+		w.again(ctx, n.Host())
 	})
 }
 
@@ -74,6 +94,9 @@ func (w *world) secondSite(ctx context.Context, clone bool) {
 	if !clone {
 		if err := w.newSite(ctx, "site2", nil); err != nil {
 			w.note("the second site: %v", err)
+			if n := w.nodes["site2"]; n != nil {
+				w.rejoin(ctx, n)
+			}
 		}
 		return
 	}
@@ -96,6 +119,7 @@ func (w *world) fresh(ctx context.Context, n *Node, joins bool) {
 	}
 	w.start(ctx, n)
 	if !joins {
+		w.joinSecond(ctx, n.Host())
 		return
 	}
 	w.foreign = true
@@ -107,6 +131,23 @@ func (w *world) rejoin(ctx context.Context, n *Node) {
 	if err := w.join(ctx, n); err != nil {
 		w.note("join: %v", err)
 		w.at(time.Now().Add(20*time.Minute), func(ctx context.Context) { w.rejoin(ctx, n) })
+		return
+	}
+	w.joinSecond(ctx, n.Host())
+	w.again(ctx, n.Host())
+}
+
+// again sets what is wanted once more: a site that went back to a backup or begins anew has other settings.
+func (w *world) again(ctx context.Context, host string) {
+	if host != "site" {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.wanted)) {
+		command := api.CmdCloudSet
+		if !strings.HasPrefix(name, "cloud.") {
+			command = api.CmdMeterSet
+		}
+		w.set(ctx, command, name)
 	}
 }
 
@@ -117,7 +158,7 @@ func (w *world) forget(ctx context.Context) {
 		return
 	}
 	defer site.Close()
-	_, uid, err := uids(ctx, site)
+	_, uid, err := uids(ctx, site, cloudsync.FirstCloud)
 	if err != nil || uid == "" {
 		return
 	}
@@ -139,23 +180,74 @@ func (w *world) forget(ctx context.Context) {
 	}
 }
 
-func (w *world) channels(ctx context.Context, list string) {
-	w.command(ctx, "site", api.CmdCloudSet, map[string]any{"name": "cloud.upload.channels", "value": list})
+// policy changes a setting of the site for a while.
+func (w *world) policy(ctx context.Context, until time.Time, command, name, value, back string) {
+	w.wanted[name] = value
+	w.set(ctx, command, name)
+	w.at(until, func(ctx context.Context) {
+		w.wanted[name] = back
+		w.set(ctx, command, name)
+	})
 }
 
+// set tells the site what is wanted of a setting at present, again and again until it works.
+func (w *world) set(ctx context.Context, command, name string) {
+	args := map[string]any{"name": name, "value": w.wanted[name]}
+	if command == api.CmdMeterSet {
+		args["meter"] = "main"
+	}
+	if err := w.command(ctx, "site", command, args); err != nil {
+		w.at(time.Now().Add(20*time.Minute), func(ctx context.Context) { w.set(ctx, command, name) })
+	}
+}
+
+// secondCloud makes another cloud, to which a record comes along two ways: from the sites, and from the first cloud.
+func (w *world) secondCloud(ctx context.Context) {
+	if w.nodes["cloud2"] != nil {
+		return
+	}
+	if err := w.newNode(ctx, "cloud2", config.RoleCloud, nil); err != nil {
+		w.problem("%v", err)
+		return
+	}
+	for i, from := range []string{"site", "site2", "cloud"} {
+		w.net.Intercept(ctx, Link{from, "cloud2"}, w.plan.Seed+100+uint64(i))
+	}
+	w.joinSecond(ctx, "cloud")
+	for _, host := range w.sites {
+		w.joinSecond(ctx, host)
+	}
+}
+
+// joinSecond tells a node of the second cloud, where there is one, again and again until it works.
+func (w *world) joinSecond(ctx context.Context, host string) {
+	if w.nodes["cloud2"] == nil {
+		return
+	}
+	err := w.command(ctx, host, api.CmdCloudAdd, map[string]any{"name": second, "host": "http://cloud2", "apikey": Key})
+	if err != nil && !errors.Is(err, fault.Conflict) { // Conflict: it knows
+		w.at(time.Now().Add(20*time.Minute), func(ctx context.Context) { w.joinSecond(ctx, host) })
+	}
+}
+
+// wrongZone is where the site believes that the meter stands for a while.
+const wrongZone = "Asia/Kathmandu"
+
+// second is what nodes call the second cloud.
+const second = "second"
+
 // command calls a command of a node that may be down.
-func (w *world) command(ctx context.Context, host, name string, args map[string]any) {
+func (w *world) command(ctx context.Context, host, name string, args map[string]any) error {
 	c, err := w.nodes[host].Client()
 	if err != nil {
-		return
+		return err
 	}
 	defer c.Close()
 	if err := c.Call(ctx, name, args, nil); err != nil {
 		w.note("%s %v: %v", name, args, err)
-		if name == api.CmdCloudSet { // policies must end as they began
-			w.at(time.Now().Add(20*time.Minute), func(ctx context.Context) { w.command(ctx, host, name, args) })
-		}
+		return err
 	}
+	return nil
 }
 
 // reprogram gives a historical log of the meter other channels, which empties it.

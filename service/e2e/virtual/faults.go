@@ -46,6 +46,11 @@ const (
 	WrongClock EventKind = "wrong clock"    // the node's clock is By off
 	Forget     EventKind = "forget"         // the cloud forgets a range, to be sent again
 	Channels   EventKind = "channels"       // only some channels are uploaded
+	Limits     EventKind = "limits"         // other numbers of records are uploaded
+	Zone       EventKind = "zone"           // the site believes that the meter stands in another zone
+	Scale      EventKind = "scale"          // the site multiplies voltages and currents
+	SecondUp   EventKind = "second cloud"   // sites upload to another cloud too, and the first one passes on to it
+	Away       EventKind = "cloud away"     // for weeks
 	Refresh    EventKind = "refresh"
 
 	ResetLog    EventKind = "reset log" // log N
@@ -59,7 +64,7 @@ func (e Event) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s for %s: %s", e.At, e.For, e.Kind)
 	switch e.Kind {
-	case LinkEvent:
+	case LinkEvent, Away:
 		fmt.Fprintf(&b, " %s->%s %s chance %.2f", e.Link.From, e.Link.To, e.Trouble.Trouble, e.Trouble.Chance)
 		if e.Trouble.For > 0 {
 			fmt.Fprintf(&b, " by %s", e.Trouble.For)
@@ -112,6 +117,22 @@ func (p Plan) String() string {
 	return b.String()
 }
 
+// Contents names the sorts of events, troubles and faults that the plan holds.
+func (p Plan) Contents() []string {
+	var out []string
+	for _, e := range p.Events {
+		switch e.Kind {
+		case LinkEvent:
+			out = append(out, "link "+string(e.Trouble.Trouble))
+		case MeterOdd:
+			out = append(out, "meter "+string(e.Meter.Kind))
+		default:
+			out = append(out, string(e.Kind))
+		}
+	}
+	return out
+}
+
 // moments are times at which clocks do odd things: changes to and from daylight saving time in
 // several zones, and turns of the year.
 func moments() []struct {
@@ -136,7 +157,7 @@ func moments() []struct {
 		day("Australia/Lord_Howe", 2026, 4, 4, 15), day("Australia/Lord_Howe", 2026, 10, 3, 15),
 		day("America/St_Johns", 2026, 11, 1, 4), day("Asia/Kolkata", 2027, 1, 1, 0),
 		day("Pacific/Auckland", 2026, 9, 26, 14), day("UTC", 2028, 2, 29, 0),
-		day("Europe/London", 2026, 12, 31, 23), day("America/Sao_Paulo", 2026, 6, 15, 12),
+		day("Europe/London", 2026, 12, 31, 23), day("America/Sao_Paulo", 2026, 6, 15, 15), day("Australia/Perth", 2026, 5, 2, 4), // noons
 	}
 }
 
@@ -160,8 +181,19 @@ func NewPlan(seed uint64) Plan {
 	for range 1 + r.IntN(7) {
 		p.Events = append(p.Events, drawEvent(r, p))
 	}
+	if r.IntN(weeksEvery) == 0 {
+		e := Event{At: time.Duration(r.Int64N(int64(p.Length))).Truncate(time.Second), Kind: Away}
+		e.For = time.Duration(7+r.IntN(8)) * 24 * time.Hour
+		e.Link = Link{"site", "cloud"}
+		e.Trouble = LinkFault{Trouble: []Trouble{Refuse, NoName, Partition, Stall}[r.IntN(4)], Chance: 1}
+		p.Events = append(p.Events, e)
+		p.Length = e.At + e.For + 3*time.Hour
+	}
 	return p
 }
+
+// weeksEvery is in how many plans the cloud is away for weeks: they cost as much as many others.
+const weeksEvery = 250
 
 func drawEvent(r *rand.Rand, p Plan) Event {
 	e := Event{At: time.Duration(r.Int64N(int64(p.Length))).Truncate(time.Millisecond), Retrieve: r.IntN(2) == 0}
@@ -196,6 +228,7 @@ func drawEvent(r *rand.Rand, p Plan) Event {
 func drawDisaster(r *rand.Rand, e *Event) {
 	list := []EventKind{
 		Rewind, Rewind, Clone, Second, Reinstall, EmptyCloud, WrongClock, Forget, Channels, Refresh, ResetLog, Reprogram, ResetEnergy, Replace,
+		Limits, Zone, Scale, SecondUp,
 	}
 	e.Kind = list[r.IntN(len(list))]
 	switch e.Kind {
@@ -217,7 +250,7 @@ func drawDisaster(r *rand.Rand, e *Event) {
 func drawTrouble(r *rand.Rand) LinkFault {
 	list := []Trouble{
 		Refuse, NoName, Partition, Delay, DelayAnswer, LoseRequest, LoseAnswer, Stall, Twice, Ghost, CutRequest, CutAnswer,
-		SpoilBody, Status, StatusAfter, TooLarge,
+		SpoilBody, SpoilAnswer, Status, StatusAfter, TooLarge, Receipt,
 	}
 	f := LinkFault{Trouble: list[r.IntN(len(list))], Chance: []float64{0.1, 0.3, 0.7, 1}[r.IntN(4)]}
 	switch f.Trouble {
@@ -225,6 +258,10 @@ func drawTrouble(r *rand.Rand) LinkFault {
 		f.For = time.Duration(r.Int64N(int64(2 * time.Minute)))
 	case Ghost:
 		f.For = time.Duration(r.Int64N(int64(6 * time.Hour)))
+	case Receipt:
+		if r.IntN(2) == 0 {
+			f.For = time.Duration(r.Int64N(int64(time.Hour)))
+		}
 	case Status, StatusAfter:
 		f.Code = []int{408, 429, 500, 502, 503, 504}[r.IntN(6)]
 		if r.IntN(2) == 0 {

@@ -19,7 +19,7 @@ func (w *world) happen(ctx context.Context, e Event) {
 		w.killAfter(ctx, e)
 	case Restart:
 		w.restart(ctx, w.nodes[e.Host])
-	case LinkEvent:
+	case LinkEvent, Away:
 		w.net.Trouble(e.Link, e.Trouble, e.For)
 	case MeterOdd:
 		w.meter.Inject(e.Meter)

@@ -11,9 +11,12 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"metermanager/rpc/api"
 )
 
 // Trouble is what a link does with a request.
@@ -36,6 +39,8 @@ const (
 	CutRequest  Trouble = "cut request"  // half of the request is passed on
 	CutAnswer   Trouble = "cut answer"   // half of the answer comes
 	SpoilBody   Trouble = "spoil"        // a byte of the request's body is another
+	SpoilAnswer Trouble = "spoil answer" // a byte of the answer's body is another
+	Receipt     Trouble = "receipt"      // a page is answered by a receipt (202) and passed on later; never when For is 0
 	Status      Trouble = "status"       // answered by the proxy with Code
 	StatusAfter Trouble = "status after" // passed on, and answered by the proxy with Code
 	TooLarge    Trouble = "too large"    // bodies above Code bytes are answered with 413
@@ -239,7 +244,7 @@ func (p *proxy) pass(up *upstream, r *http.Request, body []byte, faults []*LinkF
 	}
 	var late []*LinkFault
 	for _, f := range faults {
-		if f.Trouble == SpoilBody && len(body) == 0 || f.Trouble == TooLarge && len(body) <= f.Code {
+		if f.Trouble == SpoilBody && len(body) == 0 || f.Trouble == TooLarge && len(body) <= f.Code || f.Trouble == Receipt && !isPage(r) {
 			continue
 		}
 		p.happened(f.Trouble)
@@ -260,6 +265,11 @@ func (p *proxy) pass(up *upstream, r *http.Request, body []byte, faults []*LinkF
 			return refusal(f.Code, f.After), true
 		case TooLarge:
 			return refusal(http.StatusRequestEntityTooLarge, 0), true
+		case Receipt:
+			if f.For > 0 {
+				p.ghost(up.to, bytes.Clone(wire), f.For)
+			}
+			return receipt(body), true
 		case Ghost:
 			p.ghost(up.to, bytes.Clone(wire), f.For)
 		default:
@@ -290,6 +300,10 @@ func (p *proxy) answered(up *upstream, wire, answer []byte, faults []*LinkFault,
 				return nil, false
 			}
 			answer = second
+		case SpoilAnswer:
+			if head := bytes.Index(answer, []byte("\r\n\r\n")) + 4; head < len(answer) {
+				answer[head+int(p.number(len(answer)-head))] ^= 1 << p.number(8)
+			}
 		case CutAnswer:
 			return answer[:p.number(len(answer))], false
 		case StatusAfter:
@@ -342,6 +356,17 @@ func refusal(code, after int) []byte {
 	}
 	b.WriteString("\r\n" + page)
 	return b.Bytes()
+}
+
+// isPage reports whether a request uploads a page.
+func isPage(r *http.Request) bool {
+	return r.Method == http.MethodPost && strings.Contains(r.URL.Path, "/logs/")
+}
+
+// receipt is the answer of a cloud whose bus has taken a page: that it is stored its sets will tell, or not.
+func receipt(body []byte) []byte {
+	text := fmt.Sprintf(`{"stored":0,"repeats":0,"revised":0,"skipped":0,"receipt":%q}`, api.Receipt(body))
+	return fmt.Appendf(nil, "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(text), text)
 }
 
 // upstream is the proxy's connection to the called host.

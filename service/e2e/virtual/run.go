@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"metermanager/cloudsync"
 	"metermanager/logdb"
 	"metermanager/logdb/sqldb/simdisk"
 	"metermanager/rpc/api"
@@ -49,6 +50,7 @@ type world struct {
 	past      *judge.Truth  // of meters that were replaced
 	earlier   []reprogramed // logs of the present meter under earlier settings
 	losses    map[int]time.Time
+	wanted    map[string]string // settings of the site that were changed
 }
 
 // reprogramed is what a log had recorded when its settings were changed.
@@ -74,7 +76,7 @@ func Run(ctx context.Context, plan Plan, template *Template, folder string) (Out
 	ctx, stop := context.WithCancel(ctx)
 	w := &world{
 		plan: plan, net: NewNetwork(), nodes: map[string]*Node{}, begin: time.Now(), stop: stop,
-		template: template, folder: folder, losses: map[int]time.Time{},
+		template: template, folder: folder, losses: map[int]time.Time{}, wanted: map[string]string{},
 	}
 	err := w.open(ctx)
 	if err == nil {
@@ -142,10 +144,13 @@ func (w *world) newSite(ctx context.Context, host string, image *simdisk.Image) 
 		return err
 	}
 	w.sites = append(w.sites, host)
-	if image != nil {
-		return nil
+	if image == nil {
+		if err := w.join(ctx, w.nodes[host]); err != nil {
+			return err
+		}
 	}
-	return w.join(ctx, w.nodes[host])
+	w.joinSecond(ctx, host)
+	return nil
 }
 
 // newNode makes a node and starts it.
@@ -282,7 +287,20 @@ func (w *world) quiet(ctx context.Context) (bool, string, error) {
 			return false, host + ": " + why, err
 		}
 	}
-	return true, "", nil
+	if w.nodes["cloud2"] == nil {
+		return true, "", nil
+	}
+	c, err := w.nodes["cloud"].Client()
+	if err != nil {
+		return false, "", err
+	}
+	defer c.Close()
+	s, err := c.Status(ctx)
+	if err != nil || s.Sync == nil {
+		return false, "cloud: no sync", err
+	}
+	ok, why := synced(s.Sync)
+	return ok, "cloud: " + why, nil
 }
 
 func (n *Node) quiet(ctx context.Context) (bool, string, error) {
@@ -307,10 +325,39 @@ func (n *Node) quiet(ctx context.Context) (bool, string, error) {
 			return false, "log " + l.Log + ": " + l.LastError, nil
 		}
 	}
-	if s.Sync.Pending > 0 || len(s.Sync.Meters) != 1 || s.Sync.Meters[0].State != "up_to_date" {
-		return false, fmt.Sprintf("sync: %+v", *s.Sync), nil
+	ok, why := synced(s.Sync)
+	return ok, why, nil
+}
+
+// uploaded lists the meters of a node for each of its clouds.
+func uploaded(s *api.SyncStatus) []api.MeterSync {
+	if len(s.Clouds) == 0 {
+		return s.Meters
 	}
-	return true, "", nil
+	var out []api.MeterSync
+	for _, c := range s.Clouds {
+		out = append(out, c.Meters...)
+	}
+	return out
+}
+
+// synced reports whether every cloud of a node has everything.
+func synced(s *api.SyncStatus) (ok bool, why string) {
+	meters := uploaded(s)
+	for _, m := range meters {
+		if m.State != "up_to_date" || m.Pending > 0 {
+			return false, fmt.Sprintf("sync: %+v", *s)
+		}
+		for _, r := range m.Relayed {
+			if r.Pending > 0 {
+				return false, fmt.Sprintf("relay: %+v", *s)
+			}
+		}
+	}
+	if s.Pending > 0 || len(meters) == 0 {
+		return false, fmt.Sprintf("sync: %+v", *s)
+	}
+	return true, ""
 }
 
 // judge retrieves and uploads the last records and compares everything.
@@ -328,6 +375,11 @@ func (w *world) judge(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, host := range w.passers() {
+		if err := w.command(ctx, host, api.CmdCloudMeterUpload, map[string]any{"cloud": second}); err != nil {
+			w.problem("%s: the last upload to the second cloud: %v", host, err)
+		}
+	}
 	truth, err := w.truth()
 	if err != nil {
 		return err
@@ -341,6 +393,14 @@ func (w *world) judge(ctx context.Context) error {
 		return w.requested(ctx, cloud, truth)
 	}
 	return nil
+}
+
+// passers are the nodes that upload to the second cloud, if there is one; who passes on what others send is the last.
+func (w *world) passers() []string {
+	if w.nodes["cloud2"] == nil {
+		return nil
+	}
+	return append(slices.Clone(w.sites), "cloud")
 }
 
 // latest retrieves and uploads.
@@ -393,6 +453,11 @@ func (w *world) truth() (*judge.Truth, error) {
 	for log, at := range w.losses {
 		t.MayLose(log, at)
 	}
+	if w.plan.holds(Zone) {
+		if err := t.Misread(w.plan.Zone, wrongZone); err != nil {
+			return nil, err
+		}
+	}
 	if w.plan.Memory > 0 { // what did not fit while nobody could retrieve, and until the first retrieval after that
 		for _, log := range []int{sim.LogHist1, sim.LogHist2, sim.LogHist3} {
 			t.MayLose(log, w.end.Add(time.Hour))
@@ -408,13 +473,27 @@ func (w *world) judgeSite(ctx context.Context, host string, cloud *client.Client
 		return err
 	}
 	defer site.Close()
-	siteUID, cloudUID, err := uids(ctx, site)
+	siteUID, cloudUID, err := uids(ctx, site, cloudsync.FirstCloud)
 	if err != nil {
 		return err
 	}
+	clouds := []judge.Cloud{{Name: "cloud", Client: cloud, UID: cloudUID}}
+	if w.nodes["cloud2"] != nil {
+		other, err := w.nodes["cloud2"].Client()
+		if err != nil {
+			return err
+		}
+		defer other.Close()
+		_, uid, err := uids(ctx, site, second)
+		if err != nil {
+			return err
+		}
+		clouds = append(clouds, judge.Cloud{Name: "cloud2", Client: other, UID: uid, Relayed: true})
+	}
 	c := judge.Case{
 		Site: site, SiteUID: siteUID, Zone: w.plan.Zone, Truth: truth, Limits: logdb.DefaultLimits(), Oversize: w.plan.has(TooLarge), Requested: requested,
-		Foreign: w.foreign || len(w.sites) > 1, Lossy: len(w.losses) > 0 || w.plan.Memory > 0, Clouds: []judge.Cloud{{Name: "cloud", Client: cloud, UID: cloudUID}},
+		Foreign: w.foreign || len(w.sites) > 1, Lossy: len(w.losses) > 0 || w.plan.Memory > 0, Clouds: clouds,
+		OtherLimits: w.plan.holds(Limits),
 	}
 	problems, stats, err := judge.Check(ctx, c)
 	if err != nil {
@@ -424,7 +503,16 @@ func (w *world) judgeSite(ctx context.Context, host string, cloud *client.Client
 	for _, p := range problems {
 		w.problem("%s: %s", host, p)
 	}
-	return w.verify(ctx, site)
+	for _, c := range clouds {
+		name := cloudsync.FirstCloud
+		if c.Relayed {
+			name = second
+		}
+		if err := w.verify(ctx, host, site, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // powered waits until the meter has its supply: nothing can be asked of it before.
@@ -442,26 +530,37 @@ func (p Plan) has(t Trouble) bool {
 	return slices.ContainsFunc(p.Events, func(e Event) bool { return e.Kind == LinkEvent && e.Trouble.Trouble == t })
 }
 
-func uids(ctx context.Context, site *client.Client) (here, there logdb.MeterUID, err error) {
+// holds reports whether the plan holds a kind of event.
+func (p Plan) holds(k EventKind) bool {
+	return slices.ContainsFunc(p.Events, func(e Event) bool { return e.Kind == k })
+}
+
+// uids returns the names of the meter at a site and at one of its clouds.
+func uids(ctx context.Context, site *client.Client, cloud string) (here, there logdb.MeterUID, err error) {
 	s, err := site.Status(ctx)
 	if err != nil {
 		return "", "", fmt.Errorf("ask the site: %w", err)
 	}
-	if len(s.Meters) != 1 || s.Sync == nil || len(s.Sync.Meters) != 1 {
+	if len(s.Meters) != 1 || s.Sync == nil {
 		return "", "", fmt.Errorf("the site has %d meters, want one", len(s.Meters))
 	}
-	return s.Meters[0].UID, s.Sync.Meters[0].CloudUID, nil
+	for _, m := range uploaded(s.Sync) {
+		if m.Cloud == cloud {
+			return s.Meters[0].UID, m.CloudUID, nil
+		}
+	}
+	return "", "", fmt.Errorf("the site does not know the cloud %s", cloud)
 }
 
 // verify asks the product itself.
-func (w *world) verify(ctx context.Context, site *client.Client) error {
+func (w *world) verify(ctx context.Context, host string, site *client.Client, cloud string) error {
 	var r api.VerifyReport
-	if err := site.Call(ctx, api.CmdVerify, map[string]any{"deep": true}, &r); err != nil {
-		w.problem("verify: %v", err)
+	if err := site.Call(ctx, api.CmdVerify, map[string]any{"deep": true, "cloud": cloud}, &r); err != nil {
+		w.problem("%s: verify %s: %v", host, cloud, err)
 		return nil
 	}
 	if r.Different != 0 || r.Pending != 0 || r.Compared == 0 {
-		w.problem("verify: compared %d, different %d, pending %d", r.Compared, r.Different, r.Pending)
+		w.problem("%s: verify %s: compared %d, different %d, pending %d", host, cloud, r.Compared, r.Different, r.Pending)
 		for i, d := range r.Days {
 			if i < 4 {
 				w.problem("verify: %+v", d)

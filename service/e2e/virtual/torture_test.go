@@ -23,9 +23,6 @@ var (
 	shrinking = flag.Duration("torture.shrink", 0, "how long to look which events a failure needs")
 )
 
-// fixed is how many seeds every test run plays.
-const fixed = 30
-
 // template makes the disk that every run begins with.
 func template(t *testing.T) (tpl *virtual.Template) {
 	t.Helper()
@@ -41,9 +38,12 @@ func template(t *testing.T) (tpl *virtual.Template) {
 
 func TestTorture(t *testing.T) {
 	t.Parallel()
-	n := *runs
-	if n == 0 {
-		n = fixed
+	seeds := fixedSeeds
+	if *runs > 0 {
+		seeds = nil
+		for i := range uint64(*runs) {
+			seeds = append(seeds, *first+i)
+		}
 	}
 	debug.SetGCPercent(400)
 	tpl := template(t)
@@ -51,7 +51,7 @@ func TestTorture(t *testing.T) {
 	var records, values, events, lost int
 	var lasted time.Duration
 	t.Run("seed", func(t *testing.T) {
-		for seed := *first; seed < *first+uint64(n); seed++ {
+		for _, seed := range seeds {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
 				out := play(t, tpl, virtual.NewPlan(seed))
@@ -63,7 +63,7 @@ func TestTorture(t *testing.T) {
 		}
 	})
 	t.Logf("%d runs, %s of virtual time: %d records of meters at sites, %d values and %d events at clouds, %d lost in meters' memories",
-		n, lasted.Round(time.Hour), records, values, events, lost)
+		len(seeds), lasted.Round(time.Hour), records, values, events, lost)
 }
 
 // play plays a plan and fails with what is wrong, after it has looked which of the events are
