@@ -36,6 +36,7 @@ func groups() []kong.Group {
 		{Key: "ask", Title: "Ask and tell a running service:"},
 		{Key: "care", Title: "Backup:"},
 		{Key: "cloud", Title: "Cloud sync, under the names of the RPC commands:"},
+		{Key: "csv", Title: "How a CSV file is to be read:"},
 		{Key: "service", Title: "Which service:"},
 	}
 }

@@ -18,6 +18,7 @@ import (
 type logCmd struct {
 	List   logListCmd   `cmd:"" help:"List the logs that the service holds, with their ranges."`
 	Query  logQueryCmd  `cmd:"" help:"Print records of a log, or buckets of them."`
+	Import logImportCmd `cmd:"" help:"Read COMTRADE, PQDIF, Green Button or CSV files into the log of a meter."`
 	Export logExportCmd `cmd:"" help:"Write records of a log as CSV, JSON or Green Button."`
 
 	Analyse logAnalyseCmd `cmd:"" help:"Tell what a recording shows: events, harmonics, phasors, likely causes."`

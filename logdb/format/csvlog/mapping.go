@@ -26,6 +26,8 @@ type Mapping struct {
 	TimeForm string
 	// Columns lists the columns to read; none: all that hold numbers.
 	Columns []Column
+	// Others reads the columns that are not listed too.
+	Others bool
 	// Starts says that a time begins the interval that a value covers; by default it ends it.
 	Starts bool
 	// Log is the log of the meter that rows belong to.

@@ -180,15 +180,7 @@ func (r *reader) choose() ([]int, error) {
 		isTime[c] = true
 	}
 	var out []int
-	if len(r.m.Columns) == 0 {
-		for c := range s.width() {
-			if !isTime[c] {
-				out = append(out, c)
-				r.content.Trends = append(r.content.Trends, r.trend(c, Column{}))
-			}
-		}
-		return out, nil
-	}
+	named := map[int]bool{}
 	for _, want := range r.m.Columns {
 		c := s.find(want.Name)
 		if c < 0 {
@@ -197,8 +189,15 @@ func (r *reader) choose() ([]int, error) {
 		if isTime[c] {
 			return nil, &format.Error{File: r.file, What: fmt.Sprintf("column %q is the time", want.Name)}
 		}
+		named[c] = true
 		out = append(out, c)
 		r.content.Trends = append(r.content.Trends, r.trend(c, want))
+	}
+	for c := range s.width() {
+		if (len(r.m.Columns) == 0 || r.m.Others) && !isTime[c] && !named[c] {
+			out = append(out, c)
+			r.content.Trends = append(r.content.Trends, r.trend(c, Column{}))
+		}
 	}
 	return out, nil
 }
@@ -220,15 +219,8 @@ func (r *reader) trend(c int, want Column) format.Trend {
 			t.Key = k // a file that this program wrote
 		}
 	}
-	if t.Key != "" {
-		known := logdb.LookupChannel(t.Key)
-		base, factor, ok := format.Unit(unit)
-		switch {
-		case ok && (base == known.Unit || known.Unit == "" && known.Name == string(t.Key)):
-			t.Factor = factor
-		case unit != "" && known.Unit != "":
-			r.miss("column %s is in %q, but %s is in %s: its values were taken as they are", name, unit, t.Key, known.Unit)
-		}
+	if t.Key != "" && !t.SetKey(t.Key) {
+		r.miss("column %s is in %q, but %s is in %q: its values were taken as they are", name, unit, t.Key, logdb.LookupChannel(t.Key).Unit)
 	}
 	if want.Scale != 0 {
 		t.Factor *= want.Scale
@@ -272,7 +264,7 @@ func (r *reader) column(c int) {
 	if first >= 0 {
 		where = fmt.Sprintf("the first is %s in line %d", strconv.Quote(short(r.sheet.cell(first, c))), r.sheet.lines[first])
 	}
-	asked := len(r.m.Columns) > 0
+	asked := len(r.m.Columns) > 0 && !r.m.Others
 	switch {
 	case texts > numbers || numbers == 0 && !asked && texts > 0:
 		r.miss("column %s holds text (%s); it was left out", r.sheet.name(c), where)

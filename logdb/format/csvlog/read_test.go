@@ -234,6 +234,20 @@ func TestIntervals(t *testing.T) {
 	}
 }
 
+// Columns that are not listed are read too when that is asked for.
+func TestOthers(t *testing.T) {
+	t.Parallel()
+	file := text("time,a,b\n2026-03-01 00:00,1,2\n2026-03-01 00:15,3,4\n")
+	for others, want := range map[bool]int{false: 1, true: 2} {
+		m := csvlog.Mapping{Others: others, Columns: []csvlog.Column{{Name: "b", Key: "readings.voltage.an", Scale: 10}}}
+		c := read(t, file, "a.csv", format.Options{}, m)
+		rows, _ := c.History()
+		if len(c.Trends) != want || rows[0].Channels[0] != "readings.voltage.an" || rows[0].Columns[0][0] != 20 {
+			t.Errorf("others %v: %+v", others, c.Trends)
+		}
+	}
+}
+
 // What cannot be read says what, where and what to do.
 func TestMalformed(t *testing.T) {
 	t.Parallel()
