@@ -21,6 +21,10 @@ run: build ## build and start the demonstration (ARGS="--listen 127.0.0.1:9080" 
 build: ## build bin/metermanager for this machine
 	$(GOBUILD) -o bin/metermanager ./service
 
+# A collection of files of others that are not shipped. Tests that need it are skipped without it, and say so.
+MM_SHARED_DATA ?= $(abspath $(wildcard ../shared/data))
+test race: export MM_SHARED_DATA := $(MM_SHARED_DATA)
+
 .PHONY: test
 test: testtools ## vet and all tests; the last line counts them
 	CGO_ENABLED=0 go vet -tags ci ./...

@@ -29,15 +29,6 @@ func clock(m logdb.Millis, zone *time.Location) string {
 	return m.Time().In(zone).Format(layout)
 }
 
-// isoTime prints m as ISO 8601 with its offset.
-func isoTime(m logdb.Millis, zone *time.Location) string {
-	layout := "2006-01-02T15:04:05-07:00"
-	if m%1000 != 0 {
-		layout = "2006-01-02T15:04:05.000-07:00"
-	}
-	return m.Time().In(zone).Format(layout)
-}
-
 // age prints how long ago m was.
 func age(m logdb.Millis, now time.Time) string {
 	if m == 0 {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"metermanager/logdb"
+	"metermanager/logdb/format/csvlog"
 )
 
 func TestClockTellsTheRepeatedHourApart(t *testing.T) {
@@ -22,7 +23,7 @@ func TestClockTellsTheRepeatedHourApart(t *testing.T) {
 		if got := clock(tt.at, zone); got != tt.text {
 			t.Errorf("clock: got %s, want %s", got, tt.text)
 		}
-		if got := isoTime(tt.at, zone); got != tt.iso {
+		if got := csvlog.Time(tt.at, zone); got != tt.iso {
 			t.Errorf("isoTime: got %s, want %s", got, tt.iso)
 		}
 	}

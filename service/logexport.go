@@ -3,17 +3,16 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"metermanager/logdb"
+	"metermanager/logdb/format/csvlog"
 	"metermanager/rpc/api"
 	"metermanager/rpc/client"
 	"metermanager/rpc/permission"
@@ -26,16 +25,22 @@ const exportRows = 50_000
 type logExportCmd struct {
 	remote
 	logRange
-	Format    string `enum:"csv,json,greenbutton" default:"csv" help:"csv, json or greenbutton (default: ${default})."`
+	Format    string `enum:"csv,json,greenbutton,comtrade" default:"csv" help:"csv, json, greenbutton or comtrade (default: ${default})."`
 	Out       string `short:"o" type:"path" placeholder:"FILE" help:"File to write (default: standard output)."`
 	Recording string `placeholder:"ID" help:"Waveform: the samples of this recording instead of the list."`
+	Revision  int    `enum:"1999,2013" default:"2013" help:"COMTRADE: 1999 or 2013 (default: ${default})."`
+	Samples   string `enum:"auto,ascii,binary,binary32,float32" default:"auto" help:"COMTRADE: ascii, binary, binary32 or float32 (auto: float32, for 1999 binary)."`
 }
 
 // Help shows an example.
 func (logExportCmd) Help() string {
 	return `Example: metermanager log export main-incomer historical --from 2026-01-01 --out 2026.csv
 
-Without --from: everything. CSV: UTF-8, commas, decimal points, times as ISO 8601 with the offset of the meter's zone; an absent value is a blank cell. JSON: the shape of the web API. greenbutton: the interval energy of the historical log as a Green Button feed.`
+Without --from: everything. CSV: UTF-8, commas, decimal points, times as ISO 8601 with the offset of the meter's zone; an absent value is a blank cell. JSON: the shape of the web API. greenbutton: the interval energy of the historical log as a Green Button feed.
+
+Example: metermanager log export main-incomer waveform --recording 1@394113df910cc0c1d796d7f3427efa0f:0 --format comtrade --out sag.cff
+
+comtrade: one recording, as a .cff or as a .cfg with its .dat, by the name of --out.`
 }
 
 // Run writes the records. A file appears only when it is complete.
@@ -48,6 +53,9 @@ func (c *logExportCmd) Run(ctx context.Context, p *program) error {
 	q, err := c.resolve(ctx, service, time.Now(), 0)
 	if err != nil {
 		return err
+	}
+	if c.Format == "comtrade" {
+		return c.exportComtrade(ctx, p, service, q)
 	}
 	if c.Out == "" {
 		out := bufio.NewWriter(p.stdout)
@@ -86,18 +94,17 @@ func (c *logExportCmd) write(ctx context.Context, p *program, service *client.Cl
 		}
 		return c.writeGreenButton(ctx, service, q, w, p.stderr)
 	case c.Recording != "":
-		if q.kind != logdb.KindWaveform {
-			return 0, usageError{"--recording goes with the waveform log"}
-		}
 		return c.writeRecording(ctx, service, q, w)
 	case q.kind == logdb.KindHistorical && !c.Gaps:
-		return c.writeHistory(ctx, service, q, w)
+		return c.writeHistory(ctx, p, service, q, w)
 	}
-	return c.writeEvents(ctx, service, q, w)
+	return c.writeEvents(ctx, p, service, q, w)
 }
 
-func (c *logExportCmd) writeHistory(ctx context.Context, service *client.Client, q query, w io.Writer) (int, error) {
-	sheet := csv.NewWriter(w)
+func (c *logExportCmd) writeHistory(ctx context.Context, p *program, service *client.Client, q query, w io.Writer) (int, error) {
+	sheet := csvlog.NewWriter(w, q.zone)
+	bar := newProgress(p.stderr)
+	defer bar.clear()
 	ask := q.history()
 	if !ask.Aggregated() && ask.Limit == 0 {
 		ask.Limit = exportRows
@@ -113,15 +120,12 @@ func (c *logExportCmd) writeHistory(ctx context.Context, service *client.Client,
 			joinHistory(&whole, answer)
 		} else {
 			if n == 0 && len(answer.Columns) > 0 {
-				if err := sheet.Write(historyHeads(answer.Columns)); err != nil {
-					return n, fmt.Errorf("write the export: %w", err)
-				}
+				sheet.Text(historyHeads(answer.Columns)...)
 			}
-			if err := historyLines(sheet, answer, q.zone); err != nil {
-				return n, err
-			}
+			historyLines(sheet, answer)
 		}
 		n += len(answer.Times)
+		bar.say("%s written", count(int64(n), "record"))
 		if answer.Next == "" || c.Limit > 0 {
 			break
 		}
@@ -130,8 +134,7 @@ func (c *logExportCmd) writeHistory(ctx context.Context, service *client.Client,
 	if c.Format == "json" {
 		return n, writeHistoryJSON(w, whole)
 	}
-	sheet.Flush()
-	return n, sheet.Error()
+	return n, sheet.Flush()
 }
 
 func historyHeads(columns []api.SeriesColumn) []string {
@@ -152,30 +155,20 @@ func historyHeads(columns []api.SeriesColumn) []string {
 	return heads
 }
 
-func historyLines(sheet *csv.Writer, a api.History, zone *time.Location) error {
-	cells := make([]string, 1+len(a.Columns))
+func historyLines(sheet *csvlog.Writer, a api.History) {
+	row := make([]float64, len(a.Columns))
 	for i, at := range a.Times {
-		cells[0] = isoTime(at, zone)
-		for c := range a.Columns {
-			cells[1+c] = exactValue(a.Values[c][i])
+		for c := range row {
+			row[c] = a.Values[c][i]
 		}
-		if err := sheet.Write(cells); err != nil {
-			return fmt.Errorf("write the export: %w", err)
-		}
+		sheet.Row(at, row...)
 	}
-	return nil
 }
 
-// exactValue prints all digits that a value needs to be read back unchanged.
-func exactValue(v float64) string {
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return ""
-	}
-	return plain(v)
-}
-
-func (c *logExportCmd) writeEvents(ctx context.Context, service *client.Client, q query, w io.Writer) (int, error) {
-	sheet := csv.NewWriter(w)
+func (c *logExportCmd) writeEvents(ctx context.Context, p *program, service *client.Client, q query, w io.Writer) (int, error) {
+	sheet := csvlog.NewWriter(w, q.zone)
+	bar := newProgress(p.stderr)
+	defer bar.clear()
 	ask := q.events()
 	var whole api.Events
 	n := 0
@@ -185,19 +178,16 @@ func (c *logExportCmd) writeEvents(ctx context.Context, service *client.Client, 
 			return n, err
 		}
 		if n == 0 && c.Format == "csv" {
-			if err := sheet.Write(eventColumns(q.kind, q.Gaps)); err != nil {
-				return n, fmt.Errorf("write the export: %w", err)
-			}
+			sheet.Text(eventColumns(q.kind, q.Gaps)...)
 		}
 		for _, e := range answer.Events {
 			if c.Format == "json" {
 				break
 			}
-			if err := sheet.Write(eventRecord(q.kind, e, q.Gaps, q.zone)); err != nil {
-				return n, fmt.Errorf("write the export: %w", err)
-			}
+			sheet.Text(eventRecord(q.kind, e, q.Gaps, q.zone)...)
 		}
 		n += len(answer.Events)
+		bar.say("%s written", count(int64(n), "record"))
 		answer.Events = append(whole.Events, answer.Events...)
 		if whole = answer; answer.Next == "" || c.Limit > 0 {
 			break
@@ -212,8 +202,7 @@ func (c *logExportCmd) writeEvents(ctx context.Context, service *client.Client, 
 		_, err := w.Write(api.AppendEvents(nil, &whole))
 		return n, err
 	}
-	sheet.Flush()
-	return n, sheet.Error()
+	return n, sheet.Flush()
 }
 
 func eventColumns(kind logdb.Kind, gaps bool) []string {
@@ -231,41 +220,50 @@ func eventColumns(kind logdb.Kind, gaps bool) []string {
 }
 
 func eventRecord(kind logdb.Kind, e api.Event, gaps bool, zone *time.Location) []string {
-	at := isoTime(e.Entry.Time, zone)
+	at := csvlog.Time(e.Entry.Time, zone)
 	switch n := e.Entry; {
 	case gaps && n.Gap != nil:
-		return []string{isoTime(n.Gap.From, zone), isoTime(n.Gap.To, zone), string(n.Gap.Cause), n.Gap.Detail}
+		return []string{csvlog.Time(n.Gap.From, zone), csvlog.Time(n.Gap.To, zone), string(n.Gap.Cause), n.Gap.Detail}
 	case n.System != nil:
 		return []string{at, strconv.FormatInt(int64(n.System.Type), 10), strconv.FormatInt(n.System.Code, 10), n.System.Description}
 	case n.Waveform != nil:
 		v := n.Waveform
-		return []string{at, isoTime(v.End, zone), isoTime(v.TriggerTime, zone), exactValue(v.FrequencyHz), exactValue(v.SampleIntervalMillis),
+		return []string{at, csvlog.Time(v.End, zone), csvlog.Time(v.TriggerTime, zone), csvlog.Value(v.FrequencyHz), csvlog.Value(v.SampleIntervalMillis),
 			strings.Join(v.Triggers, " "), e.ID.String()}
 	case n.Excursion != nil:
 		x := n.Excursion
-		cells := []string{at, exactValue(x.DurationSeconds), string(x.Channel)}
+		cells := []string{at, csvlog.Value(x.DurationSeconds), string(x.Channel)}
 		if kind == logdb.KindLimit {
 			cells = append(cells, strconv.FormatInt(x.LimitID, 10))
 		}
-		return append(cells, strconv.FormatInt(x.Type, 10), exactValue(x.Worst), exactValue(x.WorstPercent), exactValue(x.Threshold))
+		return append(cells, strconv.FormatInt(x.Type, 10), csvlog.Value(x.Worst), csvlog.Value(x.WorstPercent), csvlog.Value(x.Threshold))
 	}
 	return []string{at}
 }
 
-// writeRecording writes one recording: a line per sample, its time in ms after the start.
-func (c *logExportCmd) writeRecording(ctx context.Context, service *client.Client, q query, w io.Writer) (int, error) {
+// recording asks for the recording that is named.
+func (c *logExportCmd) recording(ctx context.Context, service *client.Client, q query) (logdb.Entry, error) {
+	if q.kind != logdb.KindWaveform {
+		return logdb.Entry{}, usageError{"--recording goes with the waveform log"}
+	}
 	id, err := api.ParseRecordingID(c.Recording)
 	if err != nil {
-		return 0, err
+		return logdb.Entry{}, err
 	}
 	entry, err := service.Recording(ctx, q.meter.UID, id)
+	if err == nil && entry.Waveform == nil {
+		err = fmt.Errorf("the service's answer holds no recording")
+	}
+	return entry, err
+}
+
+// writeRecording writes one recording: a line per sample, its time in ms after the start.
+func (c *logExportCmd) writeRecording(ctx context.Context, service *client.Client, q query, w io.Writer) (int, error) {
+	entry, err := c.recording(ctx, service, q)
 	if err != nil {
 		return 0, err
 	}
 	v := entry.Waveform
-	if v == nil {
-		return 0, fmt.Errorf("the service's answer holds no recording")
-	}
 	if c.Format == "json" {
 		page := logdb.Page{Meter: q.meter.UID, Kind: logdb.KindWaveform, Source: "export"}
 		entry.Position = 0
@@ -273,7 +271,7 @@ func (c *logExportCmd) writeRecording(ctx context.Context, service *client.Clien
 		_, err := w.Write(append(api.AppendPage(nil, &page, api.DialectJSON), '\n'))
 		return 1, err
 	}
-	sheet := csv.NewWriter(w)
+	sheet := csvlog.NewWriter(w, q.zone)
 	heads := []string{"time", "ms"}
 	n := len(v.Digital)
 	for _, ch := range v.Channels {
@@ -283,31 +281,26 @@ func (c *logExportCmd) writeRecording(ctx context.Context, service *client.Clien
 	if v.Digital != nil {
 		heads = append(heads, "inputs")
 	}
-	if err := sheet.Write(heads); err != nil {
-		return 0, fmt.Errorf("write the export: %w", err)
-	}
-	start := isoTime(entry.Time, q.zone)
+	sheet.Text(heads...)
+	start := csvlog.Time(entry.Time, q.zone)
 	for i := range n {
-		cells := []string{start, exactValue(float64(i) * v.SampleIntervalMillis)}
+		cells := []string{start, csvlog.Value(float64(i) * v.SampleIntervalMillis)}
 		for _, ch := range v.Channels {
 			cells = append(cells, sampleAt(ch.Samples, i))
 		}
 		if v.Digital != nil && i < len(v.Digital) {
 			cells = append(cells, fmt.Sprintf("%08b", v.Digital[i]))
 		}
-		if err := sheet.Write(cells); err != nil {
-			return i, fmt.Errorf("write the export: %w", err)
-		}
+		sheet.Text(cells...)
 	}
-	sheet.Flush()
-	return n, sheet.Error()
+	return n, sheet.Flush()
 }
 
 func sampleAt(samples []float64, i int) string {
 	if i >= len(samples) {
 		return ""
 	}
-	return exactValue(samples[i])
+	return csvlog.Value(samples[i])
 }
 
 // joinHistory appends a further part of the same answer.

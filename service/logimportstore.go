@@ -72,6 +72,18 @@ const (
 
 // store uploads what a file holds. It comes without positions: the receiver tells repeats by content.
 func (t *importTarget) store(ctx context.Context, c *format.Content, file string, bar *progress) (map[string]importDone, []string, error) {
+	pages, lost := t.pages(c)
+	if len(pages) == 0 {
+		return map[string]importDone{}, append(lost, "the file holds nothing that a log could take"), nil
+	}
+	if err := t.fits(pages, file); err != nil {
+		return nil, lost, err
+	}
+	return t.upload(ctx, pages, lost, file, bar)
+}
+
+// pages cuts what a file holds into pages, and says what is left out.
+func (t *importTarget) pages(c *format.Content) ([]logdb.Page, []string) {
 	rows, lost := c.History()
 	pages := t.rowPages(rows)
 	for _, kind := range logdb.Kinds[1:] {
@@ -85,12 +97,10 @@ func (t *importTarget) store(ctx context.Context, c *format.Content, file string
 			pages = append(pages, logdb.Page{Meter: t.meter.UID, Kind: kind, Source: "import", Entries: part})
 		}
 	}
-	if len(pages) == 0 {
-		return map[string]importDone{}, append(lost, "the file holds nothing that a log could take"), nil
-	}
-	if err := t.fits(pages, file); err != nil {
-		return nil, lost, err
-	}
+	return pages, lost
+}
+
+func (t *importTarget) upload(ctx context.Context, pages []logdb.Page, lost []string, file string, bar *progress) (map[string]importDone, []string, error) {
 	out := map[string]importDone{}
 	for i := range pages {
 		bar.say("%s: %d of %d parts stored", filepath.Base(file), i, len(pages))

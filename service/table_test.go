@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"metermanager/logdb/format/csvlog"
 )
 
 func TestTable(t *testing.T) {
@@ -62,7 +64,7 @@ func TestValues(t *testing.T) {
 		if got := formatValue(tt.v); got != tt.shown {
 			t.Errorf("%v is shown as %q, want %q", tt.v, got, tt.shown)
 		}
-		if got := exactValue(tt.v); got != tt.full {
+		if got := csvlog.Value(tt.v); got != tt.full {
 			t.Errorf("%v is exported as %q, want %q", tt.v, got, tt.full)
 		}
 	}

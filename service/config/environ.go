@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// The variables that belong to commands which talk to a running service, not to the file.
-var clientVariables = []string{"MM_URL", "MM_KEY", "MM_USER", "MM_PASSWORD", "MM_CONFIG"}
+// The variables that belong to commands which talk to a running service, not to the file; the last one is for
+// tests, which start this program.
+var clientVariables = []string{"MM_URL", "MM_KEY", "MM_USER", "MM_PASSWORD", "MM_CONFIG", "MM_SHARED_DATA"}
 
 // environ is the part of the environment that matters here.
 type environ struct {
