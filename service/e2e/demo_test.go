@@ -99,6 +99,8 @@ func TestDemo(t *testing.T) {
 	}
 	sameAtBothEnds(t, d)
 	recordedIsAnswered(t, d)
+	importedAndExported(t, dir)
+	d.verified() // what was imported is compared too, here and at the cloud
 
 	d.interrupt()
 	if d.err != nil {
