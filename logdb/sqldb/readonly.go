@@ -48,6 +48,17 @@ func sealedFile(path string) bool {
 	return errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0
 }
 
+// CheckWritable reports the first database that could not be written to: ErrReadOnly. Those that belong together are
+// looked at before any of them is opened, so that nothing is changed when one of them cannot be.
+func CheckWritable(paths ...string) error {
+	for _, path := range paths {
+		if err := writable(path); err != nil {
+			return fmt.Errorf("open the database %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
 // writable says in words why the database at path could not be written to: SQLite would open it for reading, and fail
 // at the first write.
 func writable(path string) error {

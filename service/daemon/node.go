@@ -93,6 +93,11 @@ func (n *node) openFolder(ctx context.Context) error {
 	if err := prepareFolder(dir); err != nil {
 		return err
 	}
+	if n.options.Seams.VFS == "" {
+		if err := sqldb.CheckWritable(config.MetaFile(dir), config.LogsFile(dir)); err != nil {
+			return err
+		}
+	}
 	if n.meta, err = sqldb.Open(ctx, config.MetaFile(dir), n.upgrading("meta")); err != nil {
 		return fmt.Errorf("open the database of meters and users: %w", err)
 	}
