@@ -33,6 +33,9 @@ type Case struct {
 	// OtherLimits says that events were decided under other limits for a while. What was decided stays
 	// (replication.md 3), so that either verdict of a limit stands; what it means for the data is compared all the same.
 	OtherLimits bool
+	// Misread says that sites read the meter by a wrong zone or scale for a while. A journal that was given up meanwhile,
+	// by a restored or reinstalled site, is not read again: it stays an alternative, and may be the one that is chosen.
+	Misread bool
 }
 
 // Cloud is a receiver with the name of the meter there.
@@ -141,7 +144,7 @@ func checkCloud(ctx context.Context, r *report, c *Case, cloud Cloud, kind logdb
 			return err
 		}
 		samePoints(r, who+", values that a query chooses", answered, there.alternatives(c.Zone))
-		if !c.Foreign || !c.Lossy { // else others may have what this site could not get any more, and are chosen
+		if !c.Foreign || !c.Lossy && !c.Misread { // else others may have what this site could not get any more, and are chosen
 			samePoints(r, who+", values that a query answers", answered, want)
 		}
 	} else {

@@ -139,7 +139,7 @@ func (w *world) rejoin(ctx context.Context, n *Node) {
 
 // again sets what is wanted once more: a site that went back to a backup or begins anew has other settings.
 func (w *world) again(ctx context.Context, host string) {
-	if host != "site" {
+	if !slices.Contains(w.sites, host) {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.wanted)) {
@@ -147,7 +147,7 @@ func (w *world) again(ctx context.Context, host string) {
 		if !strings.HasPrefix(name, "cloud.") {
 			command = api.CmdMeterSet
 		}
-		w.set(ctx, command, name)
+		w.set(ctx, host, command, name)
 	}
 }
 
@@ -180,24 +180,26 @@ func (w *world) forget(ctx context.Context) {
 	}
 }
 
-// policy changes a setting of the site for a while.
+// policy changes a setting of the sites for a while.
 func (w *world) policy(ctx context.Context, until time.Time, command, name, value, back string) {
-	w.wanted[name] = value
-	w.set(ctx, command, name)
-	w.at(until, func(ctx context.Context) {
-		w.wanted[name] = back
-		w.set(ctx, command, name)
-	})
+	set := func(ctx context.Context, value string) {
+		w.wanted[name] = value
+		for _, host := range w.sites {
+			w.set(ctx, host, command, name)
+		}
+	}
+	set(ctx, value)
+	w.at(until, func(ctx context.Context) { set(ctx, back) })
 }
 
-// set tells the site what is wanted of a setting at present, again and again until it works.
-func (w *world) set(ctx context.Context, command, name string) {
+// set tells a site what is wanted of a setting at present, again and again until it works.
+func (w *world) set(ctx context.Context, host, command, name string) {
 	args := map[string]any{"name": name, "value": w.wanted[name]}
 	if command == api.CmdMeterSet {
 		args["meter"] = "main"
 	}
-	if err := w.command(ctx, "site", command, args); err != nil {
-		w.at(time.Now().Add(20*time.Minute), func(ctx context.Context) { w.set(ctx, command, name) })
+	if err := w.command(ctx, host, command, args); err != nil {
+		w.at(time.Now().Add(20*time.Minute), func(ctx context.Context) { w.set(ctx, host, command, name) })
 	}
 }
 

@@ -493,7 +493,7 @@ func (w *world) judgeSite(ctx context.Context, host string, cloud *client.Client
 	c := judge.Case{
 		Site: site, SiteUID: siteUID, Zone: w.plan.Zone, Truth: truth, Limits: logdb.DefaultLimits(), Oversize: w.plan.has(TooLarge), Requested: requested,
 		Foreign: w.foreign || len(w.sites) > 1, Lossy: len(w.losses) > 0 || w.plan.Memory > 0, Clouds: clouds,
-		OtherLimits: w.plan.holds(Limits),
+		OtherLimits: w.plan.holds(Limits), Misread: w.plan.holds(Zone) || w.plan.holds(Scale),
 	}
 	problems, stats, err := judge.Check(ctx, c)
 	if err != nil {
