@@ -104,13 +104,19 @@ func (h *Holding) cut(of logdb.StreamID) []logdb.Entry {
 	return out
 }
 
-// Fates returns the fate of every position of a journal's main cut, streams joined.
+// Fates returns the fate of every position of a journal's main cut, streams joined: what one stream calls held is
+// what another one brought.
 func (h *Holding) Fates(journal logdb.JournalID) logdb.FateSet {
 	var out logdb.FateSet
-	for _, st := range h.States {
-		if st.Stream.SameCut(logdb.StreamID{Journal: journal, Policy: "0"}) {
+	for _, held := range []bool{true, false} {
+		for _, st := range h.States {
+			if !st.Stream.SameCut(logdb.StreamID{Journal: journal, Policy: "0"}) {
+				continue
+			}
 			for _, r := range st.Fates.Ranges() {
-				out.Put(r)
+				if held == (r.Fate == logdb.FateHeld) {
+					out.Put(r)
+				}
 			}
 		}
 	}
