@@ -558,3 +558,81 @@ func TestRestoredBeforeArchive(t *testing.T) {
 		t.Errorf("names %s, %v", text, err)
 	}
 }
+
+// TestZoneChangesAboveTheArchive gives a meter another zone, so that its hour tier has other steps, while its values are in the archive.
+func TestZoneChangesAboveTheArchive(t *testing.T) {
+	t.Parallel()
+	s, _, _ := archived(t)
+	rnd := rand.New(rand.NewPCG(8, 8))
+	edges := someEdges(rnd, day0, day0+61*logdb.DayMillis)[:4]
+	// Only decimal values: sums of doubles are made in other parts by other steps.
+	ask := func() map[string]string {
+		out := answers(t, s, "m", edges)
+		for key, text := range out {
+			lines := strings.Split(text, "\n")
+			out[key] = strings.Join(slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "readings.frequency") }), "\n")
+		}
+		return out
+	}
+	want := ask()
+	for _, zone := range []string{"Asia/Kathmandu", "Asia/Kolkata", "Europe/Berlin"} {
+		if err := s.PutSettings(ctx, "m", logdb.Settings{UID: "m", Zone: zone}); err != nil {
+			t.Fatal(err)
+		}
+		mustBeSame(t, zone, ask(), want)
+		if err := s.Compact(ctx, "m"); err != nil {
+			t.Fatal(err)
+		}
+		mustBeSame(t, zone+", made anew", ask(), want)
+		audited(t, s, "m")
+	}
+}
+
+// TestBadDiskDropsNothing has the disk give back other bytes than were written: nothing leaves the database.
+func TestBadDiskDropsNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	files := newCrashFiles()
+	s, err := sqlite.Open(ctx, filepath.Join(dir, "logs.db"), sqlite.Config{Archive: files})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	appendRows(t, s, mixed(rand.New(rand.NewPCG(3, 4)), day0, 15*minute, 96*60))
+	for i := range logdb.Millis(4) {
+		if _, err := s.Append(ctx, logdb.Batch{Meter: "m", Kind: logdb.KindWaveform, Entries: []logdb.Entry{recording(day0+i*9*logdb.DayMillis, 100)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Compact(ctx, "m"); err != nil {
+		t.Fatal(err)
+	}
+	want := recordings(t, s)
+	edges := someEdges(rand.New(rand.NewPCG(1, 1)), day0, day0+61*logdb.DayMillis)
+	before := answers(t, s, "m", edges)
+	for _, at := range []float64{0.01, 0.3, 0.6, 0.99} {
+		files.spoil = func(b []byte) { b[int(at*float64(len(b)))] ^= 8 }
+		if _, err := s.Archive(ctx, "m", logdb.MaxTime); !errors.Is(err, chunk.ErrDamaged) {
+			t.Errorf("a byte at %v changed: %v", at, err)
+		}
+		if _, err := s.ArchiveRecordings(ctx, "m", logdb.MaxTime); !errors.Is(err, chunk.ErrDamaged) {
+			t.Errorf("a byte at %v of recordings changed: %v", at, err)
+		}
+	}
+	if got := ask(t, dir, "SELECT (SELECT count(*) FROM archived) + (SELECT count(*) FROM cold), (SELECT count(*) FROM chunk WHERE length(data) = 0) + (SELECT count(*) FROM archive)"); got[0] != "0:0" {
+		t.Errorf("left: %s", got[0])
+	}
+	if names, err := files.List(); err != nil || len(names) > 0 {
+		t.Errorf("left: %v, %v", names, err)
+	}
+	mustBeSame(t, "nothing moved", answers(t, s, "m", edges), before)
+	files.spoil = nil
+	archiveAll(t, s, "m", logdb.MaxTime)
+	if moved, err := s.ArchiveRecordings(ctx, "m", logdb.MaxTime); err != nil || moved.Files == 0 {
+		t.Errorf("moved %+v, %v", moved, err)
+	}
+	mustBeSame(t, "moved", answers(t, s, "m", edges), before)
+	if got := recordings(t, s); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Error("recordings are others")
+	}
+}

@@ -107,10 +107,10 @@ func (b *bucketReader) read() error {
 	if err := b.readTier(all); err != nil {
 		return err
 	}
+	b.withoutGone(gone)
 	if err := b.readQuarters(); err != nil {
 		return err
 	}
-	b.withoutGone(gone)
 	return b.readRaw()
 }
 

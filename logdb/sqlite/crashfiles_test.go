@@ -24,6 +24,8 @@ type crashFiles struct {
 	last int
 	off  func() bool // the power of the machine is gone
 	gone func()      // is called when the power goes at a step here
+	// spoil changes what was written, as a bad disk would, when a file gets its name.
+	spoil func([]byte)
 }
 
 type crashFile struct {
@@ -115,6 +117,9 @@ func (c *crashFiles) Rename(from, to string) error {
 	f := c.names[from]
 	if f == nil {
 		return fs.ErrNotExist
+	}
+	if c.spoil != nil {
+		c.spoil(f.data)
 	}
 	delete(c.names, from)
 	c.names[to] = f

@@ -60,6 +60,16 @@ func (m *seriesMerger) addToTiers(cell int64, fresh column) error {
 	if err != nil {
 		return err
 	}
+	if !known {
+		// A channel that had nothing there, unless the tier has gone, too.
+		old = chunk.Roll{Step: m.step, Covers: m.covers}
+		var step logdb.Millis
+		from := int64(0)
+		if _, err := m.one([]any{&step, &from}, droppedHours, m.row.id); err != nil {
+			return err
+		}
+		known = cell >= from
+	}
 	if known {
 		if err := m.saveRoll(id, addBlock(&old, &block)); err != nil {
 			return err

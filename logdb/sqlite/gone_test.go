@@ -202,6 +202,18 @@ func TestLateForGone(t *testing.T) {
 	check("late and changed", sum+1007.5, n+2)
 	tidy()
 	check("late, changed and merged", sum+1007.5, n+2)
+	// A channel that had nothing there.
+	other := next
+	other.Channels, other.Columns = []logdb.ChannelKey{"energy.interval.vah"}, [][]float64{{12.5}}
+	other.Times, other.Positions = []logdb.Millis{at + 3*minute}, []logdb.Position{900_015}
+	send([]logdb.History{other})
+	for _, what := range []string{"new channel", "new channel, merged"} {
+		if got, c := sumOf(t, s, "energy.interval.vah", hour...); got != 12.5 || c != 1 {
+			t.Errorf("%s: %v of %d", what, got, c)
+		}
+		audited(t, s, "m")
+		tidy()
+	}
 	// A row that is moved there from where values are held.
 	moved := revise
 	moved.Position, moved.Target, moved.Row = 900_020, logdb.Position(len(h.Times)), &logdb.Row{Channels: []logdb.ChannelKey{wh}, Values: []float64{11}}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"metermanager/logdb"
@@ -144,7 +145,7 @@ func (s *Store) snapshot(ctx context.Context, what string, f func(*conn) error) 
 
 // mapError turns the errors of sqldb and chunk that logdb has a name for.
 func mapError(err error) error {
-	if errors.Is(err, sqldb.ErrFull) {
+	if errors.Is(err, sqldb.ErrFull) || errors.Is(err, syscall.ENOSPC) {
 		return fmt.Errorf("%w: %w", logdb.ErrFull, err)
 	}
 	return err

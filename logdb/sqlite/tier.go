@@ -70,6 +70,25 @@ func (m *seriesMerger) quarterCell(cell int64) error {
 	return m.writeQuarters(m.logRef.meter, m.row, cell)
 }
 
+// quartersOfArchived writes the 15-minute tier of a cell that is in the archive: with the steps of the hour tier it had until now, it may have needed
+// none.
+func (m *seriesMerger) quartersOfArchived(cell int64) error {
+	id := chunkID(m.row.id, cell)
+	n, from := 0, int64(0)
+	if _, err := m.one([]any{&n}, emptyChunks, id, id+cellDays-1); err != nil {
+		return err
+	}
+	if _, err := m.one([]any{&from}, droppedQuarter, m.row.id); err != nil {
+		return err
+	}
+	if n == 0 || cell < from {
+		return nil
+	}
+	return m.writeQuarters(m.logRef.meter, m.row, cell)
+}
+
+const emptyChunks = `SELECT count(*) FROM chunk WHERE id BETWEEN ? AND ? AND length(data) = 0`
+
 const hasQuarter = `SELECT 1 FROM quarter WHERE id = ?`
 
 // oldRoll reads the tier of a cell when it can be used again.
@@ -160,6 +179,9 @@ func (t *txn) rebuildSeries(meter int64, step logdb.Millis, r *seriesRow) error 
 			continue
 		}
 		if err := m.rollCell(cell, days, map[int64]column{}); err != nil {
+			return err
+		}
+		if err := m.quartersOfArchived(cell); err != nil {
 			return err
 		}
 	}
