@@ -226,3 +226,44 @@ func TestOverLimits(t *testing.T) {
 		}
 	}
 }
+
+// Every PQDIF and Green Button file of the developers' collection reads by the command; the one that breaks the standard is an
+// error that says where.
+func TestImportSharedFiles(t *testing.T) {
+	t.Parallel()
+	shared := os.Getenv("MM_SHARED_DATA")
+	if shared == "" {
+		t.Skip("MM_SHARED_DATA is not set: the developers' collection of files is not here")
+	}
+	var files []string
+	for _, pattern := range []string{"pqdif/*.pqd", "pqdif/no-licence/*.pqd", "greenbutton/*.xml"} {
+		found, err := filepath.Glob(filepath.Join(shared, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	if len(files) == 0 {
+		t.Skip("MM_SHARED_DATA holds no PQDIF and no Green Button files")
+	}
+	for _, file := range files {
+		out, errs, code := call(t, "log", "import", "--dry-run", "--json", file)
+		var got struct {
+			Kind, Error string
+			Channels    []struct{ Samples int }
+		}
+		if err := json.Unmarshal([]byte(out), &got); err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		if strings.HasPrefix(filepath.Base(file), "malformed") {
+			if code != exitFailed || !strings.Contains(got.Error, ", byte ") || !strings.Contains(errs, ", byte ") {
+				t.Errorf("%s: exit code %d, %q", file, code, got.Error)
+			}
+			continue
+		}
+		if want := filepath.Base(filepath.Dir(strings.Replace(file, "no-licence"+string(filepath.Separator), "", 1))); code != exitOK || got.Kind != want {
+			t.Errorf("%s: exit code %d, kind %q, %s", file, code, got.Kind, errs)
+		}
+	}
+}

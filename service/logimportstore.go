@@ -249,7 +249,7 @@ func (p *program) importReport(r imported) error {
 		if c.Missing > 0 {
 			missing = grouped(int64(c.Missing))
 		}
-		t.add(c.Name, c.Unit, grouped(int64(c.Samples)), missing, formatValue(float64(c.First)), formatValue(float64(c.Min)), formatValue(float64(c.Max)))
+		t.add(strings.TrimSpace(c.Name+" "+c.Statistic), c.Unit, grouped(int64(c.Samples)), missing, formatValue(float64(c.First)), formatValue(float64(c.Min)), formatValue(float64(c.Max)))
 	}
 	if len(r.Channels) > 0 {
 		if err := t.writeCut(p.stdout); err != nil {

@@ -26,8 +26,8 @@ func (c *Channel) SetKey(key logdb.ChannelKey) (fits bool) {
 	return base == known.Unit
 }
 
-// Map names the channels that the file calls name: a trend by the key to, which must be one, a channel of a recording
-// by any name. n is how many there were, and fits whether all units are the key's.
+// Map names the channels that the file calls name: a trend by the key to, which must be one and gets the statistic
+// behind it, a channel of a recording by any name. n is how many there were, and fits whether all units are the key's.
 func (c *Content) Map(name, to string) (n int, fits bool, err error) {
 	fits = true
 	for i := range c.Trends {
@@ -37,6 +37,9 @@ func (c *Content) Map(name, to string) (n int, fits bool, err error) {
 		key, err := logdb.NormalizeChannel(to)
 		if err != nil {
 			return n, fits, err
+		}
+		if s := slug(c.Trends[i].Statistic); s != "" {
+			key += logdb.ChannelKey("." + s)
 		}
 		fits = c.Trends[i].SetKey(key) && fits
 		n++

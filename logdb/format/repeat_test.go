@@ -53,6 +53,10 @@ func TestStatistics(t *testing.T) {
 	if want := "[import.va-hd-3 import.va-hd-3.min]Va HD 3, Va HD 3 min"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+	if n, fits, err := c.Map("Va HD 3", "readings.voltage.an"); n != 4 || !fits || err != nil || c.Trends[0].Key != "readings.voltage.an" || c.Trends[1].Key != "readings.voltage.an.min" {
+		t.Errorf("mapped %d, %v, %v: %s and %s", n, fits, err, c.Trends[0].Key, c.Trends[1].Key)
+	}
+	c.Recordings[0].Channels[1].Name = "Va HD 3"
 	if r := c.Report("x"); r.Channels[0].Statistic != "" || r.Channels[1].Name != "Va HD 3" || r.Channels[1].Statistic != "min" {
 		t.Errorf("%+v", r.Channels)
 	}
