@@ -36,7 +36,9 @@ func (p *program) showLogs(logs []api.LogStatus, zone *time.Location, now time.T
 	}
 	t := newTable("Log", "At", "Last record", ">Records", ">Behind", ">Lag", ">Skipped", "As of", "Note")
 	for i := range logs {
-		logRows(t, &logs[i], i > 0 && logs[i-1].Kind == logs[i].Kind, zone, now)
+		before := i > 0 && logs[i-1].Kind == logs[i].Kind
+		after := i+1 < len(logs) && logs[i+1].Kind == logs[i].Kind
+		logRows(t, &logs[i], before, after, zone, now)
 	}
 	if err := t.write(p.stdout); err != nil {
 		return err
@@ -63,9 +65,9 @@ func logName(l api.LogStatus) string {
 	return l.Kind
 }
 
-// logRows adds what the meter, this node and the clouds hold of a log. The clouds count by kind, so
-// that the further logs of a kind say nothing of them.
-func logRows(t *table, l *api.LogStatus, sameKind bool, zone *time.Location, now time.Time) {
+// logRows adds what the meter, this node and the clouds hold of a log. The clouds count by kind: their lines stand
+// below the first log of a kind, say so when more of it follow, and are not repeated below those.
+func logRows(t *table, l *api.LogStatus, before, after bool, zone *time.Location, now time.Time) {
 	name := logName(*l)
 	if m := l.AtMeter; m != nil {
 		behind := ""
@@ -83,7 +85,7 @@ func logRows(t *table, l *api.LogStatus, sameKind bool, zone *time.Location, now
 		notes = append(notes, count(int64(n), "other journal"))
 	}
 	t.add(name, "here", clock(l.Last.Floor(1000), zone), grouped(l.Records), "", "", number(l.Skipped), "now", strings.Join(notes, ", "))
-	if sameKind {
+	if before {
 		return
 	}
 	for _, c := range l.Clouds {
@@ -95,6 +97,9 @@ func logRows(t *table, l *api.LogStatus, sameKind bool, zone *time.Location, now
 			as = "not yet compared"
 		}
 		note := strings.ReplaceAll(c.State, "_", " ")
+		if after {
+			note += ", counts all " + l.Kind + " logs"
+		}
 		if c.Reduced > 0 {
 			note += ", " + grouped(c.Reduced) + " combined"
 		}

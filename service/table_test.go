@@ -4,8 +4,10 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"metermanager/logdb/format/csvlog"
+	"metermanager/rpc/api"
 )
 
 func TestTable(t *testing.T) {
@@ -73,5 +75,32 @@ func TestValues(t *testing.T) {
 	}
 	if got := grouped(999); got != "999" {
 		t.Errorf("grouped: %q", got)
+	}
+}
+
+// A cloud counts by kind: where a meter has several logs of a kind, its line says so instead of looking like a wrong count.
+func TestCloudCountsAllLogsOfAKind(t *testing.T) {
+	t.Parallel()
+	cloud := []api.LogAtCloud{{Cloud: "main", State: api.CloudUpToDate, Decided: 30}}
+	var out strings.Builder
+	p := &program{stdout: &out}
+	err := p.showLogs([]api.LogStatus{
+		{Kind: "historical", Log: 0, Records: 20, Clouds: cloud}, {Kind: "historical", Log: 1, Records: 10, Clouds: cloud},
+		{Kind: "pq", Records: 30, Clouds: cloud},
+	}, time.UTC, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(out.String(), "\n")
+	count := func(text string) (n int) {
+		for _, l := range lines {
+			if strings.Contains(l, text) {
+				n++
+			}
+		}
+		return n
+	}
+	if count("cloud main") != 2 || count("counts all historical logs") != 1 || count("counts all pq") != 0 {
+		t.Errorf("got\n%s", out.String())
 	}
 }

@@ -152,6 +152,9 @@ func faultReason(between string, f logdb.Finding) string {
 	return name + " holds other records than it had stored"
 }
 
+// restoreCloud is what to do about a cloud that holds what nobody sent.
+const restoreCloud = "put back a backup of the cloud's logs.db: the site then sends what came later"
+
 // advice says what can be done about a day that differs.
 func advice(d *api.VerifyDay) string {
 	const again = "have the cloud forget the day of this stream (POST .../logs/%s/forget), then upload: it is sent again"
@@ -163,7 +166,7 @@ func advice(d *api.VerifyDay) string {
 	case derived:
 		return "the records themselves are whole; put back a backup of the database, or go on with sums that are wrong there"
 	case d.Between == CloudClaim && len(d.Records) > 0 && d.Records[0].Place == logdb.PlaceFate:
-		return "put back a backup of the cloud's logs.db: the site then sends what came later"
+		return restoreCloud
 	case d.Between == CloudClaim, d.Between == SiteCloud && d.There <= d.Here:
 		return fmt.Sprintf(again, d.Kind)
 	case d.Between == SiteCloud:

@@ -302,6 +302,9 @@ func (r *run) day(k key, want *expectation, have *logdb.DayDigest, base api.Veri
 	switch {
 	case have.Claim == expected:
 		d.Reason = claimReason("the cloud", *have)
+		if have.Data.Count > have.Claim.Count { // this node agrees with what the cloud says it stored: nothing is amiss here
+			d.Advice = restoreCloud
+		}
 	case have.Data == have.Claim && have.Data.Count > expected.Count:
 		d.Reason = "the cloud holds records that this node's journal does not: lost here, or sent by a copy of it"
 	case have.Data == have.Claim && have.Data.Count < expected.Count:
