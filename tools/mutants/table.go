@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 // mutation is one way to break the promise that nothing is lost and nothing doubled.
 type mutation struct {
 	name  string
@@ -41,7 +43,7 @@ func section(name string) test {
 }
 
 func table() []mutation {
-	return append(append(storeMutations(), receiverMutations()...), senderMutations()...)
+	return slices.Concat(storeMutations(), receiverMutations(), senderMutations(), bucketMutations())
 }
 
 // storeMutations break what is promised of a commit.
