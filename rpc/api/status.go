@@ -68,6 +68,7 @@ type MeterStatus struct {
 	Latest     *Realtime      `json:"latest,omitempty"`
 	Cloud      *MeterSync     `json:"cloud,omitempty"`
 	Clouds     []MeterSync    `json:"clouds,omitempty" doc:"Each cloud's side, where there are several"`
+	SpaceBytes int64          `json:"space_bytes,omitempty" doc:"What its logs take in database and archive, as measured within the last hours; exactly: log.space"`
 	OpenEvents int            `json:"open_events,omitempty" doc:"Events whose end has not come"`
 	ClockDrift *int64         `json:"clock_drift_ms,omitempty" doc:"How far the meter's clock is ahead of this node's"`
 	Doing      string         `json:"doing,omitempty" doc:"The log that is being retrieved"`

@@ -51,6 +51,8 @@ type NodeConfig struct {
 	FreeBytes func(folder string) (int64, error)
 	// DiskLevel tells whether the disk has room: one of the levels of api.DiskStatus.
 	DiskLevel func() string
+	// Space tells what the logs of a meter take, as it was measured last; 0: not yet. May be nil.
+	Space func(meter logdb.MeterUID) int64
 	// Warnings tells what else needs somebody's action.
 	Warnings func(ctx context.Context) []string
 	// Fresh is how long the counts of a meter's logs are taken from memory; 2 s by default.
@@ -223,6 +225,9 @@ func (n *Node) meter(ctx context.Context, m registry.Meter, read map[logdb.Meter
 	}
 	if out.Latest == nil {
 		out.Latest = n.latest(m.UID)
+	}
+	if n.cfg.Space != nil {
+		out.SpaceBytes = n.cfg.Space(m.UID)
 	}
 	if !local || out.State == "" {
 		out.State = n.passiveState(m, out)

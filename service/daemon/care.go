@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"metermanager/cloudsync/clouddb"
 	"metermanager/logdb"
@@ -25,6 +26,48 @@ type care struct {
 	n         *node
 	decisions *clouddb.Store
 	backingUp atomic.Bool
+	space     atomic.Pointer[map[logdb.MeterUID]int64] // as measured last
+}
+
+// What the logs take is measured for the status so often: it reads the lengths of all rows.
+const (
+	spaceFirst = 2 * time.Minute
+	spaceEvery = 6 * time.Hour
+)
+
+// run measures from time to time.
+func (c *care) run(ctx context.Context) error {
+	timer := time.NewTimer(spaceFirst)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		}
+		if logs, err := c.n.logs.Space(ctx, nil); err == nil {
+			c.note(logs)
+		} else if ctx.Err() == nil {
+			c.n.part("space").Warn("measure the logs", "err", err)
+		}
+		timer.Reset(spaceEvery)
+	}
+}
+
+func (c *care) note(logs []sqlite.LogSpace) {
+	out := map[logdb.MeterUID]int64{}
+	for _, l := range logs {
+		out[l.Meter] += l.Records + l.Tiers + l.Raw + l.Account + l.Archive
+	}
+	c.space.Store(&out)
+}
+
+// spaceOf is what the logs of a meter took when they were measured last.
+func (c *care) spaceOf(uid logdb.MeterUID) int64 {
+	if m := c.space.Load(); m != nil {
+		return (*m)[uid]
+	}
+	return 0
 }
 
 var _ command.Care = (*care)(nil)
@@ -76,6 +119,7 @@ func (c *care) Space(ctx context.Context) (api.SpaceAnswer, error) {
 	if err != nil {
 		return out, err
 	}
+	c.note(logs)
 	meta, err := c.n.meta.Space(ctx)
 	if err != nil {
 		return out, err

@@ -97,7 +97,7 @@ func byRole(handler http.Handler, c config.Config) http.Handler {
 func (n *node) statusConfig() command.NodeConfig {
 	c := command.NodeConfig{
 		Version: n.options.Version, Data: n.config.Data, FreeBytes: func(string) (int64, error) { return n.freeBytes() },
-		DiskLevel: func() string { level, _ := n.disk.look(); return level }, Warnings: n.warnings, Now: n.options.Seams.Now, Logger: n.part("status"),
+		DiskLevel: func() string { level, _ := n.disk.look(); return level }, Warnings: n.warnings, Space: n.care.spaceOf, Now: n.options.Seams.Now, Logger: n.part("status"),
 	}
 	if n.field != nil {
 		c.Field = command.FieldStatus(n.field)
@@ -122,6 +122,7 @@ func (n *node) stages(notifier Notifier) []stage {
 	}
 	return append(out,
 		stage{"disk", n.disk.run},
+		stage{"space", n.care.run},
 		stage{"web API", n.server.Run},
 		stage{"watchdog", func(ctx context.Context) error { return notifier.Watch(ctx, n.alive) }})
 }
