@@ -53,12 +53,14 @@ func (logImportCmd) Help() string {
 
 Example: metermanager log import load.csv --meter main-incomer --zone Europe/Berlin --column 'load_kW=readings.power.watts'
 
-The format is found by looking into the file. What is there already is not stored again. Channels that are not mapped keep their name: import.NAME. --json prints kind, station, channels with samples, first, min and max, start, trigger, records, what was assumed, and what was not understood; a file that cannot be read has error instead.`
+The format is found by looking into the file. What is there already is not stored again. Channels that are not mapped keep their name: import.NAME. --json prints kind, station, channels with samples, first, min and max, start, trigger, records, what was assumed, what was not understood, and what the log takes otherwise (changed); a file that cannot be read has error instead.`
 }
 
 // imported is what an import prints of a file.
 type imported struct {
 	format.Report
+	// Changed is what the log takes otherwise than the file has it.
+	Changed  []string              `json:"changed"`
 	Meter    logdb.MeterUID        `json:"meter,omitempty"`
 	Imported map[string]importDone `json:"imported,omitempty"`
 }
@@ -141,12 +143,12 @@ func (c *logImportCmd) one(ctx context.Context, p *program, file string, opt for
 		return err
 	}
 	out := imported{Report: content.Report(file)}
-	var lost []string
+	pages, changed := importPages(content)
+	out.Changed = append([]string{}, changed...)
 	if target != nil {
 		out.Meter = target.meter.UID
-		out.Imported, lost, err = target.store(ctx, content, file, bar)
+		out.Imported, err = target.store(ctx, pages, file, bar)
 		bar.clear()
-		out.NotUnderstood = append(out.NotUnderstood, lost...)
 		if err != nil {
 			return err
 		}

@@ -83,6 +83,10 @@ func TestImportDryRun(t *testing.T) {
 			}
 		}
 	}
+	out, _, _ = call(t, "log", "import", "--dry-run", "--json", samples+"comtrade/testdata/wisp_1.cfg")
+	if !strings.Contains(out, `"changed":["recording 11: 5316 samples at changing distances`) || !strings.Contains(out, `"not_understood":[]`) {
+		t.Errorf("what an import changes is not told: %s", out[max(0, len(out)-400):])
+	}
 	// The same for people, with what the file leaves open.
 	out, _, code = call(t, "log", "import", "--dry-run", files[0], "--primary")
 	if code != 0 || !strings.Contains(out, "SMARTSTATION") || !strings.Contains(out, "-8766.521") || !strings.Contains(out, "Assumed: ") {
@@ -207,7 +211,7 @@ func TestOverLimits(t *testing.T) {
 	} {
 		target := &importTarget{limits: &logdb.Limits{}}
 		*target.limits = logdb.DefaultLimits()
-		pages, _ := target.pages(c.content)
+		pages, _ := importPages(c.content)
 		var got []string
 		for name := range overLimits(pages, *target.limits) {
 			got = append(got, name)

@@ -70,47 +70,50 @@ const (
 	importBodyBytes = 32 << 20
 )
 
-// store uploads what a file holds. It comes without positions: the receiver tells repeats by content.
-func (t *importTarget) store(ctx context.Context, c *format.Content, file string, bar *progress) (map[string]importDone, []string, error) {
-	pages, lost := t.pages(c)
-	if len(pages) == 0 {
-		return map[string]importDone{}, append(lost, "the file holds nothing that a log could take"), nil
+// importPages cuts what a file holds into pages, and says what is changed or left out on the way. They name no meter yet.
+func importPages(c *format.Content) ([]logdb.Page, []string) {
+	rows, said := c.History()
+	var pages []logdb.Page
+	for i := range rows {
+		step := max(1, importValues/len(rows[i].Channels))
+		for a := 0; a < rows[i].Len(); a += step {
+			part := rows[i].Slice(a, min(a+step, rows[i].Len()))
+			pages = append(pages, logdb.Page{Kind: logdb.KindHistorical, Rows: []logdb.History{part}})
+		}
 	}
-	if err := t.fits(pages, file); err != nil {
-		return nil, lost, err
-	}
-	return t.upload(ctx, pages, lost, file, bar)
-}
-
-// pages cuts what a file holds into pages, and says what is left out.
-func (t *importTarget) pages(c *format.Content) ([]logdb.Page, []string) {
-	rows, lost := c.History()
-	pages := t.rowPages(rows)
 	for _, kind := range logdb.Kinds[1:] {
-		entries, said := c.Entries(kind)
-		lost = append(lost, said...)
+		entries, words := c.Entries(kind)
+		said = append(said, words...)
 		at := importEvents
 		if kind == logdb.KindWaveform {
 			at = 1
 		}
 		for part := range slices.Chunk(entries, at) {
-			pages = append(pages, logdb.Page{Meter: t.meter.UID, Kind: kind, Source: "import", Entries: part})
+			pages = append(pages, logdb.Page{Kind: kind, Entries: part})
 		}
 	}
-	return pages, lost
+	if len(pages) == 0 {
+		said = append(said, "the file holds nothing that a log could take")
+	}
+	return pages, said
 }
 
-func (t *importTarget) upload(ctx context.Context, pages []logdb.Page, lost []string, file string, bar *progress) (map[string]importDone, []string, error) {
+// store uploads what a file holds. It comes without positions: the receiver tells repeats by content.
+func (t *importTarget) store(ctx context.Context, pages []logdb.Page, file string, bar *progress) (map[string]importDone, error) {
+	if err := t.fits(pages, file); err != nil {
+		return nil, err
+	}
 	out := map[string]importDone{}
 	for i := range pages {
 		bar.say("%s: %d of %d parts stored", filepath.Base(file), i, len(pages))
+		pages[i].Meter = t.meter.UID
 		body := api.AppendPage(nil, &pages[i], api.DialectJSON)
 		if len(body) > importBodyBytes {
-			return out, lost, fault.Newf(fault.TooLarge, "A recording of %s takes %s to upload, at most %s are taken.", filepath.Base(file), bytesText(int64(len(body))), bytesText(importBodyBytes))
+			return out, fault.Newf(fault.TooLarge, "A recording of %s takes %s to upload, at most %s are taken.", filepath.Base(file), bytesText(int64(len(body))), bytesText(importBodyBytes))
 		}
 		answer, err := t.service.Upload(ctx, t.meter.UID, pages[i].Kind, body)
 		if err != nil {
-			return out, lost, err
+			return out, err
 		}
 		name := pages[i].Kind.String()
 		sum := out[name]
@@ -120,21 +123,7 @@ func (t *importTarget) upload(ctx context.Context, pages []logdb.Page, lost []st
 		sum.Skipped += answer.Skipped
 		out[name] = sum
 	}
-	return out, lost, nil
-}
-
-func (t *importTarget) rowPages(rows []logdb.History) []logdb.Page {
-	var out []logdb.Page
-	for i := range rows {
-		step := max(1, importValues/len(rows[i].Channels))
-		for a := 0; a < rows[i].Len(); a += step {
-			out = append(out, logdb.Page{
-				Meter: t.meter.UID, Kind: logdb.KindHistorical, Source: "import",
-				Rows: []logdb.History{rows[i].Slice(a, min(a+step, rows[i].Len()))},
-			})
-		}
-	}
-	return out
+	return out, nil
 }
 
 // fits refuses a file of which limits of the service would skip or shorten something: what is skipped once is
@@ -266,6 +255,16 @@ func (p *program) importReport(r imported) error {
 	for _, s := range r.NotUnderstood {
 		fmt.Fprintln(p.stdout, "! Not understood: "+s)
 	}
+	for _, s := range r.Changed {
+		fmt.Fprintln(p.stdout, "! Changed: "+s)
+	}
+	p.importCounts(r)
+	fmt.Fprintln(p.stdout)
+	return nil
+}
+
+// importCounts prints what became of the records of each log.
+func (p *program) importCounts(r imported) {
 	for _, kind := range logdb.Kinds {
 		d, ok := r.Imported[kind.String()]
 		if !ok {
@@ -280,6 +279,4 @@ func (p *program) importReport(r imported) error {
 		}
 		fmt.Fprintln(p.stdout, line)
 	}
-	fmt.Fprintln(p.stdout)
-	return nil
 }

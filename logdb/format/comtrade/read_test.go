@@ -211,6 +211,62 @@ func TestTimes(t *testing.T) {
 	}
 }
 
+func rms(v []float64) float64 {
+	sum := 0.0
+	for _, x := range v {
+		sum += x * x
+	}
+	return math.Sqrt(sum / float64(len(v)))
+}
+
+// What is known of the records beyond their numbers: voltages of a healthy site, a fault with its trip and reclosure.
+func TestWhatRecordsShow(t *testing.T) {
+	t.Parallel()
+	meter := read(t, os.DirFS("testdata"), "keating_1999.CFG", format.Options{})
+	for _, c := range []int{4, 5, 6} {
+		if v := rms(meter.Data.Analog[c]); v < 345 || v > 353 {
+			t.Errorf("%s: %v V", meter.Config.Analog[c].Name, v)
+		}
+	}
+	line := read(t, os.DirFS("testdata"), "strathmore.cfg", format.Options{})
+	ic, uc := line.Data.Analog[2], line.Data.Analog[10]
+	if before, fault, open := rms(ic[:900]), rms(ic[1010:1050]), rms(ic[1300:6000]); fault < 3*before || open > before/5 {
+		t.Errorf("current of phase C: %v A before, %v A in the fault, %v A open", before, fault, open)
+	}
+	if before, open, after := rms(uc[:900]), rms(uc[1300:6000]), rms(uc[7000:8000]); open > before/5 || after < before/2 {
+		t.Errorf("voltage of phase C: %v V before, %v V open, %v V after", before, open, after)
+	}
+}
+
+// A simulated system of 60 Hz that its file calls one of 50, with a fault on B.
+func TestWhatASimulationShows(t *testing.T) {
+	t.Parallel()
+	simulated := read(t, place(t, "f1_1b274run.cfg"), "f1_1b274run.cfg", format.Options{})
+	if said := strings.Join(simulated.Content().Assumed, "\n"); !strings.Contains(said, "50 Hz, but the samples repeat at 60.00 Hz") {
+		t.Errorf("%q", said)
+	}
+	b := simulated.Data.Analog[1]
+	first, lowest := rms(b[:5000]), math.Inf(1)
+	for i := 0; i+1667 < len(b); i += 833 {
+		lowest = math.Min(lowest, rms(b[i:i+1667]))
+	}
+	if math.Abs(first-2387) > 24 || math.Abs(lowest-923) > 10 {
+		t.Errorf("B falls from %v to %v V", first, lowest)
+	}
+	for c, a := range simulated.Config.Analog {
+		if !strings.Contains(a.Name, "FAULTB") || a.Unit != "A" {
+			continue
+		}
+		i := slices.IndexFunc(simulated.Data.Analog[c], func(x float64) bool { return math.Abs(x) > 200 })
+		if at := simulated.Timing.At(max(i, 0)); math.Abs(at-0.1524) > 1e-4 {
+			t.Errorf("%s is above 200 A first at %v s", a.Name, at)
+		}
+	}
+	if r := read(t, place(t, "f1_1b274run.cfg"), "f1_1b274run.cfg", format.Options{LineHz: 60}); r.LineHz != 60 || strings.Contains(strings.Join(r.Content().Assumed, ""), "repeat at") {
+		t.Errorf("%v Hz, %q", r.LineHz, r.Content().Assumed)
+	}
+}
+
 func TestCharacterSets(t *testing.T) {
 	t.Parallel()
 	dir := os.DirFS("testdata")

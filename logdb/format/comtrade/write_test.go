@@ -67,7 +67,7 @@ func TestWriteAndRead(t *testing.T) {
 		"no rate, 2": {Stamps: []float64{0, 1}},
 	} {
 		rec := recording(timing)
-		if timing.Stamps != nil && len(timing.Stamps) == 2 {
+		if len(timing.Stamps) == 2 {
 			for i := range rec.Channels {
 				s := &rec.Channels[i]
 				s.Values, s.Digital = s.Values[:min(2, len(s.Values))], s.Digital[:min(2, len(s.Digital))]
