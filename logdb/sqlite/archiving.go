@@ -22,11 +22,15 @@ const (
 	fileWriting  = 0 // perhaps not whole; nothing counts on it
 	fileVerified = 1 // whole and read back; values that are in it may be in the database, too
 	fileInUse    = 2
-	fileReplaced = 3 // nothing counts on it; reads that began before may
+	fileReplaced = 3 // written anew under another number; reads that began before may use it, and a database that is put back
+	fileDropped  = 4 // what was in it was let go or cleared; reads that began before may use it
 )
 
-// archiveGrace is for how long reads that began earlier may use a file that was replaced.
-const archiveGrace = logdb.Millis(60 * 60 * 1000)
+// For how long files stay on which nothing counts.
+const (
+	replacedStays = 30 * logdb.DayMillis
+	droppedStays  = logdb.DayMillis / 24
+)
 
 // Archive implements logdb.Ladder. Whatever step a crash comes after, the next call finds it: a file that is not verified
 // is written anew, one that is verified is gone on with.

@@ -78,7 +78,7 @@ const (
 	filesBefore = `SELECT id, name, state, parts, points, size, sha256, tail, tail_crc, month FROM archive WHERE meter = ? AND kind = ? AND state = 2 ORDER BY month, number`
 	partsOf     = `SELECT a.chunk, s.stream, s.log, s.channel FROM archived a JOIN series s ON s.id = a.chunk / 16777216 WHERE a.file = ?`
 	insertGone  = `INSERT INTO gone (stream, log, day, at_ms) VALUES (?, ?, ?, ?) ON CONFLICT (stream, log, day) DO NOTHING`
-	replaceFile = `UPDATE archive SET state = 3, changed_ms = ? WHERE id = ?`
+	dropArchive = `UPDATE archive SET state = 4, changed_ms = ? WHERE id = ?`
 	dropParts   = `DELETE FROM archived WHERE file = ?`
 )
 
@@ -198,7 +198,7 @@ func (t *txn) dropFile(uid logdb.MeterUID, file int64) (bool, error) {
 	if _, err := t.exec(dropParts, file); err != nil {
 		return false, err
 	}
-	_, err = t.exec(replaceFile, t.nowMillis(), file)
+	_, err = t.exec(dropArchive, t.nowMillis(), file)
 	return true, err
 }
 
@@ -233,7 +233,7 @@ func (t *txn) dropSamples(file int64) error {
 	if _, err := t.exec(letGo, file); err != nil {
 		return err
 	}
-	_, err = t.exec(replaceFile, t.nowMillis(), file)
+	_, err = t.exec(dropArchive, t.nowMillis(), file)
 	return err
 }
 
@@ -268,8 +268,8 @@ func (t *txn) keepCells(uid logdb.MeterUID, cells map[logCell]bool) error {
 }
 
 const (
-	filesInState = `SELECT id, name, state, parts, points, size, sha256, tail, tail_crc, changed_ms FROM archive WHERE state = ? ORDER BY id`
-	unneeded     = `SELECT id FROM archive WHERE state = 2 AND NOT EXISTS (SELECT 1 FROM archived a WHERE a.file = archive.id) AND NOT EXISTS (SELECT 1 FROM cold k WHERE k.file = archive.id)`
+	filesToRemove = `SELECT id, name, state, parts, points, size, sha256, tail, tail_crc, changed_ms FROM archive WHERE state IN (3, 4) ORDER BY id`
+	unneeded      = `SELECT id FROM archive WHERE state = 2 AND NOT EXISTS (SELECT 1 FROM archived a WHERE a.file = archive.id) AND NOT EXISTS (SELECT 1 FROM cold k WHERE k.file = archive.id)`
 )
 
 // SweepArchive implements logdb.Ladder.
@@ -288,14 +288,14 @@ func (s *Store) SweepArchive(ctx context.Context) ([]logdb.ArchiveFault, error) 
 			err := f.scan(rows, &changed)
 			old, at = append(old, f), append(at, changed)
 			return err
-		}, filesInState, fileReplaced)
+		}, filesToRemove)
 	})
 	if err != nil {
 		return nil, err
 	}
 	now := logdb.MillisOf(s.cfg.Now())
 	for i, f := range old {
-		if now-at[i] < archiveGrace {
+		if now-at[i] < map[int]logdb.Millis{fileReplaced: replacedStays, fileDropped: droppedStays}[f.state] {
 			continue
 		}
 		if err := s.discard(ctx, f.id, f.name); err != nil {
@@ -326,7 +326,7 @@ func (s *Store) noteUnneeded(ctx context.Context) error {
 	}
 	return s.write(ctx, "note archive files that nothing needs", func(t *txn) error {
 		for _, id := range ids {
-			if _, err := t.exec(replaceFile, t.nowMillis(), id); err != nil {
+			if _, err := t.exec(dropArchive, t.nowMillis(), id); err != nil {
 				return err
 			}
 		}

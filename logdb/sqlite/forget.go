@@ -302,6 +302,7 @@ const (
 	// What an archive file holds of them is removed with the file, when nothing in it is needed any more.
 	clearArchived  = `DELETE FROM archived WHERE chunk BETWEEN ? AND ?`
 	clearQuarters  = `DELETE FROM quarter WHERE id BETWEEN ? AND ?`
+	clearReplaced  = `UPDATE archive SET state = 4 WHERE state = 3 AND meter = (SELECT meter FROM stream WHERE id = ?)`
 	clearLetGo     = `DELETE FROM ledger WHERE stream = ? AND what IN (8, 9, 10)`
 	clearGone      = `DELETE FROM gone WHERE stream = ?`
 	clearUnapplied = `DELETE FROM unapplied WHERE stream = ?`
@@ -339,7 +340,7 @@ func (t *txn) clearStream(s *stream) error {
 			return err
 		}
 	}
-	for _, query := range []string{clearSamples, clearCold, clearEntries, clearWitness, clearHead, clearPatches, clearClaims, clearGone, clearUnapplied, clearLetGo} {
+	for _, query := range []string{clearSamples, clearCold, clearEntries, clearWitness, clearHead, clearPatches, clearClaims, clearGone, clearUnapplied, clearLetGo, clearReplaced} {
 		if _, err := t.exec(query, s.id); err != nil {
 			return err
 		}
