@@ -320,6 +320,9 @@ func (n *Node) quiet(ctx context.Context) (bool, string, error) {
 	if m.LastError != "" && m.State == "unreachable" {
 		return false, "meter: " + m.LastError, nil
 	}
+	if wait := m.Next.Time().Sub(n.Now()); wait > 2*time.Hour { // it is read every hour
+		return false, fmt.Sprintf("meter: it is read again in %s", wait), nil
+	}
 	for _, l := range m.Retrieval {
 		if l.LastError != "" {
 			return false, "log " + l.Log + ": " + l.LastError, nil

@@ -22,3 +22,17 @@ func TestBusyWhileTheSetupIsRead(t *testing.T) {
 		},
 	})
 }
+
+// A site whose clock is weeks ahead for some minutes must not wait for those weeks once it is right again: neither to
+// read the meter, nor to upload.
+func TestClockAheadForAWhile(t *testing.T) {
+	t.Parallel()
+	play(t, template(t), virtual.Plan{
+		Seed: 7, Zone: "UTC", Begin: time.Date(2026, 6, 15, 6, 0, 0, 0, time.UTC), History: time.Hour, Length: 2 * time.Hour,
+		Events: []virtual.Event{
+			{At: 20 * time.Minute, For: 10 * time.Minute, Kind: virtual.WrongClock, Host: "site", By: 21 * 24 * time.Hour},
+			{At: 22 * time.Minute, For: 5 * time.Minute, Kind: virtual.LinkEvent, Link: virtual.Link{From: "site", To: "cloud"},
+				Trouble: virtual.LinkFault{Trouble: virtual.Refuse, Chance: 1}},
+		},
+	})
+}
