@@ -30,19 +30,19 @@ test: testtools ## vet and all tests; the last line counts them
 	CGO_ENABLED=0 go vet -tags ci ./...
 	go -C tools vet ./testsum ./mutants
 	CGO_ENABLED=0 go build -C tools -buildvcs=false -o ../.tools/testsum ./testsum
-	{ CGO_ENABLED=0 go test -json -tags ci ./... || true; CGO_ENABLED=0 go -C tools test -json ./testsum ./mutants || true; } | .tools/testsum
+	{ CGO_ENABLED=0 tools/postgres.sh run go test -json -tags ci ./... || true; CGO_ENABLED=0 go -C tools test -json ./testsum ./mutants || true; } | .tools/testsum
 
 # Versions of what only tests use.
 MODBUS_SERIAL := 8.0.25
 HYPARQUET := 1.33.0/1.1.2
 
 .PHONY: testtools
-testtools: ## install what tests compare us with (mbpoll, curl, pymodbus, libmodbus, modbus-serial, hyparquet), when absent and run as root
+testtools: ## install what tests compare us with (mbpoll, curl, pymodbus, libmodbus, modbus-serial, hyparquet, PostgreSQL), when absent and run as root
 	@tools/testtools.sh $(MODBUS_SERIAL) $(HYPARQUET)
 
 .PHONY: race
 race: ## all tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 go test -race -tags ci ./...
+	CGO_ENABLED=1 tools/postgres.sh run go test -race -tags ci ./...
 
 .PHONY: lint
 lint: ## gofmt, vet for Linux and Windows, staticcheck
@@ -64,7 +64,7 @@ mutants: ## break the program on purpose, line by line: the tests must notice (A
 
 .PHONY: e2e
 e2e: testtools ## whole-system tests only, with their output
-	CGO_ENABLED=0 go test -tags ci -count=1 -v ./service/e2e/...
+	CGO_ENABLED=0 tools/postgres.sh run go test -tags ci -count=1 -v ./service/e2e/...
 
 N ?= 1000
 PROCS ?= $(shell echo $$(( ($(N) + 49) / 50 )))

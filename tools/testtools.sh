@@ -21,11 +21,16 @@ want python3-serial test -e /usr/lib/python3/dist-packages/serial
 want python3-serial-asyncio test -e /usr/lib/python3/dist-packages/serial_asyncio
 want nodejs command -v node
 want npm command -v npm
+want postgresql sh -c 'ls /usr/lib/postgresql/*/bin/initdb || command -v initdb'
 
 if [ ${#need[@]} -gt 0 ]; then
 	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 		export DEBIAN_FRONTEND=noninteractive
 		apt-get update -qq >/dev/null 2>&1
+		if [[ " ${need[*]} " == *" postgresql "* ]]; then # the package, without a server of the system's that it would start
+			apt-get install -y -qq --no-install-recommends postgresql-common >/dev/null 2>&1 &&
+				sed -i 's/^#\?create_main_cluster = .*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
+		fi
 		# Together is quicker; where one of them cannot be had, the others still can.
 		apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null 2>&1 || for package in "${need[@]}"; do
 			apt-get install -y -qq --no-install-recommends "$package" >/dev/null 2>&1 || echo "cannot install $package (the tests that need it are skipped)"

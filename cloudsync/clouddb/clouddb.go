@@ -87,8 +87,9 @@ func (s *Store) Destinations(ctx context.Context) ([]cloudsync.Destination, erro
 }
 
 const insertDestination = `INSERT INTO cloud_destination (id, name, enabled, host, port, rootpath, location, customer, user,
-	expires_ms, manual_register, channels, limits) VALUES (nullif(?, 0), '', 0, '', 0, '', '', '', '', 0, 0, 'null', 'null')
-	ON CONFLICT (id) DO UPDATE SET id = id RETURNING id`
+	expires_ms, manual_register, channels, limits)
+	SELECT CASE WHEN ?1 = 0 THEN coalesce(max(id), 0) + 1 ELSE ?1 END, '', 0, '', 0, '', '', '', '', 0, 0, 'null', 'null' FROM cloud_destination
+	WHERE true ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING id`
 
 const updateDestination = `UPDATE cloud_destination SET name = ?, enabled = ?, host = ?, port = ?, rootpath = ?, location = ?,
 	customer = ?, user = ?, password = ?, apikey = ?, token = ?, expires_ms = ?, manual_register = ?, own_only = ?, drain_rate = ?, channels = ?, limits = ? WHERE id = ?`

@@ -191,7 +191,7 @@ func (s *Store) Decide(ctx context.Context, k cloudsync.StreamKey, st *cloudsync
 		}
 		var changes, counts logdb.Tally
 		for _, c := range d.Changes {
-			done, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO cloud_change (journal, target, position) VALUES (?, ?, ?)",
+			done, err := tx.ExecContext(ctx, "INSERT INTO cloud_change (journal, target, position) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
 				k.Journal, c.Target, c.Position)
 			if err != nil {
 				return err
@@ -288,7 +288,7 @@ func (s *Store) DropJournals(ctx context.Context, k cloudsync.StreamKey) error {
 		}
 		for _, j := range old {
 			for _, q := range []string{
-				"INSERT OR IGNORE INTO cloud_gone (journal) VALUES (?)",
+				"INSERT INTO cloud_gone (journal) VALUES (?) ON CONFLICT DO NOTHING",
 				"DELETE FROM cloud_stream WHERE journal = ?",
 				"DELETE FROM cloud_share WHERE journal = ?",
 				"DELETE FROM cloud_limit_count WHERE journal = ?",

@@ -17,11 +17,15 @@ type querier interface {
 }
 
 // Tables lists the tables, in the order of their names.
-func (db *DB) Tables(ctx context.Context) ([]string, error) { return tables(ctx, db.reader) }
+func (db *DB) Tables(ctx context.Context) ([]string, error) { return db.tables(ctx, db.reader) }
 
 // Check looks at every page of the file, at every row and index, and at the references between tables.
 // It returns what is wrong in SQLite's words; nothing when the database is sound. Others go on writing.
+// PostgreSQL sees to its files itself, and does not let a reference go astray: nothing is looked at.
 func (db *DB) Check(ctx context.Context) ([]string, error) {
+	if db.pg != nil {
+		return nil, nil
+	}
 	found, err := complaints(ctx, db.reader, "PRAGMA integrity_check("+maxComplaints+")")
 	if err != nil || len(found) > 0 {
 		return found, err
@@ -49,6 +53,9 @@ func (db *DB) CheckReferences(ctx context.Context) (found []string, err error) {
 
 // CheckTable looks at the pages, rows and indexes of one table, which takes less time at once than Check.
 func (db *DB) CheckTable(ctx context.Context, table string) ([]string, error) {
+	if db.pg != nil {
+		return nil, nil
+	}
 	return complaints(ctx, db.reader, "PRAGMA integrity_check("+quoted(table)+")")
 }
 
@@ -85,7 +92,7 @@ func damaged(err error) ([]string, error) {
 // Counts returns the number of rows of every table.
 func (db *DB) Counts(ctx context.Context) (out map[string]int64, err error) {
 	err = db.Snapshot(ctx, func(tx *sql.Tx) error {
-		out, err = counts(ctx, tx)
+		out, err = db.counts(ctx, tx)
 		return err
 	})
 	return out, err
@@ -94,14 +101,18 @@ func (db *DB) Counts(ctx context.Context) (out map[string]int64, err error) {
 // Versions returns the newest migration of every owner; none of a database without any.
 func (db *DB) Versions(ctx context.Context) (out map[string]int, err error) {
 	err = db.Snapshot(ctx, func(tx *sql.Tx) error {
-		out, err = versions(ctx, tx)
+		out, err = db.versions(ctx, tx)
 		return err
 	})
 	return out, err
 }
 
-func tables(ctx context.Context, q querier) (out []string, err error) {
-	rows, err := q.QueryContext(ctx, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name")
+func (db *DB) tables(ctx context.Context, q querier) (out []string, err error) {
+	list := "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+	if db.pg != nil {
+		list = listPostgresTables
+	}
+	rows, err := q.QueryContext(ctx, list)
 	if err != nil {
 		return nil, fmt.Errorf("list the tables: %w", mapError(err))
 	}
@@ -116,8 +127,8 @@ func tables(ctx context.Context, q querier) (out []string, err error) {
 	return out, mapError(rows.Err())
 }
 
-func counts(ctx context.Context, tx *sql.Tx) (map[string]int64, error) {
-	names, err := tables(ctx, tx)
+func (db *DB) counts(ctx context.Context, tx *sql.Tx) (map[string]int64, error) {
+	names, err := db.tables(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
@@ -132,8 +143,8 @@ func counts(ctx context.Context, tx *sql.Tx) (map[string]int64, error) {
 	return out, nil
 }
 
-func versions(ctx context.Context, q querier) (map[string]int, error) {
-	names, err := tables(ctx, q)
+func (db *DB) versions(ctx context.Context, q querier) (map[string]int, error) {
+	names, err := db.tables(ctx, q)
 	if err != nil {
 		return nil, err
 	}

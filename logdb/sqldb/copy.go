@@ -72,7 +72,7 @@ func (db *DB) copyFirst(ctx context.Context, reason string) error {
 }
 
 func (db *DB) copyOnce(ctx context.Context, known map[string]int, reason string) error {
-	if db.cfg.VFS != "" || db.fresh || db.copied || len(known) == 0 || db.ReadOnly() {
+	if db.pg != nil || db.cfg.VFS != "" || db.fresh || db.copied || len(known) == 0 || db.ReadOnly() {
 		return nil
 	}
 	folder := db.cfg.Copies

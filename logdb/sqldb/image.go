@@ -12,6 +12,7 @@ import (
 // stays in the WAL until Close, so an image is to be read without delay.
 type Image struct {
 	tx       *sql.Tx
+	db       *DB
 	path     string
 	pageSize int64
 	pages    int64
@@ -53,11 +54,14 @@ func withWriters(ctx context.Context, dbs []*DB, f func() error) error {
 
 // pin begins to read. The transaction does not end with ctx, whose owner closes the image.
 func (db *DB) pin(ctx context.Context) (*Image, error) {
+	if db.pg != nil {
+		return nil, fmt.Errorf("%w: take a backup of it with pg_dump", ErrPostgres)
+	}
 	tx, err := db.reader.BeginTx(context.WithoutCancel(ctx), &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return nil, err
 	}
-	i := &Image{tx: tx, path: db.path}
+	i := &Image{tx: tx, db: db, path: db.path}
 	// The first statement that reads fixes the state that the transaction sees.
 	var tables int
 	for _, q := range []struct {
@@ -82,10 +86,12 @@ func (i *Image) Query(ctx context.Context, query string, args ...any) (*sql.Rows
 }
 
 // Counts returns the number of rows of every table in the pinned state.
-func (i *Image) Counts(ctx context.Context) (map[string]int64, error) { return counts(ctx, i.tx) }
+func (i *Image) Counts(ctx context.Context) (map[string]int64, error) { return i.db.counts(ctx, i.tx) }
 
 // Versions returns the newest migration of every owner in the pinned state.
-func (i *Image) Versions(ctx context.Context) (map[string]int, error) { return versions(ctx, i.tx) }
+func (i *Image) Versions(ctx context.Context) (map[string]int, error) {
+	return i.db.versions(ctx, i.tx)
+}
 
 // Copy writes the bytes of the file, page by page.
 func (i *Image) Copy(ctx context.Context, w io.Writer) (err error) {

@@ -43,7 +43,7 @@ func (db *DB) Migrate(ctx context.Context, owner string, files fs.FS) error {
 		}
 	}
 	return db.Write(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, createMigrations); err != nil {
+		if err := db.script(ctx, tx, createMigrations); err != nil {
 			return fmt.Errorf("create the list of migrations: %w", err)
 		}
 		var done int
@@ -54,7 +54,7 @@ func (db *DB) Migrate(ctx context.Context, owner string, files fs.FS) error {
 			return newer(owner, done, len(steps))
 		}
 		for i, step := range steps[done:] {
-			if _, err := tx.ExecContext(ctx, step.text); err != nil {
+			if err := db.script(ctx, tx, step.text); err != nil {
 				return fmt.Errorf("apply migration %s of %s: %w", step.name, owner, err)
 			}
 			if _, err := tx.ExecContext(ctx, "INSERT INTO migration (owner, version, name, applied_ms) VALUES (?, ?, ?, ?)",
@@ -69,6 +69,20 @@ func (db *DB) Migrate(ctx context.Context, owner string, files fs.FS) error {
 
 func newer(owner string, done, known int) error {
 	return fmt.Errorf("%w: %s is at version %d, this program knows %d; use that version, or put back the copy that it took before (metermanager rollback)", ErrNewer, owner, done, known)
+}
+
+// script runs the statements of a migration.
+func (db *DB) script(ctx context.Context, tx *sql.Tx, text string) error {
+	if db.pg == nil {
+		_, err := tx.ExecContext(ctx, text)
+		return err
+	}
+	for _, statement := range pgScript(text) {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %w", shorten(statement), err)
+		}
+	}
+	return nil
 }
 
 type migration struct {

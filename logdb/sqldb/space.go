@@ -17,6 +17,9 @@ type Space struct {
 // Space measures the database. It reads every page.
 func (db *DB) Space(ctx context.Context) (Space, error) {
 	s := Space{Tables: map[string]int64{}}
+	if db.pg != nil {
+		return s, db.postgresSpace(ctx, &s)
+	}
 	size, pages, free, err := db.pageCounts(ctx)
 	if err != nil {
 		return s, err
@@ -48,8 +51,11 @@ func (db *DB) pageCounts(ctx context.Context) (size, pages, free int64, err erro
 	return size, pages, free, nil
 }
 
-// FreeBytes is how much of the file deleted rows have left.
+// FreeBytes is how much of the file deleted rows have left. PostgreSQL uses such space again by itself: 0.
 func (db *DB) FreeBytes(ctx context.Context) (int64, error) {
+	if db.pg != nil {
+		return 0, nil
+	}
 	size, _, free, err := db.pageCounts(ctx)
 	return size * free, err
 }
@@ -58,6 +64,9 @@ func (db *DB) FreeBytes(ctx context.Context) (int64, error) {
 func (db *DB) Vacuum(ctx context.Context, pages int) error {
 	if db.writer == nil {
 		return ErrReadOnly
+	}
+	if db.pg != nil {
+		return nil
 	}
 	rows, err := db.writer.QueryContext(ctx, "PRAGMA incremental_vacuum("+strconv.Itoa(pages)+")")
 	if err != nil {

@@ -6,14 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"os"
-	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -29,6 +25,15 @@ var (
 	ErrReadOnly = errors.New("the database cannot be written to")
 	// ErrDamaged marks a file that is no database or whose pages contradict each other.
 	ErrDamaged = errors.New("the database file is damaged")
+	// ErrExists marks a row whose key another row has.
+	ErrExists = errors.New("there is such a row already")
+	// ErrLost marks a connection to a server that broke. A write with this error is not stored.
+	ErrLost = errors.New("the connection to the database broke")
+	// ErrUncertain marks a write of which nobody can say whether it is stored: the connection broke while
+	// it was committed, and the server could not be asked.
+	ErrUncertain = errors.New("the database did not tell whether it stored this")
+
+	errCommit = errors.New("the connection broke at the commit")
 )
 
 // Config is what may be chosen about a database. The zero value works.
@@ -54,6 +59,11 @@ type Config struct {
 	Beside []*DB
 	// FreeBytes is the room on the disk of a folder, looked at before a copy; nil does not look.
 	FreeBytes func(folder string) (int64, error)
+	// Part tells apart what shares a database of PostgreSQL: it ends the name of the schema. A file has one part.
+	Part string
+	// LateErrors allows that an error of a statement without rows is told by a later statement or by Write. Then
+	// PostgreSQL does not have to answer each of them.
+	LateErrors bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Logger receives what an operator would ask about; nil discards.
@@ -68,13 +78,15 @@ type DB struct {
 	cfg    Config
 	log    *slog.Logger
 	now    func() time.Time
-	fresh  bool // it was made by this Open
-	copied bool // a copy was taken before a migration
+	fresh  bool      // it was made by this Open
+	copied bool      // a copy was taken before a migration
+	pg     *postgres // nil for SQLite
 }
 
-// Open opens the database at path and creates it when it is missing; its folder must
-// exist. Every commit is on the disk when it returns (WAL, synchronous=FULL).
-func Open(ctx context.Context, path string, cfg Config) (*DB, error) {
+// Open opens the database at place and creates its tables when they are missing. A place is a path, whose folder must
+// exist, or the address of a database of PostgreSQL (postgres://USER@HOST:PORT/DATABASE), which must exist. Every
+// commit is on the disk when it returns.
+func Open(ctx context.Context, place string, cfg Config) (*DB, error) {
 	if cfg.Readers <= 0 {
 		cfg.Readers = max(4, 2*runtime.NumCPU())
 	}
@@ -87,93 +99,13 @@ func Open(ctx context.Context, path string, cfg Config) (*DB, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return nil, fmt.Errorf("find the database %s: %w", path, err)
+	if IsPostgres(place) {
+		return openPostgres(ctx, place, cfg)
 	}
-	db := &DB{path: abs, cfg: cfg, log: cfg.Logger, now: cfg.Now}
-	if cfg.ReadOnly {
-		if err := db.openReader(ctx); err != nil {
-			return nil, err
-		}
-		return db, nil
-	}
-	if err := db.openWriter(ctx); err != nil {
-		return nil, fmt.Errorf("open the database %s: %w", path, mapError(err))
-	}
-	// The reader gets the other half of the cache. It is not bounded: a visitor may read again while its own read is
-	// open, and a bound could then wait for itself.
-	reader, err := sql.Open("sqlite", dsn(abs, cfg.VFS, cfg.CacheBytes/2/1024/int64(cfg.Readers), true))
-	if err != nil {
-		_ = db.writer.Close()
-		return nil, fmt.Errorf("open the database %s: %w", path, err)
-	}
-	reader.SetMaxIdleConns(cfg.Readers)
-	db.reader = reader
-	return db, nil
+	return openSQLite(ctx, place, cfg)
 }
 
-// openWriter opens the writing connection, which creates the file and makes it a WAL database.
-func (db *DB) openWriter(ctx context.Context) error {
-	if db.cfg.VFS == "" {
-		info, err := os.Stat(db.path)
-		db.fresh = err != nil || info.Size() == 0
-		if err := writable(db.path); err != nil {
-			return err
-		}
-	}
-	// The writer gets half of the cache: it touches the leaves of several tables in turn.
-	writer, err := sql.Open("sqlite", dsn(db.path, db.cfg.VFS, db.cfg.CacheBytes/2/1024, false))
-	if err != nil {
-		return err
-	}
-	writer.SetMaxOpenConns(1)
-	writer.SetMaxIdleConns(1)
-	if err := writer.PingContext(ctx); err != nil {
-		return errors.Join(err, writer.Close())
-	}
-	// The database holds what people may not see without a credential.
-	if db.cfg.VFS == "" {
-		if err := os.Chmod(db.path, 0o600); err != nil {
-			return errors.Join(fmt.Errorf("protect it: %w", err), writer.Close())
-		}
-	}
-	db.writer = writer
-	return nil
-}
-
-// dsn is the address of the file with the settings of every connection to it. The driver
-// applies busy_timeout and auto_vacuum first and query_only last.
-func dsn(path, vfs string, cacheKB int64, readOnly bool) string {
-	slashed := filepath.ToSlash(path)
-	if !strings.HasPrefix(slashed, "/") {
-		slashed = "/" + slashed // C:/data/logs.db
-	}
-	q := url.Values{}
-	q.Set("_busy_timeout", "10000")
-	q.Set("_dqs", "0")
-	if vfs != "" {
-		q.Set("vfs", vfs)
-	}
-	q.Add("_pragma", "cache_size(-"+strconv.FormatInt(max(cacheKB, 256), 10)+")")
-	q.Add("_pragma", "temp_store(2)")
-	if readOnly {
-		q.Set("_query_only", "1")
-	} else {
-		// SQLite writes this setting in a commit of its own each time. That commit also syncs what a killed program had
-		// written and not synced, before anybody is told of it: leave it in, or sync by another way.
-		q.Set("_auto_vacuum", "INCREMENTAL")
-		q.Set("_foreign_keys", "1")
-		q.Set("_journal_mode", "WAL")
-		q.Set("_synchronous", "FULL")
-		q.Set("_txlock", "immediate")
-		q.Add("_pragma", "wal_autocheckpoint(4000)")
-		q.Add("_pragma", "journal_size_limit(67108864)")
-	}
-	return (&url.URL{Scheme: "file", Path: slashed, RawQuery: q.Encode()}).String()
-}
-
-// Path returns the absolute path of the database.
+// Path returns the absolute path of the database, or the address of one in PostgreSQL without a password.
 func (db *DB) Path() string { return db.path }
 
 // ReadOnly reports whether nothing is written through db.
@@ -192,7 +124,7 @@ func (db *DB) Snapshot(ctx context.Context, f func(*sql.Tx) error) error {
 	return mapError(f(tx))
 }
 
-// Write runs f in a transaction that nobody else writes beside, and commits it when f returns
+// Write runs f in a transaction that nobody else writes beside, in this process or another, and commits it when f returns
 // nil. An error of f leaves nothing.
 func (db *DB) Write(ctx context.Context, f func(*sql.Tx) error) error {
 	if db.writer == nil {
@@ -203,14 +135,42 @@ func (db *DB) Write(ctx context.Context, f func(*sql.Tx) error) error {
 		return fmt.Errorf("begin to write: %w", mapError(err))
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit this does nothing
+	xid := ""
+	if db.pg != nil {
+		xid = db.pg.transaction()
+	}
 	if err := f(tx); err != nil {
 		return mapError(err)
 	}
-	if err := tx.Commit(); err != nil {
+	err = tx.Commit()
+	if errors.Is(err, errCommit) {
+		err = db.outcome(xid, err)
+	}
+	if err != nil {
 		return fmt.Errorf("commit: %w", mapError(err))
 	}
 	return nil
 }
+
+// Version returns, inside of Write, a number that is another one when somebody else has written since the last Write.
+func (db *DB) Version(ctx context.Context, tx *sql.Tx) (version int64, err error) {
+	if db.pg != nil {
+		return db.pg.version(), nil
+	}
+	if err := tx.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version); err != nil {
+		return 0, fmt.Errorf("look for other writers: %w", mapError(err))
+	}
+	return version, nil
+}
+
+// Aborts reports whether an error that a statement returned ends its transaction, so that nothing else can be done in it.
+func (db *DB) Aborts(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) || errors.Is(err, ErrLost) || errors.Is(err, errAborted)
+}
+
+// Postgres reports whether the database is one of PostgreSQL, not a file.
+func (db *DB) Postgres() bool { return db.pg != nil }
 
 // PrepareWrite prepares a statement for use inside Write by Tx.StmtContext. It must be called
 // outside of Write, whose connection it needs.
@@ -235,8 +195,15 @@ func (db *DB) Close() error {
 	return err
 }
 
+// Exists reports whether an error of a statement says that another row has the key.
+func Exists(err error) bool { return errors.Is(mapError(err), ErrExists) }
+
 // mapError turns the driver's result codes that callers must tell apart into our errors.
 func mapError(err error) error {
+	var p *pgconn.PgError
+	if errors.As(err, &p) {
+		return mapPostgres(err, p)
+	}
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
 		return err
@@ -248,6 +215,8 @@ func mapError(err error) error {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	case code&0xff == sqlite3.SQLITE_READONLY:
 		return fmt.Errorf("%w: %w", ErrReadOnly, err)
+	case code == sqlite3.SQLITE_CONSTRAINT_UNIQUE, code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, code == sqlite3.SQLITE_CONSTRAINT_ROWID:
+		return fmt.Errorf("%w: %w", ErrExists, err)
 	}
 	return err
 }

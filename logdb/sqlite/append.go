@@ -10,7 +10,7 @@ import (
 	"metermanager/logdb"
 )
 
-const insertBatch = `INSERT INTO batch (stream, last, chain) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET chain = excluded.chain`
+const insertBatch = `INSERT INTO batch (stream, last, chain) VALUES (?, ?, ?) ON CONFLICT (stream, last) DO UPDATE SET chain = excluded.chain`
 
 // Append implements logdb.Store.
 func (s *Store) Append(ctx context.Context, b logdb.Batch) (logdb.Appended, error) {

@@ -91,7 +91,7 @@ func (t *txn) touchClaim(c *claim)   { t.changes++; t.cache.dirtyClaims[c] = tru
 
 const (
 	loadMeter   = `SELECT id, step_ms FROM meter WHERE uid = ?`
-	insertMeter = `INSERT INTO meter (uid, step_ms) VALUES (?, ?)`
+	insertMeter = `INSERT INTO meter (uid, step_ms) VALUES (?, ?) RETURNING id`
 )
 
 // meter returns a meter, nil when it is not known and not to be made.
@@ -200,7 +200,7 @@ func (s *stream) cut() []*stream {
 }
 
 const insertStream = `INSERT INTO stream (meter, kind, journal, policy, own, source, journal_end, chain, created_ms, witnessed)
-	VALUES (?, ?, ?, ?, ?, ?, 0, x'', ?, 1)`
+	VALUES (?, ?, ?, ?, ?, ?, 0, x'', ?, 1) RETURNING id`
 
 func (t *txn) makeStream(j *journals, ref logdb.StreamID, own bool, source string) (*stream, error) {
 	s := &stream{journals: j, ref: ref, own: own, source: source, fatesFrom: unchanged, loaded: true, witnessed: true,

@@ -81,7 +81,7 @@ func readClaim(data []byte, visit func(int64, logdb.Tally)) error {
 }
 
 const (
-	saveClaim = `INSERT INTO claim (stream, log, day, data) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET data = excluded.data`
+	saveClaim = `INSERT INTO claim (stream, log, day, data) VALUES (?, ?, ?, ?) ON CONFLICT (stream, log, day) DO UPDATE SET data = excluded.data`
 	dropClaim = `DELETE FROM claim WHERE stream = ? AND log = ? AND day = ?`
 )
 

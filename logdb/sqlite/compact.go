@@ -77,10 +77,10 @@ func (s *Store) compactDue(ctx context.Context) error {
 
 // giveBack returns space to the disk when much of the file is free, a bounded part at a time.
 func (s *Store) giveBack(ctx context.Context) error {
-	const much, part = 16384, 4096 // pages of 4 kB
-	free := 0
-	if err := s.db.Read().QueryRowContext(ctx, "PRAGMA freelist_count").Scan(&free); err != nil {
-		return fmt.Errorf("look for free space: %w", err)
+	const much, part = 64 << 20, 4096 // bytes, pages
+	free, err := s.db.FreeBytes(ctx)
+	if err != nil {
+		return err
 	}
 	if free < much {
 		return nil

@@ -12,7 +12,7 @@ import (
 
 const (
 	insertEntry = `INSERT INTO entry (meter, kind, stream, position, op, target, log, time_ms, shown, live, channel, code, digest, crc, data)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`
 	insertSample = `INSERT INTO sample (entry, data) VALUES (?, ?)`
 )
 

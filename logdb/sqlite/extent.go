@@ -98,7 +98,7 @@ func readExtent(data []byte, visit func(extentRow)) error {
 const (
 	loadSeries = `SELECT s.id, s.log, s.channel, coalesce(c.key, '') FROM series s LEFT JOIN channel c ON c.id = s.channel WHERE s.stream = ?`
 	loadExtent = `SELECT data FROM extent WHERE stream = ?`
-	saveExtent = `INSERT INTO extent (meter, stream, log, data) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET data = excluded.data`
+	saveExtent = `INSERT INTO extent (meter, stream, log, data) VALUES (?, ?, ?, ?) ON CONFLICT (stream, log) DO UPDATE SET data = excluded.data`
 )
 
 // loadSeries loads the series of a stream and their ranges.
@@ -182,8 +182,8 @@ func (s *stream) marksOf(log logdb.LogNo) limit.Marks {
 
 const (
 	findChannel   = `SELECT id FROM channel WHERE key = ?`
-	insertChannel = `INSERT INTO channel (key) VALUES (?)`
-	insertSeries  = `INSERT INTO series (meter, stream, log, channel) VALUES (?, ?, ?, ?)`
+	insertChannel = `INSERT INTO channel (key) VALUES (?) RETURNING id`
+	insertSeries  = `INSERT INTO series (meter, stream, log, channel) VALUES (?, ?, ?, ?) RETURNING id`
 )
 
 func (t *txn) channelID(key logdb.ChannelKey) (int64, error) {

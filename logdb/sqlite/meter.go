@@ -44,7 +44,7 @@ func (s *Store) Settings(ctx context.Context, uid logdb.MeterUID) (out logdb.Set
 	return out, err
 }
 
-const writeSettings = `UPDATE meter SET settings = ?, step_ms = ?, rebuild = max(rebuild, ?) WHERE id = ?`
+const writeSettings = `UPDATE meter SET settings = ?, step_ms = ?, rebuild = CASE WHEN ? THEN 1 ELSE rebuild END WHERE id = ?`
 
 // PutSettings implements logdb.Store.
 func (s *Store) PutSettings(ctx context.Context, uid logdb.MeterUID, settings logdb.Settings) error {

@@ -116,7 +116,7 @@ func (s *seenValues) load(k valueKey) error {
 
 const (
 	readKept  = `SELECT data FROM kept WHERE stream = ? AND day = ?`
-	writeKept = `INSERT INTO kept (stream, day, data) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET data = excluded.data`
+	writeKept = `INSERT INTO kept (stream, day, data) VALUES (?, ?, ?) ON CONFLICT (stream, day) DO UPDATE SET data = excluded.data`
 	dropKept  = `DELETE FROM kept WHERE stream = ? AND day = ?`
 )
 

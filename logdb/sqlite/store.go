@@ -68,6 +68,31 @@ var _ logdb.Store = (*Store)(nil)
 
 // Open opens the log database at path and creates it when it is missing. Close must be called.
 func Open(ctx context.Context, path string, cfg Config) (*Store, error) {
+	db, err := sqldb.Open(ctx, path, sqldb.Config{
+		CacheBytes: cfg.CacheBytes, VFS: cfg.VFS, ReadOnly: cfg.ReadOnly, Upgrade: cfg.Upgrade, Beside: cfg.Beside, FreeBytes: cfg.FreeBytes,
+		Now: cfg.Now, Logger: cfg.Logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the log database: %w", mapError(err))
+	}
+	if cfg.Archive == nil {
+		cfg.Archive = archive.Folder{Path: filepath.Join(filepath.Dir(db.Path()), "archive")}
+	}
+	return OpenDB(ctx, db, cfg)
+}
+
+// OpenDB opens the log database in db, which may be one of PostgreSQL, and closes db with it, or when it fails. cfg.Archive
+// must be given.
+func OpenDB(ctx context.Context, db *sqldb.DB, cfg Config) (*Store, error) {
+	cfg.complete()
+	s := &Store{cfg: cfg, db: db, log: cfg.Logger, files: archiveFiles{files: cfg.Archive}}
+	if err := s.prepare(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the log database %s: %w", db.Path(), mapError(err)), db.Close())
+	}
+	return s, nil
+}
+
+func (cfg *Config) complete() {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -80,21 +105,6 @@ func Open(ctx context.Context, path string, cfg Config) (*Store, error) {
 	if cfg.CompactEvery <= 0 {
 		cfg.CompactEvery = time.Minute
 	}
-	db, err := sqldb.Open(ctx, path, sqldb.Config{
-		CacheBytes: cfg.CacheBytes, VFS: cfg.VFS, ReadOnly: cfg.ReadOnly, Upgrade: cfg.Upgrade, Beside: cfg.Beside, FreeBytes: cfg.FreeBytes,
-		Now: cfg.Now, Logger: cfg.Logger,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open the log database: %w", mapError(err))
-	}
-	if cfg.Archive == nil {
-		cfg.Archive = archive.Folder{Path: filepath.Join(filepath.Dir(db.Path()), "archive")}
-	}
-	s := &Store{cfg: cfg, db: db, log: cfg.Logger, files: archiveFiles{files: cfg.Archive}}
-	if err := s.prepare(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the log database %s: %w", path, mapError(err)), db.Close())
-	}
-	return s, nil
 }
 
 func (s *Store) prepare(ctx context.Context) error {

@@ -11,7 +11,7 @@ import (
 
 const (
 	readRoll   = `SELECT crc, data FROM roll WHERE id = ?`
-	writeRoll  = `INSERT INTO roll (id, crc, data) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET crc = excluded.crc, data = excluded.data`
+	writeRoll  = `INSERT INTO roll (id, crc, data) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET crc = excluded.crc, data = excluded.data`
 	deleteRoll = `DELETE FROM roll WHERE id = ?`
 )
 

@@ -232,9 +232,9 @@ func (t *txn) noteGone(stream int64, r tableRow) {
 
 const (
 	readPatch = `SELECT hide_ms, show_ms FROM patch WHERE stream = ? AND log = ? AND position = ?`
-	writeHide = `INSERT INTO patch (stream, log, position, hide_ms, run, generation) VALUES (?, ?, ?, ?, 0, 0) ON CONFLICT DO UPDATE SET hide_ms = excluded.hide_ms`
+	writeHide = `INSERT INTO patch (stream, log, position, hide_ms, run, generation) VALUES (?, ?, ?, ?, 0, 0) ON CONFLICT (stream, log, position) DO UPDATE SET hide_ms = excluded.hide_ms`
 	writeShow = `INSERT INTO patch (stream, log, position, show_ms, run, generation, data) VALUES (?, ?, ?, ?, ?, ?, ?)
-	ON CONFLICT DO UPDATE SET show_ms = excluded.show_ms, run = excluded.run, generation = excluded.generation, data = excluded.data`
+	ON CONFLICT (stream, log, position) DO UPDATE SET show_ms = excluded.show_ms, run = excluded.run, generation = excluded.generation, data = excluded.data`
 	withoutShow = `UPDATE patch SET show_ms = NULL, data = NULL WHERE stream = ? AND log = ? AND position = ?`
 	dropPatch   = `DELETE FROM patch WHERE stream = ? AND log = ? AND position = ?`
 )

@@ -30,7 +30,7 @@ const (
 	deleteWitness = `DELETE FROM witness WHERE stream = ? AND position = ?`
 	readLedger    = `SELECT n, a, b FROM ledger WHERE stream = ? AND what = ? AND log = ? AND day = ?`
 	writeLedger   = `INSERT INTO ledger (stream, what, log, day, n, a, b) VALUES (?, ?, ?, ?, ?, ?, ?)
-	ON CONFLICT DO UPDATE SET n = excluded.n, a = excluded.a, b = excluded.b`
+	ON CONFLICT (stream, what, log, day) DO UPDATE SET n = excluded.n, a = excluded.a, b = excluded.b`
 	deleteLedger = `DELETE FROM ledger WHERE stream = ? AND what = ? AND log = ? AND day = ?`
 	dropLedger   = `DELETE FROM ledger WHERE stream = ? AND what = ? AND log = ?`
 )

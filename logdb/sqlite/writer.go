@@ -25,7 +25,7 @@ type writer struct {
 	closing    sync.Once
 	statements statements
 	cache      *cache
-	version    int64 // PRAGMA data_version when the cache was last known to be true
+	version    int64 // sqldb.DB.Version when the cache was last known to be true
 }
 
 // job is one write of one caller.
@@ -151,7 +151,10 @@ func (w *writer) commit(group []*job) {
 		return
 	}
 	err := w.transact(group)
-	if err != nil && len(group) > 1 {
+	if errors.Is(err, sqldb.ErrLost) { // nothing is stored: once more on another connection
+		err = w.transact(group)
+	}
+	if err != nil && len(group) > 1 && !errors.Is(err, sqldb.ErrUncertain) {
 		for _, j := range group {
 			j.err = w.transact([]*job{j})
 			close(j.done)
@@ -186,7 +189,7 @@ func (w *writer) transact(group []*job) (err error) {
 			t.rows, t.gone = nil, nil
 			before := t.changes
 			j.err = j.run(t)
-			if j.err != nil && (t.changes != before || len(group) == 1) {
+			if j.err != nil && (t.changes != before || len(group) == 1 || w.s.db.Aborts(j.err)) {
 				return j.err
 			}
 		}
@@ -194,11 +197,11 @@ func (w *writer) transact(group []*job) (err error) {
 	})
 }
 
-// freshen forgets the cache when another process has written to the file.
+// freshen forgets the cache when another process has written to the database.
 func (w *writer) freshen(t *txn) error {
-	var version int64
-	if _, err := t.one([]any{&version}, "PRAGMA data_version"); err != nil {
-		return fmt.Errorf("look for other writers: %w", err)
+	version, err := w.s.db.Version(t.ctx, t.tx)
+	if err != nil {
+		return err
 	}
 	if version != w.version || w.cache.tooLarge() {
 		w.cache = newCache()
@@ -213,13 +216,11 @@ func (t *txn) exec(query string, args ...any) (sql.Result, error) {
 	return t.conn.exec(query, args...)
 }
 
-// insert runs an INSERT and returns the row's number.
-func (t *txn) insert(query string, args ...any) (int64, error) {
-	r, err := t.exec(query, args...)
-	if err != nil {
-		return 0, err
-	}
-	return r.LastInsertId()
+// insert runs an INSERT that ends in RETURNING and returns the row's number.
+func (t *txn) insert(query string, args ...any) (id int64, err error) {
+	t.changes++
+	_, err = t.one([]any{&id}, query, args...)
+	return id, err
 }
 
 func (t *txn) nowMillis() logdb.Millis { return logdb.MillisOf(t.s.cfg.Now()) }

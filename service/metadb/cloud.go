@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 
 	"metermanager/logdb"
 	"metermanager/logdb/sqldb"
@@ -56,7 +55,7 @@ func scopeArgs(s account.Scope) []any {
 // inScope is the condition that every statement on customer data carries: rows of the
 // scope's customer, or only those of its meter. customer and meter are column names.
 func inScope(customer, meter string) string {
-	byMeter := "0"
+	byMeter := "FALSE"
 	if meter != "" {
 		byMeter = meter + " = @meter"
 	}
@@ -70,7 +69,7 @@ func nobody(c account.CustomerID) sql.NullString {
 
 // taken turns the refusal of a unique index into exists.
 func taken(err, exists error) error {
-	if err != nil && strings.Contains(err.Error(), "UNIQUE constraint failed") {
+	if sqldb.Exists(err) {
 		return fmt.Errorf("%w: %w", exists, err)
 	}
 	return err

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"math"
 
 	"metermanager/rpc/api"
 	"metermanager/service/cloud/account"
@@ -56,7 +57,7 @@ func (c *Cloud) Fetches(ctx context.Context, s account.Scope, f fetch.Filter) (o
 		ORDER BY f.created_ms DESC, f.id DESC LIMIT @limit`
 	limit := f.Limit
 	if limit <= 0 {
-		limit = -1
+		limit = math.MaxInt64
 	}
 	rows, err := c.db.Read().QueryContext(ctx, q, append(scopeArgs(s), sql.Named("streams", f.WithStreams), sql.Named("uid", string(f.Meter)), sql.Named("id", f.ID),
 		sql.Named("origin", f.Origin), sql.Named("open", f.Open), sql.Named("before", f.Before), sql.Named("beforeid", f.BeforeID), sql.Named("limit", limit))...)

@@ -6,6 +6,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"math"
 
 	"metermanager/logdb"
 	"metermanager/logdb/sqldb"
@@ -118,7 +119,7 @@ const selectFieldHistory = `SELECT id, uid, start_ms, took_ms, action, cause, re
 // History returns the newest retrievals of a meter, newest first. limit 0 means all.
 func (f *Field) History(ctx context.Context, uid logdb.MeterUID, limit int) ([]retrieve.HistoryItem, error) {
 	if limit <= 0 {
-		limit = -1
+		limit = math.MaxInt64
 	}
 	return query(ctx, f.db, func(rows *sql.Rows) (h retrieve.HistoryItem, err error) {
 		err = rows.Scan(&h.ID, &h.Meter, &h.Start, &h.Took, &h.Action, &h.Trigger, &h.Records, &h.Error)
