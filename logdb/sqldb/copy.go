@@ -124,8 +124,11 @@ func (db *DB) roomFor(ctx context.Context, folder string) error {
 
 func (db *DB) takeCopy(ctx context.Context, to string, known map[string]int) (err error) {
 	unfinished := to + ".tmp"
-	if err := os.Remove(unfinished); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	// A journal that a killed program left would be taken for that of the new file.
+	for _, end := range []string{"-journal", "-wal", "-shm", ""} {
+		if err := os.Remove(unfinished + end); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	defer func() {
 		if err != nil {
