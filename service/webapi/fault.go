@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"metermanager/logdb"
+	"metermanager/logdb/chunk"
 	"metermanager/rpc/fault"
 	"metermanager/rpc/host"
 	"metermanager/service/bus"
@@ -27,6 +28,7 @@ var faults = []struct {
 	{logdb.ErrNotFound, fault.NotFound, "There is nothing of that name."},
 	{logdb.ErrConflict, fault.Conflict, "This contradicts what is stored."},
 	{logdb.ErrFull, fault.Full, "The disk here is full."},
+	{chunk.ErrDamaged, fault.Internal, "Stored data of this range are damaged or missing; the log of the node names file, meter and month (metermanager check, rpc retention.status)."},
 	{registry.ErrNotFound, fault.NotFound, "There is no such meter."},
 	{registry.ErrExists, fault.Conflict, "The meter is registered already."},
 	{account.ErrNotFound, fault.NotFound, "There is no such account."},
