@@ -74,12 +74,25 @@ func (k *storedChunk) read(c *conn, here func() error, there func(*archive.File,
 	return nil
 }
 
-const readStored = `SELECT ` + storedColumns + ` FROM ` + storedTables + ` WHERE c.id = ?`
+const (
+	readChunk  = `SELECT crc, data FROM chunk WHERE id = ?`
+	readStored = `SELECT ` + storedColumns + ` FROM ` + storedTables + ` WHERE c.id = ?`
+)
 
 // stored finds one chunk and has read take its values.
 func (c *conn) stored(id int64, read func(*storedChunk) error) error {
-	found := false
-	err := c.each(func(rows *sql.Rows) error {
+	here := storedChunk{id: id}
+	var data []byte
+	found, err := c.one([]any{&here.crc, &data}, readChunk, id)
+	if err == nil && found && len(data) > 0 { // nearly always
+		here.data = data
+		return read(&here)
+	}
+	if err != nil {
+		return err
+	}
+	found = false
+	err = c.each(func(rows *sql.Rows) error {
 		found = true
 		var k storedChunk
 		if err := k.scan(rows); err != nil {

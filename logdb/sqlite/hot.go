@@ -5,6 +5,6 @@ var hotStatements = []string{
 	loadMeter, loadStreams, loadFates, fateRows, deleteFates, insertFates, loadSeries, findChannel, insertChannel, insertSeries, loadClaim, saveStream, saveExtent, loadExtent, saveClaim,
 	insertHead, findTargets, insertEntry, insertSample, readAdd, readVersions, readPatch, writeHide, writeShow, withoutShow, dropPatch,
 	updateEntry, insertBatch, insertRaw, countSlots, insertSlot, countSeen, insertSeen, findStarts, insertWitness, readLedger, writeLedger, countChanges, findEnded,
-	readHeads, readPatches, readChunks, readStored, listChunks, listLogs, readHeadsByPosition, writeChunk, deleteChunk,
+	readHeads, readPatches, readChunks, readChunk, listChunks, listLogs, readHeadsByPosition, writeChunk, deleteChunk,
 	readRoll, writeRoll, deleteHead, readKept,
 }
