@@ -330,7 +330,7 @@ func writeHistoryJSON(out io.Writer, a api.History) error {
 			return err
 		}
 	}
-	if err := w.Close(api.SeriesTail{Limits: a.Limits, Next: a.Next}); err != nil {
+	if err := w.Close(api.SeriesTail{Limits: a.Limits, Corrected: a.Corrected, Next: a.Next}); err != nil {
 		return err
 	}
 	return nil

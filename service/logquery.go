@@ -27,7 +27,7 @@ type logRange struct {
 	Gaps     bool     `help:"Periods without data and their causes, instead of records."`
 	Interval string   `placeholder:"SPAN" help:"Historical: buckets of this length, such as 15m, 1h, 1d or 1mo."`
 	Buckets  int      `placeholder:"N" help:"Historical: so many equal buckets."`
-	Agg      []string `placeholder:"NAME" help:"With buckets: mean, min, max, sum, last, first, count (default: what suits the channel)."`
+	Agg      []string `placeholder:"NAME" help:"With buckets: mean, min, max, sum, last, first, count, coverage (default: what suits the channel)."`
 	UTC      bool     `name:"utc" help:"Cut buckets and print times in UTC instead of the meter's zone."`
 	Log      int      `default:"-1" placeholder:"N" help:"Historical: the meter's log of this number."`
 	Limit    int      `placeholder:"N" help:"At most so many records."`
@@ -197,6 +197,9 @@ func (p *program) historyTable(q query, a api.History) error {
 		return err
 	}
 	p.footer(len(a.Times), "record", a.Limits, a.Next)
+	if n := a.Corrected.Count; n > 0 {
+		fmt.Fprintf(p.stdout, "! In this range %s not as first recorded, from %s on. See: metermanager log versions %s historical %s\n", countWas(n), clock(a.Corrected.From(), q.zone), q.meter.Settings.Name, a.Corrected.First())
+	}
 	for _, key := range q.keys {
 		if !slices.ContainsFunc(a.Columns, func(c api.SeriesColumn) bool { return c.Key == key }) {
 			fmt.Fprintf(p.stdout, "! %s has recorded no %s. What it has: metermanager meter show %s\n", q.meter.Settings.Name, key, q.meter.Settings.Name)
@@ -327,4 +330,12 @@ func excursionCells(kind logdb.Kind, at string, x *logdb.Excursion) []string {
 		cells = slices.Insert(cells, 2, strconv.FormatInt(x.LimitID, 10))
 	}
 	return cells
+}
+
+// countWas says how many records are, in words.
+func countWas(n int) string {
+	if n == 1 {
+		return "1 record is"
+	}
+	return grouped(int64(n)) + " records are"
 }

@@ -53,6 +53,7 @@ type source struct {
 	ids     []logdb.SeriesID
 	stream  logdb.StreamID
 	values  int64
+	newest  logdb.Millis // of all that is stored
 }
 
 // part says which source is used from first up to last.
@@ -152,6 +153,7 @@ func gather(series []logdb.Series, created map[logdb.JournalID]logdb.Millis) []s
 		}
 		out[i].ids = append(out[i].ids, s.ID)
 		out[i].values += s.Count
+		out[i].newest = max(out[i].newest, s.Last)
 		if s.Stream.Policy > out[i].stream.Policy {
 			out[i].stream = s.Stream
 		}

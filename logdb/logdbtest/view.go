@@ -30,7 +30,7 @@ type look struct {
 // seen reads a view from any store.
 func seen(ctx context.Context, s logdb.Store, uid logdb.MeterUID, kind logdb.Kind, at look) (*view, error) {
 	v := &view{values: map[seriesKey][]value{}, buckets: map[seriesKey][]logdb.Bucket{}}
-	steps := []func(context.Context, logdb.Store, logdb.MeterUID, logdb.Kind, look) error{v.seeJournal, v.seeStreams}
+	steps := []func(context.Context, logdb.Store, logdb.MeterUID, logdb.Kind, look) error{v.seeJournal, v.seeStreams, v.seeChanged}
 	if kind == logdb.KindHistorical {
 		steps = append(steps, v.seeSeries)
 	} else {

@@ -185,6 +185,25 @@ func (t *txn) saveKept(s *stream, day logdb.Millis, hashes []uint64) error {
 	})
 }
 
+// keepSuperseded keeps the contents of a row that a change takes the place of, so that the page it came on stores
+// nothing when it is posted again. Only sources without positions need that.
+func (t *txn) keepSuperseded(s *stream, add *logdb.Entry) error {
+	if s.source == "" || add.Row == nil || len(add.Row.Channels) == 0 {
+		return nil
+	}
+	day := add.Time.Day()
+	hashes, err := t.keptHashes(s, day)
+	if err != nil {
+		return err
+	}
+	for i, c := range add.Row.Channels {
+		k := valueKey{add.Log, c, add.Time, math.Float64bits(add.Row.Values[i])}
+		hashes = append(hashes, k.hash())
+	}
+	slices.Sort(hashes)
+	return t.saveKept(s, day, hashes)
+}
+
 // keepContents keeps the hashes of all values of a source before they are cleared.
 func (t *txn) keepContents(s *stream) error { return t.keepContentsIn(s, nil) }
 

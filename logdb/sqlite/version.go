@@ -145,6 +145,9 @@ func (t *txn) holdVersion(s *stream, e *logdb.Entry) error {
 			if _, err := t.insertEntry(o, add, o.id, false); err != nil {
 				return err
 			}
+			if err := t.keepSuperseded(o, add); err != nil {
+				return err
+			}
 			before = state{stream: o, entry: add}
 			versions = append(versions, version{stream: o, row: entryRow{entry: *add}})
 			break

@@ -9,14 +9,15 @@ import (
 // History is an answer of historical data as a client reads it. Values[c][i] is the value of
 // Columns[c] at Times[i], NaN when absent.
 type History struct {
-	Meter    logdb.MeterUID
-	Columns  []SeriesColumn
-	Interval string
-	Zone     string
-	Times    []logdb.Millis
-	Values   [][]float64
-	Limits   LimitSummary
-	Next     string
+	Meter     logdb.MeterUID
+	Columns   []SeriesColumn
+	Interval  string
+	Zone      string
+	Times     []logdb.Millis
+	Values    [][]float64
+	Limits    LimitSummary
+	Corrected Corrected
+	Next      string
 }
 
 // ParseHistory reads what a SeriesWriter wrote. Absent values stay absent: a general
@@ -51,6 +52,8 @@ func ParseHistory(body []byte, lim ScanLimits) (History, error) {
 			p.seriesRows(&out)
 		case "limit_counts":
 			p.limits(&out.Limits)
+		case "corrected":
+			p.document(&out.Corrected)
 		case "next":
 			out.Next = p.str(name)
 		default:

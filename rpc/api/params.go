@@ -131,9 +131,9 @@ func (p *params) aggs(name string) []string {
 	out := p.list(name)
 	for _, a := range out {
 		switch a {
-		case "mean", "min", "max", "sum", "last", "first", "count":
+		case "mean", "min", "max", "sum", "last", "first", "count", "coverage":
 		default:
-			p.fail(name, "mean, min, max, sum, last, first or count is expected")
+			p.fail(name, "mean, min, max, sum, last, first, count or coverage is expected")
 			return nil
 		}
 	}

@@ -31,7 +31,7 @@ type HistoryQuery struct {
 	From, To logdb.Millis
 	Interval string   // 15m, 1h, 1d, 1mo ...
 	Buckets  int      // so many equal buckets
-	Aggs     []string // mean, min, max, sum, last, first, count; none: the channel's own
+	Aggs     []string // mean, min, max, sum, last, first, count, coverage; none: the channel's own
 	Zone     string   // site or utc; "" is site
 	Raw      bool     // pages with positions and fates, which can be replayed
 	Log      *logdb.LogNo

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -40,7 +41,9 @@ type SeriesHead struct {
 // SeriesTail is what stands behind the records of an answer.
 type SeriesTail struct {
 	Limits LimitSummary
-	Next   string // cursor, "" at the end
+	// Corrected marks what was changed since it was recorded.
+	Corrected Corrected
+	Next      string // cursor, "" at the end
 }
 
 // SeriesReader is the part of a log database that a long answer is read from.
@@ -201,6 +204,13 @@ func (w *SeriesWriter) Close(tail SeriesTail) error {
 		b = strconv.AppendInt(append(b, `,"not_applied":`...), int64(tail.Limits.NotApplied), 10)
 	}
 	b = append(b, '}')
+	if tail.Corrected.Count > 0 {
+		doc, err := json.Marshal(tail.Corrected)
+		if err != nil {
+			return w.fail(fmt.Errorf("write what was corrected: %w", err))
+		}
+		b = append(append(b, `,"corrected":`...), doc...)
+	}
 	if tail.Next != "" {
 		b = AppendString(append(b, `,"next":`...), tail.Next)
 	}

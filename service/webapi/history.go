@@ -21,7 +21,7 @@ var historyParams = []param{
 	{"to", "First time behind the range"},
 	{"interval", "Aggregate by 15m, 1h, 1d, 1w, 1mo, 1y ... of the zone's calendar"},
 	{"buckets", "Aggregate to so many equal parts"},
-	{"agg", "mean, min, max, sum, last, first, count; the channel's own without it"},
+	{"agg", "mean, min, max, sum, last, first, count, coverage (the share of expected records, 0 to 1); the channel's own without it"},
 	{"zone", "site (the meter's) or utc: whose calendar cuts the intervals"},
 	{"raw", "true: pages with positions and fates, which can be replayed into another node"},
 	{"log", "Only this log of the meter"},
@@ -79,6 +79,7 @@ type historyPlan struct {
 	first, last logdb.Millis
 	choice      *analysis.Choice // nil: nothing was ever recorded
 	limits      api.LimitSummary
+	corrected   api.Corrected
 }
 
 func (a *API) planHistory(ctx context.Context, uid logdb.MeterUID, q api.HistoryQuery) (*historyPlan, error) {
@@ -105,7 +106,10 @@ func (a *API) planHistory(ctx context.Context, uid logdb.MeterUID, q api.History
 	if !q.Stream.IsZero() {
 		ask.Stream = &q.Stream
 	}
-	p.choice, err = analysis.Choose(ctx, a.Logs, ask)
+	if p.choice, err = analysis.Choose(ctx, a.Logs, ask); err != nil {
+		return nil, err
+	}
+	p.corrected, err = a.correctedIn(ctx, p)
 	return p, err
 }
 
@@ -156,7 +160,7 @@ func (p *historyPlan) head() api.SeriesHead {
 // writeSeries streams every value of the range.
 func (a *API) writeSeries(w http.ResponseWriter, r *http.Request, p *historyPlan) error {
 	out := api.NewSeriesWriter(w, p.head())
-	tail := api.SeriesTail{Limits: p.limits}
+	tail := api.SeriesTail{Limits: p.limits, Corrected: p.corrected}
 	if p.choice != nil {
 		ids := make([]logdb.SeriesID, len(p.choice.Columns))
 		span := api.Span{First: p.first, Last: p.last}
@@ -204,10 +208,13 @@ func (a *API) writeBuckets(w http.ResponseWriter, r *http.Request, p *historyPla
 	}
 	values := make([][]float64, len(columns))
 	if p.choice != nil {
+		if err := p.findSteps(r.Context(), columns); err != nil {
+			return err
+		}
 		err = p.choice.ReadBuckets(r.Context(), edges, func(column int, b []logdb.Bucket) error {
-			for i, c := range columns {
-				if c.column == column {
-					values[i] = c.values(b)
+			for i := range columns {
+				if c := &columns[i]; c.column == column {
+					values[i] = c.values(b, edges)
 				}
 			}
 			return nil
@@ -226,7 +233,7 @@ func (a *API) writeBuckets(w http.ResponseWriter, r *http.Request, p *historyPla
 			return a.cutOff(r, out, err)
 		}
 	}
-	if err := out.Close(api.SeriesTail{Limits: p.limits}); err != nil {
+	if err := out.Close(api.SeriesTail{Limits: p.limits, Corrected: p.corrected}); err != nil {
 		return a.cutOff(r, out, err)
 	}
 	return nil
@@ -257,6 +264,21 @@ func (p *historyPlan) edges() ([]logdb.Millis, error) {
 type bucketColumn struct {
 	column int
 	agg    string
+	step   logdb.Millis // coverage: how far apart records are expected
+}
+
+// findSteps finds the interval of the columns of which the coverage is asked.
+func (p *historyPlan) findSteps(ctx context.Context, columns []bucketColumn) error {
+	for i := range columns {
+		if columns[i].agg != "coverage" {
+			continue
+		}
+		var err error
+		if columns[i].step, err = p.choice.Step(ctx, columns[i].column); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // bucketColumns replaces the columns of head by one for each channel and aggregate.
@@ -270,26 +292,30 @@ func (p *historyPlan) bucketColumns(head *api.SeriesHead) []bucketColumn {
 		}
 		for _, agg := range aggs {
 			c.Agg = agg
-			if agg == "count" {
+			if agg == "count" || agg == "coverage" {
 				c.Unit = ""
 			}
 			columns = append(columns, c)
-			out = append(out, bucketColumn{i, agg})
+			out = append(out, bucketColumn{column: i, agg: agg})
 		}
 	}
 	head.Columns = columns
 	return out
 }
 
-func (c bucketColumn) values(buckets []logdb.Bucket) []float64 {
+func (c *bucketColumn) values(buckets []logdb.Bucket, edges []logdb.Millis) []float64 {
 	out := make([]float64, len(buckets))
 	for i, b := range buckets {
-		out[i] = c.value(b)
+		if c.agg == "coverage" {
+			out[i] = analysis.Coverage(b.Count, edges[i+1]-edges[i], c.step)
+		} else {
+			out[i] = c.value(b)
+		}
 	}
 	return out
 }
 
-func (c bucketColumn) value(b logdb.Bucket) float64 {
+func (c *bucketColumn) value(b logdb.Bucket) float64 {
 	switch {
 	case c.agg == "count":
 		return float64(b.Count)

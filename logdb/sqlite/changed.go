@@ -1,0 +1,129 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"metermanager/logdb"
+)
+
+var _ logdb.Changes = (*Store)(nil)
+
+const (
+	listRevised = `SELECT id, journal, policy FROM stream WHERE meter = ? AND kind = ? AND revised = 1`
+	// The newest change of each record.
+	listChanged = `SELECT e.target, e.position, e.time_ms FROM entry e WHERE e.stream = ? AND e.target <> 0 AND e.time_ms >= ? AND e.time_ms < ?
+	AND NOT EXISTS (SELECT 1 FROM entry n WHERE n.stream = e.stream AND n.target = e.target AND n.target <> 0 AND n.position > e.position)`
+)
+
+// revisedStream is a stream that holds changes.
+type revisedStream struct {
+	id  int64
+	ref logdb.StreamID
+}
+
+// change is the newest change of a record.
+type change struct {
+	stream       logdb.StreamID
+	cut          []int64
+	target, last logdb.Position
+	at           logdb.Millis
+}
+
+// ReadChanged implements logdb.Changes.
+func (s *Store) ReadChanged(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, first, last logdb.Millis, most int, visit func(logdb.StreamID, []logdb.Entry) error) (n int, err error) {
+	err = s.snapshot(ctx, fmt.Sprintf("read what was changed of %s", uid), func(c *conn) error {
+		all, err := c.changes(uid, kind, first, last)
+		if err != nil {
+			return err
+		}
+		n = len(all)
+		for _, one := range all[:min(most, n)] {
+			versions, err := c.versionsOf(one.cut, kind, one.target)
+			if err != nil {
+				return err
+			}
+			if err := visit(one.stream, versions); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return n, err
+}
+
+// changes lists what ReadChanged visits, in order.
+func (c *conn) changes(uid logdb.MeterUID, kind logdb.Kind, first, last logdb.Millis) (all []change, err error) {
+	meter, err := c.meterID(uid)
+	if err != nil {
+		return nil, err
+	}
+	var streams []revisedStream
+	err = c.each(func(rows *sql.Rows) error {
+		var s revisedStream
+		var journal string
+		if err := rows.Scan(&s.id, &journal, &s.ref.Policy); err != nil {
+			return err
+		}
+		s.ref.Journal = logdb.JournalID(journal)
+		streams = append(streams, s)
+		return nil
+	}, listRevised, meter, kind)
+	for len(streams) > 0 && err == nil {
+		var same, rest []revisedStream
+		for _, s := range streams {
+			if s.ref.SameCut(streams[0].ref) {
+				same = append(same, s)
+			} else {
+				rest = append(rest, s)
+			}
+		}
+		var of []change
+		if of, err = c.changesOf(meter, kind, same, first, last); err == nil {
+			all, streams = append(all, of...), rest
+		}
+	}
+	slices.SortFunc(all, func(a, b change) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.stream.Journal, b.stream.Journal), cmp.Compare(a.target, b.target))
+	})
+	return all, err
+}
+
+// changesOf lists the changes of one cut. Where several streams hold changes, the newest of a record may lie
+// outside of the range although an older one lies in it.
+func (c *conn) changesOf(meter int64, kind logdb.Kind, revised []revisedStream, first, last logdb.Millis) ([]change, error) {
+	from, to := first, last
+	if len(revised) > 1 {
+		from, to = logdb.MinTime, logdb.MaxTime+1
+	}
+	cut, err := c.cutOf(meter, kind, revised[0].ref)
+	if err != nil {
+		return nil, err
+	}
+	newest := map[logdb.Position]change{}
+	for _, s := range revised {
+		err := c.each(func(rows *sql.Rows) error {
+			one := change{stream: s.ref, cut: cut}
+			if err := rows.Scan(&one.target, &one.last, &one.at); err != nil {
+				return err
+			}
+			if one.last > newest[one.target].last {
+				newest[one.target] = one
+			}
+			return nil
+		}, listChanged, s.id, from, to)
+		if err != nil {
+			return nil, err
+		}
+	}
+	var out []change
+	for _, one := range newest {
+		if one.at >= first && one.at < last {
+			out = append(out, one)
+		}
+	}
+	return out, nil
+}
