@@ -91,8 +91,9 @@ fuzz: ## every fuzz target for FUZZTIME each (10s)
 	tools/fuzz.sh
 
 .PHONY: bench
-bench: ## the benchmarks, one after the other
+bench: ## the benchmarks, one after the other; then beside other databases, where installed (PEERS_METERS, PEERS_DAYS)
 	CGO_ENABLED=0 go test -tags ci -run '^$$' -bench . -benchmem -p 1 ./...
+	PEERS_METERS=$${PEERS_METERS:-4} PEERS_DAYS=$${PEERS_DAYS:-180} CGO_ENABLED=0 go test -count=1 -v -timeout 60m -run '^TestPeers$$' ./service/e2e/peers
 
 .PHONY: cross
 cross: ## build for Linux and Windows, amd64 and arm64, without cgo

@@ -61,6 +61,7 @@ var table = []row{
 	{path: "service/command", owns: "handlers of the RPC commands, the state of the node", imports: "logdb/retain cloudsync cloudsync/runner cloudsync/verify rpc/api service/cloud/account service/cloud/realtime service/cloud/registry service/field/device service/field/modbus service/field/poll service/field/retrieve"},
 	{path: "service/e2e/load", owns: "a cloud under many sites at once", imports: ""},
 	{path: "service/e2e", owns: "whole-system tests", imports: ""},
+	{path: "service/e2e/peers", owns: "our figures beside those of other databases", imports: ""},
 	{path: "service/e2e/faultproxy", owns: "what networks do to messages, between two parts under test", imports: ""},
 	{path: "service/e2e/process", owns: "the fault harness with real processes", imports: ""},
 	{path: "service/e2e/judge", owns: "what is wrong after a run: meter, site, cloud and what they say of each other", imports: "rpc/api rpc/client service/field/sim"},

@@ -56,7 +56,11 @@ func (v *view) seeChanged(ctx context.Context, s logdb.Store, uid logdb.MeterUID
 			for k := range versions {
 				e := versions[k]
 				e.Row = inOrder(e.Row)
-				v.line("changed (%d) %d of %s: %d %s", i, original(newest), stream.Journal, e.Position, entryText(&e))
+				text := entryText(&e)
+				if e.Waveform != nil { // it comes without samples, which are part of the digest
+					text = fmt.Sprintf("%s of %d log %d at %d, recording until %d by %q", e.Op, e.Target, e.Log, e.Time, e.Waveform.End, e.By)
+				}
+				v.line("changed (%d) %d of %s: %d %s", i, original(newest), stream.Journal, e.Position, text)
 			}
 			return nil
 		})

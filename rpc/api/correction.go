@@ -5,6 +5,7 @@ import "metermanager/logdb"
 // CorrectionRequest is one correction: new values, a withdrawal, or the return of a version.
 type CorrectionRequest struct {
 	Position logdb.Position             `json:"position,omitempty" doc:"Of the record in this node's own journal; rows may be named by time and log instead"`
+	Stream   string                     `json:"stream,omitempty" maxLength:"64" doc:"Journal of the record, where this node numbers several: one for each source that posts without positions"`
 	Log      logdb.LogNo                `json:"log,omitempty"`
 	Time     logdb.Millis               `json:"time_ms,omitempty"`
 	Values   map[logdb.ChannelKey]Value `json:"values,omitempty" doc:"Rows: new values; null takes a value out"`

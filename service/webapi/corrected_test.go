@@ -56,3 +56,42 @@ func TestCorrectedIsMarked(t *testing.T) {
 	correct(`{"position":10,"restore":true,"why":"it was right"}`)
 	check("undone", "[600 60 1]", nil)
 }
+
+// TestCorrectionOfAPostedRecord: the journal of a meter that posts without positions is numbered here, so its records are corrected here.
+// The page that brought them stores nothing when it is posted again, whatever became of them.
+func TestCorrectionOfAPostedRecord(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	post := func(what string, stored float64) {
+		t.Helper()
+		if got := s.ok(s.upload, "POST", s.meterPath("/logs/historical"), rows(day0+60_000, 30)); got["stored"] != stored || got["repeats"] != 30-stored {
+			t.Errorf("%s: %v", what, got)
+		}
+	}
+	sum := func(want float64) {
+		t.Helper()
+		got := s.ok(s.reader, "GET", s.meterPath("/logs/historical?interval=1h&channels=energy.interval.wh.received"), "")
+		if v := got["records"].([]any)[0].([]any)[1]; v != want {
+			t.Errorf("sum %v, want %v", v, want)
+		}
+	}
+	correct := func(body string) {
+		t.Helper()
+		s.ok(s.admin, "POST", s.meterPath("/logs/historical/corrections"), body)
+		must(t, s.logs.Compact(t.Context(), s.uid))
+	}
+	post("at first", 30)
+	correct(fmt.Sprintf(`{"time_ms":%d,"values":{"energy.interval.wh.received":110},"why":"wrong ratio"}`, day0+600_000))
+	post("after a correction", 0)
+	sum(400)
+	correct(`{"position":10,"withdraw":true,"why":"twice"}`)
+	post("after a withdrawal", 0)
+	sum(290)
+	correct(`{"position":10,"restore":true,"why":"it was right"}`)
+	post("after the undo", 0)
+	sum(300)
+	if got := s.ok(s.upload, "POST", s.meterPath("/logs/historical"), rows(day0+31*60_000, 2)); got["stored"] != 2.0 {
+		t.Errorf("the next page: %v", got)
+	}
+	sum(320)
+}

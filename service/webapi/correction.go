@@ -25,6 +25,11 @@ func (a *API) correct(ctx context.Context, c caller, in *correctInput) (*api.Ver
 	q := correction.Request{
 		Meter: in.UID, Kind: kind, Position: b.Position, Log: b.Log, Time: b.Time, Withdraw: b.Withdraw, Restore: b.Restore, Version: b.Version, Why: b.Why,
 	}
+	if b.Stream != "" {
+		if q.Stream, err = parseStream(b.Stream); err != nil {
+			return nil, err
+		}
+	}
 	if len(b.Values) > 0 {
 		q.Values = map[logdb.ChannelKey]float64{}
 	}

@@ -25,12 +25,13 @@ type Meters interface {
 
 // Logs is what a correction needs of the log database.
 type Logs interface {
-	Journal(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) (logdb.JournalHead, error)
+	Streams(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) ([]logdb.StreamState, error)
 	Versions(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID, p logdb.Position) ([]logdb.Entry, error)
 	Series(ctx context.Context, meter logdb.MeterUID) ([]logdb.Series, error)
 	ReadSeries(ctx context.Context, ids []logdb.SeriesID, first, last logdb.Millis, visit func(logdb.SeriesID, *logdb.Block) error) error
 	ReadStream(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID, first logdb.Position, max int) (logdb.Page, error)
 	Append(ctx context.Context, b logdb.Batch) (logdb.Appended, error)
+	Accept(ctx context.Context, p logdb.Page, limits logdb.Limits) (logdb.Receipt, error)
 }
 
 // Config sets a service. The zero value works.
@@ -40,7 +41,7 @@ type Config struct {
 	Changed func(logdb.MeterUID)
 }
 
-// Service corrects records of this node's own journals. A record of another node's journal can only be corrected there: positions are
+// Service corrects records of the journals that this node numbers: its own, and those that it makes for meters that post without positions. A record of another node's journal can only be corrected there: positions are
 // given by one node alone (replication.md, 1).
 type Service struct {
 	meters Meters
@@ -64,6 +65,8 @@ func New(meters Meters, logs Logs, cfg Config) *Service {
 type Request struct {
 	Meter logdb.MeterUID
 	Kind  logdb.Kind
+	// Stream is the journal of the record; zero: this node's own, or the only one that it makes for a source.
+	Stream logdb.StreamID
 	// Position is that of the record; 0 takes the row of Log at Time, which must be one.
 	Position logdb.Position
 	Log      logdb.LogNo
@@ -96,10 +99,11 @@ func (s *Service) Correct(ctx context.Context, p account.Principal, q Request) (
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	own, err := s.own(ctx, q.Meter, q.Kind)
+	j, err := s.journal(ctx, &q)
 	if err != nil {
 		return nil, err
 	}
+	own := j.Stream
 	if q.Position == 0 {
 		if q.Position, err = s.at(ctx, &q, own); err != nil {
 			return nil, err
@@ -119,7 +123,7 @@ func (s *Service) Correct(ctx context.Context, p account.Principal, q Request) (
 		}
 	}
 	e.By, e.At, e.Why = who(p), logdb.MillisOf(s.cfg.Now()), strings.TrimSpace(q.Why)
-	if _, err := s.logs.Append(ctx, logdb.Batch{Meter: q.Meter, Kind: q.Kind, Entries: []logdb.Entry{e}}); err != nil {
+	if err := s.write(ctx, &q, j, e); err != nil {
 		return nil, fmt.Errorf("store the correction: %w", err)
 	}
 	s.cfg.Changed(q.Meter)
@@ -156,18 +160,6 @@ func (q *Request) check() error {
 		return fault.New(fault.Invalid, "A row is named by its position, or by its time and log.").At("position")
 	}
 	return nil
-}
-
-// own returns this node's own journal, without which nothing can be corrected here.
-func (s *Service) own(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) (logdb.StreamID, error) {
-	head, err := s.logs.Journal(ctx, meter, kind)
-	if errors.Is(err, logdb.ErrNotFound) || errors.Is(err, logdb.ErrUnknownMeter) {
-		return logdb.StreamID{}, fault.New(fault.NotFound, "This node has recorded nothing of this log itself: its records, if any, came from others.").
-			WithHint("Correct the record at the node that reads the meter; the correction comes here by itself.")
-	} else if err != nil {
-		return logdb.StreamID{}, fmt.Errorf("look for the journal: %w", err)
-	}
-	return logdb.StreamID{Journal: head.ID, Policy: "0"}, nil
 }
 
 // at finds the row of a log at a time.
