@@ -85,12 +85,19 @@ type sample struct {
 	value    float64
 }
 
-// ReadBuckets visits, per column, one bucket for each pair of neighbouring edges.
+// ReadBuckets visits, per column in any order, one bucket for each pair of neighbouring edges. Buckets are valid only during visit.
 func (c *Choice) ReadBuckets(ctx context.Context, edges []logdb.Millis, visit func(column int, b []logdb.Bucket) error) error {
 	if len(edges) < 2 || !slices.IsSorted(edges) {
 		return fmt.Errorf("%w: %d edges, want at least two that rise", logdb.ErrInvalid, len(edges))
 	}
+	simple, err := c.simpleBuckets(ctx, edges, visit)
+	if err != nil {
+		return err
+	}
 	for col := range c.Columns {
+		if simple[col] {
+			continue
+		}
 		parts, err := c.plan(ctx, c.Columns[col].Channel, c.sources[col], edges)
 		if err != nil {
 			return err
