@@ -90,7 +90,7 @@ var compression = zstd.Codec{Level: zstd.SpeedDefault}
 // Writer writes one file. Each part stands in a row group of its own.
 type Writer struct {
 	out    *counter
-	file   *parquet.Writer
+	file   *parquet.GenericWriter[any]
 	parts  int
 	buffer []parquet.Value
 }
@@ -114,7 +114,7 @@ func (c *counter) Write(b []byte) (int, error) {
 // NewWriter begins a file. Close must be called.
 func NewWriter(w io.Writer, h Header) *Writer {
 	out := &counter{w: w}
-	file := parquet.NewWriter(out, schema,
+	file := parquet.NewGenericWriter[any](out, schema,
 		parquet.CreatedBy("metermanager", strconv.Itoa(Version), ""),
 		parquet.WriteBufferSize(0), parquet.PageBufferSize(1<<20), parquet.DataPageStatistics(false),
 		parquet.SkipPageBounds("stream"), parquet.SkipPageBounds("log"), parquet.SkipPageBounds("position"), parquet.SkipPageBounds("mantissa"),
