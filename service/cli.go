@@ -24,6 +24,7 @@ type cli struct {
 	RPC    rpcCmd    `cmd:"" name:"rpc" group:"ask" help:"Call one command of a running service by its name."`
 
 	Backup   backupCmd   `cmd:"" group:"care" help:"Write the whole state of a node into one file, and check it."`
+	Database databaseCmd `cmd:"" group:"care" help:"Move a node's databases between files and PostgreSQL."`
 	Restore  restoreCmd  `cmd:"" group:"care" help:"Make a data folder of a backup."`
 	Rollback rollbackCmd `cmd:"" group:"care" help:"Undo the migrations of the last upgrade."`
 

@@ -12,6 +12,9 @@ import (
 // Part is what the schema of the log database is called behind the name that the address gives.
 const Part = "logs"
 
+// MetaPart is what the schema of accounts, meters, settings and cloud sync is called.
+const MetaPart = "meta"
+
 // Open opens the log database in the PostgreSQL database at address, and creates its tables when they are missing.
 // folder is where files of full resolution lie; nodes that share the database must share it. Close must be called.
 func Open(ctx context.Context, address, folder string, cfg sqlite.Config) (*sqlite.Store, error) {

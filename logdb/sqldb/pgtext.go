@@ -13,8 +13,8 @@ type pgQuery struct {
 }
 
 // pgReserved are names of our tables and columns that PostgreSQL reads as something else unless they are quoted:
-// its user is a function that returns the role.
-var pgReserved = map[string]bool{"user": true}
+// its user and session_user are functions that return a role.
+var pgReserved = map[string]bool{"user": true, "session_user": true}
 
 // translate rewrites what SQLite and PostgreSQL write differently in a statement: parameters (?, ?1, @name),
 // blobs (x'00') and reserved names. Everything else must be written so that both understand it.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,6 +43,9 @@ var ErrInvalid = errors.New("invalid configuration")
 type Config struct {
 	// Data is the folder of databases and secrets, absolute.
 	Data string `json:"data"`
+	// Database is the address of a PostgreSQL database for logs, accounts and all other state; "" keeps them in files of the data
+	// folder. It holds no password: PGPASSFILE, PGPASSWORD or a service file give it.
+	Database string `json:"database,omitempty"`
 	// Listen is host:port of the web API. Outside loopback it needs TLS, or InsecureHTTP.
 	Listen string `json:"listen"`
 	// TLSCert and TLSKey are PEM files; both or none.
@@ -117,6 +121,9 @@ func (c *Config) Check() error {
 	if c.Data == "" {
 		return fmt.Errorf("%w: data: no folder given, and no home folder to take a default from", ErrInvalid)
 	}
+	if err := c.checkDatabase(); err != nil {
+		return err
+	}
 	if err := c.checkListen(); err != nil {
 		return err
 	}
@@ -135,6 +142,21 @@ func (c *Config) Check() error {
 		return err
 	}
 	return c.checkBounds()
+}
+
+// checkDatabase reports an address that is none of PostgreSQL, or that holds a password: the configuration is shown and copied.
+func (c *Config) checkDatabase() error {
+	if c.Database == "" {
+		return nil
+	}
+	u, err := url.Parse(c.Database)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return fmt.Errorf("%w: database: want postgres://USER@HOST:PORT/DATABASE, or nothing for files in the data folder", ErrInvalid)
+	}
+	if _, has := u.User.Password(); has || u.Query().Has("password") {
+		return fmt.Errorf("%w: database: the address must not hold a password; give it by PGPASSFILE or PGPASSWORD", ErrInvalid)
+	}
+	return nil
 }
 
 // checkBounds reports a bound of log or disk that makes no sense.

@@ -40,6 +40,7 @@ func readEnviron(list []string) (environ, error) {
 // setters has one line per variable that overrides the file. An empty value overrides nothing.
 var setters = map[string]func(c *Config, value string) error{
 	"MM_DATA":     func(c *Config, v string) error { c.Data = v; return nil },
+	"MM_DATABASE": func(c *Config, v string) error { c.Database = v; return nil },
 	"MM_LISTEN":   func(c *Config, v string) error { c.Listen = v; return nil },
 	"MM_TLS_CERT": func(c *Config, v string) error { c.TLSCert = v; return nil },
 	"MM_TLS_KEY":  func(c *Config, v string) error { c.TLSKey = v; return nil },

@@ -16,3 +16,6 @@ func LogFile(data string) string { return filepath.Join(data, "log", "metermanag
 
 // DemoFile tells where a demonstration's parts answer, and with which credentials.
 func DemoFile(dir string) string { return filepath.Join(dir, "demo.json") }
+
+// ArchiveFolder holds the files of full resolution of a data folder.
+func ArchiveFolder(data string) string { return filepath.Join(data, "archive") }

@@ -74,6 +74,10 @@ var _ command.Care = (*care)(nil)
 
 // backup writes the whole state of the node. One at a time: each keeps a state of the databases alive.
 func (c *care) backup(ctx context.Context, omitKey bool, w io.Writer) error {
+	if c.n.meta.Postgres() {
+		return fault.New(fault.Invalid, "The databases of this node are in PostgreSQL, which backs them up itself.").
+			WithHint("Use pg_dump, and copy the data folder for the archive files and secrets.")
+	}
 	if !c.backingUp.CompareAndSwap(false, true) {
 		return fault.New(fault.Conflict, "A backup is being taken just now.").WithHint("Try again when it is done.")
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"metermanager/cloudsync"
+	"metermanager/logdb/postgres"
 	"metermanager/logdb/sqldb"
 	"metermanager/logdb/sqlite"
 	"metermanager/rpc/host"
@@ -93,6 +94,9 @@ func (n *node) openFolder(ctx context.Context) error {
 	if err := prepareFolder(dir); err != nil {
 		return err
 	}
+	if n.config.Database != "" {
+		return n.openPostgres(ctx)
+	}
 	if n.options.Seams.VFS == "" {
 		if err := sqldb.CheckWritable(config.MetaFile(dir), config.LogsFile(dir)); err != nil {
 			return err
@@ -113,6 +117,25 @@ func (n *node) openFolder(ctx context.Context) error {
 	n.closers = append(n.closers, n.logs.Close)
 	// What the sync and the retrieval know fits the journals of the same moment only, so both go back together.
 	n.meta.Beside(n.logs.Database())
+	return nil
+}
+
+// openPostgres opens both databases in PostgreSQL; archive files and secrets stay in the data folder.
+func (n *node) openPostgres(ctx context.Context) error {
+	seams := n.options.Seams
+	var err error
+	n.meta, err = sqldb.Open(ctx, n.config.Database, sqldb.Config{Part: postgres.MetaPart, Now: seams.Now, Logger: n.part("meta")})
+	if err != nil {
+		return fmt.Errorf("open the database of meters and users: %w", err)
+	}
+	n.closers = append(n.closers, n.meta.Close)
+	n.logs, err = postgres.Open(ctx, n.config.Database, config.ArchiveFolder(n.config.Data), sqlite.Config{
+		Now: seams.Now, CompactEvery: seams.CompactEvery, Logger: n.part("logs"),
+	})
+	if err != nil {
+		return err
+	}
+	n.closers = append(n.closers, n.logs.Close)
 	return nil
 }
 

@@ -27,6 +27,7 @@ import (
 type link struct {
 	t                     *testing.T
 	name, dir, url, roles string
+	env                   []string // beside the roles
 	cmd                   *exec.Cmd
 	stdin                 io.Closer
 	c                     *client.Client
@@ -36,13 +37,13 @@ const chainUser, chainPassword = "engineer", "correct horse battery"
 
 func (l *link) key() string { return "mmk_" + strings.Repeat(l.name, 12)[:40] }
 
-func newLink(t *testing.T, name, roles string) *link {
+func newLink(t *testing.T, name, roles string, env ...string) *link {
 	t.Helper()
 	port, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &link{t: t, name: name, dir: filepath.Join(t.TempDir(), name), url: "http://" + port.Addr().String(), roles: roles}
+	l := &link{t: t, name: name, dir: filepath.Join(t.TempDir(), name), url: "http://" + port.Addr().String(), roles: roles, env: env}
 	if err := port.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +66,7 @@ func (l *link) start() {
 	}
 	defer log.Close()
 	l.cmd = exec.Command(program, "run", "--parent", "--data", l.dir, "--listen", strings.TrimPrefix(l.url, "http://"))
-	l.cmd.Env = append(cleanEnviron(), "MM_ROLES="+l.roles)
+	l.cmd.Env = append(append(cleanEnviron(), "MM_ROLES="+l.roles), l.env...)
 	l.cmd.Stdout, l.cmd.Stderr = log, log
 	in, err := l.cmd.StdinPipe()
 	if err != nil {

@@ -1,0 +1,59 @@
+package e2e_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"metermanager/logdb"
+	"metermanager/logdb/sqldb/sqldbtest"
+	"metermanager/rpc/api"
+	"metermanager/rpc/rpctest"
+)
+
+// TestCloudOnPostgres: a cloud that keeps everything in PostgreSQL is killed while a site uploads, passes what every node passes,
+// and moves into files with everything it had.
+func TestCloudOnPostgres(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts real processes")
+	}
+	place := sqldbtest.Postgres(t)
+	cloud := newLink(t, "pgcloud", "cloud", "MM_DATABASE="+place)
+	site := newLink(t, "site", "site,cloud")
+	site.call(api.CmdCloudAdd, map[string]any{"name": "pg", "host": cloud.url, "apikey": cloud.key()})
+	reg, err := site.c.Register(t.Context(), api.RegisterRequest{Settings: logdb.Settings{Name: "web", Make: "Acme", Serial: "W-1", Zone: "UTC", LogIntervalsMillis: []int64{60_000}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	site.push(reg.MeterUID, 0, 300)
+	cloud.kill() // whatever it is doing
+	site.push(reg.MeterUID, 300, 300)
+	cloud.start()
+	site.clean("pg")
+	sameEverywhere(t, "web", site, cloud)
+	(&rpctest.Suite{URL: cloud.url, User: chainUser, Password: chainPassword, Serial: "S-PG"}).Run(t)
+	if files, _ := filepath.Glob(filepath.Join(cloud.dir, "*.db*")); len(files) > 0 {
+		t.Errorf("a node on PostgreSQL keeps %v", files)
+	}
+	if _, errs, code := tool(t, "backup", filepath.Join(t.TempDir(), "node.backup"), "--url", cloud.url, "--key", cloud.key()); code == 0 || !strings.Contains(errs, "pg_dump") {
+		t.Errorf("a backup of PostgreSQL: exit code %d, %s", code, errs)
+	}
+	before := cloud.holding("web")
+	cloud.kill()
+	out, errs, code := tool(t, "database", "copy", place, "files", "--folder", cloud.dir)
+	if code != 0 || !strings.Contains(out, "all the same") {
+		t.Fatalf("database copy: exit code %d\n%s%s", code, out, errs)
+	}
+	cloud.env = nil
+	cloud.start()
+	if after := cloud.holding("web"); after.entries != before.entries || after.entries != 600 {
+		t.Errorf("%d rows in files, %d in PostgreSQL, want 600", after.entries, before.entries)
+	}
+	site.push(reg.MeterUID, 600, 10)
+	site.clean("pg")
+	sameEverywhere(t, "web", site, cloud)
+	if _, errs, code := tool(t, "database", "copy", "files", "files", "--folder", cloud.dir); code != 2 || !strings.Contains(errs, "PostgreSQL") {
+		t.Errorf("from files to files: exit code %d, %s", code, errs)
+	}
+}
