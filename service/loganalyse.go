@@ -5,11 +5,16 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"metermanager/logdb"
+	"metermanager/logdb/format"
+	"metermanager/logdb/format/csvlog"
+	"metermanager/logdb/pq"
 	"metermanager/rpc/api"
 	"metermanager/rpc/client"
 	"metermanager/rpc/permission"
@@ -18,20 +23,25 @@ import (
 // logAnalyseCmd tells what a recording shows.
 type logAnalyseCmd struct {
 	remote
-	JSON      bool   `name:"json" help:"Print the result as JSON."`
-	Meter     string `arg:"" help:"Name, serial or UID."`
-	Recording string `arg:"" optional:"" help:"Id of the recording, as log query prints it; the newest without it."`
+	JSON      bool    `name:"json" help:"Print the result as JSON."`
+	Meter     string  `arg:"" name:"meter-or-file" help:"Name, serial or UID of a meter; or a file (COMTRADE by its .cfg or .cff, PQDIF, CSV), which needs no service."`
+	Recording string  `arg:"" optional:"" help:"Id of the recording, as log query prints it; of a file its number, from 1. The newest, or all of a file, without it."`
+	Nominal   float64 `placeholder:"V" help:"A file: the declared voltage, line to neutral. Without it ratios refer to the steady part."`
 }
 
 // Help shows an example.
 func (logAnalyseCmd) Help() string {
-	return `Example: metermanager log analyse main-incomer
+	return `Examples: metermanager log analyse main-incomer
+metermanager log analyse fault.cfg --nominal 63500
 
 Half-cycle RMS, phasors, harmonics, sags, swells and interruptions with their categories, and likely causes, each with the numbers that speak for and against it. Causes are rules of ours and prove nothing.`
 }
 
 // Run prints the analysis.
 func (c *logAnalyseCmd) Run(ctx context.Context, p *program) error {
+	if info, err := os.Stat(c.Meter); err == nil && info.Mode().IsRegular() {
+		return c.file(ctx, p)
+	}
 	service, done, err := c.connect(ctx, p, permission.LogsRead)
 	if err != nil {
 		return err
@@ -54,6 +64,61 @@ func (c *logAnalyseCmd) Run(ctx context.Context, p *program) error {
 	}
 	fmt.Fprintf(p.stdout, "%s, recording %s of %s\n", m.Settings.Name, a.Recording, clock(a.Start, zoneOf(m.Settings.Zone)))
 	return p.showAnalysis(&a)
+}
+
+// file analyses the recordings of a file.
+func (c *logAnalyseCmd) file(ctx context.Context, p *program) error {
+	content, err := (&logImportCmd{Format: "auto"}).read(ctx, c.Meter, format.Options{}, csvlog.Mapping{})
+	if err != nil {
+		return err
+	}
+	entries, said := content.Entries(logdb.KindWaveform)
+	first, last := 0, len(entries)
+	if c.Recording != "" {
+		n, err := strconv.Atoi(c.Recording)
+		if err != nil || n < 1 || n > len(entries) {
+			return usageError{fmt.Sprintf("recording %q: the file holds %s", c.Recording, count(int64(len(entries)), "recording"))}
+		}
+		first, last = n-1, n
+	}
+	if len(entries) == 0 {
+		return usageError{c.Meter + " holds no recordings"}
+	}
+	settings := content.Settings
+	if c.Nominal > 0 {
+		settings.NominalVolts = c.Nominal
+	}
+	documents := []api.RecordingAnalysis{}
+	for i := first; i < last; i++ {
+		a, err := pq.Analyse(pq.FromWaveform(entries[i].Waveform, settings), pq.Options{})
+		if err != nil {
+			if last-first == 1 {
+				return fmt.Errorf("%s: %w", c.Meter, err)
+			}
+			said = append(said, fmt.Sprintf("recording %d: %v", i+1, err))
+			continue
+		}
+		d := api.AnalysisDocument(a)
+		d.Start = entries[i].Time
+		d.Recording = strconv.Itoa(i + 1)
+		documents = append(documents, d)
+	}
+	if c.JSON {
+		return printJSON(p.stdout, map[string]any{"file": c.Meter, "recordings": documents, "notes": append([]string{}, said...)})
+	}
+	for i := range documents {
+		if i > 0 {
+			fmt.Fprintln(p.stdout)
+		}
+		fmt.Fprintf(p.stdout, "%s %s, recording %s of %s\n", content.Station, content.Device, documents[i].Recording, clock(documents[i].Start, time.UTC))
+		if err := p.showAnalysis(&documents[i]); err != nil {
+			return err
+		}
+	}
+	for _, text := range said {
+		fmt.Fprintln(p.stdout, "! "+text)
+	}
+	return nil
 }
 
 // recordingOf reads an id, or looks for the newest recording.
