@@ -69,6 +69,7 @@ const (
 	OpCancelFetch  = "cancel-request"
 	OpOpenFetches  = "list-open-requests"
 	OpReportFetch  = "report-request"
+	OpLatest       = "list-latest"
 	OpRealtime     = "get-realtime"
 	OpPostRealtime = "post-realtime"
 	OpStatus       = "status"
@@ -128,6 +129,7 @@ var operations = []Operation{
 	{OpRemoveMeter, methodDelete, meterPath, permission.MetersManage, "Take a meter off the list; its data stay", tagMeters, BodyNone},
 	{OpPutSettings, methodPut, meterPath + "/settings", permission.Upload, "Store the newest settings of a meter", tagMeters, BodyJSON},
 	{OpChannels, methodGet, meterPath + "/channels", permission.LogsRead, "Channels of a meter with their ranges", tagMeters, BodyNone},
+	{OpLatest, methodGet, Root + "/latest", permission.LogsRead, "Newest recorded value of each channel, of every meter that the caller may see", tagLogs, BodyNone},
 	{OpRealtime, methodGet, meterPath + "/realtime", permission.RealtimeRead, "Present values", tagMeters, BodyNone},
 	{OpPostRealtime, methodPost, meterPath + "/realtime", permission.RealtimePost, "Post present values", tagMeters, BodyJSON},
 

@@ -44,6 +44,7 @@ func samples(s *server) map[string]sample {
 		api.OpSkipped: {path: at("/skipped/pq")}, api.OpFetch: {path: at("/requests"), body: `{"kind":"pq"}`}, api.OpFetches: {path: at("/requests")},
 		api.OpCancelFetch: {path: at("/requests/none")}, api.OpOpenFetches: {path: api.Root + "/requests"},
 		api.OpReportFetch: {path: at("/requests/none/report"), body: `{"state":"taken"}`},
+		api.OpLatest:      {theirs: 200},
 		api.OpMeterStatus: {path: at("/status")}, api.OpMetrics: {}, api.OpProgramLog: {}, api.OpBackup: {},
 		api.OpStatus: {}, api.OpCommand: {path: api.Root + "/rpc/node.status", nobody: 401, wrong: 401, upload: 403},
 	}

@@ -41,6 +41,7 @@ func (a *API) routes() error {
 	typed(r, api.OpRemoveMeter, a.removeMeter)
 	typed(r, api.OpPutSettings, a.putSettings)
 	typed(r, api.OpChannels, a.channels)
+	r.raw(api.OpLatest, a.latest, answers{body: reflect.TypeFor[api.LatestAnswer](), query: latestParams})
 	typed(r, api.OpRealtime, a.realtime)
 	typed(r, api.OpPostRealtime, a.postRealtime)
 
