@@ -166,6 +166,13 @@ func readStore(t *testing.T, s *sqlite.Store, uid logdb.MeterUID, q question) {
 	must(t, s.ReadBuckets(t.Context(), ids, edges, func(logdb.SeriesID, []logdb.Bucket) error { return nil }))
 }
 
+func (m *manager) holds(t *testing.T, q question) {
+	q.step, q.last = "", false
+	if n := m.count(t, q); n != q.channels*q.days*rowsOfPage {
+		t.Errorf("an answer of ours has %d values", n)
+	}
+}
+
 // count asks how many values an answer of ours has, so that a wrong answer is not taken for a fast one.
 func (m *manager) count(t *testing.T, q question) int {
 	req, err := http.NewRequestWithContext(t.Context(), "GET", m.url+"/api/v1/meters/"+string(m.uids[0])+"/logs/historical?"+q.values().Encode(), nil)

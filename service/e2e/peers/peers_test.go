@@ -97,12 +97,10 @@ func TestPeers(t *testing.T) {
 	for _, c := range all {
 		c.bytes = float64(c.peer.settle(t)) / points
 		c.seconds = map[string]float64{}
+		c.peer.holds(t, question{channels: channelCount, days: days})
 	}
 	// Each question goes to all in turn, so that what else the machine does hits them alike.
 	for _, q := range questions(days) {
-		if want := q.channels * q.days * rowsOfPage; q.step == "" && !q.last && ours.count(t, q) != want {
-			t.Errorf("%s: an answer does not have %d values", q.name, want)
-		}
 		for _, c := range all {
 			c.seconds[q.name] = median(func() { c.peer.ask(t, q) })
 		}

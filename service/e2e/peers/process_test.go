@@ -93,6 +93,17 @@ func fetch(t *testing.T, method, url, key string, body []byte) int64 {
 	return 0
 }
 
+// fetchText returns what an address answers.
+func fetchText(t *testing.T, url string) string {
+	t.Helper()
+	r, err := http.Get(url)
+	must(t, err)
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	must(t, err)
+	return string(text)
+}
+
 // folderBytes is what the files of a folder take.
 func folderBytes(dir string) (n int64) {
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {

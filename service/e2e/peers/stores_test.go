@@ -27,6 +27,7 @@ type peer interface {
 	ingest(t *testing.T, pages []*page) time.Duration
 	settle(t *testing.T) (bytes int64)
 	ask(t *testing.T, q question)
+	holds(t *testing.T, q question)
 }
 
 // parallel hands the pages to so many senders and returns how long that took.
@@ -150,6 +151,28 @@ func (v *victoria) settle(t *testing.T) int64 {
 	fetch(t, "GET", v.url+"/internal/force_merge", "", nil)
 	time.Sleep(8 * time.Second)
 	return folderBytes(v.dir)
+}
+
+// holds fails when a value of meter 0 is missing: a database that lost some would look fast and small.
+func (v *victoria) holds(t *testing.T, q question) {
+	_, to := span(q)
+	text := fetchText(t, fmt.Sprintf("%s/api/v1/query?time=%d&query=%s", v.url, to/1000, url.QueryEscape(fmt.Sprintf(`sum(count_over_time({__name__=~"m_f.*",meter="m0"}[%dd]))`, q.days+1))))
+	if want := fmt.Sprintf(`"%d"]`, q.channels*q.days*rowsOfPage); !strings.Contains(text, want) {
+		t.Errorf("VictoriaMetrics does not hold %s values: %s", want, text)
+	}
+}
+
+func (i *influx) holds(t *testing.T, q question) {
+	text := fetchText(t, i.url+"/query?db=b&q="+url.QueryEscape("SELECT count(f31) FROM m WHERE meter='m0'"))
+	if want := fmt.Sprintf(",%d]", q.days*rowsOfPage); !strings.Contains(text, want) {
+		t.Errorf("InfluxDB does not hold %s values: %s", want, text)
+	}
+}
+
+func (w *wide) holds(t *testing.T, q question) {
+	if got := w.s.ask(t, "SELECT count(f31) FROM w WHERE meter = 0;"); got != strconv.Itoa(q.days*rowsOfPage) {
+		t.Errorf("PostgreSQL holds %s rows", got)
+	}
 }
 
 func (v *victoria) ask(t *testing.T, q question) {
