@@ -95,6 +95,7 @@ type EventsQuery struct {
 	Channels  []logdb.ChannelKey
 	Codes     []int64 // system: event types
 	LimitIDs  []int64
+	Filter    EventFilter
 	Gaps      bool // gaps instead of records
 	Withdrawn bool // dead versions too
 	Raw       bool
@@ -111,6 +112,7 @@ func (q EventsQuery) Values() url.Values {
 	setKeys(v, "channel", q.Channels)
 	setInts(v, "code", q.Codes)
 	setInts(v, "limit_id", q.LimitIDs)
+	q.Filter.set(v)
 	setFlag(v, "gaps", q.Gaps)
 	setFlag(v, "withdrawn", q.Withdrawn)
 	setFlag(v, "raw", q.Raw)
@@ -125,13 +127,15 @@ func ParseEventsQuery(kind logdb.Kind, v url.Values) (EventsQuery, error) {
 	p := params{values: v}
 	q := EventsQuery{
 		Kind: kind, From: p.time("from"), To: p.time("to"), Channels: p.channels("channel"), Codes: p.ints("code"),
-		LimitIDs: p.ints("limit_id"), Gaps: p.flag("gaps"), Withdrawn: p.flag("withdrawn"), Raw: p.flag("raw"),
+		LimitIDs: p.ints("limit_id"), Filter: p.eventFilter(kind), Gaps: p.flag("gaps"), Withdrawn: p.flag("withdrawn"), Raw: p.flag("raw"),
 		Stream: p.stream("stream"), Limit: p.count("limit", MaxQueryLimit), Cursor: p.text("cursor"),
 	}
 	switch {
 	case p.err != nil:
 	case q.To != 0 && q.To < q.From:
 		p.fail("to", "to lies before from")
+	case q.Raw && !q.Filter.IsZero():
+		p.fail("raw", "raw data are not filtered by what they say")
 	// A filter that cannot hold would be passed over, and everything taken for the filter's.
 	case len(q.Channels) > 0 && kind != logdb.KindLimit && kind != logdb.KindPQ:
 		p.fail("channel", "only limit and PQ events have a channel")

@@ -79,7 +79,7 @@ func TestQueriesRoundTrip(t *testing.T) {
 		}
 	}
 	for _, q := range []api.EventsQuery{
-		{Kind: logdb.KindPQ}, {Kind: logdb.KindLimit, Channels: []logdb.ChannelKey{"a.b"}, LimitIDs: []int64{4}}, {Kind: logdb.KindSystem, From: 1, To: 2, Codes: []int64{1, -2}, Gaps: true, Withdrawn: true, Raw: true, Stream: stream, Limit: 3, Cursor: "c"},
+		{Kind: logdb.KindPQ, Filter: api.EventFilter{MinDuration: new(0.02), MaxDuration: new(3.0), MinWorst: new(-5.0), MaxWorst: new(277.5)}}, {Kind: logdb.KindWaveform, Filter: api.EventFilter{MaxDuration: new(1.0), Text: "sag"}}, {Kind: logdb.KindLimit, Channels: []logdb.ChannelKey{"a.b"}, LimitIDs: []int64{4}}, {Kind: logdb.KindSystem, From: 1, To: 2, Codes: []int64{1, -2}, Gaps: true, Withdrawn: true, Raw: true, Stream: stream, Limit: 3, Cursor: "c"},
 	} {
 		got, err := api.ParseEventsQuery(q.Kind, q.Values())
 		if err != nil || !reflect.DeepEqual(got, q) {

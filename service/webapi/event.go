@@ -24,6 +24,11 @@ var eventParams = []param{
 	{"channel", "Limits, PQ: only these channels, joined by commas"},
 	{"code", "System events: only these values of event_type, joined by commas"},
 	{"limit_id", "Limit events: only these limits"},
+	{"min_duration", "Limits, PQ, recordings: at least so many seconds; an event without an end has no duration"},
+	{"max_duration", "At most so many seconds"},
+	{"min_worst", "Limits, PQ: the worst value is at least this"},
+	{"max_worst", "The worst value is at most this"},
+	{"text", "System events: a part of the description or type; recordings: of a trigger"},
 	{"gaps", "true: periods without data, with their cause, instead of records"},
 	{"withdrawn", "true: superseded and withdrawn versions too"},
 	{"raw", "true: pages with positions and fates, which can be replayed into another node"},
@@ -76,7 +81,7 @@ func (a *API) readEvents(ctx context.Context, uid logdb.MeterUID, q api.EventsQu
 			return nil, err
 		}
 	}
-	if q.Stream.IsZero() && choice.journal == nil {
+	if q.Stream.IsZero() && choice.journal == nil && q.Filter.IsZero() {
 		query.Limit = limit + 1 // one more tells whether there is more
 	}
 	if q.Cursor != "" {
@@ -89,7 +94,7 @@ func (a *API) readEvents(ctx context.Context, uid logdb.MeterUID, q api.EventsQu
 	out := &api.Events{Meter: uid, Kind: q.Kind, Gaps: q.Gaps, Alternatives: choice.hidden}
 	err := a.Logs.ReadEvents(ctx, query, func(s logdb.StreamID, e *logdb.Entry) error {
 		switch {
-		case !q.Stream.IsZero() && s != q.Stream, !choice.shows(s, e.Time):
+		case !q.Stream.IsZero() && s != q.Stream, !choice.shows(s, e.Time), !q.Gaps && !q.Filter.Passes(e):
 			return nil
 		case len(out.Events) == limit:
 			last := out.Events[limit-1]
