@@ -1,0 +1,70 @@
+package sqlite_test
+
+import (
+	"database/sql"
+	"path/filepath"
+	"testing"
+
+	"metermanager/logdb"
+	"metermanager/logdb/sqldb"
+)
+
+// TestReadsDoNotWaitForWrites holds a write open: every read answers what was there before, while a write of the store waits.
+func TestReadsDoNotWaitForWrites(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	defer s.Close()
+	accept(t, s, page("m", 1, 20, volts))
+	db, err := sqldb.Open(ctx, filepath.Join(dir, "logs.db"), sqldb.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	stored := make(chan error, 1)
+	err = db.Write(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.Exec(`UPDATE meter SET uid = 'gone' WHERE uid = 'm'`); err != nil {
+			return err
+		}
+		go func() {
+			_, err := s.Accept(ctx, page("m", 21, 30, volts), logdb.Limits{})
+			stored <- err
+		}()
+		list, err := s.Series(ctx, "m")
+		if err != nil {
+			return err
+		}
+		n := 0
+		for _, x := range list {
+			err := s.ReadSeries(ctx, []logdb.SeriesID{x.ID}, logdb.MinTime, logdb.MaxTime, func(_ logdb.SeriesID, b *logdb.Block) error { n += b.Len(); return nil })
+			if err != nil {
+				return err
+			}
+		}
+		if n != 20*len(list) || len(list) == 0 {
+			t.Errorf("a read beside a write has %d values of %d series", n, len(list))
+		}
+		if _, err := s.Streams(ctx, "m", logdb.KindHistorical); err != nil {
+			return err
+		}
+		select {
+		case err := <-stored:
+			t.Errorf("a write did not wait for the other: %v", err)
+		default:
+		}
+		_, err = tx.Exec(`UPDATE meter SET uid = 'm' WHERE uid = 'gone'`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-stored; err != nil {
+		t.Fatal(err)
+	}
+	for p, n := range positionsOf(t, s, "m") {
+		if n != 1 {
+			t.Errorf("position %d is there %d times", p, n)
+		}
+	}
+	same(t, s, "m", logdb.KindHistorical)
+}
