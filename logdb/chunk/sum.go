@@ -56,6 +56,16 @@ func (s *Sum) AddFloat(v float64) {
 	s.f = t
 }
 
+// addException adds a value that is an exception of its column, as n of all are. Few of them may be decimal numbers with more digits than
+// the others, which must not cost the others their exactness; where all are, they are no decimal numbers, and it is not tried.
+func (s *Sum) addException(v float64, n, all int) {
+	if n < all {
+		s.Add(v)
+	} else {
+		s.AddFloat(v)
+	}
+}
+
 // Add adds any value.
 func (s *Sum) Add(v float64) {
 	if m, e, ok := Decimal(v); ok {
@@ -144,7 +154,7 @@ func (a *Accumulator) AddBlock(b *logdb.Block, i, j int) {
 	for i < j {
 		if x < len(b.Exceptions) && b.Exceptions[x].Index == i {
 			v := b.Exceptions[x].Value
-			a.sum.AddFloat(v)
+			a.sum.addException(v, len(b.Exceptions), len(b.Times))
 			a.part(logdb.Bucket{Count: 1, Min: v, Max: v, First: v, Last: v, FirstTime: b.Times[i], LastTime: b.Times[i]})
 			x, i = x+1, i+1
 			continue

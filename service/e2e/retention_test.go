@@ -105,7 +105,11 @@ func TestOldDataMoveIntoTheArchive(t *testing.T) {
 	}
 	for i, out := range ask() {
 		if out != before[i] {
-			t.Errorf("answer %d is another:\n%.300s\nwas\n%.300s", i, out, before[i])
+			k := 0
+			for k < min(len(out), len(before[i])) && out[k] == before[i][k] {
+				k++
+			}
+			t.Errorf("answer %d is another at byte %d: %.300s\nwas %.300s", i, k, out[max(0, k-60):], before[i][max(0, k-60):])
 		}
 	}
 	n.call(nil, "rpc", "retention.set", "archive", "2y")
