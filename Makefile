@@ -30,7 +30,7 @@ test: testtools ## vet and all tests; the last line counts them
 	CGO_ENABLED=0 go vet -tags ci ./...
 	go -C tools vet ./testsum ./mutants
 	CGO_ENABLED=0 go build -C tools -buildvcs=false -o ../.tools/testsum ./testsum
-	{ CGO_ENABLED=0 tools/postgres.sh run go test -json -tags ci ./... || true; CGO_ENABLED=0 go -C tools test -json ./testsum ./mutants || true; } | .tools/testsum
+	{ CGO_ENABLED=0 tools/postgres.sh run go test -json -timeout 40m -tags ci ./... || true; CGO_ENABLED=0 go -C tools test -json ./testsum ./mutants || true; } | .tools/testsum
 
 # Versions of what only tests use.
 MODBUS_SERIAL := 8.0.25
@@ -42,7 +42,7 @@ testtools: ## install what tests compare us with (mbpoll, curl, pymodbus, libmod
 
 .PHONY: race
 race: ## all tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 tools/postgres.sh run go test -race -tags ci ./...
+	CGO_ENABLED=1 tools/postgres.sh run go test -race -timeout 60m -tags ci ./...
 
 .PHONY: lint
 lint: ## gofmt, vet for Linux and Windows, staticcheck
