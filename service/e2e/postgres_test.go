@@ -11,16 +11,16 @@ import (
 	"metermanager/rpc/rpctest"
 )
 
-// TestCloudOnPostgres: a cloud that keeps everything in PostgreSQL is killed while a site uploads, passes what every node passes,
+// TestNodesOnPostgres: a site and a cloud keep everything in PostgreSQL; the cloud is killed while the site uploads, passes what every node passes,
 // and moves into files with everything it had.
-func TestCloudOnPostgres(t *testing.T) {
+func TestNodesOnPostgres(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts real processes")
 	}
 	place := sqldbtest.Postgres(t)
 	cloud := newLink(t, "pgcloud", "cloud", "MM_DATABASE="+place)
-	site := newLink(t, "site", "site,cloud")
+	site := newLink(t, "site", "site,cloud", "MM_DATABASE="+sqldbtest.Postgres(t)) // its cloud sync and list of meters too
 	site.call(api.CmdCloudAdd, map[string]any{"name": "pg", "host": cloud.url, "apikey": cloud.key()})
 	reg, err := site.c.Register(t.Context(), api.RegisterRequest{Settings: logdb.Settings{Name: "web", Make: "Acme", Serial: "W-1", Zone: "UTC", LogIntervalsMillis: []int64{60_000}}})
 	if err != nil {
