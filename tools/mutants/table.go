@@ -148,6 +148,11 @@ func senderMutations() []mutation {
 		{"alignment by index only", "service/field/retrieve/align.go", []edit{{`		if ok, err := s.matches(ctx, tail, first, hint); err != nil || ok {
 			return place{hint, ok}, err
 		}`, `		return place{hint, true}, nil`}}, []test{retrieval}},
+		{"that the memory moved between two batches is not noticed", pump, []edit{{`			if !bytes.Equal(recs[0], w.prev) {`, `			if len(recs) == 0 {`}}, []test{{"./service/field/retrieve", "^TestRolledOverDuringRetrieval$", nil}}},
+		{"that somebody else took the log session is not noticed in a batch", pump, []edit{{`		if err := s.held(ctx); err != nil {
+			return err
+		}
+		if from < st.Next {`, `		if from < st.Next {`}}, []test{{"./service/field/retrieve", "^TestSecondManagerOnOurPort$", nil}}},
 		{"disengage is forgotten", "service/field/retrieve/log.go", []edit{{`		if derr := s.disengage(ctx); derr != nil {`, `		if derr := error(nil); derr != nil {`}}, []test{retrieval}},
 		{"a batch of records is appended twice", pump, []edit{{`	if _, err := w.r.Store.Append(ctx, b); err != nil {`, `	if n > 1 {
 		_, _ = w.r.Store.Append(ctx, b)

@@ -334,21 +334,30 @@ func TestFewRecordsUnderANewProgram(t *testing.T) {
 	}
 }
 
+// TestRolledOverDuringRetrieval: at whatever request the memory moves, inside a batch of records or between two,
+// nothing is lost and nothing stored twice.
 func TestRolledOverDuringRetrieval(t *testing.T) {
 	t.Parallel()
 	cfg := sim.Config{Start: time.Date(2026, 11, 19, 6, 0, 0, 0, time.UTC), MaxRecords: map[int]int{sim.LogHist1: 1500}}
-	clean, s := newSite(t, cfg), newSite(t, cfg)
-	for _, x := range []*site{clean, s} {
-		x.must("hist1")
-		x.now.Add(10 * time.Hour)
-	}
-	s.meter.Inject(sim.Fault{Kind: sim.FaultRolledOver, Times: 1, Skip: 40, Value: 5})
-	out, err := s.retrieve("hist1")
-	t.Logf("with the fault: %+v, %v", out, err)
-	s.meter.ClearFaults()
-	s.must("hist1")
+	clean := newSite(t, cfg)
 	clean.must("hist1")
-	s.sameAs(clean)
+	clean.now.Add(10 * time.Hour)
+	clean.must("hist1")
+	for skip := range 60 {
+		s := newSite(t, cfg)
+		s.must("hist1")
+		s.now.Add(10 * time.Hour)
+		s.meter.Inject(sim.Fault{Kind: sim.FaultRolledOver, Times: 1, Skip: skip, Value: 5})
+		if _, err := s.retrieve("hist1"); err != nil {
+			t.Logf("moved at request %d: %v", skip, err)
+		}
+		s.meter.ClearFaults()
+		s.must("hist1")
+		s.sameAs(clean)
+		if t.Failed() {
+			t.Fatalf("the memory moved at request %d", skip)
+		}
+	}
 }
 
 func TestNotAllowedToWriteElsewhere(t *testing.T) {

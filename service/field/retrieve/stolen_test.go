@@ -72,7 +72,7 @@ func TestSecondManagerOnOurPort(t *testing.T) {
 	clean.all()
 	clean.advance(4 * time.Hour)
 	clean.all()
-	for _, seed := range []uint64{3, 7, 8, 10} {
+	for _, seed := range []uint64{3, 7, 8, 10, 21, 38} {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, sim.Config{Start: start, NotReadyEvery: -1})
