@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"metermanager/cloudsync"
 	"metermanager/logdb"
 	"metermanager/logdb/logdbtest"
 	"metermanager/rpc/fault"
@@ -101,6 +102,35 @@ func TestTooLargePagesAreHalved(t *testing.T) {
 	s.rows(0, every(time.Minute, start, 100)...)
 	s.upload()
 	same(t, "values", points(t, cloud.store, "cloud-4711", ""), points(t, s.logs, meter, ""))
+}
+
+// A record that no page of the cloud can hold is skipped there with that reason, once, and what follows it travels.
+func TestRecordThatNoPageCanHoldIsSkipped(t *testing.T) {
+	t.Parallel()
+	cloud := newFakeCloud()
+	cloud.maxSamples = 3
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+	s.settings(time.Minute)
+	large, small := limitedRecord(logdb.KindWaveform, start), limitedRecord(logdb.KindWaveform, start+120_000)
+	small.Waveform.Channels[0].Samples = small.Waveform.Channels[0].Samples[:2]
+	s.entries(logdb.KindWaveform, large, small)
+	for range 2 { // nothing changes the second time
+		s.upload()
+		states, err := cloud.store.Streams(t.Context(), "cloud-4711", logdb.KindWaveform)
+		if err != nil || len(states) != 1 {
+			t.Fatalf("%d streams, %v", len(states), err)
+		}
+		r, _ := states[0].Fates.At(1)
+		if r.Fate != logdb.FateSkipped || r.Reason != cloudsync.SizeReason || r.FirstTime != start {
+			t.Errorf("the record that is too large is %+v, want it skipped by size", r)
+		}
+		if n := len(contents(t, cloud.store, "cloud-4711", logdb.KindWaveform)); n != 1 {
+			t.Errorf("%d recordings at the cloud, want 1", n)
+		}
+		if r := s.verify(); !r.Clean() || r.Compared != 1 || r.Skipped != 1 {
+			t.Errorf("verify: %+v", r)
+		}
+	}
 }
 
 // A page that was damaged on the way is sent again; one that the cloud refuses as it is waits for people, until the
