@@ -10,32 +10,14 @@ import (
 
 // curves takes the series of a waveform or of a phasor channel for the recording.
 func (p *piece) curves(i int) error {
-	ch := &p.obs.Channels[i]
-	seconds, err := p.timesOf(i)
-	if err != nil {
-		return err
-	}
-	some := false
-	for j := range ch.Series {
-		v, err := p.paired(i, j, seconds)
-		if err != nil {
-			return err
-		}
-		if len(v) == 0 {
-			continue
-		}
-		some = true
+	return p.each(i, func(ch *Channel, j int, seconds, v []float64) {
 		c := p.quantity(ch, j)
 		if ch.Defn.Type == "waveform" {
 			c.Key = "" // a key is for values over time
 		}
 		c.Factor = 0
 		p.samples = append(p.samples, format.Samples{Channel: c, Timing: p.timing(seconds), Values: v})
-	}
-	if !some {
-		p.note(ch, "it holds no values, at %d times", len(seconds))
-	}
-	return nil
+	})
 }
 
 // timing says when samples were taken: one step where the times allow it, else the times themselves.

@@ -140,6 +140,15 @@ func carries(value string) bool {
 
 // trends takes the series of a value log.
 func (p *piece) trends(i int) error {
+	return p.each(i, func(ch *Channel, j int, seconds, v []float64) {
+		times, step := p.stamps(seconds)
+		p.out.Trends = append(p.out.Trends, format.Trend{Channel: p.quantity(ch, j), Times: times[:len(v)], Values: v})
+		p.steps = append(p.steps, step)
+	})
+}
+
+// each visits the series of channel i that hold values, with the times of the channel, and notes when none does.
+func (p *piece) each(i int, visit func(ch *Channel, j int, seconds, v []float64)) error {
 	ch := &p.obs.Channels[i]
 	seconds, err := p.timesOf(i)
 	if err != nil {
@@ -151,13 +160,10 @@ func (p *piece) trends(i int) error {
 		if err != nil {
 			return err
 		}
-		if len(v) == 0 {
-			continue
+		if len(v) > 0 {
+			some = true
+			visit(ch, j, seconds, v)
 		}
-		some = true
-		times, step := p.stamps(seconds)
-		p.out.Trends = append(p.out.Trends, format.Trend{Channel: p.quantity(ch, j), Times: times[:len(v)], Values: v})
-		p.steps = append(p.steps, step)
 	}
 	if !some {
 		p.note(ch, "it holds no values, at %d times", len(seconds))
