@@ -128,3 +128,61 @@ func TestCloneOfWhomRecordsWereRequested(t *testing.T) {
 		}
 	}
 }
+
+// A machine starts from a copy that was made before anything was sent, and finds half of what the other one has to send
+// at the cloud: it takes that for its own, while the other one goes on. Each must find out that somebody else writes
+// under its journal's id.
+func TestCloneThatStartsWhileTheOtherUploads(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		crossed int // the push of the first machine before which the second one uploads
+	}{{"before the first page", 1}, {"between the pages", 2}, {"between the next pages", 3}, {"before the last page", 4}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			cloud := newFakeCloud()
+			cloud.maxRow = 1
+			machine := func(name string) *site {
+				ids := 0
+				s := newSite(t, logdbtest.NewModel(logdbtest.Config{NewJournalID: func() logdb.JournalID {
+					ids++
+					if ids > 1 {
+						return logdb.JournalID(fmt.Sprintf("%s%032d", name, ids)[:32])
+					}
+					return "11111111111111111111111111111111"
+				}}), cloud)
+				s.settings(time.Minute)
+				s.entries(logdb.KindPQ, sag(1), sag(2), sag(3), sag(4))
+				return s
+			}
+			a, b := machine("a"), machine("b")
+			pushes, within := 0, false
+			cloud.before = func(call string) error {
+				if call != "push" || within {
+					return nil
+				}
+				if pushes++; pushes == c.crossed {
+					within = true
+					b.upload()
+					within = false
+				}
+				return nil
+			}
+			a.upload()
+			cloud.before = nil
+			for range 2 {
+				for _, s := range []*site{a, b} {
+					if _, err := s.sync.Refresh(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					s.upload()
+				}
+			}
+			for name, s := range map[string]*site{"first": a, "second": b} {
+				if r := s.verify(logdb.KindPQ); !r.Clean() || r.Compared != 4 || r.NotComparable != 0 {
+					t.Errorf("the %s machine: %+v", name, r)
+				}
+			}
+		})
+	}
+}

@@ -296,3 +296,52 @@ func TestRemovedCloudLeavesItsDecisions(t *testing.T) {
 		}
 	}
 }
+
+// TestPagesOfARemovedCloudComeByAnotherWay removes a cloud that passes on what it was sent: what arrives later was sent by
+// nobody else, and its stream's name is given to no other one.
+func TestPagesOfARemovedCloudComeByAnotherWay(t *testing.T) {
+	t.Parallel()
+	first, second := newFakeCloud(), newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), first)
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 100)...)
+	s.second("b", second)
+	if err := s.sync.For("b").Set(t.Context(), cloudsync.SettingChannels, string(channels[0])); err != nil {
+		t.Fatal(err)
+	}
+	s.upload()
+	second.hold = true
+	if _, err := s.sync.For("b").RegisterMeter(t.Context(), meter); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.sync.For("b").UploadMeter(t.Context(), meter); err != nil {
+		t.Fatal(err)
+	}
+	journal := journalID(t, s.logs, logdb.KindHistorical)
+	if err := s.sync.RemoveCloud(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
+	if len(second.held) == 0 {
+		t.Fatal("the second cloud was sent nothing")
+	}
+	for _, p := range second.held {
+		if _, err := first.store.Accept(t.Context(), p, first.limits); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.rows(0, every(time.Minute, start+100*60_000, 10)...)
+	s.upload()
+	if err := s.sync.Set(t.Context(), cloudsync.SettingChannels, string(channels[1])); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 { // the first rows are decided by the old rules still
+		s.rows(0, every(time.Minute, start+logdb.Millis(110+i*10)*60_000, 10)...)
+		s.upload()
+	}
+	if now := journalID(t, s.logs, logdb.KindHistorical); now != journal {
+		t.Error("the journal was given another id")
+	}
+	if n := first.streamNames(t, logdb.KindHistorical); n != " 1 2 3" {
+		t.Errorf("streams%s, want 1 2 3", n)
+	}
+}

@@ -105,7 +105,7 @@ func cutNames(streams []*StoredStream) []string {
 }
 
 // highestGeneration returns the highest policy number and cut number in use, here and at the receiver.
-func highestGeneration(journal logdb.JournalID, streams []*StoredStream, there []logdb.StreamState) (generation, cut int) {
+func highestGeneration(journal logdb.JournalID, streams []*StoredStream, ended map[string]logdb.Position, there []logdb.StreamState) (generation, cut int) {
 	note := func(policy string) {
 		g, c, _ := strings.Cut(policy, "+")
 		if n, err := strconv.Atoi(g); err == nil {
@@ -117,6 +117,9 @@ func highestGeneration(journal logdb.JournalID, streams []*StoredStream, there [
 	}
 	for _, st := range streams {
 		note(st.ID.Policy)
+	}
+	for policy := range ended {
+		note(policy)
 	}
 	for _, st := range there {
 		if st.Stream.Journal == journal {
@@ -130,7 +133,7 @@ func highestGeneration(journal logdb.JournalID, streams []*StoredStream, there [
 // more (our own records were lost) come first, as they are: what they decided stays decided.
 func (u *upload) open(policy reduce.Policy, added ...reduce.Policy) []*StoredStream {
 	var out []*StoredStream
-	generation, cut := highestGeneration(u.head.ID, slices.Concat(u.streams, u.others), u.there)
+	generation, cut := highestGeneration(u.head.ID, slices.Concat(u.streams, u.others), u.ended, u.there)
 	var state reduce.State
 	if n := len(u.main); n > 0 {
 		last := u.main[n-1]

@@ -157,6 +157,9 @@ type Store interface {
 	Part(ctx context.Context, k StreamKey) error
 	// Ends lists the journal's ends at the time of the decisions, of all destinations.
 	Ends(ctx context.Context, k StreamKey) ([]logdb.End, error)
+	// Ended lists the generations of a journal that only destinations had which were removed, with the journal's end
+	// when each decided last.
+	Ended(ctx context.Context, k StreamKey) (map[string]logdb.Position, error)
 	// Counts returns the limit counts of a cut whose spans begin in [first, last].
 	Counts(ctx context.Context, k StreamKey, cut string, first, last logdb.Millis) (limit.Counts, error)
 	// Changes returns the revises and withdraws of the targets first to last, by target and position.

@@ -130,6 +130,9 @@ func (u *upload) join(ctx context.Context, policy reduce.Policy, settings logdb.
 		}
 		u.others = append(u.others, found[o]...)
 	}
+	if u.ended, err = u.s.store.Ended(ctx, u.key); err != nil {
+		return err
+	}
 	for _, o := range owners {
 		if !u.joinable(found[o], policy, settings) {
 			continue
@@ -247,5 +250,6 @@ func (u *upload) named(ctx context.Context) error {
 		}
 		u.others = append(u.others, streams...)
 	}
-	return nil
+	u.ended, err = u.s.store.Ended(ctx, u.key)
+	return err
 }

@@ -30,10 +30,11 @@ type upload struct {
 	head    logdb.JournalHead
 	known   bool // there is what the receiver answered
 	there   []logdb.StreamState
-	streams []*StoredStream // all of the journal that the destination uses
-	shared  bool            // with other destinations
-	others  []*StoredStream // all that this node has, also for other destinations
-	main    []*StoredStream // of the main cut
+	streams []*StoredStream           // all of the journal that the destination uses
+	shared  bool                      // with other destinations
+	others  []*StoredStream           // all that this node has, also for other destinations
+	ended   map[string]logdb.Position // generations that only destinations had which were removed: how far each came
+	main    []*StoredStream           // of the main cut
 	j       *journal
 	budget  *int
 	began   time.Time // of draining; zero: not yet
@@ -137,58 +138,6 @@ func (u *upload) own(ctx context.Context) (err error) {
 	}
 	u.j = newJournal(u.s.logs, u.s.store, u.key.Meter, u.kind, u.head.ID)
 	return u.s.store.DropJournals(ctx, u.key)
-}
-
-// foreign reports whether somebody knows more, or something else, of this journal than it holds.
-func (u *upload) foreign(ctx context.Context) (bool, error) {
-	differs := func(end logdb.Position, chain logdb.Digest) (bool, error) {
-		if end == 0 || chain.IsZero() {
-			return false, nil
-		}
-		if end > u.head.End {
-			return true, nil
-		}
-		have, err := u.s.logs.ChainAt(ctx, u.key.Meter, u.kind, end)
-		if errors.Is(err, logdb.ErrNotFound) {
-			return true, nil // our journal never ended there
-		}
-		if err != nil {
-			return false, fmt.Errorf("read the chain at position %d: %w", end, err)
-		}
-		return have != chain, nil
-	}
-	if gone, err := u.s.store.Gone(ctx, u.key); gone || err != nil {
-		return gone, err // restored from a backup of before: another cloud knows it to its old end
-	}
-	for _, st := range u.streams {
-		if st.Fates.Highest() > u.head.End {
-			return true, nil
-		}
-	}
-	known, err := u.s.store.Ends(ctx, u.key) // also what was decided for other clouds
-	if err != nil {
-		return false, err
-	}
-	for _, e := range known {
-		if bad, err := differs(e.Position, e.Chain); bad || err != nil {
-			return bad, err
-		}
-	}
-	for _, st := range u.there {
-		if st.Stream.Journal != u.head.ID || st.Own {
-			continue
-		}
-		if st.Fates.Highest() > u.head.End || st.JournalEnd > u.head.End {
-			return true, nil
-		}
-		// Somebody else may have written under our id between two of our questions, and we on top of it.
-		for _, e := range append(logdb.Ends{{Position: st.JournalEnd, Chain: st.Chain}}, st.Ends...) {
-			if bad, err := differs(e.Position, e.Chain); bad || err != nil {
-				return bad, err
-			}
-		}
-	}
-	return false, nil
 }
 
 // decide gives every position of the journal its fate, as far as that can be told, and turns

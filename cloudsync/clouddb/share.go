@@ -180,6 +180,25 @@ func (s *Store) Gone(ctx context.Context, k cloudsync.StreamKey) (bool, error) {
 	return n > 0, nil
 }
 
+// Ended lists the generations of a journal that only removed destinations had.
+func (s *Store) Ended(ctx context.Context, k cloudsync.StreamKey) (map[string]logdb.Position, error) {
+	rows, err := s.db.Read().QueryContext(ctx, "SELECT generation, last FROM cloud_ended WHERE journal = ?", k.Journal)
+	if err != nil {
+		return nil, fmt.Errorf("list the ended streams of journal %s: %w", k.Journal, err)
+	}
+	defer rows.Close()
+	out := map[string]logdb.Position{}
+	for rows.Next() {
+		var generation string
+		var last logdb.Position
+		if err := rows.Scan(&generation, &last); err != nil {
+			return nil, fmt.Errorf("read an ended stream of journal %s: %w", k.Journal, err)
+		}
+		out[generation] = last
+	}
+	return out, rows.Err()
+}
+
 // Ends lists the journal's ends at the time of the decisions, of all destinations.
 func (s *Store) Ends(ctx context.Context, k cloudsync.StreamKey) ([]logdb.End, error) {
 	rows, err := s.db.Read().QueryContext(ctx, "SELECT DISTINCT journal_end, chain FROM cloud_stream WHERE journal = ?", k.Journal)

@@ -290,6 +290,7 @@ func (s *Store) DropJournals(ctx context.Context, k cloudsync.StreamKey) error {
 			for _, q := range []string{
 				"INSERT INTO cloud_gone (journal) VALUES (?) ON CONFLICT DO NOTHING",
 				"DELETE FROM cloud_stream WHERE journal = ?",
+				"DELETE FROM cloud_ended WHERE journal = ?",
 				"DELETE FROM cloud_share WHERE journal = ?",
 				"DELETE FROM cloud_limit_count WHERE journal = ?",
 				"DELETE FROM cloud_change WHERE journal = ?",

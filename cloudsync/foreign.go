@@ -1,0 +1,116 @@
+package cloudsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"metermanager/logdb"
+)
+
+// foreign reports whether somebody knows more, or something else, of this journal than it holds.
+func (u *upload) foreign(ctx context.Context) (bool, error) {
+	differs := func(end logdb.Position, chain logdb.Digest) (bool, error) {
+		if end == 0 || chain.IsZero() {
+			return false, nil
+		}
+		if end > u.head.End {
+			return true, nil
+		}
+		have, err := u.s.logs.ChainAt(ctx, u.key.Meter, u.kind, end)
+		if errors.Is(err, logdb.ErrNotFound) {
+			return true, nil // our journal never ended there
+		}
+		if err != nil {
+			return false, fmt.Errorf("read the chain at position %d: %w", end, err)
+		}
+		return have != chain, nil
+	}
+	if gone, err := u.s.store.Gone(ctx, u.key); gone || err != nil {
+		return gone, err // restored from a backup of before: another cloud knows it to its old end
+	}
+	for _, st := range u.streams {
+		if st.Fates.Highest() > u.head.End {
+			return true, nil
+		}
+	}
+	known, err := u.s.store.Ends(ctx, u.key) // also what was decided for other clouds
+	if err != nil {
+		return false, err
+	}
+	for _, e := range known {
+		if bad, err := differs(e.Position, e.Chain); bad || err != nil {
+			return bad, err
+		}
+	}
+	for _, st := range u.there {
+		if st.Stream.Journal != u.head.ID || st.Own {
+			continue
+		}
+		if st.Fates.Highest() > u.head.End || st.JournalEnd > u.head.End {
+			return true, nil
+		}
+		// Somebody else may have written under our id between two of our questions, and we on top of it.
+		for _, e := range append(logdb.Ends{{Position: st.JournalEnd, Chain: st.Chain}}, st.Ends...) {
+			if bad, err := differs(e.Position, e.Chain); bad || err != nil {
+				return bad, err
+			}
+		}
+	}
+	return u.copied(ctx)
+}
+
+// copied reports whether the receiver was told something of this journal that this node never decided: a copy of it
+// sends under the same id. Their records may be the same still, but a position that both send is stored in the stream
+// of one of them only, and what they decide next crosses.
+func (u *upload) copied(ctx context.Context) (bool, error) {
+	if len(u.streams) == 0 || !u.strange(u.streams, nil) {
+		return false, nil // with no stream of ours what is there is taken up, as it is
+	}
+	if err := u.named(ctx); err != nil { // it may have come by another way
+		return false, err
+	}
+	return u.strange(slices.Concat(u.streams, u.others), u.ended), nil
+}
+
+// strange reports whether the receiver has a stream of this journal that is not among those known, or positions in it
+// that were decided after it was closed.
+func (u *upload) strange(known []*StoredStream, ended map[string]logdb.Position) bool {
+	for i := range u.there {
+		t := &u.there[i]
+		if t.Stream.Journal != u.head.ID || t.Own {
+			continue
+		}
+		last, ok := ended[t.Stream.Policy]
+		open, decided := false, []*logdb.FateSet{}
+		for _, st := range known {
+			if st.ID == t.Stream {
+				ok, open, decided = true, open || st.Closed == 0, append(decided, &st.Fates)
+			}
+		}
+		if !ok || !open && !within(&t.Fates, last, decided) {
+			return true
+		}
+	}
+	return false
+}
+
+// within reports whether every position of set after last is in one of the others.
+func within(set *logdb.FateSet, last logdb.Position, others []*logdb.FateSet) bool {
+	for _, r := range set.Ranges() {
+		for p := max(r.First, last+1); p <= r.Last; {
+			next := p
+			for _, o := range others {
+				if f, ok := o.At(p); ok {
+					next = max(next, f.Last+1)
+				}
+			}
+			if next == p {
+				return false
+			}
+			p = next
+		}
+	}
+	return true
+}
