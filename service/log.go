@@ -18,6 +18,8 @@ import (
 type logCmd struct {
 	List   logListCmd   `cmd:"" help:"List the logs that the service holds, with their ranges."`
 	Query  logQueryCmd  `cmd:"" help:"Print records of a log, or buckets of them."`
+	Latest logLatestCmd `cmd:"" help:"Print the newest recorded values of many meters."`
+	Counts logCountsCmd `cmd:"" help:"Count events per log and day, and what limits skipped or reduced."`
 	Import logImportCmd `cmd:"" help:"Read COMTRADE, PQDIF, Green Button or CSV files into the log of a meter."`
 	Export logExportCmd `cmd:"" help:"Write records of a log as CSV, JSON or Green Button."`
 

@@ -22,8 +22,8 @@ type logRange struct {
 	From     string   `placeholder:"TIME" help:"First time, in the meter's zone unless it says another: 2026-03-01, 2026-03-01T14:30, RFC 3339, ms, or a span back such as 7d."`
 	To       string   `placeholder:"TIME" help:"First time that is left out (default: now, and later)."`
 	Channels []string `placeholder:"KEY" help:"Only these channels."`
-	Codes    []int64  `placeholder:"N" help:"System events: only these types."`
 	LimitIDs []int64  `name:"limit-ids" placeholder:"N" help:"Limit events: only these limits."`
+	eventFilters
 	Gaps     bool     `help:"Periods without data and their causes, instead of records."`
 	Interval string   `placeholder:"SPAN" help:"Historical: buckets of this length, such as 15m, 1h, 1d or 1mo."`
 	Buckets  int      `placeholder:"N" help:"Historical: so many equal buckets."`
@@ -41,6 +41,7 @@ type query struct {
 	zone     *time.Location
 	from, to logdb.Millis
 	keys     []logdb.ChannelKey
+	filter   filter
 }
 
 func (r *logRange) resolve(ctx context.Context, service *client.Client, now time.Time, back time.Duration) (query, error) {
@@ -52,12 +53,11 @@ func (r *logRange) resolve(ctx context.Context, service *client.Client, now time
 	if err := r.fits(q.kind); err != nil {
 		return q, err
 	}
-	for _, c := range r.Channels {
-		key, err := logdb.NormalizeChannel(c)
-		if err != nil {
-			return q, usageError{"--channels: " + strings.TrimPrefix(err.Error(), logdb.ErrInvalid.Error()+": ")}
-		}
-		q.keys = append(q.keys, key)
+	if q.filter, err = r.eventFilters.read(q.kind); err != nil {
+		return q, err
+	}
+	if q.keys, err = channelKeys(r.Channels); err != nil {
+		return q, err
 	}
 	if q.meter, err = findMeter(ctx, service, r.Meter); err != nil {
 		return q, err
@@ -80,6 +80,18 @@ func (r *logRange) resolve(ctx context.Context, service *client.Client, now time
 	return q, nil
 }
 
+// channelKeys reads the option --channels.
+func channelKeys(words []string) (keys []logdb.ChannelKey, err error) {
+	for _, w := range words {
+		key, err := logdb.NormalizeChannel(w)
+		if err != nil {
+			return nil, usageError{"--channels: " + strings.TrimPrefix(err.Error(), logdb.ErrInvalid.Error()+": ")}
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
 // fits refuses options that the log of that kind does not have: they would change nothing.
 func (r *logRange) fits(kind logdb.Kind) error {
 	for _, o := range []struct {
@@ -91,7 +103,6 @@ func (r *logRange) fits(kind logdb.Kind) error {
 		{"buckets", r.Buckets != 0, logdb.KindHistorical},
 		{"agg", len(r.Agg) > 0, logdb.KindHistorical},
 		{"log", r.Log >= 0, logdb.KindHistorical},
-		{"codes", len(r.Codes) > 0, logdb.KindSystem},
 		{"limit-ids", len(r.LimitIDs) > 0, logdb.KindLimit},
 	} {
 		if o.given && o.kind != kind {
@@ -117,7 +128,8 @@ func (q *query) history() api.HistoryQuery {
 
 func (q *query) events() api.EventsQuery {
 	return api.EventsQuery{
-		Kind: q.kind, From: q.from, To: q.to, Channels: q.keys, Codes: q.Codes, LimitIDs: q.LimitIDs, Gaps: q.Gaps, Limit: q.Limit,
+		Kind: q.kind, From: q.from, To: q.to, Channels: q.keys, Codes: q.filter.codes, LimitIDs: q.LimitIDs, Filter: q.filter.says,
+		Gaps: q.Gaps, Withdrawn: q.Withdrawn, Limit: q.Limit,
 	}
 }
 
@@ -132,7 +144,9 @@ type logQueryCmd struct {
 func (logQueryCmd) Help() string {
 	return `Example: metermanager log query main-incomer historical --from 7d --interval 1h --channels readings.power.watts
 
-Example: metermanager log query main-incomer pq --from 2026-03-01 --cloud
+Example: metermanager log query main-incomer pq --from 2026-03-01 --type sag --max-percent 70 --min-duration 0.1
+
+Example: metermanager log query main-incomer waveform --from 30d --text sag
 
 Without --from: the last 24 hours; the last 60 days of events; everything when buckets are asked for.
 Times are in the meter's zone, with their offset. A blank cell is an absent value, never zero.`

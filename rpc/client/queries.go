@@ -101,6 +101,13 @@ func (c *Client) EventCounts(ctx context.Context, meter logdb.MeterUID, q api.Ra
 	return a.Counts, err
 }
 
+// Latest returns the newest recorded values of every meter that the caller may see; only of these channels unless there are none.
+func (c *Client) Latest(ctx context.Context, channels []logdb.ChannelKey) ([]api.LatestMeter, error) {
+	q := api.HistoryQuery{Channels: channels}
+	a, err := ask[api.LatestAnswer](ctx, c, call{class: classQuery, method: get, path: escaped("latest"), query: q.Values()})
+	return a.Meters, err
+}
+
 // Realtime returns the present values of a meter.
 func (c *Client) Realtime(ctx context.Context, meter logdb.MeterUID) (api.Realtime, error) {
 	return ask[api.Realtime](ctx, c, call{class: classQuery, method: get, path: escaped("meters", string(meter), "realtime")})

@@ -99,6 +99,7 @@ func TestDemo(t *testing.T) {
 	}
 	sameAtBothEnds(t, d)
 	recordedIsAnswered(t, d)
+	queriesOfTheCommandLine(t, dir)
 	importedAndExported(t, dir)
 	d.verified() // what was imported is compared too, here and at the cloud
 
