@@ -21,6 +21,16 @@ run: build ## build and start the demonstration (ARGS="--listen 127.0.0.1:9080" 
 build: ## build bin/metermanager for this machine
 	$(GOBUILD) -o bin/metermanager ./service
 
+.PHONY: desktop
+desktop: ## build bin/metermanager-viewer, the log viewer with a window (needs a C compiler and X11/OpenGL headers; installs them as root on Debian)
+	@tools/desktoptools.sh build
+	CGO_ENABLED=1 go build -trimpath -buildvcs=false -tags migrated_fynedo -ldflags '$(LDFLAGS)' -o bin/metermanager-viewer ./viewer
+
+.PHONY: desktop-windows
+desktop-windows: ## cross-build the log viewer for Windows (needs gcc-mingw-w64-x86-64)
+	CGO_ENABLED=1 GOOS=windows GOARCH=amd64 CC=x86_64-w64-mingw32-gcc go build -trimpath -buildvcs=false -tags migrated_fynedo \
+		-ldflags '$(LDFLAGS) -H windowsgui' -o bin/windows-amd64/metermanager-viewer.exe ./viewer
+
 # A collection of files of others that are not shipped. Tests that need it are skipped without it, and say so.
 MM_SHARED_DATA ?= $(abspath $(wildcard ../shared/data))
 test race: export MM_SHARED_DATA := $(MM_SHARED_DATA)

@@ -68,6 +68,11 @@ var table = []row{
 	{path: "service/e2e/judge", owns: "what is wrong after a run: meter, site, cloud and what they say of each other", imports: "rpc/api rpc/client service/field/sim"},
 	{path: "service/e2e/virtual", owns: "sites, clouds and networks in one process and in virtual time, broken by a seed", imports: anything},
 	{path: "viewer/chart", leaf: true, owns: "ticks, reduction to pixels, drawings: trend, waveform, phasors, harmonics, tolerance, timeline, heatmap, bars; PNG, SVG, PDF", imports: ""},
+	{path: "viewer", owns: "main package: the log viewer", imports: "viewer/desktop viewer/source"},
+	{path: "viewer/source", owns: "opens what the viewer looks at: files, log databases, services; one way to read for all", imports: "logdb/sqlite rpc/api rpc/client"},
+	{path: "viewer/timeline", leaf: true, owns: "the events of all logs of several meters as one list: filters, severities, what belongs together", imports: ""},
+	{path: "viewer/model", owns: "view models of the log viewer without a window, exports, the JSON of -dump", imports: "rpc/api viewer/source"},
+	{path: "viewer/desktop", owns: "the window of the log viewer, drawn with Fyne; the one place where background results enter it", imports: "viewer/model viewer/source"},
 	{path: "assets", leaf: true, owns: "meter profiles as files", imports: ""},
 	{path: "installer", owns: "text of the systemd unit, options of the Windows service", imports: ""},
 }
@@ -91,6 +96,8 @@ var pins = map[string]string{
 	"golang.org/x/sys/windows":                        "service/daemon",
 	"gonum.org/v1/plot":                               "viewer/chart",
 	"git.sr.ht/~sbinet/gg":                            "viewer/chart",
+	"fyne.io/fyne/v2":                                 "viewer/desktop",
+	"fyne.io/fyne/v2/app":                             "viewer",
 	"github.com/goburrow/modbus":                      "service/field/modbus",
 	"github.com/danielgtaylor/huma/v2":                "service/webapi",
 }

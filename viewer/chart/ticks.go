@@ -93,7 +93,7 @@ func secondsLabel(s float64) string {
 	case s < 0.9999:
 		return plain(s*1e3) + " ms"
 	case s < 9999:
-		return plain(s) + " s"
+		return strconv.FormatFloat(math.Round(s), 'f', -1, 64) + " s"
 	}
 	return plain(math.Round(s/1000)) + " ks"
 }

@@ -118,7 +118,7 @@ func (w *Wave) draw(p *pen) []Area {
 		g.xTicks = ValueTicks(from-zero, to-zero, Scale{1, "ms"}, count(g.b.width(), p.st.FontPt*5))
 		g.hideX = i < len(grids)-1
 		s := &w.Strips[i]
-		w.shade(p, g, zero, i == 0)
+		w.shade(p, g, zero)
 		g.draw(p)
 		if len(s.Digital) > 0 {
 			w.digital(p, g, s, zero)
@@ -126,6 +126,9 @@ func (w *Wave) draw(p *pen) []Area {
 			for k := range s.Lines {
 				w.line(p, g, &s.Lines[k], zero)
 			}
+		}
+		if i == 0 {
+			w.names(p, g, zero)
 		}
 		if !math.IsNaN(w.TriggerMillis) && from <= w.TriggerMillis && w.TriggerMillis <= to {
 			p.line(g.px(0), g.b.top, g.px(0), g.b.bottom, p.st.Bad, 0.8, 3, 2)
@@ -198,16 +201,27 @@ func (w *Wave) values(p *pen, g *grid, s *Strip, height float64) {
 }
 
 // shade marks the disturbances behind the lines.
-func (w *Wave) shade(p *pen, g *grid, zero float64, named bool) {
+func (w *Wave) shade(p *pen, g *grid, zero float64) {
 	for _, s := range w.Spans {
 		left, right := max(g.b.left, g.px(s.FromMillis-zero)), min(g.b.right, g.px(s.ToMillis-zero))
-		if right <= left {
+		if right > left {
+			p.fill(box{left, g.b.top, right, g.b.bottom}, p.st.Zone)
+		}
+	}
+}
+
+// names writes over the lines what was found; of words that would overlap the first.
+func (w *Wave) names(p *pen, g *grid, zero float64) {
+	size, free := p.st.FontPt, g.b.left
+	for _, s := range w.Spans {
+		left := max(g.b.left, g.px(s.FromMillis-zero)) + 3
+		end := left + p.textWidth(s.Text, size)
+		if left < free || end > g.b.right || g.px(s.ToMillis-zero) <= g.b.left {
 			continue
 		}
-		p.fill(box{left, g.b.top, right, g.b.bottom}, p.st.Zone)
-		if named {
-			p.text(left+3, g.b.top-p.st.FontPt*0.8, s.Text, toRight, p.st.FontPt, p.st.Bad)
-		}
+		p.fill(box{left - 2, g.b.top + 1, end + 2, g.b.top + size*1.7}, p.st.Background)
+		p.text(left, g.b.top+size*0.9, s.Text, toRight, size, p.st.Bad)
+		free = end + 6
 	}
 }
 

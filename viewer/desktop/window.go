@@ -1,0 +1,391 @@
+package desktop
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/layout"
+	"fyne.io/fyne/v2/theme"
+	"fyne.io/fyne/v2/widget"
+
+	"metermanager/logdb"
+	"metermanager/viewer/model"
+	"metermanager/viewer/source"
+)
+
+// Window is the log viewer. It belongs to the window's goroutine.
+type Window struct {
+	app     fyne.App
+	win     fyne.Window
+	look    *look
+	work    *work
+	options Options
+	code    int
+
+	session *model.Session
+	events  *model.Events
+	trend   *model.Trend
+	wave    *model.Wave
+	week    *model.Week
+
+	tabs    map[string]*tab
+	pages   map[string]fyne.CanvasObject
+	stage   *fyne.Container // shows one page
+	view    string
+	ranges  *widget.Select
+	tree    *treePanel
+	status  *statusBar
+	prefix  bool // g was pressed
+	welcome *welcome
+
+	eventsView    *eventsView
+	trendView     *trendView
+	waveView      *waveView
+	toleranceView *toleranceView
+	weekView      *weekView
+	// opened counts the sources that the command line names and that are not settled yet.
+	waiting int
+	settled bool
+}
+
+const preferDark = "dark"
+
+// New makes the window and opens what the options name.
+func New(a fyne.App, o Options) *Window {
+	w := &Window{
+		app: a, options: o, look: &look{dark: a.Preferences().BoolWithFallback(preferDark, false)}, session: &model.Session{}, events: model.NewEvents(),
+		trend: model.NewTrend(), wave: model.NewWave(), week: model.NewWeek(), tabs: map[string]*tab{}, pages: map[string]fyne.CanvasObject{},
+	}
+	if o.Theme != "" {
+		w.look.dark = o.Theme == "dark"
+	}
+	for _, r := range model.Ranges {
+		if r.Preset == o.Range {
+			w.session.Range = r
+		}
+	}
+	a.Preferences().SetBool(preferDark, w.look.dark)
+	a.Settings().SetTheme(w.look)
+	w.win = a.NewWindow("Meter Manager log viewer")
+	w.work = newWork(false, func() { w.status.refresh() })
+	w.build()
+	width, height, _ := o.size()
+	scale := w.win.Canvas().Scale()
+	if scale <= 0 {
+		scale = 1
+	}
+	w.win.Resize(fyne.NewSize(float32(width)/scale, float32(height)/scale))
+	w.win.SetMaster()
+	w.win.SetOnDropped(func(_ fyne.Position, files []fyne.URI) {
+		for _, f := range files {
+			w.open(source.Target{Place: f.Path()})
+		}
+	})
+	if o.View != "" {
+		w.show(o.View)
+	} else {
+		w.show(viewEvents)
+	}
+	w.events.Filter.Text = o.Filter
+	return w
+}
+
+// begin opens what the command line names. It waits for the window, so that progress can be seen.
+func (w *Window) begin() {
+	for _, t := range w.options.Open {
+		w.waiting++
+		w.open(t)
+	}
+	if len(w.options.Open) == 0 {
+		w.settled = true
+	}
+}
+
+// ShowAndRun shows the window until it is closed.
+func (w *Window) ShowAndRun() {
+	w.app.Lifecycle().SetOnStarted(func() {
+		fmt.Println("ready")
+		w.begin()
+	})
+	w.win.ShowAndRun()
+	for _, s := range w.session.Sources {
+		if s.Log != nil {
+			_ = s.Log.Close()
+		}
+	}
+}
+
+// ExitCode is that of the program.
+func (w *Window) ExitCode() int { return w.code }
+
+func (w *Window) build() {
+	w.status = newStatusBar(w)
+	w.tree = newTreePanel(w)
+	w.eventsView = newEventsView(w)
+	w.trendView = newTrendView(w)
+	w.waveView = newWaveView(w)
+	w.toleranceView = newToleranceView(w)
+	w.weekView = newWeekView(w)
+	w.welcome = newWelcome(w)
+	w.pages = map[string]fyne.CanvasObject{
+		viewEvents: w.eventsView.root, viewTrend: w.trendView.root, viewWave: w.waveView.root, viewTolerance: w.toleranceView.root, viewWeek: w.weekView.root,
+	}
+	w.stage = container.NewStack()
+	split := container.NewHSplit(w.tree.root, w.stage)
+	split.Offset = 0.19
+	w.win.SetContent(container.NewBorder(w.topBar(), w.status.root, nil, nil, split))
+	w.win.SetMainMenu(nil)
+	w.keys()
+}
+
+func (w *Window) topBar() fyne.CanvasObject {
+	bar := container.NewHBox()
+	for _, name := range Views {
+		t := newTab(w.look, viewTitles[name], func() { w.show(name) })
+		w.tabs[name] = t
+		bar.Add(t)
+	}
+	var names []string
+	for _, r := range model.Ranges {
+		names = append(names, r.Preset)
+	}
+	w.ranges = widget.NewSelect(names, func(name string) {
+		for _, r := range model.Ranges {
+			if r.Preset == name && name != w.session.Range.Preset {
+				w.session.Range = r
+				w.reload()
+			}
+		}
+	})
+	open := widget.NewButtonWithIcon("Open", theme.FolderOpenIcon(), w.askFile)
+	connect := widget.NewButtonWithIcon("Connect", theme.LoginIcon(), func() { w.askService(source.Target{}, "") })
+	reload := widget.NewButtonWithIcon("", theme.ViewRefreshIcon(), w.reloadSources)
+	export := widget.NewButtonWithIcon("Export", theme.DocumentSaveIcon(), w.askExport)
+	shade := widget.NewButtonWithIcon("", theme.ColorPaletteIcon(), w.toggleTheme)
+	help := widget.NewButtonWithIcon("", theme.HelpIcon(), w.showHelp)
+	for _, b := range []*widget.Button{open, connect, reload, export, shade, help} {
+		b.Importance = widget.LowImportance
+	}
+	right := container.NewHBox(newWords(w.look, "Time", 12, colorFaint, false), wide(92, w.ranges), reload, export, shade, help)
+	row := container.NewBorder(nil, nil, inset(0, 0, 6, 0, container.NewHBox(open, connect, inset(8, 8, 4, 4, wide(1, rule(w.look))))), inset(4, 4, 0, 6, right), bar)
+	return container.NewBorder(nil, rule(w.look), nil, nil, panel(w.look, row))
+}
+
+// show shows a view.
+func (w *Window) show(name string) {
+	w.view = name
+	for n, t := range w.tabs {
+		if t.chosen != (n == name) {
+			t.chosen = n == name
+			t.Refresh()
+		}
+	}
+	w.restage()
+	switch name {
+	case viewTrend:
+		w.trendView.enter()
+	case viewWave:
+		w.waveView.enter()
+	case viewTolerance:
+		w.toleranceView.refresh()
+	case viewWeek:
+		w.weekView.enter()
+	case viewEvents:
+		w.eventsView.refresh()
+	}
+	w.status.refresh()
+}
+
+// restage shows the page of the view, or what there is to do while nothing is open.
+func (w *Window) restage() {
+	var page fyne.CanvasObject = w.welcome.root
+	if len(w.session.Sources) > 0 {
+		page = w.pages[w.view]
+	}
+	if len(w.stage.Objects) != 1 || w.stage.Objects[0] != page {
+		w.stage.Objects = []fyne.CanvasObject{page}
+		w.stage.Refresh()
+	}
+}
+
+// open opens a source.
+func (w *Window) open(t source.Target) {
+	x := w.session.Add(t)
+	w.tree.refresh()
+	w.restage()
+	start(w.work, "open "+t.Place, "Opening "+t.Title(), func(ctx context.Context, tell report) (model.Contents, error) {
+		return model.Load(ctx, t, func(done, total int64) {
+			if total > 0 {
+				tell(fmt.Sprintf("%s of %s read", bytesText(done), bytesText(total)), float64(done)/float64(total))
+			}
+		})
+	}, func(c model.Contents, err error) {
+		if w.waiting > 0 {
+			w.waiting--
+		}
+		if err != nil {
+			w.session.Fail(x, err)
+			w.refused(x, err)
+		} else {
+			w.session.Take(x, c)
+		}
+		w.tree.refresh()
+		w.ranges.SetSelected(w.session.Range.Preset)
+		w.reload()
+	})
+}
+
+// refused asks for a login where that is what is missing; of anything else the tree and the view tell.
+func (w *Window) refused(x *model.Source, err error) {
+	what, do := source.Explain(err)
+	fmt.Fprintln(os.Stderr, "metermanager-viewer:", x.Title+":", what, do)
+	w.code = 1
+	if source.NeedsLogin(err) && w.options.Shot == "" {
+		note := what
+		if x.Target.User == "" {
+			note = ""
+		}
+		w.askService(x.Target, note)
+	}
+}
+
+// reload reads anew what is looked at.
+func (w *Window) reload() {
+	meters := ready(w.session.Selected())
+	now := logdb.MillisOf(time.Now())
+	first, last := w.session.Range.Bounds(meters, now)
+	w.events.State = model.Loading
+	w.eventsView.refresh()
+	if len(meters) == 0 {
+		w.work.stop("events")
+		w.events.Take(&model.EventSet{})
+		w.eventsArrived()
+		return
+	}
+	start(w.work, "events", "Reading events", func(ctx context.Context, tell report) (*model.EventSet, error) {
+		return model.LoadEvents(ctx, meters, first, last, func(done, total, events int) {
+			tell(fmt.Sprintf("%d of %d logs, %d events", done, total, events), float64(done)/float64(total))
+		})
+	}, func(set *model.EventSet, err error) {
+		if err != nil {
+			w.events.Fail(err)
+			w.markStale(meters, err)
+		} else {
+			w.events.Take(set)
+			for m, err := range set.Failed {
+				w.markStale([]*model.Meter{m}, err)
+			}
+		}
+		w.eventsArrived()
+	})
+}
+
+// markStale tells the tree of a source that does not answer any more.
+func (w *Window) markStale(meters []*model.Meter, err error) {
+	if what, _ := source.Explain(err); what == "" || isCancelled(err) {
+		return
+	}
+	for _, m := range meters {
+		w.session.Fail(m.Source, err)
+	}
+	w.tree.refresh()
+}
+
+// ready leaves out meters of sources that could not be opened.
+func ready(list []*model.Meter) (out []*model.Meter) {
+	for _, m := range list {
+		if m.Source.Log != nil {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// eventsArrived brings the views in step with the list.
+func (w *Window) eventsArrived() {
+	if n, _ := w.options.event(); n >= 0 && !w.settled && n < len(w.events.Shown) {
+		w.events.Selected = w.events.Shown[n]
+	}
+	w.eventsView.refresh()
+	w.toleranceView.refresh()
+	w.trendView.metersChanged()
+	w.waveView.eventsChanged()
+	w.weekView.metersChanged()
+	w.status.refresh()
+	if w.options.View == "" && !w.settled && w.waiting == 0 {
+		w.show(w.events.Fitting())
+	}
+	if w.waiting == 0 {
+		w.settled = true
+		w.maybeShoot()
+	}
+}
+
+// reloadSources opens every source anew: what F5 does.
+func (w *Window) reloadSources() {
+	for _, s := range append([]*model.Source(nil), w.session.Sources...) {
+		if s.Live || s.State == model.Failed || s.State == model.Stale {
+			w.open(s.Target)
+		}
+	}
+	w.reload()
+}
+
+func (w *Window) toggleTheme() {
+	w.look.dark = !w.look.dark
+	w.app.Preferences().SetBool(preferDark, w.look.dark)
+	w.app.Settings().SetTheme(w.look)
+}
+
+// select1 looks at one meter, or at one more.
+func (w *Window) select1(m *model.Meter, also bool) {
+	if also {
+		m.Selected = !m.Selected
+	} else {
+		w.session.Only(m)
+	}
+	w.tree.refresh()
+	w.reload()
+}
+
+// failure fills a page where nothing can be shown: what did not work and what to do.
+func (w *Window) failure(err error) fyne.CanvasObject {
+	what, do := source.Explain(err)
+	return w.notice(theme.ErrorIcon(), what, do, nil)
+}
+
+// notice is a page with a sentence in its middle.
+func (w *Window) notice(icon fyne.Resource, what, do string, action fyne.CanvasObject) fyne.CanvasObject {
+	title := widget.NewLabelWithStyle(what, fyne.TextAlignCenter, fyne.TextStyle{Bold: true})
+	title.Wrapping = fyne.TextWrapWord
+	box := container.NewVBox(layout.NewSpacer())
+	if icon != nil {
+		i := widget.NewIcon(icon)
+		box.Add(container.NewCenter(container.NewGridWrap(fyne.NewSize(36, 36), i)))
+	}
+	box.Add(title)
+	if do != "" {
+		hint := widget.NewLabelWithStyle(do, fyne.TextAlignCenter, fyne.TextStyle{})
+		hint.Wrapping = fyne.TextWrapWord
+		box.Add(hint)
+	}
+	if action != nil {
+		box.Add(container.NewCenter(action))
+	}
+	box.Add(layout.NewSpacer())
+	return panel(w.look, container.NewCenter(wide(560, box)))
+}
+
+func bytesText(n int64) string {
+	switch {
+	case n >= 10<<20:
+		return fmt.Sprintf("%d MB", n>>20)
+	case n >= 10<<10:
+		return fmt.Sprintf("%d kB", n>>10)
+	}
+	return fmt.Sprintf("%d B", n)
+}

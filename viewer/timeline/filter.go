@@ -1,0 +1,81 @@
+package timeline
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+
+	"metermanager/logdb"
+	"metermanager/viewer/chart"
+)
+
+// Filter says which events are shown. The zero value shows all.
+type Filter struct {
+	// Hidden kinds and meters are left out.
+	HiddenKinds  map[logdb.Kind]bool
+	HiddenMeters map[int]bool
+	// First and Last bound the time, [First, Last); 0 does not.
+	First, Last logdb.Millis
+	Least       chart.Severity
+	// Text must stand in what the event says; words apart, all of them, small and large letters alike.
+	Text string
+	// NoRoutine leaves out traces of reading the meter.
+	NoRoutine bool
+	// Box keeps PQ events of a region of the tolerance chart only.
+	Box *Box
+}
+
+// Box is a region of duration and voltage.
+type Box struct {
+	FromSeconds, ToSeconds, FromRatio, ToRatio float64
+}
+
+// Contains reports whether an event lies in the box. An event whose end was not seen lies at the right edge of every chart.
+func (b *Box) Contains(seconds, ratio float64) bool {
+	if math.IsNaN(ratio) || ratio < b.FromRatio || ratio > b.ToRatio {
+		return false
+	}
+	return !math.IsNaN(seconds) && seconds >= b.FromSeconds && seconds <= b.ToSeconds
+}
+
+// Apply returns the indices of the events that pass, in their order. names are those of the meters, which text is sought in too.
+func (f *Filter) Apply(list []Event, names []string) []int {
+	words := strings.Fields(strings.ToLower(f.Text))
+	lower := make([]string, len(names))
+	for i, n := range names {
+		lower[i] = strings.ToLower(n)
+	}
+	out := make([]int, 0, len(list))
+	for i := range list {
+		if f.passes(&list[i], words, lower) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+func (f *Filter) passes(e *Event, words, names []string) bool {
+	if f.HiddenKinds[e.Kind] || f.HiddenMeters[e.Meter] || e.Severity < f.Least || f.NoRoutine && e.Routine {
+		return false
+	}
+	if f.First != 0 && e.Time < f.First || f.Last != 0 && e.Time >= f.Last {
+		return false
+	}
+	if f.Box != nil && (e.Kind != logdb.KindPQ || !f.Box.Contains(e.Seconds, e.Ratio)) {
+		return false
+	}
+	for _, w := range words {
+		if !strings.Contains(e.lower, w) && !(e.Meter < len(names) && strings.Contains(names[e.Meter], w)) && !strings.Contains(strings.ToLower(KindName(e.Kind)), w) {
+			return false
+		}
+	}
+	return true
+}
+
+// Sort puts the newest first. Events of one time keep the order of their journals.
+func Sort(list []Event) {
+	slices.SortStableFunc(list, func(a, b Event) int {
+		return cmp.Or(cmp.Compare(b.Time, a.Time), cmp.Compare(a.Meter, b.Meter), cmp.Compare(a.Kind, b.Kind), cmp.Compare(b.Position, a.Position))
+	})
+}
