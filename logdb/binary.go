@@ -173,6 +173,11 @@ func (e *Entry) UnmarshalBinary(data []byte) error {
 }
 
 func (w *Waveform) appendBinary(b []byte) []byte {
+	room := 256
+	for i := range w.Channels {
+		room += 16 + len(w.Channels[i].Name) + 8*len(w.Channels[i].Samples)
+	}
+	b = slices.Grow(b, room) // by doubling it would be copied a dozen times
 	b = binary.AppendVarint(b, int64(w.End))
 	b = appendFloat(b, w.SampleIntervalMillis)
 	b = binary.AppendVarint(b, int64(w.TriggerTime))

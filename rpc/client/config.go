@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/go-resty/resty/v2"
@@ -189,14 +190,19 @@ func again(res *resty.Response, err error) bool {
 	}
 }
 
+// packers are gzip writers at rest: a new one takes a megabyte of tables.
+var packers = sync.Pool{New: func() any {
+	z, _ := gzip.NewWriterLevel(nil, 3) // the level is a valid one
+	return z
+}}
+
 // packed compresses a body.
 func packed(body []byte) ([]byte, error) {
 	var out bytes.Buffer
 	out.Grow(len(body)/2 + 64)
-	z, err := gzip.NewWriterLevel(&out, 3)
-	if err != nil {
-		return nil, fmt.Errorf("compress a body: %w", err)
-	}
+	z := packers.Get().(*gzip.Writer)
+	defer packers.Put(z)
+	z.Reset(&out)
 	if _, err := z.Write(body); err != nil {
 		return nil, fmt.Errorf("compress a body: %w", err)
 	}
