@@ -150,7 +150,7 @@ func (m *mutation) apply(text string) (string, error) {
 
 // fails runs a test and returns what failed, "" when it passes. That it cannot be built is an error: it would prove nothing.
 func (t *test) fails(ctx context.Context, tree string) (string, error) {
-	args := []string{"test", "-json", "-tags", "ci", "-count=1", "-timeout", "10m"}
+	args := []string{"test", "-json", "-failfast", "-tags", "ci", "-count=1", "-timeout", "10m"}
 	if t.run != "" {
 		args = append(args, "-run", t.run)
 	}

@@ -43,7 +43,7 @@ func section(name string) test {
 }
 
 func table() []mutation {
-	return slices.Concat(storeMutations(), receiverMutations(), senderMutations(), bucketMutations())
+	return slices.Concat(storeMutations(), receiverMutations(), senderMutations(), bucketMutations(), retrievalMutations(), memoryMutations(), journalMutations())
 }
 
 // storeMutations break what is promised of a commit.

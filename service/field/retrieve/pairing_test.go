@@ -1,6 +1,7 @@
 package retrieve_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -16,9 +17,11 @@ import (
 	"metermanager/service/field/retrieve"
 )
 
-// tape is the alarm log of a meter, record by record, behind the least that a session needs.
+// tape is a log of a meter, record by record, behind the least that a session needs.
 type tape struct {
 	p       *device.Profile
+	log     string // name of the log; "": alarm
+	max     int    // how many records the memory takes, 0: 2048
 	records [][]byte
 	engaged bool
 	index   uint32
@@ -26,6 +29,7 @@ type tape struct {
 }
 
 func (m *tape) Do(_ context.Context, r modbus.Request) ([]byte, error) {
+	log, _ := m.p.LogOf(cmp.Or(m.log, "alarm"))
 	switch {
 	case r.FC == 6:
 		m.engaged = r.Data[1]&0x80 != 0
@@ -38,14 +42,14 @@ func (m *tape) Do(_ context.Context, r modbus.Request) ([]byte, error) {
 		m.index = uint32(d[1])<<16 | uint32(d[2])<<8 | uint32(d[3])
 		return nil, nil
 	case r.Addr == 0xC34F:
-		b := binary.BigEndian.AppendUint16(nil, device.EngageWord(1, device.ScopeNormal))
+		b := binary.BigEndian.AppendUint16(nil, device.EngageWord(log.Number, device.ScopeNormal))
 		return append(b, device.WindowSetup(byte(m.n), 1, m.index)...), nil
 	case r.Addr == 0x1193:
 		return []byte{0, 3}, nil
 	case r.Addr == 0xC34E:
 		return []byte{0, 0}, nil
-	case r.Addr == 0xC737:
-		s := device.LogStatus{Max: 2048, Used: uint32(len(m.records)), RecordSize: 10}
+	case r.Addr == uint16(log.StatusAddr):
+		s := device.LogStatus{Max: uint32(cmp.Or(m.max, 2048)), Used: uint32(len(m.records)), RecordSize: uint16(len(m.records[0]))}
 		copy(s.Last[:], m.records[len(m.records)-1])
 		if m.engaged {
 			s.Availability = 3

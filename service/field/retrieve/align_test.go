@@ -1,0 +1,143 @@
+package retrieve_test
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/logdb/logdbtest"
+	"metermanager/service/field/device"
+	"metermanager/service/field/poll"
+	"metermanager/service/field/retrieve"
+)
+
+// systemTape is a meter of which only the system log is read.
+type systemTape struct {
+	*tape
+	t      *testing.T
+	store  logdb.Store
+	target *retrieve.Target
+	log    device.Log
+	state  retrieve.LogState
+}
+
+func newSystemTape(t *testing.T, capacity int, records ...[]byte) *systemTape {
+	p, _ := profiles(t).Get("eig-shark-200")
+	log, _ := p.LogOf("system")
+	m := &tape{p: p, log: "system", max: capacity, records: records}
+	return &systemTape{
+		tape: m, t: t, store: logdbtest.NewModel(logdbtest.Config{}), log: log,
+		target: &retrieve.Target{UID: uid, Profile: p, Zone: time.UTC, Conn: m, Identity: poll.Identity{Serial: "T1"}},
+	}
+}
+
+// retrieve reads the log, and once more, which must find nothing.
+func (m *systemTape) retrieve() (first retrieve.Outcome) {
+	m.t.Helper()
+	r := &retrieve.Reader{Store: m.store}
+	for i := range 2 {
+		out, err := r.Log(m.t.Context(), m.target, m.log, &m.state, true)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		if i == 0 {
+			first = out
+		} else if out.Records != 0 {
+			m.t.Errorf("a further retrieval finds %d records", out.Records)
+		}
+	}
+	return first
+}
+
+func (m *systemTape) raws() []logdb.RawRecord {
+	m.t.Helper()
+	out, err := m.store.LastRaw(m.t.Context(), uid, logdb.KindSystem, m.log.Log, 1000)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return out
+}
+
+var tapeZero = time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC)
+
+// passwords is a record of the system log; a meter writes two equal ones when a password is given twice in a second.
+func passwords(second int) []byte {
+	b := device.AppendTStamp(nil, tapeZero.Add(time.Duration(second)*time.Second))
+	return append(b, 4, 4, 0, 1, 0, 0, 0, 0)
+}
+
+// TestEqualRecordsAtABoundary: where the memory has moved or was reset, a record that equals the last stored one may be
+// another one. Taken for it, it would hide what stands before it.
+func TestEqualRecordsAtABoundary(t *testing.T) {
+	t.Parallel()
+	var old, fresh [][]byte
+	for i := range 12 {
+		old = append(old, passwords(i))
+		fresh = append(fresh, passwords(i-3600)) // the clock was set back meanwhile
+	}
+	x, y := old[11], passwords(60)
+	filler := device.AppendFiller(nil, tapeZero.Add(-2*time.Hour), device.SystemRecordSize)
+	moved := func(by int, more ...[]byte) [][]byte { return append(slices.Clone(old[by:]), more...) }
+	for _, tc := range []struct {
+		name     string
+		capacity int
+		before   [][]byte
+		after    [][]byte
+		more     [][]byte // what must have been stored after that in addition
+		gap      logdb.GapCause
+	}{
+		{"one more of them, memory full", 12, old, moved(1, x), [][]byte{x}, ""},
+		{"one more and another, memory full", 12, old, moved(2, x, y), [][]byte{x, y}, ""},
+		{"three more and another, memory full", 12, old, moved(4, x, x, x, y), [][]byte{x, x, x, y}, ""},
+		{"two more, memory not full", 40, moved(0), moved(0, x, x), [][]byte{x, x}, ""},
+		{"reset, and an equal one where the last one stood", 40, append([][]byte{filler}, old...), slices.Concat([][]byte{filler}, fresh[:11], [][]byte{x, y}),
+			slices.Concat(fresh[:11], [][]byte{x, y}), logdb.GapReset},
+		{"reset, and an equal one elsewhere", 40, append([][]byte{filler}, old...), slices.Concat([][]byte{filler}, fresh[:4], [][]byte{x, y}),
+			slices.Concat(fresh[:4], [][]byte{x, y}), logdb.GapReset},
+		{"reset, and three equal ones elsewhere", 40, append([][]byte{filler}, old...), slices.Concat([][]byte{filler}, fresh[:6], old[9:], [][]byte{y}),
+			slices.Concat(fresh[:6], old[9:], [][]byte{y}), logdb.GapReset},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			m := newSystemTape(t, tc.capacity, tc.before...)
+			if out := m.retrieve(); out.Records != len(old) {
+				t.Fatalf("first retrieval %+v, want %d records", out, len(old))
+			}
+			m.records = tc.after
+			if out := m.retrieve(); out.Gap != tc.gap {
+				t.Errorf("gap %q, want %q", out.Gap, tc.gap)
+			}
+			got := m.raws()
+			want := slices.Concat(old, tc.more)
+			if !slices.EqualFunc(got, want, func(r logdb.RawRecord, b []byte) bool { return bytes.Equal(r.Bytes, b) }) {
+				t.Errorf("%d records are stored, the meter wrote %d", len(got), len(want))
+				for _, r := range got {
+					t.Logf("% x", r.Bytes)
+				}
+			}
+		})
+	}
+}
+
+// TestStepBackOpensARun: what a meter writes after its clock was set back belongs to another run, also when a later
+// retrieval brings it; equal times are no step.
+func TestStepBackOpensARun(t *testing.T) {
+	t.Parallel()
+	m := newSystemTape(t, 40, passwords(0), passwords(10), passwords(10), passwords(-600), passwords(-590))
+	m.retrieve()
+	m.records = append(m.records, passwords(-580), passwords(-1200))
+	m.retrieve()
+	m.records = append(m.records, passwords(-1300))
+	m.retrieve()
+	m.records = append(m.records, passwords(3600))
+	m.retrieve()
+	var runs []uint32
+	for _, r := range m.raws() {
+		runs = append(runs, r.Run)
+	}
+	if want := []uint32{0, 0, 0, 1, 1, 1, 2, 3, 3}; !slices.Equal(runs, want) {
+		t.Errorf("runs %d, want %d", runs, want)
+	}
+}

@@ -1,0 +1,24 @@
+package main
+
+// memoryMutations break what a receiver remembers of records that it does not hold.
+func memoryMutations() []mutation {
+	const forget, slots = "logdb/sqlite/forget.go", "logdb/sqlite/slots.go"
+	return []mutation{
+		{"Forget gives no slot of a limit back", forget, []edit{{`	if _, err := f.exec(forgetSlot, s.id, p); err != nil {`, `	if err := error(nil); err != nil {`}}, []test{limits, receiver, random}},
+		{"Clear forgets the contents of pages without positions", forget, []edit{{`	if s.source != "" && s.kind == logdb.KindHistorical {`, `	if s.source == "-" {`}}, []test{section("5_sources"), random}},
+		{"revises that come before their targets pass the limits", slots, []edit{{`		if n >= w.Max {`, `		if n >= w.Max && r == nil {`}}, []test{limits, random}},
+	}
+}
+
+// journalMutations break what a sender and a receiver know of the end of a journal, by which a restored node is found out.
+func journalMutations() []mutation {
+	const up, send = "cloudsync/upload.go", "cloudsync/send.go"
+	return []mutation{
+		{"a restored node asks nobody whether its journal went on elsewhere", up, []edit{{`gone || err != nil {
+		return gone, err`, `err != nil {
+		return gone, err`}}, []test{upload}},
+		{"only the newest end of a journal is compared with the receiver's", up, []edit{{`Chain: st.Chain}}, st.Ends...)`, `Chain: st.Chain}})`}}, []test{upload}},
+		{"pages do not say where the journal ends", send, []edit{{`				page.JournalEnd, page.Chain = u.head.End, u.head.Chain
+`, ``}}, []test{upload}},
+	}
+}
