@@ -49,21 +49,30 @@ func (a *API) limitCounts(ctx context.Context, c caller, in *MeterRange) (*api.L
 	return out, nil
 }
 
-// countLimits derives from the fates what limits did to a kind in [first, last).
+// countLimits derives from the fates what limits did to a kind in [first, last). A record that came along two ways is
+// one record: what one stream skipped and another one brought was not skipped, and what both skipped counts once.
 func (a *API) countLimits(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, first, last logdb.Millis) ([]api.LimitCount, error) {
 	streams, err := a.Logs.Streams(ctx, uid, kind)
 	if err != nil {
 		return nil, err
 	}
 	var out []api.LimitCount
-	for _, s := range streams {
+	for i, s := range streams {
+		others := countedElsewhere(streams, i)
 		for _, r := range s.Fates.Ranges() {
 			if r.Fate != logdb.FateSkipped && r.Fate != logdb.FateReduced || r.LastTime < first && r.FirstTime < first || r.FirstTime >= last && r.LastTime >= last {
 				continue
 			}
+			n := 0
+			for _, left := range others[r.Fate].Missing(r.First, r.Last) {
+				n += int(left[1] - left[0] + 1)
+			}
+			if n == 0 {
+				continue
+			}
 			one := api.LimitCount{
 				Kind: kind.String(), Stream: s.Stream.String(), Day: r.FirstTime.Day(), Fate: r.Fate.String(),
-				Count: r.Count(), FirstMS: min(r.FirstTime, r.LastTime), LastMS: max(r.FirstTime, r.LastTime),
+				Count: n, FirstMS: min(r.FirstTime, r.LastTime), LastMS: max(r.FirstTime, r.LastTime),
 			}
 			if r.Fate == logdb.FateSkipped {
 				one.By, one.Reason = limit.Who(r.Reason)
@@ -77,6 +86,27 @@ func (a *API) countLimits(ctx context.Context, uid logdb.MeterUID, kind logdb.Ki
 		}
 	}
 	return out, nil
+}
+
+// countedElsewhere returns which skipped and which reduced positions of stream i do not count, for another stream of
+// the same cut has the record, or counts it.
+func countedElsewhere(streams []logdb.StreamState, i int) map[logdb.Fate]*logdb.FateSet {
+	skipped, reduced := &logdb.FateSet{}, &logdb.FateSet{}
+	for j, o := range streams {
+		if j == i || !o.Stream.SameCut(streams[i].Stream) {
+			continue
+		}
+		for _, r := range o.Fates.Ranges() {
+			covered := logdb.FateRange{First: r.First, Last: r.Last, Fate: logdb.FateStored}
+			if r.Fate == logdb.FateStored || r.Fate == logdb.FateReduced || r.Fate == logdb.FateSkipped && j < i {
+				skipped.Put(covered)
+			}
+			if r.Fate == logdb.FateStored || r.Fate == logdb.FateReduced && j < i {
+				reduced.Put(covered)
+			}
+		}
+	}
+	return map[logdb.Fate]*logdb.FateSet{logdb.FateSkipped: skipped, logdb.FateReduced: reduced}
 }
 
 func sameCount(a, b api.LimitCount) bool {

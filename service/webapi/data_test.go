@@ -139,6 +139,41 @@ func TestStreamsDigestsAndLimitCounts(t *testing.T) {
 	}
 }
 
+// TestARecordAlongTwoWaysCountsOnce: a cloud gets a journal from the site, and once more, under another policy, from a
+// cloud between. What one of them skipped and the other brought was not skipped; what both skipped is one record.
+func TestARecordAlongTwoWaysCountsOnce(t *testing.T) {
+	t.Parallel()
+	const system = `{"header":["time","event_type","description"],"records":[%s],"stream":"00112233445566778899aabbccddeeff:%d","positions":[%s],"fates":[%s],"journal_end":4}`
+	record := func(i int) string { return fmt.Sprintf(`[%d,8,"reset %d"]`, day0+i*1000, i) }
+	skip := func(first, last int) string {
+		return fmt.Sprintf(`[%d,%d,"skipped","hour",%d,%d]`, first, last, day0+first*1000, day0+last*1000)
+	}
+	pages := []string{
+		fmt.Sprintf(system, record(1)+","+record(2), 1, "[1,2]", skip(3, 4)),
+		fmt.Sprintf(system, record(1)+","+record(3), 2, "[1,1],[3,3]", skip(2, 2)+","+skip(4, 4)),
+	}
+	for name, order := range map[string][]int{"site first": {0, 1}, "relay first": {1, 0}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t)
+			for _, i := range order {
+				s.ok(s.upload, "POST", s.meterPath("/logs/system"), pages[i])
+			}
+			sum := 0.0
+			for _, c := range s.ok(s.reader, "GET", s.meterPath("/limit-counts"), "")["counts"].([]any) {
+				sum += c.(map[string]any)["count"].(float64)
+			}
+			if sum != 1 {
+				t.Errorf("%v records count as skipped, want only the fourth", sum)
+			}
+			e, err := api.ParseEvents(logdb.KindSystem, []byte(s.call(s.reader, "GET", s.meterPath("/logs/system"), "").body), api.ScanLimits{})
+			if err != nil || len(e.Events) != 3 || e.Limits.Skipped != 1 {
+				t.Errorf("%d events, %d skipped, %v; want three and one", len(e.Events), e.Limits.Skipped, err)
+			}
+		})
+	}
+}
+
 // TestRawAnswersReplay plays one node's raw answers into another and finds the same there.
 func TestRawAnswersReplay(t *testing.T) {
 	t.Parallel()

@@ -104,17 +104,17 @@ func (h *Holding) cut(of logdb.StreamID) []logdb.Entry {
 	return out
 }
 
-// Fates returns the fate of every position of a journal's main cut, streams joined: what one stream calls held is
-// what another one brought.
+// Fates returns the fate of every position of a journal's main cut, streams joined: what one stream calls held or
+// skipped, another one may have brought.
 func (h *Holding) Fates(journal logdb.JournalID) logdb.FateSet {
 	var out logdb.FateSet
-	for _, held := range []bool{true, false} {
+	for _, fate := range []logdb.Fate{logdb.FateHeld, logdb.FateNotChosen, logdb.FateSkipped, logdb.FateReduced, logdb.FateStored} {
 		for _, st := range h.States {
 			if !st.Stream.SameCut(logdb.StreamID{Journal: journal, Policy: "0"}) {
 				continue
 			}
 			for _, r := range st.Fates.Ranges() {
-				if held == (r.Fate == logdb.FateHeld) {
+				if r.Fate == fate {
 					out.Put(r)
 				}
 			}
