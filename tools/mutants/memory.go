@@ -12,12 +12,12 @@ func memoryMutations() []mutation {
 
 // journalMutations break what a sender and a receiver know of the end of a journal, by which a restored node is found out.
 func journalMutations() []mutation {
-	const up, send = "cloudsync/upload.go", "cloudsync/send.go"
+	const foreign, send = "cloudsync/foreign.go", "cloudsync/send.go"
 	return []mutation{
-		{"a restored node asks nobody whether its journal went on elsewhere", up, []edit{{`gone || err != nil {
-		return gone, err`, `err != nil {
+		{"a restored node asks nobody whether its journal went on elsewhere", foreign, []edit{{`gone || err != nil {
+		return gone, err`, `gone && err != nil {
 		return gone, err`}}, []test{upload}},
-		{"only the newest end of a journal is compared with the receiver's", up, []edit{{`Chain: st.Chain}}, st.Ends...)`, `Chain: st.Chain}})`}}, []test{upload}},
+		{"only the newest end of a journal is compared with the receiver's", foreign, []edit{{`Chain: st.Chain}}, st.Ends...)`, `Chain: st.Chain}})`}}, []test{upload}},
 		{"pages do not say where the journal ends", send, []edit{{`				page.JournalEnd, page.Chain = u.head.End, u.head.Chain
 `, ``}}, []test{upload}},
 	}
