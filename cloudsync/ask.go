@@ -156,7 +156,7 @@ func (l Link) View(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) (
 		return view, false, err
 	}
 	view = reduce.View{
-		Meter: meter, There: conf.CloudUID, Kind: kind, Head: head,
+		Meter: meter, There: conf.CloudUID, Kind: kind, Head: head, Name: nameOf(streams, head.ID),
 		Journal: newJournal(s.logs, s.store, meter, kind, head.ID),
 	}
 	for _, name := range cutNames(streams) {

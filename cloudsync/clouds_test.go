@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -192,11 +194,12 @@ func (f *fakeCloud) streamNames(t testing.TB, kind logdb.Kind) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := ""
+	var out []string // under whatever name the journal came
 	for _, st := range states {
-		out += " " + st.Stream.Policy
+		out = append(out, " "+st.Stream.Policy)
 	}
-	return out
+	slices.Sort(out)
+	return strings.Join(out, "")
 }
 
 // TestSameRulesShareDecisions sends two clouds the same under the same names, until the rules of one are changed: then
@@ -304,20 +307,17 @@ func TestPagesOfARemovedCloudComeByAnotherWay(t *testing.T) {
 	first, second := newFakeCloud(), newFakeCloud()
 	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), first)
 	s.settings(time.Minute)
-	s.rows(0, every(time.Minute, start, 100)...)
+	s.entries(logdb.KindPQ, sag(1), sag(2), sag(3))
 	s.second("b", second)
-	if err := s.sync.For("b").Set(t.Context(), cloudsync.SettingChannels, string(channels[0])); err != nil {
+	if err := s.sync.For("b").Set(t.Context(), cloudsync.SettingLimit+"pq", "2/d"); err != nil {
 		t.Fatal(err)
 	}
 	s.upload()
 	second.hold = true
-	if _, err := s.sync.For("b").RegisterMeter(t.Context(), meter); err != nil {
+	if err := s.both("b"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.sync.For("b").UploadMeter(t.Context(), meter); err != nil {
-		t.Fatal(err)
-	}
-	journal := journalID(t, s.logs, logdb.KindHistorical)
+	journal := journalID(t, s.logs, logdb.KindPQ)
 	if err := s.sync.RemoveCloud(t.Context(), "b"); err != nil {
 		t.Fatal(err)
 	}
@@ -329,19 +329,17 @@ func TestPagesOfARemovedCloudComeByAnotherWay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.rows(0, every(time.Minute, start+100*60_000, 10)...)
-	s.upload()
-	if err := s.sync.Set(t.Context(), cloudsync.SettingChannels, string(channels[1])); err != nil {
+	if err := s.sync.Set(t.Context(), cloudsync.SettingLimit+"pq", "3/d"); err != nil {
 		t.Fatal(err)
 	}
-	for i := range 2 { // the first rows are decided by the old rules still
-		s.rows(0, every(time.Minute, start+logdb.Millis(110+i*10)*60_000, 10)...)
+	for i := range 2 { // the first one is decided by the old rules still
+		s.entries(logdb.KindPQ, sag(4+i))
 		s.upload()
 	}
-	if now := journalID(t, s.logs, logdb.KindHistorical); now != journal {
+	if now := journalID(t, s.logs, logdb.KindPQ); now != journal {
 		t.Error("the journal was given another id")
 	}
-	if n := first.streamNames(t, logdb.KindHistorical); n != " 1 2 3" {
+	if n := first.streamNames(t, logdb.KindPQ); n != " 1 2 3" {
 		t.Errorf("streams%s, want 1 2 3", n)
 	}
 }

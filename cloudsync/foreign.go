@@ -45,7 +45,7 @@ func (u *upload) foreign(ctx context.Context) (bool, error) {
 		}
 	}
 	for _, st := range u.there {
-		if st.Stream.Journal != u.head.ID || st.Own {
+		if st.Stream.Journal != u.head.ID && st.Stream.Journal != u.name || st.Own {
 			continue
 		}
 		if st.Fates.Highest() > u.head.End || st.JournalEnd > u.head.End {
@@ -76,14 +76,18 @@ func (u *upload) copied(ctx context.Context) (bool, error) {
 
 // strange reports whether the receiver has a stream of this journal that is not among those known, or positions in it
 // that were decided after it was closed.
-func (u *upload) strange(known []*StoredStream, ended map[string]logdb.Position) bool {
+func (u *upload) strange(known []*StoredStream, ended []EndedStream) bool {
 	for i := range u.there {
 		t := &u.there[i]
-		if t.Stream.Journal != u.head.ID || t.Own {
+		if t.Stream.Journal != u.head.ID && t.Stream.Journal != u.name || t.Own {
 			continue
 		}
-		last, ok := ended[t.Stream.Policy]
-		open, decided := false, []*logdb.FateSet{}
+		ok, open, last, decided := false, false, logdb.Position(0), []*logdb.FateSet{}
+		for j := range ended {
+			if ended[j].ID == t.Stream {
+				ok, last = true, ended[j].Last
+			}
+		}
 		for _, st := range known {
 			if st.ID == t.Stream {
 				ok, open, decided = true, open || st.Closed == 0, append(decided, &st.Fates)

@@ -105,7 +105,7 @@ func cutNames(streams []*StoredStream) []string {
 }
 
 // highestGeneration returns the highest policy number and cut number in use, here and at the receiver.
-func highestGeneration(journal logdb.JournalID, streams []*StoredStream, ended map[string]logdb.Position, there []logdb.StreamState) (generation, cut int) {
+func highestGeneration(journal logdb.JournalID, streams []*StoredStream, ended []EndedStream, there []logdb.StreamState) (generation, cut int) {
 	note := func(policy string) {
 		g, c, _ := strings.Cut(policy, "+")
 		if n, err := strconv.Atoi(g); err == nil {
@@ -118,8 +118,8 @@ func highestGeneration(journal logdb.JournalID, streams []*StoredStream, ended m
 	for _, st := range streams {
 		note(st.ID.Policy)
 	}
-	for policy := range ended {
-		note(policy)
+	for i := range ended {
+		note(ended[i].ID.Policy)
 	}
 	for _, st := range there {
 		if st.Stream.Journal == journal {
@@ -133,14 +133,14 @@ func highestGeneration(journal logdb.JournalID, streams []*StoredStream, ended m
 // more (our own records were lost) come first, as they are: what they decided stays decided.
 func (u *upload) open(policy reduce.Policy, added ...reduce.Policy) []*StoredStream {
 	var out []*StoredStream
-	generation, cut := highestGeneration(u.head.ID, slices.Concat(u.streams, u.others), u.ended, u.there)
+	generation, cut := highestGeneration(u.name, slices.Concat(u.streams, u.others), u.ended, u.there)
 	var state reduce.State
 	if n := len(u.main); n > 0 {
 		last := u.main[n-1]
 		state = reduce.State{Next: last.State.Next, From: last.State.From}
 	} else {
 		for _, st := range u.there {
-			if st.Stream.Journal != u.head.ID || strings.Contains(st.Stream.Policy, "+") || st.Own {
+			if st.Stream.Journal != u.name || strings.Contains(st.Stream.Policy, "+") || st.Own {
 				continue
 			}
 			if slices.ContainsFunc(u.others, func(o *StoredStream) bool { return o.ID == st.Stream }) {
@@ -164,7 +164,7 @@ func (u *upload) open(policy reduce.Policy, added ...reduce.Policy) []*StoredStr
 
 func (u *upload) stream(p reduce.Policy, state reduce.State) *StoredStream {
 	return &StoredStream{
-		Stream: reduce.Stream{ID: logdb.StreamID{Journal: u.head.ID, Policy: p.Generation}, Policy: p},
+		Stream: reduce.Stream{ID: logdb.StreamID{Journal: u.name, Policy: p.Generation}, Policy: p},
 		State:  state, End: u.head.End, Chain: u.head.Chain,
 	}
 }

@@ -110,6 +110,13 @@ type StoredStream struct {
 	Chain logdb.Digest
 }
 
+// EndedStream is a stream that no destination has any more.
+type EndedStream struct {
+	ID     logdb.StreamID
+	Policy reduce.Policy
+	Last   logdb.Position // the journal's end when it decided last
+}
+
 // Cut is the part of a stream's name that says which part of the journal it carries.
 func (s *StoredStream) Cut() string {
 	_, cut, _ := strings.Cut(s.ID.Policy, "+")
@@ -157,9 +164,10 @@ type Store interface {
 	Part(ctx context.Context, k StreamKey) error
 	// Ends lists the journal's ends at the time of the decisions, of all destinations.
 	Ends(ctx context.Context, k StreamKey) ([]logdb.End, error)
-	// Ended lists the generations of a journal that only destinations had which were removed, with the journal's end
-	// when each decided last.
-	Ended(ctx context.Context, k StreamKey) (map[string]logdb.Position, error)
+	// Restart takes k.Destination out of everything that was decided of a journal, so that it begins anew.
+	Restart(ctx context.Context, k StreamKey) error
+	// Ended lists the streams of a journal of which the last destination was removed, or began anew.
+	Ended(ctx context.Context, k StreamKey) ([]EndedStream, error)
 	// Counts returns the limit counts of a cut whose spans begin in [first, last].
 	Counts(ctx context.Context, k StreamKey, cut string, first, last logdb.Millis) (limit.Counts, error)
 	// Changes returns the revises and withdraws of the targets first to last, by target and position.

@@ -3,7 +3,6 @@ package cloudsync
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"slices"
 
 	"metermanager/cloudsync/reduce"
@@ -57,8 +56,11 @@ func (u *upload) load(ctx context.Context) (err error) {
 		return err
 	}
 	u.shared = len(using) > 0
-	u.streams, err = u.s.store.Streams(ctx, u.key)
-	return err
+	if u.streams, err = u.s.store.Streams(ctx, u.key); err != nil {
+		return err
+	}
+	u.name = nameOf(u.streams, u.key.Journal)
+	return nil
 }
 
 // take loads what was decided and decides what is new, while nobody else does. What was asked for comes first: then
@@ -141,6 +143,7 @@ func (u *upload) join(ctx context.Context, policy reduce.Policy, settings logdb.
 			return err
 		}
 		u.key.Destination, u.streams, u.shared = o, found[o], true
+		u.name = nameOf(u.streams, u.key.Journal)
 		return nil
 	}
 	return nil
@@ -161,7 +164,7 @@ func (u *upload) joinable(streams []*StoredStream, policy reduce.Policy, setting
 	}
 	for i := range u.there {
 		t := &u.there[i]
-		if t.Stream.Journal != u.head.ID || t.Own {
+		if t.Stream.Journal != nameOf(streams, u.head.ID) || t.Own {
 			continue
 		}
 		same := func(st *StoredStream) bool { return st.ID == t.Stream }
@@ -197,23 +200,9 @@ func agree(here, there *logdb.FateSet) bool {
 
 // part gives the destination streams of its own when others that use the same ones go on by other rules.
 func (u *upload) part(ctx context.Context) error {
-	using, err := u.s.store.Sharers(ctx, u.key)
-	if err != nil {
+	alike, err := u.alike(ctx)
+	if err != nil || alike {
 		return err
-	}
-	using = append(using, u.key.Destination)
-	alike := true
-	for _, d := range u.s.destinations() {
-		if d.id == u.dest.ID || !slices.Contains(using, d.id) {
-			continue
-		}
-		u.s.mu.Lock()
-		conf := d.conf
-		u.s.mu.Unlock()
-		alike = alike && reflect.DeepEqual(conf.Channels, u.dest.Channels) && reflect.DeepEqual(conf.Limits, u.dest.Limits)
-	}
-	if alike {
-		return nil
 	}
 	return u.leave(ctx)
 }

@@ -26,15 +26,16 @@ type upload struct {
 	conf  MeterConfig
 	kind  logdb.Kind
 	key   StreamKey
+	name  logdb.JournalID // under which the journal travels to the destination
 
 	head    logdb.JournalHead
 	known   bool // there is what the receiver answered
 	there   []logdb.StreamState
-	streams []*StoredStream           // all of the journal that the destination uses
-	shared  bool                      // with other destinations
-	others  []*StoredStream           // all that this node has, also for other destinations
-	ended   map[string]logdb.Position // generations that only destinations had which were removed: how far each came
-	main    []*StoredStream           // of the main cut
+	streams []*StoredStream // all of the journal that the destination uses
+	shared  bool            // with other destinations
+	others  []*StoredStream // all that this node has, also for other destinations
+	ended   []EndedStream   // those that no destination has any more
+	main    []*StoredStream // of the main cut
 	j       *journal
 	budget  *int
 	began   time.Time // of draining; zero: not yet
@@ -135,6 +136,7 @@ func (u *upload) own(ctx context.Context) (err error) {
 		u.sum.Renewed++
 		u.s.log.Warn("renew a journal that is not the one the cloud knows", "meter", string(u.key.Meter), "action", "upload", "kind", u.kind.String())
 		u.key.Destination, u.key.Journal, u.streams = u.dest.ID, u.head.ID, nil
+		u.name = u.head.ID
 	}
 	u.j = newJournal(u.s.logs, u.s.store, u.key.Meter, u.kind, u.head.ID)
 	return u.s.store.DropJournals(ctx, u.key)
@@ -159,6 +161,7 @@ func (u *upload) decide(ctx context.Context) error {
 		_, u.main = cutOf(u.streams, "")
 	}
 	if len(u.main) == 0 {
+		u.name = u.newName(policy)
 		opened := u.open(policy)
 		if err := u.s.store.Turn(ctx, u.key, nil, opened); err != nil {
 			return err
@@ -169,6 +172,13 @@ func (u *upload) decide(ctx context.Context) error {
 	current := u.main[len(u.main)-1]
 	policy = keep(current.Policy, policy, settings)
 	turn := !current.Policy.SameRules(policy)
+	if turn && !current.Policy.SameChannels(policy) {
+		if apart, err := u.apart(ctx); err != nil {
+			return err
+		} else if apart {
+			return u.begin(ctx)
+		}
+	}
 	u.waiting = 0
 	for _, name := range cutNames(u.streams) {
 		if err := u.decideCut(ctx, name, turn && name == ""); err != nil {

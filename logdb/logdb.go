@@ -1,6 +1,7 @@
 package logdb
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -47,7 +48,21 @@ type MeterUID string
 
 // JournalID names a journal: 32 lower-case hex digits, random, made when the
 // journal is created and never configured.
+//
+// A sender that sends other channels of one journal to one receiver than to another gives it another name there:
+// digits 25 to 32 differ. See Family.
 type JournalID string
+
+// familyDigits is how much of its id a journal keeps under every name.
+const familyDigits = 24
+
+// Family returns what all names of one journal have in common: positions under them name the same records.
+func (j JournalID) Family() JournalID { return j[:min(len(j), familyDigits)] }
+
+// Named returns the name of a journal under which something else of it travels, told apart by the last digits of d.
+func (j JournalID) Named(d Digest) JournalID {
+	return j.Family() + JournalID(hex.EncodeToString(d[len(d)-4:]))
+}
 
 // Position numbers the entries of a journal: 1, 2, 3 ... without holes. 0 is none.
 type Position uint64

@@ -15,7 +15,7 @@ const (
 	putCheck  = `INSERT INTO cloud_check (stream, meter, kind, journal, generation, fates_a, fates_b, sum)
 		SELECT id, meter, kind, journal, generation, ?2, ?3, ?4 FROM cloud_stream WHERE id = ?1
 		ON CONFLICT (stream) DO UPDATE SET fates_a = excluded.fates_a, fates_b = excluded.fates_b, sum = excluded.sum`
-	rowOfStream = `SELECT meter, kind, journal, generation, policy, state, closed, journal_end, chain FROM cloud_stream WHERE id = ?`
+	rowOfStream = `SELECT meter, kind, journal, generation, name, policy, state, closed, journal_end, chain FROM cloud_stream WHERE id = ?`
 	putTally    = `INSERT INTO cloud_tally (destination, journal, what, n, a, b) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (destination, journal, what) DO UPDATE SET n = excluded.n, a = excluded.a, b = excluded.b`
 )
@@ -99,10 +99,10 @@ func allTallies(ctx context.Context, tx *sql.Tx, row int64) error {
 
 // sumOfStream is a hash of the row of a stream, but for whose it is, and of its sets.
 func sumOfStream(ctx context.Context, tx *sql.Tx, row int64) (int64, error) {
-	var meter, journal, generation, policy, state string
+	var meter, journal, generation, as, policy, state string
 	var kind, closed, end int64
 	var chain []byte
-	err := tx.QueryRowContext(ctx, rowOfStream, row).Scan(&meter, &kind, &journal, &generation, &policy, &state, &closed, &end, &chain)
+	err := tx.QueryRowContext(ctx, rowOfStream, row).Scan(&meter, &kind, &journal, &generation, &as, &policy, &state, &closed, &end, &chain)
 	if err != nil {
 		return 0, err
 	}
@@ -111,6 +111,9 @@ func sumOfStream(ctx context.Context, tx *sql.Tx, row int64) (int64, error) {
 		b = append(binary.AppendUvarint(b, uint64(len(text))), text...)
 	}
 	b = binary.AppendVarint(binary.AppendVarint(binary.AppendVarint(b, kind), closed), end)
+	if as != "" { // the sums of older versions hold
+		b = append(b, as...)
+	}
 	rows, err := tx.QueryContext(ctx, "SELECT name, positions FROM cloud_set WHERE stream = ? ORDER BY name", row)
 	if err != nil {
 		return 0, err

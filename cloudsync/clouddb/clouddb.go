@@ -119,8 +119,8 @@ func (s *Store) PutDestination(ctx context.Context, d cloudsync.Destination) (cl
 	return d, nil
 }
 
-const putEnded = `INSERT INTO cloud_ended (journal, generation, last)
-	SELECT journal, generation, max(journal_end) FROM cloud_stream WHERE destination = ? GROUP BY journal, generation
+const putEnded = `INSERT INTO cloud_ended (journal, generation, name, policy, last)
+	SELECT journal, generation, name, policy, journal_end FROM cloud_stream WHERE destination = ?1 AND (journal = ?2 OR ?2 = '')
 	ON CONFLICT (journal, generation) DO UPDATE SET last = CASE WHEN cloud_ended.last > excluded.last THEN cloud_ended.last ELSE excluded.last END`
 
 // DeleteDestination forgets a destination with its meters, streams and decisions.
@@ -129,7 +129,7 @@ func (s *Store) DeleteDestination(ctx context.Context, d cloudsync.DestinationID
 		if err := bequeathAll(ctx, tx, d); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, putEnded, d); err != nil {
+		if _, err := tx.ExecContext(ctx, putEnded, d, ""); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM cloud_destination WHERE id = ?", d); err != nil {

@@ -3,6 +3,7 @@ package clouddb
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -105,8 +106,8 @@ func bequeath(ctx context.Context, tx *sql.Tx, d cloudsync.DestinationID, journa
 // copyStreams copies the streams of a journal with their decisions to another destination.
 func copyStreams(ctx context.Context, tx *sql.Tx, journal logdb.JournalID, from, to cloudsync.DestinationID) error {
 	for _, q := range []string{
-		`INSERT INTO cloud_stream (destination, meter, kind, journal, generation, policy, state, closed, journal_end, chain, checked)
-			SELECT ?3, meter, kind, journal, generation, policy, state, closed, journal_end, chain, checked FROM cloud_stream
+		`INSERT INTO cloud_stream (destination, meter, kind, journal, generation, name, policy, state, closed, journal_end, chain, checked)
+			SELECT ?3, meter, kind, journal, generation, name, policy, state, closed, journal_end, chain, checked FROM cloud_stream
 			WHERE destination = ?2 AND journal = ?1 ORDER BY id`,
 		`INSERT INTO cloud_fates (stream, chunk, fates) SELECT n.id, f.chunk, f.fates FROM cloud_stream o
 			JOIN cloud_stream n ON n.destination = ?3 AND n.journal = o.journal AND n.generation = o.generation
@@ -145,15 +146,64 @@ func bequeathAll(ctx context.Context, tx *sql.Tx, d cloudsync.DestinationID) err
 		if err != nil {
 			return err
 		}
+		if heir == 0 {
+			continue
+		}
+		if err := handOver(ctx, tx, heir, d, j); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// handOver makes heir the owner of what d decided of a journal.
+func handOver(ctx context.Context, tx *sql.Tx, heir, d cloudsync.DestinationID, journal logdb.JournalID) error {
+	for _, q := range []string{
+		"UPDATE cloud_stream SET destination = ? WHERE destination = ? AND journal = ?",
+		"UPDATE cloud_limit_count SET destination = ? WHERE destination = ? AND journal = ?",
+		"UPDATE cloud_tally SET destination = ? WHERE destination = ? AND journal = ?",
+	} {
+		if _, err := tx.ExecContext(ctx, q, heir, d, journal); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Restart takes k.Destination out of everything that was decided of a journal, so that it begins anew: what it shares
+// stays with the others, what nobody shares ends.
+func (s *Store) Restart(ctx context.Context, k cloudsync.StreamKey) error {
+	err := s.db.Write(ctx, func(tx *sql.Tx) error {
+		gone, err := tx.ExecContext(ctx, "DELETE FROM cloud_share WHERE destination = ? AND journal = ?", k.Destination, k.Journal)
+		if err != nil {
+			return err
+		}
+		if n, err := gone.RowsAffected(); err != nil || n > 0 {
+			return err
+		}
+		heir, err := bequeath(ctx, tx, k.Destination, k.Journal)
+		if err != nil {
+			return err
+		}
+		if heir != 0 {
+			return handOver(ctx, tx, heir, k.Destination, k.Journal)
+		}
+		if _, err := tx.ExecContext(ctx, putEnded, k.Destination, k.Journal); err != nil {
+			return err
+		}
 		for _, q := range []string{
-			"UPDATE cloud_stream SET destination = ? WHERE destination = ? AND journal = ?",
-			"UPDATE cloud_limit_count SET destination = ? WHERE destination = ? AND journal = ?",
-			"UPDATE cloud_tally SET destination = ? WHERE destination = ? AND journal = ?",
+			"DELETE FROM cloud_stream WHERE destination = ? AND journal = ?",
+			"DELETE FROM cloud_limit_count WHERE destination = ? AND journal = ?",
+			"DELETE FROM cloud_tally WHERE destination = ? AND journal = ?",
 		} {
-			if _, err := tx.ExecContext(ctx, q, heir, d, j); err != nil {
+			if _, err := tx.ExecContext(ctx, q, k.Destination, k.Journal); err != nil {
 				return err
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("begin journal %s anew for cloud destination %d: %w", k.Journal, k.Destination, err)
 	}
 	return nil
 }
@@ -180,21 +230,27 @@ func (s *Store) Gone(ctx context.Context, k cloudsync.StreamKey) (bool, error) {
 	return n > 0, nil
 }
 
-// Ended lists the generations of a journal that only removed destinations had.
-func (s *Store) Ended(ctx context.Context, k cloudsync.StreamKey) (map[string]logdb.Position, error) {
-	rows, err := s.db.Read().QueryContext(ctx, "SELECT generation, last FROM cloud_ended WHERE journal = ?", k.Journal)
+// Ended lists the streams of a journal of which the last destination was removed, or began anew.
+func (s *Store) Ended(ctx context.Context, k cloudsync.StreamKey) ([]cloudsync.EndedStream, error) {
+	rows, err := s.db.Read().QueryContext(ctx, "SELECT generation, name, policy, last FROM cloud_ended WHERE journal = ?", k.Journal)
 	if err != nil {
 		return nil, fmt.Errorf("list the ended streams of journal %s: %w", k.Journal, err)
 	}
 	defer rows.Close()
-	out := map[string]logdb.Position{}
+	var out []cloudsync.EndedStream
 	for rows.Next() {
-		var generation string
-		var last logdb.Position
-		if err := rows.Scan(&generation, &last); err != nil {
+		var e cloudsync.EndedStream
+		var policy []byte
+		if err := rows.Scan(&e.ID.Policy, &e.ID.Journal, &policy, &e.Last); err != nil {
 			return nil, fmt.Errorf("read an ended stream of journal %s: %w", k.Journal, err)
 		}
-		out[generation] = last
+		if e.ID.Journal == "" {
+			e.ID.Journal = k.Journal
+		}
+		if err := json.Unmarshal(policy, &e.Policy); err != nil {
+			return nil, fmt.Errorf("read the policy of ended stream %s: %w", e.ID, err)
+		}
+		out = append(out, e)
 	}
 	return out, rows.Err()
 }

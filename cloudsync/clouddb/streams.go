@@ -16,7 +16,7 @@ import (
 // chunkPositions is how many positions share a stored fate set.
 const chunkPositions = 4096
 
-const selectStreams = `SELECT id, generation, policy, state, closed, journal_end, chain FROM cloud_stream
+const selectStreams = `SELECT id, generation, name, policy, state, closed, journal_end, chain FROM cloud_stream
 	WHERE destination = ? AND meter = ? AND kind = ? AND journal = ? ORDER BY id`
 
 // Streams returns the streams of a journal in the order in which they were opened.
@@ -43,9 +43,11 @@ func readStreams(ctx context.Context, tx *sql.Tx, k cloudsync.StreamKey) ([]*clo
 	for rows.Next() {
 		st := &cloudsync.StoredStream{}
 		var policy, state, chain []byte
-		st.ID.Journal = k.Journal
-		if err := rows.Scan(&st.Row, &st.ID.Policy, &policy, &state, &st.Closed, &st.End, &chain); err != nil {
+		if err := rows.Scan(&st.Row, &st.ID.Policy, &st.ID.Journal, &policy, &state, &st.Closed, &st.End, &chain); err != nil {
 			return nil, err
+		}
+		if st.ID.Journal == "" {
+			st.ID.Journal = k.Journal
 		}
 		if err := json.Unmarshal(policy, &st.Policy); err != nil {
 			return nil, fmt.Errorf("read the policy of stream %s: %w", st.ID, err)
@@ -132,8 +134,8 @@ func addFates(ctx context.Context, tx *sql.Tx, stream int64, set *logdb.FateSet)
 	return changed, nil
 }
 
-const insertStream = `INSERT INTO cloud_stream (destination, meter, kind, journal, generation, policy, state, closed, journal_end, chain)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`
+const insertStream = `INSERT INTO cloud_stream (destination, meter, kind, journal, generation, name, policy, state, closed, journal_end, chain)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`
 
 // Turn closes streams and opens others.
 func (s *Store) Turn(ctx context.Context, k cloudsync.StreamKey, closed, opened []*cloudsync.StoredStream) error {
@@ -155,7 +157,7 @@ func (s *Store) Turn(ctx context.Context, k cloudsync.StreamKey, closed, opened 
 			if err != nil {
 				return err
 			}
-			if err := tx.QueryRowContext(ctx, insertStream, k.Destination, k.Meter, k.Kind, k.Journal, st.ID.Policy,
+			if err := tx.QueryRowContext(ctx, insertStream, k.Destination, k.Meter, k.Kind, k.Journal, st.ID.Policy, nameOf(st, k),
 				string(policy), string(state), st.Closed, st.End, st.Chain[:]).Scan(&st.Row); err != nil {
 				return err
 			}
@@ -173,6 +175,14 @@ func (s *Store) Turn(ctx context.Context, k cloudsync.StreamKey, closed, opened 
 		return fmt.Errorf("turn the streams of meter %s, %s: %w", k.Meter, k.Kind, err)
 	}
 	return nil
+}
+
+// nameOf returns the name under which a stream's journal travels, "" for its own id.
+func nameOf(st *cloudsync.StoredStream, k cloudsync.StreamKey) string {
+	if st.ID.Journal == k.Journal {
+		return ""
+	}
+	return string(st.ID.Journal)
 }
 
 const putCount = `INSERT INTO cloud_limit_count (destination, journal, cut, start_ms, span, count) VALUES (?, ?, ?, ?, ?, ?)

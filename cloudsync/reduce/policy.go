@@ -35,6 +35,12 @@ func (p Policy) SameRules(o Policy) bool {
 	return reflect.DeepEqual(p.normal(), o.normal())
 }
 
+// SameChannels reports whether both policies carry the same historical channels.
+func (p Policy) SameChannels(o Policy) bool {
+	p, o = p.normal(), o.normal()
+	return slices.Equal(p.Channels, o.Channels) && (p.Channels == nil) == (o.Channels == nil) && slices.Equal(p.Except, o.Except)
+}
+
 func (p Policy) normal() Policy {
 	p.Channels = sorted(p.Channels)
 	p.Except = sorted(p.Except)

@@ -206,6 +206,7 @@ type View struct {
 	There   logdb.MeterUID // as the receiver names it
 	Kind    logdb.Kind
 	Head    logdb.JournalHead
+	Name    logdb.JournalID // under which it travels to the receiver
 	Cuts    []*Cut
 	Journal Journal
 }

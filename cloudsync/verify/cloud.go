@@ -88,10 +88,8 @@ func (r *run) sets(ctx context.Context, view reduce.View) (out map[logdb.StreamI
 	out = map[logdb.StreamID]*logdb.FateSet{}
 	for i := range states {
 		st := &states[i]
-		if !st.Own && st.Stream.Journal == view.Head.ID {
+		if !st.Own && st.Stream.Journal == view.Name {
 			r.ends[st.Stream] = st.JournalEnd
-		}
-		if !st.Own && st.Stream.Journal == view.Head.ID {
 			out[st.Stream] = &st.Fates
 		}
 		if !known[st.Stream] {

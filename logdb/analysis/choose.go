@@ -48,7 +48,7 @@ type Choice struct {
 // source is one log of one journal: its streams are parts of one whole.
 type source struct {
 	journal logdb.JournalID
-	created logdb.Millis
+	age     age
 	log     logdb.LogNo
 	ids     []logdb.SeriesID
 	stream  logdb.StreamID
@@ -74,7 +74,7 @@ func Choose(ctx context.Context, src logdb.Source, q Query) (*Choice, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list channels of %s: %w", q.Meter, err)
 	}
-	created, err := journalAges(ctx, src, q.Meter, series)
+	ages, err := journalAges(ctx, src, q.Meter, series)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func Choose(ctx context.Context, src logdb.Source, q Query) (*Choice, error) {
 		if len(byChannel[key]) == 0 {
 			continue
 		}
-		sources := gather(byChannel[key], created)
+		sources := gather(byChannel[key], ages)
 		parts, err := c.plan(ctx, key, sources, nil)
 		if err != nil {
 			return nil, err
@@ -121,35 +121,60 @@ func inCatalogueOrder(keys []logdb.ChannelKey) {
 	})
 }
 
-// journalAges returns when each journal was made; it is asked for only when a choice needs it.
-func journalAges(ctx context.Context, src logdb.Source, meter logdb.MeterUID, series []logdb.Series) (map[logdb.JournalID]logdb.Millis, error) {
-	created := map[logdb.JournalID]logdb.Millis{}
+// age says which journal is used where several hold as much: of different nodes the older one, and of one that came under
+// several names the name under which most of it was told, since it holds the changes that the others lack.
+type age struct {
+	family, created logdb.Millis // when any of its names was first heard of, and this one
+	end             logdb.Position
+}
+
+func (a age) compare(b age) int {
+	return cmp.Or(cmp.Compare(a.family, b.family), cmp.Compare(b.end, a.end), cmp.Compare(a.created, b.created))
+}
+
+// journalAges returns the age of each journal; it is asked for only when a choice needs it.
+func journalAges(ctx context.Context, src logdb.Source, meter logdb.MeterUID, series []logdb.Series) (map[logdb.JournalID]age, error) {
+	out := map[logdb.JournalID]age{}
 	for _, s := range series {
-		created[s.Stream.Journal] = 0
+		out[s.Stream.Journal] = age{}
 	}
-	if len(created) < 2 {
-		return created, nil
+	if len(out) < 2 {
+		return out, nil
 	}
 	states, err := src.Streams(ctx, meter, logdb.KindHistorical)
 	if err != nil {
 		return nil, fmt.Errorf("list streams of %s: %w", meter, err)
 	}
+	families := map[logdb.JournalID]logdb.Millis{}
 	for _, s := range states {
-		if at, ok := created[s.Stream.Journal]; ok && (at == 0 || s.Created < at) {
-			created[s.Stream.Journal] = s.Created
+		a, ok := out[s.Stream.Journal]
+		if !ok {
+			continue
+		}
+		if a.created == 0 || s.Created < a.created {
+			a.created = s.Created
+		}
+		a.end = max(a.end, s.JournalEnd)
+		out[s.Stream.Journal] = a
+		if at, ok := families[s.Stream.Journal.Family()]; !ok || s.Created < at {
+			families[s.Stream.Journal.Family()] = s.Created
 		}
 	}
-	return created, nil
+	for j, a := range out {
+		a.family = families[j.Family()]
+		out[j] = a
+	}
+	return out, nil
 }
 
-// gather groups the series of a channel by journal and log, older journals first.
-func gather(series []logdb.Series, created map[logdb.JournalID]logdb.Millis) []source {
+// gather groups the series of a channel by journal and log, those to prefer first.
+func gather(series []logdb.Series, ages map[logdb.JournalID]age) []source {
 	var out []source
 	for _, s := range series {
 		i := slices.IndexFunc(out, func(o source) bool { return o.journal == s.Stream.Journal && o.log == s.Log })
 		if i < 0 {
 			i = len(out)
-			out = append(out, source{journal: s.Stream.Journal, created: created[s.Stream.Journal], log: s.Log, stream: s.Stream})
+			out = append(out, source{journal: s.Stream.Journal, age: ages[s.Stream.Journal], log: s.Log, stream: s.Stream})
 		}
 		out[i].ids = append(out[i].ids, s.ID)
 		out[i].values += s.Count
@@ -158,12 +183,7 @@ func gather(series []logdb.Series, created map[logdb.JournalID]logdb.Millis) []s
 			out[i].stream = s.Stream
 		}
 	}
-	slices.SortStableFunc(out, func(a, b source) int {
-		if a.created != b.created {
-			return int(min(max(a.created-b.created, -1), 1))
-		}
-		return 0
-	})
+	slices.SortStableFunc(out, func(a, b source) int { return a.age.compare(b.age) })
 	return out
 }
 
@@ -306,7 +326,7 @@ func (c *Choice) grid(ctx context.Context, sources []source, first, last logdb.M
 	return g, nil
 }
 
-// bestSource returns the source of a log that holds most values in step i, the older of equals; -1 for none.
+// bestSource returns the source of a log that holds most values in step i, the first of equals; -1 for none.
 func (g *grid) bestSource(log logdb.LogNo, i int) int {
 	best, most := -1, int64(0)
 	for s := range g.sources {

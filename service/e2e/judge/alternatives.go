@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -9,18 +10,25 @@ import (
 
 // alternatives computes what a query must answer of the journals that a node holds about one
 // meter, straight from the contract: for each step of the hour tier those of one journal, the one
-// with most values there, and of equals the older (replication.md 5). Two true records at one time
+// with most values there, and of equals the older (replication.md 5), or the one that came further where one journal came
+// under several names. Two true records at one time
 // both count, so that the values are a multiset.
 func (h *Holding) alternatives(zone string) []point {
 	journals := h.Journals()
-	created := map[logdb.JournalID]logdb.Millis{}
+	created, told := map[logdb.JournalID]logdb.Millis{}, map[logdb.JournalID]logdb.Position{}
 	for _, st := range h.States {
-		if at, ok := created[st.Stream.Journal]; !ok || st.Created < at {
-			created[st.Stream.Journal] = st.Created
+		for _, j := range []logdb.JournalID{st.Stream.Journal, family(st.Stream.Journal)} {
+			if at, ok := created[j]; !ok || st.Created < at {
+				created[j] = st.Created
+			}
+			told[j] = max(told[j], st.JournalEnd)
 		}
 	}
-	// Of equally old ones the one that a node lists first is used.
-	slices.SortStableFunc(journals, func(a, b logdb.JournalID) int { return int(created[a] - created[b]) })
+	// Of one journal under several names the one that came further, of different ones the older, and of equals the one that
+	// a node lists first is used.
+	slices.SortStableFunc(journals, func(a, b logdb.JournalID) int {
+		return cmp.Or(cmp.Compare(created[family(a)], created[family(b)]), cmp.Compare(told[b], told[a]), cmp.Compare(created[a], created[b]))
+	})
 	step := tierStep(zone)
 	type place struct {
 		channel logdb.ChannelKey
@@ -49,6 +57,21 @@ func (h *Holding) alternatives(zone string) []point {
 		out = append(out, list...)
 	}
 	return out
+}
+
+// family is what all names of one journal begin with.
+func family(j logdb.JournalID) logdb.JournalID { return j[:24] }
+
+// furthest returns under which name most of a journal was told: a cloud that is sent other channels than another one gets
+// it under a name of its own.
+func (h *Holding) furthest(own logdb.JournalID) logdb.JournalID {
+	best, end := own, logdb.Position(0)
+	for _, st := range h.States {
+		if family(st.Stream.Journal) == family(own) && (st.JournalEnd > end || st.JournalEnd == end && st.Stream.Journal == own) {
+			best, end = st.Stream.Journal, st.JournalEnd
+		}
+	}
+	return best
 }
 
 // values are the live values of a journal, of all its cuts.

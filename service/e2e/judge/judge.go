@@ -126,12 +126,15 @@ func checkCloud(ctx context.Context, r *report, c *Case, cloud Cloud, kind logdb
 	for _, st := range there.States {
 		if st.Own {
 			r.add("journals", "%s: the cloud made a journal of its own", who)
-		} else if st.Stream.Journal != own && !c.Foreign {
+		} else if st.Stream.Journal != own && !c.Foreign && (kind != logdb.KindHistorical || family(st.Stream.Journal) != family(own)) {
 			r.add("journals", "%s: stream %s is of nobody's journal (the site's is %s)", who, st.Stream, own)
 		}
 	}
 	if err := checkModel(ctx, r, who, cloud, kind, &there); err != nil {
 		return err
+	}
+	if kind == logdb.KindHistorical {
+		own = there.furthest(own)
 	}
 	o := newOracle(c.Limits, kind, journal, c.Requested)
 	o.checkFates(r, who, &there, own, c, cloud.Relayed)

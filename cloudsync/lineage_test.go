@@ -1,0 +1,130 @@
+package cloudsync_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"metermanager/cloudsync"
+	"metermanager/cloudsync/verify"
+	"metermanager/logdb"
+	"metermanager/logdb/logdbtest"
+)
+
+// lists writes channels as a setting.
+func lists(keys ...logdb.ChannelKey) string {
+	var out []string
+	for _, k := range keys {
+		out = append(out, string(k))
+	}
+	return strings.Join(out, ",")
+}
+
+// once fails when a journal at a receiver holds a value twice, or when the channels are in no journal as they are in want.
+func (f *fakeCloud) once(t *testing.T, want []point, keys ...logdb.ChannelKey) {
+	t.Helper()
+	whole := map[logdb.ChannelKey]int{}
+	for _, j := range f.journals(t, logdb.KindHistorical) {
+		have := points(t, f.store, "cloud-4711", j)
+		for i := 1; i < len(have); i++ {
+			if have[i].channel == have[i-1].channel && have[i].time == have[i-1].time {
+				t.Fatalf("journal %s holds %v twice", j, have[i])
+			}
+		}
+		for _, k := range keys {
+			of := func(list []point) []point {
+				return slices.DeleteFunc(slices.Clone(list), func(p point) bool { return p.channel != k })
+			}
+			if slices.Equal(of(have), of(want)) {
+				whole[k]++
+			}
+		}
+	}
+	for _, k := range keys {
+		if whole[k] == 0 {
+			t.Errorf("no journal holds all of %s", k)
+		}
+	}
+}
+
+// A node sends other channels to one cloud than to another, and the first passes everything on to the second: whatever
+// comes first, and whatever is added later, each value is in the second once, and none is missing.
+func TestOtherChannelsComeByAnotherWay(t *testing.T) {
+	t.Parallel()
+	a, b, c := channels[0], channels[1], channels[2]
+	type step func(t *testing.T, s, middle *site)
+	rows := func(from int) step {
+		return func(t *testing.T, s, _ *site) {
+			s.rows(0, every(time.Minute, start+logdb.Millis(from)*60_000, 60)...)
+		}
+	}
+	direct := func(t *testing.T, s, _ *site) {
+		for range 3 {
+			if err := s.both("direct"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	around := func(t *testing.T, s, middle *site) {
+		for range 3 {
+			s.upload()
+		}
+		if _, err := middle.sync.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		middle.upload()
+	}
+	choose := func(cloud string, keys ...logdb.ChannelKey) step {
+		return func(t *testing.T, s, _ *site) {
+			if err := s.sync.For(cloud).Set(t.Context(), cloudsync.SettingChannels, lists(keys...)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	revise := func(target logdb.Position) step {
+		return func(t *testing.T, s, _ *site) {
+			s.entries(logdb.KindHistorical, logdb.Entry{
+				Op: logdb.OpRevise, Target: target, Time: start + logdb.Millis(target-1)*60_000,
+				Row: &logdb.Row{Channels: channels, Values: []float64{float64(target), 2, 3, 4}},
+			})
+		}
+	}
+	restart := func(t *testing.T, s, _ *site) { s.restart() }
+	for name, steps := range map[string][]step{
+		"around first":            {choose("main", a), choose("direct", a, b), rows(0), around, direct, rows(60), around, direct},
+		"direct first":            {choose("main", a), choose("direct", a, b), rows(0), direct, around, rows(60), direct, around},
+		"all and some":            {choose("direct", a, b), rows(0), around, direct, rows(60), around, direct},
+		"added around":            {choose("main", a), choose("direct", a, b), rows(0), around, direct, choose("main", a, b), rows(60), around, direct, rows(120), around, direct},
+		"added around, shared":    {choose("main", a), choose("direct", a), rows(0), around, direct, choose("main", a, b), rows(60), around, direct, rows(120), around, direct, choose("direct", a, b), rows(180), direct, around, rows(240), direct, around},
+		"added directly, shared":  {choose("main", a), choose("direct", a), rows(0), direct, around, choose("direct", a, b), rows(60), around, direct, rows(120), around, direct},
+		"added to both, one late": {choose("main", a), choose("direct", a), rows(0), direct, around, choose("direct", a, b, c), choose("main", a, b), rows(60), around, direct, choose("main", a, b, c), rows(120), around, direct, restart, rows(180), direct, around},
+		"there and back":          {choose("main", a, b), choose("direct", a, b), rows(0), direct, around, choose("main", a), rows(60), around, direct, choose("main", a, b), rows(120), around, direct, restart, rows(180), direct, around},
+		"revised":                 {choose("main", a), choose("direct", a, b), rows(0), around, direct, revise(7), around, direct, choose("main", a, b), rows(60), revise(9), direct, around, direct},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first, second := newFakeCloud(), newFakeCloud()
+			s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), first)
+			s.second("direct", second)
+			s.settings(time.Minute)
+			middle := relay(t, first, second)
+			for _, step := range steps {
+				step(t, s, middle)
+			}
+			want := points(t, s.logs, meter, journalID(t, s.logs, logdb.KindHistorical))
+			second.once(t, want, a, b)
+			first.once(t, want, a)
+			for name, cloud := range map[string]*fakeCloud{cloudsync.FirstCloud: first, "direct": second} {
+				r, err := verify.Run(t.Context(), s.sync.For(name), s.logs, verify.Config{Cloud: cloud, Kinds: []logdb.Kind{logdb.KindHistorical}})
+				if err != nil || !r.Clean() || r.Compared == 0 || r.NotComparable != 0 {
+					t.Errorf("verify of %s: %+v, %v", name, r, err)
+				}
+			}
+			if n := len(second.journals(t, logdb.KindHistorical)); n > 4 {
+				t.Error(fmt.Sprint(n, " journals"))
+			}
+		})
+	}
+}

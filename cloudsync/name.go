@@ -1,0 +1,109 @@
+package cloudsync
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"metermanager/cloudsync/reduce"
+	"metermanager/logdb"
+)
+
+// A position is decided once in a journal, whichever stream carries it: a receiver that got a row with some channels by
+// one way holds what comes with others by another way for the same row. So a destination that is sent other channels than
+// the others gets the journal under a name of its own, as if it came from a second manager of the meter: a cloud that
+// gets both has two sources to choose from for each day, adds up none of them twice, and lacks nothing of either.
+
+// nameOf returns the name under which streams of a journal travel.
+func nameOf(streams []*StoredStream, journal logdb.JournalID) logdb.JournalID {
+	if len(streams) > 0 {
+		return streams[0].ID.Journal
+	}
+	return journal
+}
+
+// newName returns the name under which a destination that begins with a journal gets it: one under which no other
+// channels travel, or did. join has told what others have.
+func (u *upload) newName(policy reduce.Policy) logdb.JournalID {
+	name := u.head.ID
+	for n := 1; ; n++ {
+		other := slices.ContainsFunc(u.others, func(st *StoredStream) bool {
+			return st.ID.Journal == name && st.Cut() == "" && !st.Policy.SameChannels(policy)
+		}) || slices.ContainsFunc(u.ended, func(st EndedStream) bool {
+			return st.ID.Journal == name && !strings.Contains(st.ID.Policy, "+") && !st.Policy.SameChannels(policy)
+		})
+		if !other {
+			return name
+		}
+		name = derived(u.head.ID, policy, n)
+	}
+}
+
+// derived makes the n-th name for a journal of which the channels of policy are sent: always the same one, so that it is
+// found at the receiver again.
+func derived(journal logdb.JournalID, policy reduce.Policy, n int) logdb.JournalID {
+	b := []byte(string(journal) + "\n" + strconv.Itoa(n) + "\n")
+	for _, c := range slices.Sorted(slices.Values(policy.Channels)) {
+		b = append(append(b, c...), '\n')
+	}
+	if policy.Channels == nil {
+		b = append(b, '*')
+	}
+	return journal.Named(logdb.DigestOf(b))
+}
+
+// apart reports whether others get the journal under the same name and go on with the channels of before.
+func (u *upload) apart(ctx context.Context) (bool, error) {
+	if err := u.named(ctx); err != nil {
+		return false, err
+	}
+	own := map[int64]bool{}
+	for _, st := range u.streams {
+		own[st.Row] = true
+	}
+	for _, st := range u.others {
+		if st.ID.Journal == u.name && !own[st.Row] {
+			return true, nil
+		}
+	}
+	alike, err := u.alike(ctx)
+	return !alike, err
+}
+
+// alike reports whether all destinations that share the streams are told to send the same now.
+func (u *upload) alike(ctx context.Context) (bool, error) {
+	using, err := u.s.store.Sharers(ctx, u.key)
+	if err != nil {
+		return false, err
+	}
+	using = append(using, u.key.Destination)
+	for _, d := range u.s.destinations() {
+		if d.id == u.dest.ID || !slices.Contains(using, d.id) {
+			continue
+		}
+		u.s.mu.Lock()
+		conf := d.conf
+		u.s.mu.Unlock()
+		if !reflect.DeepEqual(conf.Channels, u.dest.Channels) || !reflect.DeepEqual(conf.Limits, u.dest.Limits) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// begin sends the journal anew under another name.
+func (u *upload) begin(ctx context.Context) error {
+	key := u.key
+	key.Destination = u.dest.ID
+	if err := u.s.store.Restart(ctx, key); err != nil {
+		return err
+	}
+	u.s.log.Info("send a journal anew under another name: other clouds get other channels of it", "meter", string(u.key.Meter), "action", "upload", "cloud", u.dest.Name)
+	u.others = nil
+	if err := u.load(ctx); err != nil {
+		return err
+	}
+	return u.decide(ctx)
+}
