@@ -21,6 +21,12 @@ type Ladder interface {
 	// NotApplied lists the changes of a meter's values that came when what they change was gone, by the time of that. Sums there do
 	// not have them.
 	NotApplied(ctx context.Context, meter MeterUID, first, last Millis) ([]NotApplied, error)
+	// AcceptLoss takes an archive file out of use that is missing or damaged, and records who accepted that, and why. What can still be read
+	// of it comes back into the database; the rest is lost: sums of hours and the times of rows stay, and its days are not full any more.
+	// A file that is as it was written is ErrInvalid, one that is not known ErrNotFound.
+	AcceptLoss(ctx context.Context, name, by, why string) (Loss, error)
+	// Losses lists the losses that were accepted, by meter, kind and time; of one meter, or of all with "".
+	Losses(ctx context.Context, meter MeterUID) ([]Loss, error)
 	// ArchiveFiles lists the files that hold data, by meter, kind and month; of one meter, or of all with "".
 	ArchiveFiles(ctx context.Context, meter MeterUID) ([]ArchiveFile, error)
 }
@@ -71,4 +77,16 @@ type ArchiveFile struct {
 type ArchiveFault struct {
 	File ArchiveFile
 	Err  error
+}
+
+// Loss is what was lost with an archive file, and who accepted it.
+type Loss struct {
+	Name        string // of the file, below the archive folder
+	Meter       MeterUID
+	Kind        Kind
+	Month       string // 2026-03: in which its spans begin
+	First, Last Millis // of what was lost; 0 when all could still be read
+	Points      int64  // values, or recordings whose samples are lost
+	At          Millis
+	By, Why     string
 }

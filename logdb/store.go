@@ -280,6 +280,7 @@ type DayDigest struct {
 	Data    Tally // computed from the data now
 	Claim   Tally // kept apart, in step with every write
 	Full    bool  // the day is still held at full resolution
+	Lost    bool  // not full because something of it was lost, and somebody has accepted that
 }
 
 // Limits are the numbers of the limitor; a zero number means no limit.

@@ -256,6 +256,9 @@ func (p *program) footer(n int, noun string, l api.LimitSummary, next string) {
 	if l.NotApplied > 0 {
 		fmt.Fprintf(p.stdout, "! In this range %s came too late: the values were let go for their age, and the sums do not have it.\n", count(int64(l.NotApplied), "correction"))
 	}
+	if l.Lost > 0 {
+		fmt.Fprintf(p.stdout, "! In this range values of %s were lost: only sums and the times of rows are left of them. See: metermanager rpc retention.losses\n", count(int64(l.Lost), "archive file"))
+	}
 	if l.Reduced > 0 {
 		fmt.Fprintf(p.stdout, "! In this range %s went into others: at most one a minute is uploaded.\n", count(int64(l.Reduced), "record"))
 	}

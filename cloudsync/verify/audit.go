@@ -66,6 +66,14 @@ func (r *run) audited(ctx context.Context, base api.VerifyDay, audit logdb.Audit
 	}
 	for i := range audit.Days {
 		x := &audit.Days[i]
+		if x.Lost && x.Data != x.Claim && count {
+			d := base
+			d.Log, d.Channel, d.Day, d.Here, d.There = x.Log, x.Channel, x.Day, x.Data.Count, x.Claim.Count
+			d.Count, d.Reason = x.Claim.Count-x.Data.Count, ReasonLost
+			r.add(d, StateNotComparable)
+			r.report.Compared += x.Data.Count
+			continue
+		}
 		if x.Data == x.Claim || !x.Full {
 			if count {
 				r.report.Compared += x.Claim.Count

@@ -14,6 +14,7 @@ import (
 const (
 	ReasonOpen    = "the interval is still open"
 	ReasonThinned = "the day is no longer held at full resolution"
+	ReasonLost    = "values of the day were lost with an archive file, and the loss was accepted (retention.losses)"
 	ReasonHeld    = "the receiver has the day from another source"
 	ReasonCleared = "cleared here before it was sent"
 	ReasonAsked   = "sent on request"
@@ -246,6 +247,14 @@ func (r *run) digests(ctx context.Context, view reduce.View, cut *reduce.Cut, se
 	return out, nil
 }
 
+// notFull says why a day is not held at full resolution.
+func notFull(d *logdb.DayDigest) string {
+	if d.Lost {
+		return ReasonLost
+	}
+	return ReasonThinned
+}
+
 // addDigests adds the digests of one stream to those of its cut.
 func addDigests(out map[key]*logdb.DayDigest, days []logdb.DayDigest) {
 	for _, d := range days {
@@ -255,7 +264,7 @@ func addDigests(out map[key]*logdb.DayDigest, days []logdb.DayDigest) {
 		}
 		out[k].Data.Merge(d.Data)
 		out[k].Claim.Merge(d.Claim)
-		out[k].Full = out[k].Full && d.Full
+		out[k].Full, out[k].Lost = out[k].Full && d.Full, out[k].Lost || d.Lost
 	}
 }
 
@@ -286,7 +295,7 @@ func (r *run) day(k key, want *expectation, have *logdb.DayDigest, base api.Veri
 	d.Log, d.Channel, d.Day, d.Here, d.There = k.log, k.channel, k.day, expected.Count, have.Data.Count
 	switch {
 	case !have.Full:
-		d.Count, d.Reason = expected.Count, ReasonThinned
+		d.Count, d.Reason = expected.Count, notFull(have)
 		if d.Count > 0 {
 			r.add(d, StateNotComparable)
 		}

@@ -377,7 +377,7 @@ func (x *relayed) digests(ctx context.Context) error {
 		d.Log, d.Channel, d.Day, d.Here, d.There = k.log, k.channel, k.day, want.Count, h.Data.Count
 		switch {
 		case !h.Full:
-			if d.Count, d.Reason = want.Count, ReasonThinned; d.Count > 0 {
+			if d.Count, d.Reason = want.Count, notFull(h); d.Count > 0 {
 				x.add(d, StateNotComparable)
 			}
 		case h.Claim != h.Data: // reported with what the cloud named

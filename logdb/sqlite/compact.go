@@ -171,7 +171,7 @@ func (t *txn) compact(l logRef, without *span) (more bool, err error) {
 	if c.view.patches, err = t.patchesOf(l.stream, l.log); err != nil {
 		return false, err
 	}
-	if c.view.gone, err = t.goneCells(l.stream, l.log); err != nil {
+	if err := t.goneCells(c.view, l.stream, l.log); err != nil {
 		return false, err
 	}
 	if _, err := t.one([]any{&c.step}, stepOfMeter, l.meter); err != nil {

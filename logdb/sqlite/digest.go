@@ -33,6 +33,7 @@ type digester struct {
 	series  []seriesLine
 	views   viewCache
 	thinned map[digestKey]bool // days of which samples were let go
+	lost    map[digestKey]bool // those among them of which samples were lost
 	// visit, when not nil, is called with every value that is counted.
 	visit func(k digestKey, p logdb.Point)
 }
@@ -89,7 +90,7 @@ func (d *digester) answer() []logdb.DayDigest {
 	out := make([]logdb.DayDigest, 0, len(d.data))
 	for k, data := range d.data {
 		if *data != (logdb.Tally{}) || d.claims[k] != (logdb.Tally{}) {
-			out = append(out, logdb.DayDigest{Log: k.log, Channel: d.keys[k.channel], Day: k.day, Data: *data, Claim: d.claims[k], Full: d.isFull(k)})
+			out = append(out, logdb.DayDigest{Log: k.log, Channel: d.keys[k.channel], Day: k.day, Data: *data, Claim: d.claims[k], Full: d.isFull(k), Lost: d.isLost(k)})
 		}
 	}
 	slices.SortFunc(out, func(a, b logdb.DayDigest) int {
@@ -107,6 +108,16 @@ func (d *digester) isFull(k digestKey) bool {
 	v := d.views[seriesKey{k.log, d.id}]
 	row := seriesRow{channel: d.keys[k.channel]}
 	return v == nil || v.isFull(k.day, row.covers())
+}
+
+// isLost reports whether a day is not full because something of it was lost.
+func (d *digester) isLost(k digestKey) bool {
+	if d.kind != logdb.KindHistorical {
+		return d.lost[k]
+	}
+	v := d.views[seriesKey{k.log, d.id}]
+	row := seriesRow{channel: d.keys[k.channel]}
+	return v != nil && v.isLost(k.day, row.covers())
 }
 
 func (d *digester) tally(k digestKey) *logdb.Tally {
@@ -209,7 +220,7 @@ func (d *digester) soundPart(r *seriesRow) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v.gone, err = d.goneCells(r.stream, r.log); err != nil {
+	if err := d.goneCells(v, r.stream, r.log); err != nil {
 		return nil, err
 	}
 	v.patches, err = d.patchesOf(r.stream, r.log)
@@ -310,10 +321,12 @@ func (d *digester) countRecord(r *filedRow) {
 		err = fmt.Errorf("%w: entry %d is filed under %q, %d instead of %q, %d", chunk.ErrDamaged, p, r.channel, r.code, channel, code)
 	}
 	if errors.Is(err, errSamplesGone) {
+		k := digestKey{r.entry.Log, 0, r.entry.Time.Day()}
 		if d.thinned == nil {
-			d.thinned = map[digestKey]bool{}
+			d.thinned, d.lost = map[digestKey]bool{}, map[digestKey]bool{}
 		}
-		d.thinned[digestKey{r.entry.Log, 0, r.entry.Time.Day()}] = true
+		d.thinned[k] = true
+		d.lost[k] = d.lost[k] || errors.Is(err, errSamplesLost)
 		return
 	}
 	if err != nil {

@@ -12,22 +12,26 @@ import (
 )
 
 const (
-	listGone        = `SELECT day FROM gone WHERE stream = ? AND log = ? ORDER BY day`
+	listGone        = `SELECT day, lost FROM gone WHERE stream = ? AND log = ? ORDER BY day`
 	insertUnapplied = `INSERT INTO unapplied (stream, log, time_ms, position) VALUES (?, ?, ?, ?) ON CONFLICT (stream, log, time_ms, position) DO NOTHING`
 )
 
-// goneCells returns the first days of the cells of a log of which the values are gone.
-func (c *conn) goneCells(stream int64, log logdb.LogNo) (out []int64, err error) {
-	err = c.each(func(rows *sql.Rows) error {
+// goneCells looks for the first days of the cells of a log of which the values are gone.
+func (c *conn) goneCells(v *view, stream int64, log logdb.LogNo) error {
+	err := c.each(func(rows *sql.Rows) error {
 		var day int64
-		err := rows.Scan(&day)
-		out = append(out, day)
+		var lost bool
+		err := rows.Scan(&day, &lost)
+		v.gone = append(v.gone, day)
+		if lost {
+			v.lost = append(v.lost, day)
+		}
 		return err
 	}, listGone, stream, log)
 	if err != nil {
-		return nil, fmt.Errorf("look for what is gone of log %d: %w", log, err)
+		return fmt.Errorf("look for what is gone of log %d: %w", log, err)
 	}
-	return out, nil
+	return nil
 }
 
 // isGone reports whether the values of the cell of a time are gone.
@@ -37,6 +41,12 @@ func (v *view) isGone(at logdb.Millis, covers bool) bool {
 	}
 	_, found := slices.BinarySearch(v.gone, cellOf(dayKey(at, covers)))
 	return found
+}
+
+// isLost reports whether something of a day was lost, and not let go for its age. The day begins with what ends then.
+func (v *view) isLost(day logdb.Millis, covers bool) bool {
+	lost := view{gone: v.lost}
+	return lost.isGone(day, covers) || lost.isGone(day+logdb.DayMillis-1, covers)
 }
 
 // isRowGone reports whether any value of a row of that time may be gone. At the edge of a cell a row has values on both sides.
@@ -49,12 +59,21 @@ func (v *view) isFull(day logdb.Millis, covers bool) bool {
 
 // addToTiers adds fresh values to the tiers of a cell whose values are gone: that is where they count from now on.
 func (m *seriesMerger) addToTiers(cell int64, fresh column) error {
-	if fresh.Len() == 0 {
+	points := fresh.Points
+	if len(m.summed) > 0 {
+		points = chunk.Points{}
+		for i, p := range fresh.Positions {
+			if !m.summed[rowKey{m.row.stream, p}] {
+				points = appendPoint(points, fresh.Times[i], p, fresh.Values[i])
+			}
+		}
+	}
+	if points.Len() == 0 {
 		return nil
 	}
 	id := chunkID(m.row.id, cell)
 	var block logdb.Block
-	m.codec.Block(fresh.Points, &block)
+	m.codec.Block(points, &block)
 	var old chunk.Roll
 	known, err := m.storedRoll(id, &old)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	readCold = `SELECT f.name, f.tail, f.tail_crc, k.part, k.first, k.size, k.crc FROM cold k LEFT JOIN archive f ON f.id = k.file WHERE k.entry = ?`
+	readCold = `SELECT f.name, f.tail, f.tail_crc, k.part, k.first, k.size, k.crc, k.lost FROM cold k LEFT JOIN archive f ON f.id = k.file WHERE k.entry = ?`
 	// warmTimes are the times of recordings whose samples are in the database.
 	warmTimes    = `SELECT e.time_ms FROM entry e JOIN sample s ON s.entry = e.id WHERE e.meter = ? AND e.kind = ? AND e.kind <> 1 AND e.time_ms < ?`
 	staleCold    = `SELECT f.month FROM archive f WHERE f.meter = ? AND f.kind = ? AND f.state = 2 AND f.parts > (SELECT count(*) FROM cold k WHERE k.file = f.id) AND EXISTS (SELECT 1 FROM cold k WHERE k.file = f.id)`
@@ -27,22 +27,31 @@ const (
 	deleteCold  = `DELETE FROM cold WHERE entry = ?`
 )
 
-// errSamplesGone marks a recording whose samples were let go for their age.
-var errSamplesGone = fmt.Errorf("%w: the samples were let go for their age", logdb.ErrNotFound)
+// What became of the samples of a recording that are not here any more.
+var (
+	errSamplesGone = fmt.Errorf("%w: the samples of the recording are gone", logdb.ErrNotFound)
+	errSamplesAged = fmt.Errorf("%w: they were let go for their age", errSamplesGone)
+	errSamplesLost = fmt.Errorf("%w: they were lost with their archive file", errSamplesGone)
+)
 
 // coldSamples fills in the samples of a recording from the archive, and compares the whole with its digest.
 func (c *conn) coldSamples(r *entryRow) error {
 	var name sql.NullString
 	var n [6]sql.NullInt64
-	ok, err := c.one([]any{&name, &n[0], &n[1], &n[2], &n[3], &n[4], &n[5]}, readCold, r.id)
+	lost := false
+	ok, err := c.one([]any{&name, &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &lost}, readCold, r.id)
 	if err != nil {
 		return err
 	}
 	if !ok {
 		return fmt.Errorf("%w: the samples of entry %d are gone", chunk.ErrDamaged, r.entry.Position)
 	}
-	if !name.Valid {
-		return errSamplesGone
+	switch {
+	case name.Valid:
+	case lost:
+		return errSamplesLost
+	default:
+		return errSamplesAged
 	}
 	p := archive.Part{Index: int(n[2].Int64), Offset: n[3].Int64, Size: n[4].Int64, CRC: uint32(n[5].Int64)}
 	tail := archive.Tail{Offset: n[0].Int64, CRC: uint32(n[1].Int64)}

@@ -148,7 +148,7 @@ func (f *rowFinder) find(log logdb.LogNo, marks int64) error {
 	if f.view.patches, err = f.patchesOf(f.stream, log); err != nil {
 		return err
 	}
-	if f.view.gone, err = f.goneCells(f.stream, log); err != nil {
+	if err := f.goneCells(f.view, f.stream, log); err != nil {
 		return err
 	}
 	for p, x := range f.view.patches {

@@ -37,12 +37,15 @@ type seenValues struct {
 	ranges map[logdb.LogNo]span // of the page
 	kept   map[logdb.Millis][]uint64
 	added  map[logdb.Millis]bool
+	// lost are the times of rows whose values were lost: whether one comes again cannot be told by its content.
+	lost map[logdb.LogNo]map[logdb.Millis]bool
 }
 
 func newSeenValues(r *receiver) *seenValues {
 	s := &seenValues{
 		r: r, copies: map[valueKey]int{}, stored: map[valueKey]int{}, loaded: map[seriesKey]bool{},
 		ranges: map[logdb.LogNo]span{}, kept: map[logdb.Millis][]uint64{}, added: map[logdb.Millis]bool{},
+		lost: map[logdb.LogNo]map[logdb.Millis]bool{},
 	}
 	widen := func(log logdb.LogNo, at logdb.Millis) {
 		in, ok := s.ranges[log]
@@ -68,6 +71,9 @@ func (s *seenValues) isNew(k valueKey) (bool, error) {
 		return false, err
 	}
 	s.copies[k]++
+	if s.lost[k.log][k.time] && s.hadValues(k) {
+		return false, nil // what it was cannot be told any more, but the sums have it
+	}
 	known := s.stored[k]
 	hashes, err := s.keptOn(k.time.Day())
 	if err != nil {
@@ -103,6 +109,9 @@ func (s *seenValues) load(k valueKey) error {
 		return nil
 	}
 	view, err := s.r.viewOf(s.r.stream.id, k.log, in)
+	if err == nil && len(view.lost) > 0 && s.lost[k.log] == nil {
+		s.lost[k.log], err = s.lostRows(view, k.log, in)
+	}
 	if err != nil {
 		return err
 	}
@@ -112,6 +121,45 @@ func (s *seenValues) load(k valueKey) error {
 		}
 		return nil
 	})
+}
+
+// lostRows returns the times of the rows of a log within a range whose values were lost.
+func (s *seenValues) lostRows(view *view, log logdb.LogNo, in span) (map[logdb.Millis]bool, error) {
+	out := map[logdb.Millis]bool{}
+	marks := s.r.stream.series[seriesKey{log, marksChannel}]
+	if marks == nil {
+		return out, nil
+	}
+	row := seriesRow{id: marks.id}
+	list, err := s.r.chunksOf(&row, in)
+	if err != nil {
+		return nil, err
+	}
+	lost := *view
+	lost.gone = view.lost
+	m := seriesMerger{compactor: &compactor{txn: s.r.txn, view: view}, row: &row, marks: true}
+	for _, k := range list {
+		part, err := m.column(k.id)
+		if err != nil {
+			return nil, err
+		}
+		for _, at := range part.Times {
+			if at >= in.first && at < in.last && lost.isRowGone(at) {
+				out[at] = true
+			}
+		}
+	}
+	return out, nil
+}
+
+// hadValues reports whether the channel of a value had any on its day.
+func (s *seenValues) hadValues(k valueKey) bool {
+	channel, err := s.r.channelID(k.channel)
+	if err != nil {
+		return false
+	}
+	tally, err := s.r.tally(s.r.stream, k.log, channel, k.time)
+	return err == nil && tally.Count > 0
 }
 
 const (

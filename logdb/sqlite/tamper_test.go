@@ -16,7 +16,7 @@ func TestArchiveTampering(t *testing.T) {
 		"another file":             `UPDATE archive SET tail = tail - 1`,
 		"a tier that is lost":      `DELETE FROM quarter WHERE id = (SELECT max(id) FROM quarter)`,
 		"a tier of another series": `UPDATE quarter SET data = (SELECT q.data FROM quarter q WHERE q.id >> 24 <> quarter.id >> 24 LIMIT 1), crc = (SELECT q.crc FROM quarter q WHERE q.id >> 24 <> quarter.id >> 24 LIMIT 1) WHERE id = (SELECT max(id) FROM quarter)`,
-		"values said to be gone":   `INSERT INTO gone SELECT stream, log, day + 28, at_ms FROM gone ORDER BY day DESC LIMIT 1`,
+		"values said to be gone":   `INSERT INTO gone SELECT stream, log, day + 28, at_ms, lost FROM gone ORDER BY day DESC LIMIT 1`,
 		"values said to be there":  `DELETE FROM gone WHERE day = (SELECT max(day) FROM gone)`,
 		"a mark that is lost":      `DELETE FROM unapplied`,
 		"samples said to be gone":  `UPDATE cold SET file = NULL WHERE entry = (SELECT max(entry) FROM cold WHERE file IS NOT NULL)`,

@@ -17,6 +17,7 @@ type view struct {
 	heads   []headPage
 	patches map[logdb.Position]*patch
 	gone    []int64 // cells of which the values are gone
+	lost    []int64 // those among them that were lost, and not let go for their age
 }
 
 type headPage struct {
@@ -77,8 +78,7 @@ func (c *conn) viewOf(stream int64, log logdb.LogNo, in span) (*view, error) {
 	if v.patches, err = c.patchesOf(stream, log); err != nil {
 		return nil, err
 	}
-	v.gone, err = c.goneCells(stream, log)
-	return v, err
+	return v, c.goneCells(v, stream, log)
 }
 
 func (c *conn) patchesOf(stream int64, log logdb.LogNo) (map[logdb.Position]*patch, error) {

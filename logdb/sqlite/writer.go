@@ -55,6 +55,8 @@ type txn struct {
 	rows map[rowKey]*logdb.Entry
 	// gone are rows among those that were found whose values are not here any more.
 	gone map[rowKey]bool
+	// summed are rows whose changes cannot be applied any more: the tiers go on counting what they said before.
+	summed map[rowKey]bool
 }
 
 var errClosed = errors.New("the log database is closed")

@@ -125,6 +125,8 @@ func (p *pageScan) limits(l *LimitSummary) {
 			l.Reduced = int(p.integer(name, 0, 1<<53))
 		case "not_applied":
 			l.NotApplied = int(p.integer(name, 0, 1<<53))
+		case "lost":
+			l.Lost = int(p.integer(name, 0, 1<<53))
 		default:
 			p.ignore()
 		}
@@ -176,6 +178,9 @@ func AppendEvents(b []byte, a *Events) []byte {
 	end := w.open()
 	w.integer("skipped", int64(a.Limits.Skipped))
 	w.integer("reduced", int64(a.Limits.Reduced))
+	if a.Limits.Lost > 0 {
+		w.integer("lost", int64(a.Limits.Lost))
+	}
 	end()
 	if len(a.Alternatives) > 0 {
 		w.name("alternatives")

@@ -62,6 +62,8 @@ const (
 	CmdRetentionSet       = "retention.set"
 	CmdRetentionRun       = "retention.run"
 	CmdRetentionStatus    = "retention.status"
+	CmdRetentionLose      = "retention.lose"
+	CmdRetentionLosses    = "retention.losses"
 	CmdNodeStatus         = "node.status"
 	CmdMeterStatus        = "meter.status"
 	CmdNodeCheck          = "node.check"
@@ -197,6 +199,13 @@ var commands = []Command{
 	{CmdRetentionStatus, "What is in the archive since when, the last run, errors", permission.System, []Param{
 		{"meter", ParamString, false, "UID; all meters without it"},
 	}, "rpc retention.status"},
+	{CmdRetentionLose, "Accept that an archive file is missing or damaged: what can still be read comes back, the rest is lost for good", permission.System, []Param{
+		{"file", ParamString, true, "its name, as retention.status and check tell it"},
+		{"why", ParamString, true, "why it is accepted"},
+	}, "rpc retention.lose 4f2a/4f2a_2026-03_1.parquet 'disk failed, no backup'"},
+	{CmdRetentionLosses, "Losses of archive files that were accepted: what, by whom, when, why", permission.System, []Param{
+		{"meter", ParamString, false, "UID; all meters without it"},
+	}, "rpc retention.losses"},
 	{CmdLogSpace, "What each log of each meter takes in the database and in the archive", permission.RPCRead, nil, "rpc log.space"},
 	{CmdLogVacuum, "Give free space of the log database back to the disk, a bounded step for each call", permission.System, []Param{
 		{"mb", ParamInt, false, "at most so many MB; 16 without it, at most 256"},

@@ -140,6 +140,7 @@ type DigestInfo struct {
 	Data    Tally            `json:"data" doc:"Computed from the data now"`
 	Claim   Tally            `json:"claim" doc:"Kept apart, in step with every write"`
 	Full    bool             `json:"full" doc:"The day is held at full resolution"`
+	Lost    bool             `json:"lost,omitempty" doc:"It is not, because something of it was lost, and somebody has accepted that"`
 }
 
 // DigestsAnswer lists the digests of one stream.
@@ -167,7 +168,7 @@ func DigestsAnswerOf(meter logdb.MeterUID, kind logdb.Kind, stream logdb.StreamI
 func DigestInfosOf(days []logdb.DayDigest) []DigestInfo {
 	out := make([]DigestInfo, len(days))
 	for i, d := range days {
-		out[i] = DigestInfo{d.Log, d.Channel, d.Day, Tally(d.Data), Tally(d.Claim), d.Full}
+		out[i] = DigestInfo{d.Log, d.Channel, d.Day, Tally(d.Data), Tally(d.Claim), d.Full, d.Lost}
 	}
 	return out
 }
@@ -177,7 +178,7 @@ func (a DigestsAnswer) DayDigests() []logdb.DayDigest {
 	out := make([]logdb.DayDigest, len(a.Days))
 	for i, d := range a.Days {
 		out[i] = logdb.DayDigest{
-			Log: d.Log, Channel: d.Channel, Day: d.Day, Data: logdb.Tally(d.Data), Claim: logdb.Tally(d.Claim), Full: d.Full,
+			Log: d.Log, Channel: d.Channel, Day: d.Day, Data: logdb.Tally(d.Data), Claim: logdb.Tally(d.Claim), Full: d.Full, Lost: d.Lost,
 		}
 	}
 	return out
@@ -220,6 +221,8 @@ type LimitSummary struct {
 	Reduced int `json:"reduced"`
 	// NotApplied counts corrections that came when the values that they correct had been let go: the answer does not have them.
 	NotApplied int `json:"not_applied,omitempty"`
+	// Lost counts archive files of the range that were lost: only sums and the times of rows are left of what was in them.
+	Lost int `json:"lost,omitempty"`
 }
 
 // EventCount is the number of events of a kind on one UTC day.

@@ -203,6 +203,9 @@ func (w *SeriesWriter) Close(tail SeriesTail) error {
 	if tail.Limits.NotApplied > 0 {
 		b = strconv.AppendInt(append(b, `,"not_applied":`...), int64(tail.Limits.NotApplied), 10)
 	}
+	if tail.Limits.Lost > 0 {
+		b = strconv.AppendInt(append(b, `,"lost":`...), int64(tail.Limits.Lost), 10)
+	}
 	b = append(b, '}')
 	if tail.Corrected.Count > 0 {
 		doc, err := json.Marshal(tail.Corrected)

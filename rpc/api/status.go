@@ -283,6 +283,25 @@ type RetentionStatus struct {
 	Archive  []MeterArchive `json:"archive,omitempty"`
 }
 
+// Loss is what was lost with an archive file, and who has accepted that.
+type Loss struct {
+	File  string         `json:"file" doc:"Below the archive folder"`
+	Meter logdb.MeterUID `json:"meter_uid"`
+	Kind  string         `json:"kind"`
+	Month string         `json:"month" doc:"In which its spans begin"`
+	Lost  int64          `json:"lost" doc:"Values, or recordings whose samples are lost; 0: all could still be read, and is back in the database"`
+	First logdb.Millis   `json:"first_ms,omitempty"`
+	Last  logdb.Millis   `json:"last_ms,omitempty"`
+	At    logdb.Millis   `json:"accepted_ms,omitempty"`
+	By    string         `json:"by"`
+	Why   string         `json:"why"`
+}
+
+// LossesAnswer lists accepted losses.
+type LossesAnswer struct {
+	Losses []Loss `json:"losses"`
+}
+
 // Moved counts what went into files, or away.
 type Moved struct {
 	Files  int   `json:"files"`

@@ -140,7 +140,7 @@ func Database(ctx context.Context, name string, db *sqldb.DB) ([]api.CheckFindin
 
 const (
 	advicePages   = "The file is damaged, most often by the disk or by a copy made while the service ran. Look at the disk, then restore a backup (metermanager restore); meters with a memory and clouds bring back what came after it."
-	adviceArchive = "Take the file from a backup and put it in its place; nothing else needs to be changed."
+	adviceArchive = "Take the file from a backup and put it in its place; nothing else needs to be changed. If there is none: metermanager rpc retention.lose FILE WHY accepts the loss."
 	adviceRecords = "metermanager verify compares with the meter and the cloud, and says how each record can be brought back."
 	adviceSync    = "metermanager verify compares with the cloud record by record; cloud.refresh sends what it lacks."
 )

@@ -12,7 +12,7 @@ import (
 // sharedTables belong to no log of a meter; every other table of logs.db is somebody's space.
 var sharedTables = map[string]bool{
 	"sqlite_schema": true, "meter": true, "channel": true, "snapshot": true, "stream": true, "migration": true, "archive": true,
-	"gone": true, "unapplied": true,
+	"gone": true, "unapplied": true, "lost": true,
 }
 
 // What the logs take and what they share adds up to the file.

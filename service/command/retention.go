@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"metermanager/logdb"
 	"metermanager/logdb/retain"
@@ -22,6 +23,9 @@ type Retention interface {
 	Soon()
 	Pass(ctx context.Context, only ...logdb.MeterUID) error
 	ArchiveFiles(ctx context.Context, meter logdb.MeterUID) ([]logdb.ArchiveFile, error)
+	// AcceptLoss takes a file out of use that is missing or damaged; logdb.ErrNotFound, logdb.ErrInvalid. Losses lists what was accepted.
+	AcceptLoss(ctx context.Context, name, by, why string) (logdb.Loss, error)
+	Losses(ctx context.Context, meter logdb.MeterUID) ([]logdb.Loss, error)
 }
 
 // RetentionHandlers are the commands of how long data stay where.
@@ -29,6 +33,7 @@ func RetentionHandlers(r Retention) Handlers {
 	c := retentionCommands{r}
 	return Handlers{
 		api.CmdRetentionGet: Bind(c.get), api.CmdRetentionSet: Bind(c.set), api.CmdRetentionRun: Bind(c.run), api.CmdRetentionStatus: Bind(c.status),
+		api.CmdRetentionLose: Bind(c.lose), api.CmdRetentionLosses: Bind(c.losses),
 	}
 }
 
@@ -130,5 +135,47 @@ func retentionStatus(s retain.Status) api.RetentionStatus {
 	return api.RetentionStatus{
 		Running: s.Running, Meter: s.Meter, Started: s.Started, Finished: s.Finished, Next: s.Next, Meters: s.Meters,
 		Moved: api.Moved(s.Moved), Dropped: api.Moved(s.Dropped), Failed: s.Failed, Errors: s.Errors, Faults: s.Faults,
+	}
+}
+
+type loseArgs struct {
+	File string `json:"file"`
+	Why  string `json:"why"`
+}
+
+// lose accepts that an archive file is lost. The pass that follows writes anew what could be saved, and forgets the fault.
+func (c retentionCommands) lose(ctx context.Context, p account.Principal, a loseArgs) (api.Loss, error) {
+	why := strings.TrimSpace(a.Why)
+	if why == "" || len(why) > maxWhy {
+		return api.Loss{}, fault.New(fault.Invalid, "Say in a few words why the loss is accepted.").At("why")
+	}
+	loss, err := c.of.AcceptLoss(ctx, strings.TrimPrefix(a.File, "archive/"), p.Name, why)
+	switch {
+	case errors.Is(err, logdb.ErrNotFound):
+		return api.Loss{}, fault.Wrap(fault.NotFound, "No archive file of that name is in use.", err).At("file").WithHint("check and the warnings of status name the files that are missing or damaged.")
+	case errors.Is(err, logdb.ErrInvalid):
+		return api.Loss{}, fault.Wrap(fault.Conflict, "That file is as it was written: nothing of it is lost.", err).At("file")
+	case err != nil:
+		return api.Loss{}, err
+	}
+	c.of.Soon()
+	return lossOf(loss), nil
+}
+
+// maxWhy bounds a reason.
+const maxWhy = 1000
+
+func (c retentionCommands) losses(ctx context.Context, _ account.Principal, a retentionRunArgs) (api.LossesAnswer, error) {
+	all, err := c.of.Losses(ctx, a.Meter)
+	out := api.LossesAnswer{Losses: []api.Loss{}}
+	for _, l := range all {
+		out.Losses = append(out.Losses, lossOf(l))
+	}
+	return out, err
+}
+
+func lossOf(l logdb.Loss) api.Loss {
+	return api.Loss{
+		File: l.Name, Meter: l.Meter, Kind: l.Kind.String(), Month: l.Month, Lost: l.Points, First: l.First, Last: l.Last, At: l.At, By: l.By, Why: l.Why,
 	}
 }

@@ -122,6 +122,16 @@ func (r *retention) ArchiveFiles(ctx context.Context, meter logdb.MeterUID) ([]l
 	return r.logs.ArchiveFiles(ctx, meter)
 }
 
+// AcceptLoss takes an archive file out of use that is missing or damaged.
+func (r *retention) AcceptLoss(ctx context.Context, name, by, why string) (logdb.Loss, error) {
+	return r.logs.AcceptLoss(ctx, name, by, why)
+}
+
+// Losses lists the losses that were accepted.
+func (r *retention) Losses(ctx context.Context, meter logdb.MeterUID) ([]logdb.Loss, error) {
+	return r.logs.Losses(ctx, meter)
+}
+
 // warnings says what needs somebody's action.
 func (r *retention) warnings() (out []string) {
 	s := r.Status()

@@ -1,11 +1,16 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"math"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"metermanager/cloudsync/verify"
 	"metermanager/logdb"
 	"metermanager/logdb/sqlite"
 	"metermanager/rpc/api"
@@ -119,5 +124,69 @@ func TestOldDataMoveIntoTheArchive(t *testing.T) {
 	}
 	if _, _, code := tool(t, "rpc", "retention.set", "full", "1mo", "--url", n.url, "--key", n.key); code == 0 {
 		t.Error("values for a month only were allowed")
+	}
+	loseFile(t, n, ago(0))
+}
+
+// loseFile deletes an archive file by hand: check names it, until its loss is accepted; then answers and verify say that it is lost.
+func loseFile(t *testing.T, n *fetchNode, until string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(n.data, "archive", "*", "*.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = slices.DeleteFunc(files, func(f string) bool { return strings.Contains(f, "waveform") })
+	if len(files) < 3 {
+		t.Fatalf("%d files of values are left", len(files))
+	}
+	slices.Sort(files)
+	path := files[len(files)-2]
+	name := filepath.Base(filepath.Dir(path)) + "/" + filepath.Base(path)
+	lose := []string{"rpc", "retention.lose", name, "disk failed", "--url", n.url, "--key", n.key}
+	if _, errs, code := tool(t, lose...); code == 0 || !strings.Contains(errs, "as it was written") {
+		t.Errorf("a sound file was given up: exit code %d\n%s", code, errs)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if out, _, code := tool(t, "check", "--url", n.url, "--key", n.key); code != 6 || !strings.Contains(out, name) || !strings.Contains(out, "retention.lose") {
+		t.Errorf("check ends with %d\n%s", code, out)
+	}
+	var loss api.Loss
+	n.call(&loss, "rpc", "retention.lose", name, "disk failed")
+	if loss.File != name || loss.Lost == 0 || loss.By == "" || loss.Why != "disk failed" || loss.At == 0 {
+		t.Errorf("lost %+v", loss)
+	}
+	var all api.LossesAnswer
+	n.call(&all, "rpc", "retention.losses")
+	if len(all.Losses) != 1 || all.Losses[0] != loss {
+		t.Errorf("losses %+v, want %+v", all, loss)
+	}
+	if out, errs, code := tool(t, "check", "--url", n.url, "--key", n.key); code != 0 {
+		t.Errorf("check ends with %d after the loss was accepted\n%s%s", code, out, errs)
+	}
+	from, to := loss.First.Time().Format(time.RFC3339), loss.Last.Time().Format(time.RFC3339)
+	for _, kind := range []string{"--interval=1d", "--limit=100"} {
+		out, errs, code := tool(t, "log", "query", "main", "historical", "--from", from, "--to", until, kind, "--url", n.url, "--key", n.key)
+		if code != 0 || !strings.Contains(out, "! In this range values of 1 archive file were lost") {
+			t.Errorf("log query %s ends with %d\n%.2000s%s", kind, code, out, errs)
+		}
+	}
+	if out, errs, code := tool(t, "log", "query", "main", "historical", "--from", from, "--to", to, "--interval", "1d", "--json", "--url", n.url, "--key", n.key); code != 0 || !strings.Contains(out, `"lost":1`) {
+		t.Errorf("log query --json ends with %d\n%.300s%s", code, out, errs)
+	}
+	out, errs, code := tool(t, "verify", "--json", "--url", n.url, "--key", n.key)
+	var report api.VerifyReport
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		t.Fatalf("verify ends with %d: %v\n%s%s", code, err, out, errs)
+	}
+	lost := int64(0)
+	for _, d := range report.Days {
+		if d.Reason == verify.ReasonLost {
+			lost += d.Count
+		}
+	}
+	if code != 0 || lost != loss.Lost {
+		t.Errorf("verify ends with %d and says that %d values are lost, want %d", code, lost, loss.Lost)
 	}
 }

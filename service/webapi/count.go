@@ -129,6 +129,15 @@ func (a *API) limitSummary(ctx context.Context, uid logdb.MeterUID, kind logdb.K
 		late, err = l.NotApplied(ctx, uid, first, last)
 		sum.NotApplied = len(late)
 	}
+	if l, ok := a.Logs.(logdb.Ladder); ok && err == nil && (kind == logdb.KindHistorical || kind == logdb.KindWaveform) {
+		var losses []logdb.Loss
+		losses, err = l.Losses(ctx, uid)
+		for _, n := range losses {
+			if n.Kind == kind && n.Last >= first && n.First < last {
+				sum.Lost++
+			}
+		}
+	}
 	return sum, err
 }
 
