@@ -360,7 +360,7 @@ func (s *Service) refreshScan(ctx context.Context, d *destination, cloud Cloud, 
 // compare asks for the receiver's sets and says whether they lack anything, and from which position
 // on nothing is decided here yet; 0 when the journal is not the one that the receiver knows.
 func (u *upload) compare(ctx context.Context) (lacks bool, undecided logdb.Position, err error) {
-	if u.head, err = u.s.logs.Journal(ctx, u.key.Meter, u.kind); errors.Is(err, logdb.ErrNotFound) {
+	if err = u.look(ctx); errors.Is(err, logdb.ErrNotFound) {
 		return false, 0, nil
 	} else if err != nil {
 		return false, 0, err
@@ -369,7 +369,7 @@ func (u *upload) compare(ctx context.Context) (lacks bool, undecided logdb.Posit
 		return false, 0, err
 	}
 	defer u.s.lockLog(u.key.Meter, u.kind)()
-	if u.head, err = u.s.logs.Journal(ctx, u.key.Meter, u.kind); err != nil {
+	if err = u.look(ctx); err != nil {
 		return false, 0, err
 	}
 	u.key.Journal = u.head.ID

@@ -102,7 +102,7 @@ func (s *Service) newUpload(d Destination, cloud Cloud, meter MeterConfig, kind 
 // request finds what is wanted, notes it and sends it. more says that the sending goes on with the next uploads; what
 // cannot be sent is known when it has ended.
 func (u *upload) request(ctx context.Context, w Wanted) (found Found, more bool, err error) {
-	if u.head, err = u.s.logs.Journal(ctx, u.key.Meter, u.kind); errors.Is(err, logdb.ErrNotFound) {
+	if err = u.look(ctx); errors.Is(err, logdb.ErrNotFound) {
 		return found, false, nil
 	} else if err != nil {
 		return found, false, fmt.Errorf("read the journal's head: %w", err)

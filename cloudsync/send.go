@@ -170,8 +170,8 @@ func (u *upload) oversize(ctx context.Context, page *logdb.Page) error {
 func (u *upload) compared(l *LogCache, more bool, now time.Time) {
 	*l = LogCache{Journal: l.Journal, End: l.End, Seen: l.Seen, Conflicts: l.Conflicts}
 	l.Known, l.ThereJournal, l.ThereEnd, l.Compared = true, u.head.ID, u.head.End, now
-	if u.sum.Renewed > 0 {
-		l.Journal = u.head.ID
+	if !u.looked.Before(l.Seen) { // another destination may have renewed it
+		l.Journal, l.End = u.head.ID, u.head.End
 	}
 	for _, st := range u.streams {
 		set := u.received(st.ID)

@@ -29,7 +29,8 @@ type upload struct {
 	name  logdb.JournalID // under which the journal travels to the destination
 
 	head    logdb.JournalHead
-	known   bool // there is what the receiver answered
+	looked  time.Time // when head was read
+	known   bool      // there is what the receiver answered
 	there   []logdb.StreamState
 	streams []*StoredStream // all of the journal that the destination uses
 	shared  bool            // with other destinations
@@ -73,7 +74,7 @@ func (s Sum) String() string {
 
 // run asks the receiver what it holds, decides what is new here and sends what is missing there.
 func (u *upload) run(ctx context.Context) (more bool, err error) {
-	if u.head, err = u.s.logs.Journal(ctx, u.key.Meter, u.kind); errors.Is(err, logdb.ErrNotFound) {
+	if err = u.look(ctx); errors.Is(err, logdb.ErrNotFound) {
 		return false, nil
 	} else if err != nil {
 		return false, fmt.Errorf("read the journal's head: %w", err)
@@ -102,6 +103,26 @@ func (u *upload) run(ctx context.Context) (more bool, err error) {
 	return u.unsure || asked, err
 }
 
+// look reads the journal's head.
+func (u *upload) look(ctx context.Context) (err error) {
+	u.looked = u.s.cfg.Now()
+	u.head, err = u.s.logs.Journal(ctx, u.key.Meter, u.kind)
+	return err
+}
+
+// renewed tells all destinations that the journal has another id.
+func (u *upload) renewed() {
+	u.looked = u.s.cfg.Now()
+	for _, d := range u.s.destinations() {
+		u.s.mu.Lock()
+		if m := d.cache.Meters[u.key.Meter]; m != nil && m.Logs[u.kind] != nil {
+			l := m.Logs[u.kind]
+			l.Journal, l.End, l.Seen = u.head.ID, u.head.End, u.looked
+		}
+		u.s.mu.Unlock()
+	}
+}
+
 // ask reads the receiver's sets.
 func (u *upload) ask(ctx context.Context) error {
 	err := runner.Retry(ctx, u.s.retry(), func(ctx context.Context) (err error) {
@@ -118,7 +139,7 @@ func (u *upload) ask(ctx context.Context) error {
 // own loads the streams of the journal, whose lock is held. A journal that is shorter than, or different from, what the receiver
 // or our own records know of it gets a new id first: re-used numbers would be taken for repeats.
 func (u *upload) own(ctx context.Context) (err error) {
-	if u.head, err = u.s.logs.Journal(ctx, u.key.Meter, u.kind); err != nil { // others may have renewed it, or decided more
+	if err = u.look(ctx); err != nil { // others may have renewed it, or decided more
 		return fmt.Errorf("read the journal's head: %w", err)
 	}
 	u.key.Journal = u.head.ID
@@ -134,6 +155,7 @@ func (u *upload) own(ctx context.Context) (err error) {
 			return fmt.Errorf("renew the journal: %w", err)
 		}
 		u.sum.Renewed++
+		u.renewed()
 		u.s.log.Warn("renew a journal that is not the one the cloud knows", "meter", string(u.key.Meter), "action", "upload", "kind", u.kind.String())
 		u.key.Destination, u.key.Journal, u.streams = u.dest.ID, u.head.ID, nil
 		u.name = u.head.ID

@@ -36,3 +36,19 @@ func TestClockAheadForAWhile(t *testing.T) {
 		},
 	})
 }
+
+// Two machines with one journal, of which one uploads to two clouds: when the upload to one gives the journal another id,
+// the queue of the other cloud must know it. It uploaded nothing, again and again, without a pause: seed 6185.
+func TestRenewedJournalIsKnownToEveryQueue(t *testing.T) {
+	t.Parallel()
+	play(t, template(t), virtual.NewPlan(6185))
+}
+
+// A second cloud to which the first passes everything on, while the first is sent some channels only for a time.
+func TestOtherChannelsAlongTwoWays(t *testing.T) {
+	t.Parallel()
+	template := template(t)
+	for _, seed := range []uint64{511, 1244, 3015, 7738} {
+		play(t, template, virtual.NewPlan(seed))
+	}
+}
