@@ -59,14 +59,15 @@ func run(ctx context.Context, only string, list bool, report string) error {
 	if err := copyTree(root, tree); err != nil {
 		return fmt.Errorf("copy the tree: %w", err)
 	}
-	if err := sound(ctx, tree, chosen); err != nil {
-		return err
-	}
+	checked := map[string]bool{}
 	bad := 0
 	var rows strings.Builder
 	for _, m := range chosen {
 		began := time.Now()
-		caught, err := try(ctx, tree, &m)
+		by, caught, err := try(ctx, tree, &m)
+		if err == nil && by != nil {
+			err = by.sound(ctx, tree, checked)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -91,50 +92,45 @@ func run(ctx context.Context, only string, list bool, report string) error {
 	return nil
 }
 
-// sound runs the tests of the table on the tree as it is: a test that fails by itself catches nothing.
-func sound(ctx context.Context, tree string, chosen []mutation) error {
-	seen := map[string]bool{}
-	for _, m := range chosen {
-		for _, t := range m.tests {
-			key := fmt.Sprint(t)
-			if seen[key] {
-				continue
-			}
-			seen[key] = true
-			failed, err := t.fails(ctx, tree)
-			if err != nil {
-				return fmt.Errorf("without a mutation: %w", err)
-			}
-			if failed != "" {
-				return fmt.Errorf("without a mutation: %s fails", failed)
-			}
-		}
+// sound runs a test on the tree as it is, once: a test that fails by itself catches nothing.
+func (t *test) sound(ctx context.Context, tree string, checked map[string]bool) error {
+	key := fmt.Sprint(*t)
+	if checked[key] {
+		return nil
 	}
+	failed, err := t.fails(ctx, tree)
+	if err != nil {
+		return fmt.Errorf("without the mutation: %w", err)
+	}
+	if failed != "" {
+		return fmt.Errorf("without the mutation: %s fails", failed)
+	}
+	checked[key] = true
 	return nil
 }
 
-// try applies a mutation, runs its tests and takes it back; it returns the test that failed.
-func try(ctx context.Context, tree string, m *mutation) (caught string, err error) {
+// try applies a mutation, runs its tests and takes it back; it returns what was run when one failed, and which it was.
+func try(ctx context.Context, tree string, m *mutation) (by *test, caught string, err error) {
 	path := filepath.Join(tree, filepath.FromSlash(m.file))
 	sane, err := os.ReadFile(path)
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
 	text, err := m.apply(string(sane))
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		return "", err
+		return nil, "", err
 	}
 	defer func() { err = errors.Join(err, os.WriteFile(path, sane, 0o600)) }()
-	for _, t := range m.tests {
-		failed, err := t.fails(ctx, tree)
+	for i := range m.tests {
+		failed, err := m.tests[i].fails(ctx, tree)
 		if err != nil || failed != "" {
-			return failed, err
+			return &m.tests[i], failed, err
 		}
 	}
-	return "", nil
+	return nil, "", nil
 }
 
 // apply makes the edits; each text must stand there once.

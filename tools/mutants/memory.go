@@ -16,9 +16,9 @@ func journalMutations() []mutation {
 	return []mutation{
 		{"a restored node asks nobody whether its journal went on elsewhere", foreign, []edit{{`gone || err != nil {
 		return gone, err`, `gone && err != nil {
-		return gone, err`}}, []test{upload}},
-		{"only the newest end of a journal is compared with the receiver's", foreign, []edit{{`Chain: st.Chain}}, st.Ends...)`, `Chain: st.Chain}})`}}, []test{upload}},
+		return gone, err`}}, []test{{"./cloudsync", "^TestAnIDThatWasGivenUpIsNotUsedAgain$", nil}}},
+		{"only the newest end of a journal is compared with the receiver's", foreign, []edit{{`Chain: st.Chain}}, st.Ends...)`, `Chain: st.Chain}})`}}, []test{{"./cloudsync", "^TestTwoClonesUploadAtTheSameMoment$", nil}, upload}},
 		{"pages do not say where the journal ends", send, []edit{{`				page.JournalEnd, page.Chain = u.head.End, u.head.Chain
-`, ``}}, []test{upload}},
+`, ``}}, []test{{"./cloudsync", "^TestClockThatWasAhead$", nil}, upload}},
 	}
 }

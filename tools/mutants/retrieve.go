@@ -3,12 +3,11 @@ package main
 // retrievalMutations break how a record finds its way out of the meter's memory.
 func retrievalMutations() []mutation {
 	const align, pump = "service/field/retrieve/align.go", "service/field/retrieve/pump.go"
-	boundary := []test{{"./service/field/retrieve", "^TestEqualRecordsAtABoundary$", nil}}
 	return []mutation{
-		{"one equal record is enough to align", align, []edit{{`const tailRecords = 8`, `const tailRecords = 1`}}, boundary},
-		{"three equal records are enough to align", align, []edit{{`const tailRecords = 8`, `const tailRecords = 3`}}, boundary},
+		{"one equal record is enough to align", align, []edit{{`const tailRecords = 8`, `const tailRecords = 1`}}, []test{boundary}},
+		{"three equal records are enough to align", align, []edit{{`const tailRecords = 8`, `const tailRecords = 3`}}, []test{boundary}},
 		{"a step back of the clock opens no run", pump, []edit{{`		w.run++`, `		w.run += 0`}}, []test{{"./service/field/retrieve", "^TestStepBackOpensARun$", nil}}},
-		{"a break in the meter's memory leaves no gap entry", pump, []edit{{`	w.pending = &logdb.Entry{`, `	_ = &logdb.Entry{`}}, []test{retrieval}},
-		{"fill bytes behind the last record are taken for records", pump, []edit{{`		if len(bytes.Trim(rec, "\xff")) == 0 {`, `		if len(rec) == 0 {`}}, []test{retrieval}},
+		{"a break in the meter's memory leaves no gap entry", pump, []edit{{`	w.pending = &logdb.Entry{`, `	_ = &logdb.Entry{`}}, []test{{"./service/field/retrieve", "^TestReplacedMeter$", nil}, retrieval}},
+		{"fill bytes behind the last record are taken for records", pump, []edit{{`		if len(bytes.Trim(rec, "\xff")) == 0 {`, `		if len(rec) == 0 {`}}, []test{{"./service/field/retrieve", "^TestRolledOverDuringRetrieval$", nil}, retrieval}},
 	}
 }

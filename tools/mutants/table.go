@@ -33,6 +33,9 @@ var (
 	reduction   = test{"./cloudsync/reduce", "", nil}
 	upload      = test{"./cloudsync", "", nil}
 	retrieval   = test{"./service/field/retrieve", "", nil}
+	boundary    = test{"./service/field/retrieve", "^TestEqualRecordsAtABoundary$", nil}
+	faults      = test{"./service/field/retrieve", "^TestFaultsLoseAndDoubleNothing$", nil}
+	pairing     = test{"./service/field/retrieve", "^TestLimitPairing$", nil}
 	fieldbus    = test{"./service/field/modbus", "", nil}
 	taken       = test{"./service/cloud/ingest", "", nil}
 )
@@ -144,20 +147,20 @@ func senderMutations() []mutation {
 		case binary.BigEndian.Uint16(answer) != binary.BigEndian.Uint16(adu):`, `		copy(answer, adu[:2])
 		switch {
 		case binary.BigEndian.Uint16(answer) != binary.BigEndian.Uint16(adu):`}}, []test{fieldbus}},
-		{"a window is taken whatever its index", session, []edit{{`		if got == index {`, `		if got == index || ready {`}}, []test{retrieval}},
+		{"a window is taken whatever its index", session, []edit{{`		if got == index {`, `		if got == index || ready {`}}, []test{faults, retrieval}},
 		{"alignment by index only", "service/field/retrieve/align.go", []edit{{`		if ok, err := s.matches(ctx, tail, first, hint); err != nil || ok {
 			return place{hint, ok}, err
-		}`, `		return place{hint, true}, nil`}}, []test{retrieval}},
+		}`, `		return place{hint, true}, nil`}}, []test{boundary, retrieval}},
 		{"that the memory moved between two batches is not noticed", pump, []edit{{`			if !bytes.Equal(recs[0], w.prev) {`, `			if len(recs) == 0 {`}}, []test{{"./service/field/retrieve", "^TestRolledOverDuringRetrieval$", nil}}},
 		{"that somebody else took the log session is not noticed in a batch", pump, []edit{{`		if err := s.held(ctx); err != nil {
 			return err
 		}
 		if from < st.Next {`, `		if from < st.Next {`}}, []test{{"./service/field/retrieve", "^TestSecondManagerOnOurPort$", nil}}},
-		{"disengage is forgotten", "service/field/retrieve/log.go", []edit{{`		if derr := s.disengage(ctx); derr != nil {`, `		if derr := error(nil); derr != nil {`}}, []test{retrieval}},
+		{"disengage is forgotten", "service/field/retrieve/log.go", []edit{{`		if derr := s.disengage(ctx); derr != nil {`, `		if derr := error(nil); derr != nil {`}}, []test{pairing, retrieval}},
 		{"a batch of records is appended twice", pump, []edit{{`	if _, err := w.r.Store.Append(ctx, b); err != nil {`, `	if n > 1 {
 		_, _ = w.r.Store.Append(ctx, b)
 	}
-	if _, err := w.r.Store.Append(ctx, b); err != nil {`}}, []test{retrieval}},
+	if _, err := w.r.Store.Append(ctx, b); err != nil {`}}, []test{boundary, retrieval}},
 		{"a bucket is sent before it is closed", "cloudsync/reduce/bucket.go", []edit{{`(ls.Max - 2*step).Floor(step)`, `ls.Max.Floor(step)`}}, []test{reduction}},
 		{"a revise takes a slot of a limit at the sender", "cloudsync/reduce/decide.go", []edit{{`	r, _, ok := d.cut.At(e.Target)
 	switch {`, `	d.count(e.Time)

@@ -1,0 +1,53 @@
+package cloudsync_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/logdb/logdbtest"
+)
+
+// TestAnIDThatWasGivenUpIsNotUsedAgain: a site finds out that its log database was restored and gives its journal a new
+// id. Restored once more, to the time before, it must not go on under the old id at a cloud that was emptied and cannot
+// say so: another cloud may know that id with other contents.
+func TestAnIDThatWasGivenUpIsNotUsedAgain(t *testing.T) {
+	t.Parallel()
+	const old = logdb.JournalID("11111111111111111111111111111111")
+	backup := func(drawn int) logdb.Store {
+		ids := 0
+		return logdbtest.NewModel(logdbtest.Config{NewJournalID: func() logdb.JournalID {
+			if ids++; ids == 1 {
+				return old
+			}
+			return logdb.JournalID(fmt.Sprintf("%032d", 10*drawn+ids))
+		}})
+	}
+	cloud := newFakeCloud()
+	s := newSite(t, backup(1), cloud)
+	s.settings(time.Minute)
+	s.rows(0, start, start+60_000, start+120_000)
+	s.upload()
+	restored := func(drawn int, more ...logdb.Millis) logdb.JournalID {
+		s.stop()
+		s.logs = backup(drawn)
+		s.settings(time.Minute)
+		s.rows(0, append([]logdb.Millis{start}, more...)...)
+		s.start()
+		s.upload()
+		return journalID(t, s.logs, logdb.KindHistorical)
+	}
+	if journalID(t, s.logs, logdb.KindHistorical) != old {
+		t.Fatal("the first upload renewed the journal")
+	}
+	if restored(2, start+61_000) == old {
+		t.Fatal("the restored log goes on under an id that the cloud knows with other contents")
+	}
+	s.cloud = newFakeCloud()
+	own := restored(3, start+62_000)
+	if own == old {
+		t.Error("the id that was given up is used again")
+	}
+	same(t, "cloud", points(t, s.cloud.store, "cloud-4711", own), points(t, s.logs, meter, own))
+}
