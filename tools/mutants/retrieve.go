@@ -8,6 +8,7 @@ func retrievalMutations() []mutation {
 		{"three equal records are enough to align", align, []edit{{`const tailRecords = 8`, `const tailRecords = 3`}}, []test{boundary}},
 		{"a step back of the clock opens no run", pump, []edit{{`		w.run++`, `		w.run += 0`}}, []test{{"./service/field/retrieve", "^TestStepBackOpensARun$", nil}}},
 		{"a break in the meter's memory leaves no gap entry", pump, []edit{{`	w.pending = &logdb.Entry{`, `	_ = &logdb.Entry{`}}, []test{{"./service/field/retrieve", "^TestReplacedMeter$", nil}, retrieval}},
+		{"a gap ends where the memory began when it was found", pump, []edit{{`		if w.pending != nil && w.prev == nil {`, `		if w.pending != nil && w.prev != nil {`}}, []test{{"./service/field/retrieve", "^TestGapEndsAtTheFirstRecordBehindIt$", nil}}},
 		{"fill bytes behind the last record are taken for records", pump, []edit{{`		if len(bytes.Trim(rec, "\xff")) == 0 {`, `		if len(rec) == 0 {`}}, []test{{"./service/field/retrieve", "^TestRolledOverDuringRetrieval$", nil}, retrieval}},
 	}
 }

@@ -121,6 +121,60 @@ func TestEqualRecordsAtABoundary(t *testing.T) {
 	}
 }
 
+// TestGapEndsAtTheFirstRecordBehindIt: a full memory that was overwritten moves on at any request of the retrieval that
+// finds it so. What went before it could be read lies in the gap.
+func TestGapEndsAtTheFirstRecordBehindIt(t *testing.T) {
+	t.Parallel()
+	var all [][]byte
+	for i := range 40 {
+		all = append(all, passwords(i))
+	}
+	moved := map[int]bool{}
+	for at := range 60 {
+		m := newSystemTape(t, 12, all[:12]...)
+		m.retrieve()
+		m.records = all[20:32]
+		requests := 0
+		m.before = func() {
+			if requests++; requests == at {
+				m.records = all[21:33]
+			}
+		}
+		r := &retrieve.Reader{Store: m.store}
+		if _, err := r.Log(t.Context(), m.target, m.log, &m.state, true); err != nil {
+			t.Fatalf("moved at request %d: %v", at, err)
+		}
+		m.before = nil
+		m.records = all[21:33]
+		r = &retrieve.Reader{Store: m.store}
+		if _, err := r.Log(t.Context(), m.target, m.log, &m.state, true); err != nil {
+			t.Fatal(err)
+		}
+		raws := m.raws()[12:]
+		begin := 32 - 20 - len(raws) + 21
+		moved[begin] = true
+		for i, raw := range raws {
+			if !bytes.Equal(raw.Bytes, all[begin+i]) {
+				t.Errorf("moved at request %d: record %d is % x, want % x", at, begin+i, raw.Bytes, all[begin+i])
+			}
+		}
+		var gaps []logdb.Gap
+		err := m.store.ReadEvents(t.Context(), logdb.EventQuery{Meter: uid, Kind: logdb.KindSystem, Gaps: true}, func(_ logdb.StreamID, e *logdb.Entry) error {
+			gaps = append(gaps, *e.Gap)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(gaps) != 1 || gaps[0].From.Time() != tapeZero.Add(11*time.Second) || gaps[0].To != raws[0].Time || gaps[0].Cause != logdb.GapOverwritten {
+			t.Errorf("moved at request %d: gaps %+v, want one up to %v", at, gaps, raws[0].Time)
+		}
+	}
+	if !moved[20] || !moved[21] {
+		t.Errorf("the first record that could be read was always the same: %v", moved)
+	}
+}
+
 // TestStepBackOpensARun: what a meter writes after its clock was set back belongs to another run, also when a later
 // retrieval brings it; equal times are no step.
 func TestStepBackOpensARun(t *testing.T) {

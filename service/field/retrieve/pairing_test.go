@@ -26,10 +26,14 @@ type tape struct {
 	engaged bool
 	index   uint32
 	n       int
+	before  func() // every request
 }
 
 func (m *tape) Do(_ context.Context, r modbus.Request) ([]byte, error) {
 	log, _ := m.p.LogOf(cmp.Or(m.log, "alarm"))
+	if m.before != nil {
+		m.before()
+	}
 	switch {
 	case r.FC == 6:
 		m.engaged = r.Data[1]&0x80 != 0

@@ -90,10 +90,7 @@ func (w *work) generation(ctx context.Context, s *session, at place, first uint3
 	if err != nil {
 		return err
 	}
-	if t, err := device.ParseTStamp(recs[0]); err == nil {
-		clock := device.NewClock(w.t.Zone, 0, w.clock.SetsDST())
-		gap.To = max(gap.From, clock.UTC(t))
-	}
+	w.until(&gap, recs[0])
 	if gap.Cause == "" {
 		gap.Cause, gap.Detail = logdb.GapReset, "the stored records are no longer in the meter"
 		if s.status.Used == s.status.Max && gap.To > gap.From {
@@ -104,6 +101,14 @@ func (w *work) generation(ctx context.Context, s *session, at place, first uint3
 	w.tail = nil
 	w.pending = &logdb.Entry{Op: logdb.OpGap, Log: w.log.Log, Run: w.run, Generation: w.gen, Time: gap.From, Gap: &gap}
 	return nil
+}
+
+// until ends a gap at the first record behind it.
+func (w *work) until(gap *logdb.Gap, rec []byte) {
+	if t, err := device.ParseTStamp(rec); err == nil {
+		clock := device.NewClock(w.t.Zone, 0, w.clock.SetsDST())
+		gap.To = max(gap.From, clock.UTC(t))
+	}
 }
 
 // lookForStarts finds out which of the starts that wait stand in the memory that is there now: they came
@@ -163,6 +168,9 @@ func (w *work) pump(ctx context.Context, s *session, st *LogState, out *Outcome)
 			return nil
 		}
 		n = len(recs)
+		if w.pending != nil && w.prev == nil {
+			w.until(w.pending.Gap, recs[0]) // a full memory may have moved since the gap was found
+		}
 		batches, err := w.decoder.decode(ctx, w, recs)
 		if err != nil {
 			return err
