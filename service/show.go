@@ -91,9 +91,9 @@ func (p *program) meterTable(meters []api.MeterStatus, now time.Time) error {
 		for _, l := range m.Logs {
 			records += l.Records
 		}
-		note := m.LastError
-		if note == "" && len(m.Unverified) > 0 {
-			note = count(int64(len(m.Unverified)), "unverified layout")
+		note := firstOf(m.LastError, unverified(m))
+		if m.Trouble != nil {
+			note = "see below" // in whole sentences, with what to do
 		}
 		waiting := ""
 		if m.Cloud != nil && m.Cloud.UploadEnabled {
@@ -109,7 +109,7 @@ func (p *program) meterTable(meters []api.MeterStatus, now time.Time) error {
 		}
 		answered, next := age(m.LastOK, now), ""
 		if m.Address == "" { // it sends by itself, or its manager does
-			answered, note = "", m.LastError
+			answered = ""
 		}
 		if m.Next > 0 {
 			next = age(max(m.Next, logdb.MillisOf(now)), now) // one that is due is under way

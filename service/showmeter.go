@@ -25,8 +25,8 @@ func (p *program) showMeters(l meterList) error {
 	t := newTable("Meter", "Serial", "Profile", "Address", ">Unit", "State", "Last answer", "Next", "UID", "Note")
 	for _, m := range l.Meters {
 		note := m.LastError
-		if note == "" && len(m.Unverified) > 0 {
-			note = count(int64(len(m.Unverified)), "unverified layout")
+		if note == "" {
+			note = unverified(m)
 		}
 		next := ""
 		if m.Next > 0 {
@@ -35,6 +35,14 @@ func (p *program) showMeters(l meterList) error {
 		t.add(m.Name, m.Serial, m.Profile, m.Address, fmt.Sprint(m.Unit), m.State, age(m.LastOK, now), next, string(m.UID), note)
 	}
 	return t.write(p.stdout)
+}
+
+// unverified says how many registers of a meter were never compared with those of a real one.
+func unverified(m api.MeterStatus) string {
+	if len(m.Unverified) == 0 {
+		return ""
+	}
+	return count(int64(len(m.Unverified)), "reading") + " unverified: see meter test"
 }
 
 func (p *program) showMeter(m api.MeterStatus) error {
@@ -181,7 +189,7 @@ func (p *program) readingTable(list []testReading) error {
 			value = x.Text
 		}
 		if x.Unverified && !math.IsNaN(float64(x.Value)) {
-			note = firstOf(note, "unverified layout")
+			note = firstOf(note, "unverified: never compared with a real meter")
 		}
 		t.add(firstOf(string(x.Channel), x.Name), value, x.Unit, note)
 	}

@@ -202,7 +202,7 @@ var commands = []Command{
 	{CmdRetentionLose, "Accept that an archive file is missing or damaged: what can still be read comes back, the rest is lost for good", permission.System, []Param{
 		{"file", ParamString, true, "its name, as retention.status and check tell it"},
 		{"why", ParamString, true, "why it is accepted"},
-	}, "rpc retention.lose 4f2a/4f2a_2026-03_1.parquet 'disk failed, no backup'"},
+	}, "rpc retention.lose 4f2a/4f2a_2026-03_1.parquet disk-failed"},
 	{CmdRetentionLosses, "Losses of archive files that were accepted: what, by whom, when, why", permission.System, []Param{
 		{"meter", ParamString, false, "UID; all meters without it"},
 	}, "rpc retention.losses"},
