@@ -51,3 +51,33 @@ func TestAnIDThatWasGivenUpIsNotUsedAgain(t *testing.T) {
 	}
 	same(t, "cloud", points(t, s.cloud.store, "cloud-4711", own), points(t, s.logs, meter, own))
 }
+
+// TestAReceiptIsNotStored: a cloud that only takes pages in says nothing of their records. Until its sets hold them they
+// are pending, and they are sent again when what was taken in is lost.
+func TestAReceiptIsNotStored(t *testing.T) {
+	t.Parallel()
+	cloud := newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+	s.settings(time.Minute)
+	s.rows(0, start, start+60_000, start+120_000)
+	if _, err := s.sync.RegisterMeter(t.Context(), meter); err != nil {
+		t.Fatal(err)
+	}
+	cloud.hold = true
+	if _, err := s.sync.UploadMeter(t.Context(), meter); err != nil {
+		t.Fatal(err)
+	}
+	if len(cloud.held) == 0 {
+		t.Fatal("no page was sent")
+	}
+	status, err := s.sync.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status.Pending != 3 {
+		t.Errorf("%d records are pending after a receipt, want 3", status.Pending)
+	}
+	cloud.hold, cloud.held = false, nil // the cloud lost what it had taken in
+	s.upload()
+	same(t, "cloud", points(t, cloud.store, "cloud-4711", ""), points(t, s.logs, meter, ""))
+}

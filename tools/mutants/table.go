@@ -166,12 +166,12 @@ func senderMutations() []mutation {
 	switch {`, `	d.count(e.Time)
 	r, _, ok := d.cut.At(e.Target)
 	switch {`}}, []test{reduction}},
-		{"a restored node goes on under its old journal id", "cloudsync/upload.go", []edit{{`	if foreign {`, `	if foreign && u.s == nil {`}}, []test{upload}},
+		{"a restored node goes on under its old journal id", "cloudsync/upload.go", []edit{{`	if foreign {`, `	if foreign && u.s == nil {`}}, []test{{"./cloudsync", "^TestAnIDThatWasGivenUpIsNotUsedAgain$", nil}, upload}},
 		{"a record that no page can hold gets no fate", "cloudsync/send.go", []edit{{`	return u.push(ctx, &small)`, `	_ = small
 	return nil`}}, []test{{"./cloudsync", "^TestRecordThatNoPageCanHoldIsSkipped$", nil}}},
 		{"a receipt counts as stored", "cloudsync/send.go", []edit{{`		u.unsure = true // a receipt only, or nothing that is counted: the sets will tell
 		return nil
 `, `		u.unsure = false
-`}}, []test{upload}},
+`}}, []test{{"./cloudsync", "^TestAReceiptIsNotStored$", nil}, upload}},
 	}
 }
