@@ -19,8 +19,9 @@ import (
 
 const reportHead = `# Mutations
 
-Lines of the no-loss logic that were broken on purpose, and the test with fixed seeds that noticed. Written by
-"make mutants ARGS='-report docs/mutations.md'"; the table itself is tools/mutants/table.go.
+Lines of the no-loss logic that were broken on purpose, and the test that noticed: one of those that "make test" runs,
+with fixed seeds where it draws. Written by "make mutants ARGS='-report docs/mutations.md'", which keeps the rows of what
+it was not told to run (ARGS="-only TEXT"); the table itself is in tools/mutants.
 
 | What is broken | Where | Noticed by |
 | --- | --- | --- |
@@ -61,7 +62,7 @@ func run(ctx context.Context, only string, list bool, report string) error {
 	}
 	checked := map[string]bool{}
 	bad := 0
-	var rows strings.Builder
+	rows := map[string]string{}
 	for _, m := range chosen {
 		began := time.Now()
 		by, caught, err := try(ctx, tree, &m)
@@ -79,7 +80,7 @@ func run(ctx context.Context, only string, list bool, report string) error {
 			fmt.Printf("SURVIVED  %s (%s)\n", m.name, m.file)
 		default:
 			fmt.Printf("caught    %s: by %s in %.0f s\n", m.name, caught, time.Since(began).Seconds())
-			fmt.Fprintf(&rows, "| %s | `%s` | `%s` |\n", m.name, m.file, caught)
+			rows[m.name] = fmt.Sprintf("| %s | `%s` | `%s` |\n", m.name, m.file, caught)
 		}
 	}
 	fmt.Printf("\n%d mutations, %d caught\n", len(chosen), len(chosen)-bad)
@@ -87,9 +88,29 @@ func run(ctx context.Context, only string, list bool, report string) error {
 		return fmt.Errorf("%d of %d mutations were not caught", bad, len(chosen))
 	}
 	if report != "" {
-		return os.WriteFile(report, []byte(reportHead+rows.String()), 0o600)
+		return writeReport(report, rows)
 	}
 	return nil
+}
+
+// writeReport writes the rows in the order of the table. What was not run this time keeps the row that it had.
+func writeReport(path string, rows map[string]string) error {
+	before, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var out strings.Builder
+	out.WriteString(reportHead)
+	for _, m := range table() {
+		row := rows[m.name]
+		for line := range strings.Lines(string(before)) {
+			if row == "" && strings.HasPrefix(line, "| "+m.name+" | ") {
+				row = line
+			}
+		}
+		out.WriteString(row)
+	}
+	return os.WriteFile(path, []byte(out.String()), 0o600)
 }
 
 // sound runs a test on the tree as it is, once: a test that fails by itself catches nothing.

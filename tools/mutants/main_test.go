@@ -46,3 +46,20 @@ func TestVerdict(t *testing.T) {
 		t.Errorf("a broken build counts as %q", got)
 	}
 }
+
+func TestReportKeepsWhatWasNotRun(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "report.md")
+	all := table()
+	row := func(i int, by string) string { return "| " + all[i].name + " | `f` | `" + by + "` |\n" }
+	if err := writeReport(path, map[string]string{all[0].name: row(0, "a"), all[2].name: row(2, "b")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeReport(path, map[string]string{all[1].name: row(1, "c"), all[2].name: row(2, "d")}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if err != nil || string(got) != reportHead+row(0, "a")+row(1, "c")+row(2, "d") {
+		t.Errorf("%s%v", got, err)
+	}
+}
