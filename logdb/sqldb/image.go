@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// Image is the file of a database as it was at one moment. Others go on writing meanwhile; what they write
+// Image is a database as it was at one moment: the file, or the rows of one in PostgreSQL, which has no file. Others go on writing meanwhile; what they write
 // stays in the WAL until Close, so an image is to be read without delay.
 type Image struct {
 	tx       *sql.Tx
@@ -54,14 +54,18 @@ func withWriters(ctx context.Context, dbs []*DB, f func() error) error {
 
 // pin begins to read. The transaction does not end with ctx, whose owner closes the image.
 func (db *DB) pin(ctx context.Context) (*Image, error) {
-	if db.pg != nil {
-		return nil, fmt.Errorf("%w: take a backup of it with pg_dump", ErrPostgres)
-	}
 	tx, err := db.reader.BeginTx(context.WithoutCancel(ctx), &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return nil, err
 	}
 	i := &Image{tx: tx, db: db, path: db.path}
+	if db.pg != nil {
+		var version int64
+		if err := tx.QueryRowContext(ctx, "SELECT version FROM writer").Scan(&version); err != nil { // fixes the state
+			return nil, errors.Join(err, i.Close())
+		}
+		return i, nil
+	}
 	// The first statement that reads fixes the state that the transaction sees.
 	var tables int
 	for _, q := range []struct {
@@ -93,8 +97,16 @@ func (i *Image) Versions(ctx context.Context) (map[string]int, error) {
 	return i.db.versions(ctx, i.tx)
 }
 
-// Copy writes the bytes of the file, page by page.
+// CopyRows copies the rows of all tables in the pinned state into a file whose tables were made by the same migrations and are empty.
+func (i *Image) CopyRows(ctx context.Context, to *DB) error {
+	return copyRows(ctx, to, i.db, i.tx, nil)
+}
+
+// Copy writes the bytes of the file, page by page. A database in PostgreSQL has none: see CopyRows.
 func (i *Image) Copy(ctx context.Context, w io.Writer) (err error) {
+	if i.db.pg != nil {
+		return fmt.Errorf("%w: it is no file", ErrPostgres)
+	}
 	rows, err := i.tx.QueryContext(ctx, "SELECT pgno, data FROM sqlite_dbpage")
 	if err != nil {
 		return fmt.Errorf("read the pages of %s: %w", i.path, mapError(err))

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -14,10 +15,15 @@ var ErrNotEmpty = errors.New("the database is not empty")
 // housekeeping are tables that every database fills itself.
 var housekeeping = map[string]bool{"migration": true, "writer": true, "sqlite_sequence": true}
 
-// CopyRows copies the rows of all tables of a database into another one whose tables were made by the same migrations and are empty, in one
+// CopyRows copies the rows of all tables of a database into another one whose tables were made by the same migrations (others there stay empty) and are empty, in one
 // transaction there and from one state here. progress is told how many rows of how many are done; it may be nil.
 func CopyRows(ctx context.Context, to, from *DB, progress func(done, total int64)) error {
-	counts, err := from.Counts(ctx)
+	return from.Snapshot(ctx, func(src *sql.Tx) error { return copyRows(ctx, to, from, src, progress) })
+}
+
+// copyRows copies what src sees of from.
+func copyRows(ctx context.Context, to, from *DB, src *sql.Tx, progress func(done, total int64)) error {
+	counts, err := from.counts(ctx, src)
 	if err != nil {
 		return err
 	}
@@ -42,17 +48,17 @@ func CopyRows(ctx context.Context, to, from *DB, progress func(done, total int64
 	if err != nil {
 		return err
 	}
+	// A node without some part has no tables of it.
+	tables = slices.DeleteFunc(tables, func(name string) bool { _, ok := counts[name]; return !ok })
 	c := &copier{from: from, total: total, progress: progress}
-	return from.Snapshot(ctx, func(src *sql.Tx) error {
-		return to.Write(ctx, func(dst *sql.Tx) error {
-			c.done = 0 // it may run a second time, on a new connection
-			for _, table := range tables {
-				if err := c.table(ctx, dst, src, table); err != nil {
-					return fmt.Errorf("copy %s: %w", table, err)
-				}
+	return to.Write(ctx, func(dst *sql.Tx) error {
+		c.done = 0 // it may run a second time, on a new connection
+		for _, table := range tables {
+			if err := c.table(ctx, dst, src, table); err != nil {
+				return fmt.Errorf("copy %s: %w", table, err)
 			}
-			return to.renumber(ctx, dst, tables)
-		})
+		}
+		return to.renumber(ctx, dst, tables)
 	})
 }
 

@@ -10,7 +10,9 @@ import (
 )
 
 const (
-	heldPrefix    = ".backup-"        // folders in which a backup holds files that may be replaced meanwhile
+	heldPrefix = ".backup-" // folders in which a backup holds files that may be replaced meanwhile
+	// ExportPrefix begins folders in which the databases of a node on PostgreSQL stand as files while a backup is taken.
+	ExportPrefix  = ".export-"
 	stagingFolder = ".restore"        // where a restore puts files before they are checked
 	markerFile    = ".restore.json"   // stands while a restore is not finished
 	asidePrefix   = "before-restore-" // folders of what was there before
@@ -116,7 +118,7 @@ func leftOut(name string, omitKey bool) string {
 		}
 	}
 	switch first, _, _ := strings.Cut(name, "/"); {
-	case strings.HasPrefix(first, heldPrefix), first == stagingFolder, first == markerFile:
+	case strings.HasPrefix(first, heldPrefix), strings.HasPrefix(first, ExportPrefix), first == stagingFolder, first == markerFile:
 		return ownFile
 	case strings.HasPrefix(first, asidePrefix):
 		return "what was there before a restore"
@@ -135,8 +137,13 @@ func (g *gathered) release() error {
 }
 
 // dropHeld removes the links of a backup that was killed.
-func dropHeld(data string) error {
-	old, err := filepath.Glob(filepath.Join(data, heldPrefix+"*"))
+func dropHeld(data string) error { return dropFolders(data, heldPrefix) }
+
+// DropExports removes the copies of databases of a backup that was killed.
+func DropExports(data string) error { return dropFolders(data, ExportPrefix) }
+
+func dropFolders(data, prefix string) error {
+	old, err := filepath.Glob(filepath.Join(data, prefix+"*"))
 	if err != nil {
 		return err
 	}

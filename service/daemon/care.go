@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"metermanager/service/backup"
 	"metermanager/service/check"
 	"metermanager/service/command"
+	"metermanager/service/dbcopy"
 )
 
 // care looks after the databases of a running node.
@@ -73,11 +75,7 @@ func (c *care) spaceOf(uid logdb.MeterUID) int64 {
 var _ command.Care = (*care)(nil)
 
 // backup writes the whole state of the node. One at a time: each keeps a state of the databases alive.
-func (c *care) backup(ctx context.Context, omitKey bool, w io.Writer) error {
-	if c.n.meta.Postgres() {
-		return fault.New(fault.Invalid, "The databases of this node are in PostgreSQL, which backs them up itself.").
-			WithHint("Use pg_dump, and copy the data folder for the archive files and secrets.")
-	}
+func (c *care) backup(ctx context.Context, omitKey bool, w io.Writer) (err error) {
 	if !c.backingUp.CompareAndSwap(false, true) {
 		return fault.New(fault.Conflict, "A backup is being taken just now.").WithHint("Try again when it is done.")
 	}
@@ -86,11 +84,37 @@ func (c *care) backup(ctx context.Context, omitKey bool, w io.Writer) error {
 	if err := c.n.config.Print(&text); err != nil {
 		return err
 	}
-	_, err := backup.Write(ctx, w, backup.Source{
-		Data: c.n.config.Data, Meta: c.n.meta, Logs: c.n.logs.Database(), Config: text.Bytes(),
+	meta, logs, release, err := c.files(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	_, err = backup.Write(ctx, w, backup.Source{
+		Data: c.n.config.Data, Meta: meta, Logs: logs, Config: text.Bytes(),
 		Version: c.n.options.Version, Commit: c.n.options.Commit, OmitKey: omitKey, Now: c.n.options.Seams.Now, Logger: c.n.part("backup"),
 	})
 	return err
+}
+
+// files returns the databases as a backup takes them: files. Those of a node on PostgreSQL are written for that, in the data folder, and
+// removed by release.
+func (c *care) files(ctx context.Context) (meta, logs *sqldb.DB, release func() error, err error) {
+	if !c.n.meta.Postgres() {
+		return c.n.meta, c.n.logs.Database(), func() error { return nil }, nil
+	}
+	data := c.n.config.Data
+	if err := backup.DropExports(data); err != nil {
+		return nil, nil, nil, err
+	}
+	folder, err := os.MkdirTemp(data, backup.ExportPrefix+"*")
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("make a folder for the databases: %w", err)
+	}
+	files, err := dbcopy.Export(ctx, folder, c.n.meta, c.n.logs.Database())
+	if err != nil {
+		return nil, nil, nil, errors.Join(fmt.Errorf("copy the databases out of PostgreSQL: %w", err), os.RemoveAll(folder))
+	}
+	return files.Meta, files.Logs, func() error { return errors.Join(files.Close(), os.RemoveAll(folder)) }, nil
 }
 
 func (c *care) node() check.Node {

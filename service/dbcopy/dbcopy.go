@@ -126,6 +126,59 @@ func Copy(ctx context.Context, to, from Side, progress Progress) (out Result, er
 	return out, compare(ctx, dst, src, &out, progress)
 }
 
+// Files are the databases of a node as files in a folder of their own.
+type Files struct {
+	o    *opened
+	Meta *sqldb.DB
+	Logs *sqldb.DB
+}
+
+// Export copies both databases of a node, which may work meanwhile, into files in a folder: as they were at one and the same moment.
+// Close must be called.
+func Export(ctx context.Context, folder string, meta, logs *sqldb.DB) (f *Files, err error) {
+	o, err := Side{Folder: folder}.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, o.close())
+		}
+	}()
+	if err := o.migrate(ctx); err != nil {
+		return nil, fmt.Errorf("make the tables: %w", err)
+	}
+	images, err := sqldb.Pin(ctx, meta, logs)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		for _, image := range images {
+			_ = image.Close() // it only reads
+		}
+	}()
+	for i, to := range []*sqldb.DB{o.meta, o.logs.Database()} {
+		if err := images[i].CopyRows(ctx, to); err != nil {
+			return nil, fmt.Errorf("copy %s: %w", to.Path(), err)
+		}
+		want, err := images[i].Counts(ctx)
+		if err != nil {
+			return nil, err
+		}
+		have, err := to.Counts(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := sameRows(have, want); err != nil {
+			return nil, err
+		}
+	}
+	return &Files{o, o.meta, o.logs.Database()}, nil
+}
+
+// Close closes the files.
+func (f *Files) Close() error { return f.o.close() }
+
 // compare holds the rows of every table and the digests of every stream against each other, computed from what each side holds.
 func compare(ctx context.Context, dst, src *opened, out *Result, progress Progress) error {
 	for _, pair := range [][2]*sqldb.DB{{dst.logs.Database(), src.logs.Database()}, {dst.meta, src.meta}} {
@@ -159,6 +212,10 @@ func sameCounts(ctx context.Context, a, b *sqldb.DB) error {
 	if err != nil {
 		return err
 	}
+	return sameRows(have, want)
+}
+
+func sameRows(have, want map[string]int64) error {
 	for table, n := range want {
 		if table != "migration" && table != "writer" && have[table] != n {
 			return fmt.Errorf("%w: table %s has %d rows, want %d", ErrDifferent, table, have[table], n)

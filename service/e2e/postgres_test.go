@@ -36,8 +36,12 @@ func TestNodesOnPostgres(t *testing.T) {
 	if files, _ := filepath.Glob(filepath.Join(cloud.dir, "*.db*")); len(files) > 0 {
 		t.Errorf("a node on PostgreSQL keeps %v", files)
 	}
-	if _, errs, code := tool(t, "backup", filepath.Join(t.TempDir(), "node.backup"), "--url", cloud.url, "--key", cloud.key()); code == 0 || !strings.Contains(errs, "pg_dump") {
-		t.Errorf("a backup of PostgreSQL: exit code %d, %s", code, errs)
+	saved := filepath.Join(t.TempDir(), "node.backup")
+	if out, errs, code := tool(t, "backup", saved, "--url", cloud.url, "--key", cloud.key()); code != 0 || !strings.Contains(out, "Sound") {
+		t.Fatalf("backup of a node on PostgreSQL ends with %d\n%s%s", code, out, errs)
+	}
+	if left, _ := filepath.Glob(filepath.Join(cloud.dir, ".*")); len(left) > 0 {
+		t.Errorf("the backup has left %v", left)
 	}
 	before := cloud.holding("web")
 	cloud.kill()
@@ -53,6 +57,20 @@ func TestNodesOnPostgres(t *testing.T) {
 	site.push(reg.MeterUID, 600, 10)
 	site.clean("pg")
 	sameEverywhere(t, "web", site, cloud)
+	// What was backed up is a node on files, from before the last rows; the site sends them again.
+	cloud.kill()
+	restored := filepath.Join(t.TempDir(), "restored")
+	if out, errs, code := tool(t, "restore", saved, "--folder", restored); code != 0 {
+		t.Fatalf("restore ends with %d\n%s%s", code, out, errs)
+	}
+	cloud.dir = restored
+	cloud.start()
+	site.clean("pg")
+	sameEverywhere(t, "web", site, cloud)
+	cloud.kill()
+	if out, errs, code := tool(t, "database", "copy", "files", sqldbtest.Postgres(t), "--folder", restored); code != 0 || !strings.Contains(out, "all the same") {
+		t.Errorf("back into PostgreSQL: exit code %d\n%s%s", code, out, errs)
+	}
 	if _, errs, code := tool(t, "database", "copy", "files", "files", "--folder", cloud.dir); code != 2 || !strings.Contains(errs, "PostgreSQL") {
 		t.Errorf("from files to files: exit code %d, %s", code, errs)
 	}
