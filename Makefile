@@ -81,14 +81,11 @@ PROCS ?= $(shell echo $$(( ($(N) + 49) / 50 )))
 SEED ?= 1
 
 .PHONY: torture
-torture: ## the fault harness from SEED on: N runs in virtual time, PROCS (N/50) with real processes; prints failing seeds and how to repeat them
+torture: ## the fault harness from SEED on: N runs in virtual time, PROCS (N/50) with real processes; goes on after a failing seed, and says how to repeat it
 	@failed=; export CGO_ENABLED=0; \
-	quiet='/^=== |^ *--- PASS: .*\// {next} {print; fflush()}'; \
-	again='/--- FAIL: TestTorture\/seed/ {sub(/.*\//, ""); sub(/ .*/, ""); print "again: make torture N=1 PROCS=0 SEED=" $$0}'; \
-	[ $(N) = 0 ] || go test -tags ci -count=1 -timeout 0 -v ./service/e2e/virtual -run '^TestTorture$$' \
-		-torture.n $(N) -torture.seed $(SEED) | awk "$$quiet $$again" || failed=1; \
+	[ $(N) = 0 ] || tools/torture.sh $(SEED) $(N) || failed=1; \
 	[ $(PROCS) = 0 ] || go test -tags ci -count=1 -timeout 0 -v ./service/e2e/process -run '^TestProcesses$$' \
-		-first $(SEED) -runs $(PROCS) | awk "$$quiet" || failed=1; \
+		-first $(SEED) -runs $(PROCS) | awk '/^=== |^ *--- PASS: .*\// {next} {print; fflush()}' || failed=1; \
 	[ -z "$$failed" ]
 
 .PHONY: load
