@@ -7,7 +7,6 @@ import (
 	"math"
 	"time"
 
-	"metermanager/assets"
 	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
 	"metermanager/service/field/device"
@@ -23,6 +22,7 @@ type meterCmd struct {
 	Status   meterStatusCmd   `cmd:"" help:"Show how far each log of a meter has come: at the meter, here, at each cloud."`
 	Remove   meterRemoveCmd   `cmd:"" help:"Take a meter off the list; its data stay."`
 	Test     meterTestCmd     `cmd:"" help:"Talk to a meter and tell what answers; needs no service with --address."`
+	Profiles meterProfilesCmd `cmd:"" help:"List the types of meters that are known, or print one as a file to copy and edit."`
 	Read     meterReadCmd     `cmd:"" help:"Read present values from a meter."`
 	Retrieve meterRetrieveCmd `cmd:"" help:"Retrieve new log records now."`
 	Set      meterSetCmd      `cmd:"" help:"Change one setting of a meter."`
@@ -66,8 +66,9 @@ type meterAddCmd struct {
 	Name    string `arg:"" help:"Name shown to people."`
 	Address string `arg:"" help:"tcp://HOST:PORT."`
 	Unit    int    `default:"1" help:"Modbus unit (default: ${default})."`
-	Profile string `placeholder:"NAME" help:"Profile of the meter, such as eig-shark-200 or sunspec-3p (default: found out)."`
+	Profile string `placeholder:"NAME" help:"Profile of the meter, such as eig-shark-200; meter profiles lists them (default: found out)."`
 	Zone    string `placeholder:"ZONE" help:"IANA time zone of the meter's clock (default: UTC)."`
+	Serial  string `placeholder:"TEXT" help:"Serial number on the plate of a meter that does not tell it (default: one is made up)."`
 }
 
 // Help shows an example.
@@ -78,7 +79,7 @@ func (meterAddCmd) Help() string {
 // Run adds the meter.
 func (c *meterAddCmd) Run(ctx context.Context, p *program) error {
 	return p.callMeter(ctx, &c.remote, api.CmdMeterAdd, map[string]any{
-		"name": c.Name, "address": c.Address, "unit": c.Unit, "profile": c.Profile, "zone": c.Zone,
+		"name": c.Name, "address": c.Address, "unit": c.Unit, "profile": c.Profile, "zone": c.Zone, "serial": c.Serial,
 	}, c.JSON)
 }
 
@@ -196,7 +197,7 @@ type meterTestCmd struct {
 	Meter   string        `arg:"" optional:"" help:"Name, serial or UID of a meter of the service."`
 	Address string        `placeholder:"ADDR" help:"tcp://HOST:PORT: talk to a meter directly, without a service."`
 	Unit    int           `default:"1" help:"With --address: Modbus unit (default: ${default})."`
-	Profile string        `placeholder:"NAME" help:"With --address: profile of the meter (default: found out)."`
+	Profile string        `placeholder:"NAME" help:"With --address: profile of the meter, or a profile's file NAME.json (default: found out)."`
 	Timeout time.Duration `default:"10s" help:"With --address: how long it may take in all (default: ${default})."`
 }
 
@@ -217,21 +218,16 @@ func (c *meterTestCmd) Run(ctx context.Context, p *program) error {
 	case c.Unit < 1 || c.Unit > 247:
 		return usageError{fmt.Sprintf("--unit %d: want 1 to 247", c.Unit)}
 	}
-	profiles, err := device.LoadProfiles(assets.Profiles())
+	profiles, id, err := profilesWith(c.Profile)
 	if err != nil {
-		return fmt.Errorf("read the meter profiles: %w", err)
-	}
-	if c.Profile != "" {
-		if _, ok := profiles.Get(c.Profile); !ok {
-			return fault.Newf(fault.NotFound, "There is no profile %q.", c.Profile).WithHint(fmt.Sprintf("There are: %v", profiles.IDs()))
-		}
+		return err
 	}
 	if _, err := modbus.ParseAddress(c.Address); err != nil {
 		return usageError{fmt.Sprintf("--address %q: %v", c.Address, err)}
 	}
 	within, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	found, err := retrieve.Test(within, profiles, c.Address, byte(c.Unit), c.Profile, modbus.Config{})
+	found, err := retrieve.Test(within, profiles, c.Address, byte(c.Unit), id, modbus.Config{})
 	if err != nil && ctx.Err() == nil {
 		return fault.Wrap(fault.Unavailable, "No meter answered as expected.", err).WithHint("Check address, unit and profile.")
 	}

@@ -141,6 +141,7 @@ var commands = []Command{
 		{"unit", ParamInt, false, "Modbus unit; 1 without it"},
 		{"profile", ParamString, false, "profile of the meter; found out without it"},
 		{"zone", ParamString, false, "IANA time zone of the meter; UTC without it"},
+		{"serial", ParamString, false, "what stands on a meter that does not tell it; one is made up without it"},
 	}, "rpc meter.add main-incomer tcp://192.0.2.7:502 1 eig-shark-200 Europe/Berlin"},
 	{CmdMeterList, "Meters with their state", permission.RPCRead, nil, "rpc meter.list"},
 	{CmdMeterShow, "One meter with settings, logs, schedule and state", permission.RPCRead, []Param{

@@ -50,6 +50,7 @@ type meterAddArgs struct {
 	Unit    *int   `json:"unit"`
 	Profile string `json:"profile"`
 	Zone    string `json:"zone"`
+	Serial  string `json:"serial"`
 }
 
 func (m meterCommands) add(ctx context.Context, _ account.Principal, a meterAddArgs) (api.MeterStatus, error) {
@@ -57,7 +58,7 @@ func (m meterCommands) add(ctx context.Context, _ account.Principal, a meterAddA
 	if err != nil {
 		return api.MeterStatus{}, err
 	}
-	x, err := m.field.Add(ctx, retrieve.AddRequest{Name: a.Name, Address: a.Address, Unit: unit, Profile: a.Profile, Zone: a.Zone})
+	x, err := m.field.Add(ctx, retrieve.AddRequest{Name: a.Name, Address: a.Address, Unit: unit, Profile: a.Profile, Zone: a.Zone, Serial: a.Serial})
 	if err != nil {
 		return api.MeterStatus{}, meterFault(err)
 	}

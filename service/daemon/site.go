@@ -3,6 +3,8 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"metermanager/assets"
@@ -36,6 +38,10 @@ func (n *node) openSite(ctx context.Context) error {
 	profiles, err := device.LoadProfiles(assets.Profiles())
 	if err != nil {
 		return fmt.Errorf("read the meter profiles: %w", err)
+	}
+	// Those of the user come on top. One that is refused keeps neither the service nor the others from working.
+	if err := profiles.Add(os.DirFS(filepath.Join(n.config.Data, "profiles"))); err != nil {
+		n.part("field").Error("leave out meter profiles of the data folder", "err", err)
 	}
 	state, err := metadb.OpenField(ctx, n.meta)
 	if err != nil {

@@ -272,10 +272,14 @@ func uploaded(site, cloud *holding) error {
 			continue
 		}
 		there := cloud.kinds[kind]
+		name := own.Stream.Journal
+		if kind == logdb.KindHistorical {
+			name = furthest(there.states, name)
+		}
 		var decided logdb.FateSet
 		held := map[logdb.Position]map[logdb.ChannelKey]bool{}
 		for _, s := range there.states {
-			if s.Stream.Journal != own.Stream.Journal {
+			if s.Stream.Journal != name {
 				continue
 			}
 			for _, r := range s.Fates.Ranges() {
@@ -303,6 +307,18 @@ func uploaded(site, cloud *holding) error {
 		}
 	}
 	return nil
+}
+
+// furthest returns under which name a cloud was told most of a journal: one that is sent other channels than another one
+// gets it under a name of its own.
+func furthest(states []logdb.StreamState, own logdb.JournalID) logdb.JournalID {
+	best, end := own, logdb.Position(0)
+	for _, s := range states {
+		if j := s.Stream.Journal; j.Family() == own.Family() && (s.JournalEnd > end || s.JournalEnd == end && j == own) {
+			best, end = j, s.JournalEnd
+		}
+	}
+	return best
 }
 
 // sameEntry compares an entry at the cloud with the site's, and notes the channels that came. Events have one.

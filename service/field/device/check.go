@@ -41,6 +41,11 @@ func (p *Profile) prepare() error {
 	if err := checkPoints(p.Points, p.Defaults, 1<<16); err != nil {
 		return fmt.Errorf("points: %w", err)
 	}
+	if p.Probe != nil {
+		if err := p.Probe.check(); err != nil {
+			return err
+		}
+	}
 	if p.SunSpec != nil {
 		if err := p.SunSpec.check(p.Defaults); err != nil {
 			return err

@@ -95,7 +95,7 @@ type Hole struct {
 	Last  Addr `json:"last"`
 }
 
-// Probe is a read that tells this type of meter from others.
+// Probe is a read that tells this type of meter from others: a number within a range, or a text.
 type Probe struct {
 	FC        byte     `json:"fc"`
 	Addr      Addr     `json:"addr"`
@@ -142,6 +142,11 @@ const (
 
 // HasMemory reports whether the meter keeps logs of its own.
 func (p *Profile) HasMemory() bool { return len(p.Logs) > 0 }
+
+// TellsSerial reports whether the meter's serial number can be read from it.
+func (p *Profile) TellsSerial() bool {
+	return p.SunSpec != nil || slices.ContainsFunc(p.Identify, func(x Point) bool { return x.Name == "serial" })
+}
 
 // LogOf returns the log of that name.
 func (p *Profile) LogOf(name string) (Log, bool) {
@@ -231,11 +236,18 @@ type Set struct{ byID map[string]*Profile }
 // others from loading: the set holds the good ones, the error names each bad one.
 func LoadProfiles(fsys fs.FS) (*Set, error) {
 	s := &Set{byID: map[string]*Profile{}}
+	return s, s.Add(fsys)
+}
+
+// Add reads the profiles of another folder. One that has the id of a profile which is there already takes its place;
+// within a folder no id may stand twice.
+func (s *Set) Add(fsys fs.FS) error {
 	names, err := fs.Glob(fsys, "*.json")
 	if err != nil {
-		return s, fmt.Errorf("list profiles: %w", err)
+		return fmt.Errorf("list profiles: %w", err)
 	}
 	var errs []error
+	here := map[string]bool{}
 	for _, name := range names {
 		data, err := fs.ReadFile(fsys, name)
 		if err != nil {
@@ -247,14 +259,18 @@ func LoadProfiles(fsys fs.FS) (*Set, error) {
 			errs = append(errs, fmt.Errorf("profile %s: %w", path.Base(name), err))
 			continue
 		}
-		if s.byID[p.ID] != nil {
+		if here[p.ID] {
 			errs = append(errs, fmt.Errorf("profile %s: %w: id %s stands twice", name, ErrProfile, p.ID))
 			continue
 		}
+		here[p.ID] = true
 		s.byID[p.ID] = p
 	}
-	return s, errors.Join(errs...)
+	return errors.Join(errs...)
 }
+
+// Put adds a profile, in the place of one with the same id.
+func (s *Set) Put(p *Profile) { s.byID[p.ID] = p }
 
 // Get returns the profile of that id.
 func (s *Set) Get(id string) (*Profile, bool) { p, ok := s.byID[id]; return p, ok }

@@ -1,7 +1,10 @@
 package device_test
 
 import (
+	"bytes"
+	"encoding/hex"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,6 +59,67 @@ func TestLoadProfilesKeepsTheGoodOnes(t *testing.T) {
 	}
 }
 
+// A user's folder adds profiles and puts others in the place of built-in ones; a bad file in it changes nothing.
+func TestAddedProfilesComeOnTop(t *testing.T) {
+	t.Parallel()
+	set, err := device.LoadProfiles(assets.Profiles())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := len(set.IDs())
+	text, err := fs.ReadFile(assets.Profiles(), "eastron-sdm72.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := bytes.Replace(text, []byte(`"max_regs": 50`), []byte(`"max_regs": 12`), 1)
+	err = set.Add(fstest.MapFS{
+		"mine.json": {Data: mine}, "new.json": {Data: bytes.Replace(text, []byte("eastron-sdm72"), []byte("my-meter"), 1)}, "bad.json": {Data: []byte(`{`)},
+	})
+	if !errors.Is(err, device.ErrProfile) || !strings.Contains(err.Error(), "bad.json") {
+		t.Errorf("error %v does not name bad.json", err)
+	}
+	p, _ := set.Get("eastron-sdm72")
+	if _, ok := set.Get("my-meter"); !ok || len(set.IDs()) != n+1 || p.Defaults.MaxRegs != 12 {
+		t.Errorf("%v, %d registers a request", set.IDs(), p.Defaults.MaxRegs)
+	}
+}
+
+// What a probe takes for its meter, and what not.
+func TestProbeFits(t *testing.T) {
+	t.Parallel()
+	least, most := 80.0, 500.0
+	volts := device.Probe{FC: 4, Type: "s32", Scale: 0.1, Min: &least, Max: &most}
+	text := device.Probe{FC: 3, Type: "ascii", Count: 3, Printable: true}
+	model := device.Probe{FC: 3, Type: "ascii", Count: 3, Equals: "PM5560"}
+	for _, c := range []struct {
+		name  string
+		probe device.Probe
+		hex   string
+		order string
+		want  bool
+	}{
+		{"230.5 V, low word first", volts, "09010000", "CDAB", true},
+		{"the same the other way round", volts, "09010000", "ABCD", false},
+		{"79.9 V", volts, "031F0000", "CDAB", false},
+		{"nothing", volts, "00000000", "CDAB", false},
+		{"too short", volts, "0901", "CDAB", false},
+		{"a text", text, "414220", "ABCD", false},
+		{"a text with blanks behind", text, "414243200000", "ABCD", true},
+		{"numbers of which some bytes are letters", text, "414200004344", "ABCD", false},
+		{"only blanks", text, "202020202020", "ABCD", false},
+		{"the model", model, "504D35353630", "ABCD", true},
+		{"another model", model, "504D35333230", "ABCD", false},
+	} {
+		b, err := hex.DecodeString(c.hex)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.probe.Fits(b, device.Defaults{Order: c.order}); got != c.want {
+			t.Errorf("%s: %t", c.name, got)
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	base := `{"schema":1,"id":"test-meter","vendor":"v","model":"m","source":"s","kind":"registers","address_base":0,
@@ -73,6 +137,10 @@ func TestParseRefuses(t *testing.T) {
 		{"scale 0", `{"name":"a","addr":1,"type":"f32","scale":0}`, "", "scale"},
 		{"order on 16 bits", `{"name":"a","addr":1,"type":"u16","order":"CDAB"}`, "", "order"},
 		{"text behind", point, `} {"x":1`, "after the profile"},
+		{"probe", point, `,"probe":{"fc":4,"addr":0,"type":"f32","min":80,"max":500}`, ""},
+		{"probe that every meter fits", point, `,"probe":{"fc":4,"addr":0,"type":"f32","min":80}`, "min and max"},
+		{"probe of any text", point, `,"probe":{"fc":4,"addr":0,"type":"ascii","count":4}`, "equals or printable"},
+		{"probe by a function that writes", point, `,"probe":{"fc":6,"addr":0,"type":"u16","min":0,"max":1}`, "fc 6"},
 		{"log without layouts", point, `,"barriers":[1]`, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

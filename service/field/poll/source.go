@@ -57,6 +57,19 @@ func NewSource(p *device.Profile, conn Conn, now func() time.Time) *Source {
 	return s
 }
 
+// Fits reports whether the meter answers the probe of its profile as that says.
+func (s *Source) Fits(ctx context.Context, prio modbus.Priority) (bool, error) {
+	if s.profile.Probe == nil {
+		return false, nil
+	}
+	r := s.profile.Probe.Request()
+	b, err := s.conn.Read(ctx, r.FC, uint16(r.Addr), r.Count, prio)
+	if _, answered := modbus.ExceptionOf(err); answered {
+		return false, nil
+	}
+	return err == nil && s.profile.Probe.Fits(b, s.profile.Defaults), err
+}
+
 // Identify reads who the meter is and, for EIG meters, its ratios and energy format.
 func (s *Source) Identify(ctx context.Context, prio modbus.Priority) (Identity, error) {
 	if s.profile.SunSpec != nil {
@@ -88,7 +101,7 @@ func (s *Source) Identify(ctx context.Context, prio modbus.Priority) (Identity, 
 		}
 		words[r.Name] = uint16(r.Raw)
 	}
-	if len(id.Serial) < 2 {
+	if s.profile.TellsSerial() && len(id.Serial) < 2 {
 		return id, fmt.Errorf("%w: %s has no serial number (%q)", ErrIdentity, s.profile.ID, id.Serial)
 	}
 	if _, ok := words["energy_format"]; ok {
@@ -200,6 +213,9 @@ func (s *Source) image(ctx context.Context, requests []device.Request, points []
 			if ok && x != modbus.IllegalFunction {
 				good = append(good, r)
 				continue // busy or failing now: the other requests may work
+			}
+			if changed && learn != nil { // so that the next reading goes on from here
+				learn(append(append(good, r), todo...), refused)
 			}
 			return nil, err
 		}

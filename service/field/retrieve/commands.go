@@ -41,15 +41,17 @@ type Live struct {
 
 // AddRequest is a meter to be added. Profile "" finds it out.
 type AddRequest struct {
-	UID             logdb.MeterUID `json:"meter_uid,omitempty"`
-	Name            string         `json:"name,omitempty"`
-	Address         string         `json:"address"`
-	Unit            byte           `json:"unit"`
-	Profile         string         `json:"profile,omitempty"`
-	Zone            string         `json:"time_zone,omitempty"`
-	RetrieveSeconds int            `json:"retrieve_s,omitempty"`
-	LiveSeconds     int            `json:"live_s,omitempty"`
-	LogSeconds      int            `json:"log_s,omitempty"`
+	UID     logdb.MeterUID `json:"meter_uid,omitempty"`
+	Name    string         `json:"name,omitempty"`
+	Address string         `json:"address"`
+	Unit    byte           `json:"unit"`
+	Profile string         `json:"profile,omitempty"`
+	// Serial is what stands on the meter, for one that does not tell it; "": one is made up.
+	Serial          string `json:"serial,omitempty"`
+	Zone            string `json:"time_zone,omitempty"`
+	RetrieveSeconds int    `json:"retrieve_s,omitempty"`
+	LiveSeconds     int    `json:"live_s,omitempty"`
+	LogSeconds      int    `json:"log_s,omitempty"`
 }
 
 // Change is what Set changes; nil leaves a setting as it is.

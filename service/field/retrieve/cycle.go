@@ -1,6 +1,7 @@
 package retrieve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -181,7 +182,7 @@ func (u *unit) item(start time.Time, trigger string, records int, err error) His
 func mergeSettings(old logdb.Settings, m Meter, p *device.Profile, id poll.Identity) logdb.Settings {
 	s := old
 	s.UID, s.Name, s.Zone, s.Profile = m.UID, m.Name, m.Zone, p.ID
-	s.Make, s.Model, s.Serial, s.Firmware = id.Make, id.Model, id.Serial, id.Firmware
+	s.Make, s.Model, s.Serial, s.Firmware = id.Make, id.Model, cmp.Or(id.Serial, m.Serial), id.Firmware
 	s.Unverified = p.Unverified()
 	if id.HasSetup {
 		x, c := id.Setup, m.correction()

@@ -38,7 +38,14 @@ func (m *Manager) Add(ctx context.Context, a AddRequest) (Meter, error) {
 	if err != nil {
 		return Meter{}, err
 	}
-	x.Profile, x.Serial = found.Profile, found.Identity.Serial
+	if x.UID == "" {
+		x.UID = newUID()
+	}
+	if x.Profile, x.Serial, err = found.Profile, found.Identity.Serial, nil; x.Serial == "" {
+		if x.Serial, err = plate(a.Serial, x.UID); err != nil {
+			return Meter{}, err
+		}
+	}
 	for _, o := range m.list() {
 		if o.Serial == x.Serial && o.Profile == x.Profile {
 			return Meter{}, fmt.Errorf("%w: %s has serial %s", ErrExists, o.Name, o.Serial)
@@ -50,9 +57,6 @@ func (m *Manager) Add(ctx context.Context, a AddRequest) (Meter, error) {
 	if x.Name == "" {
 		x.Name = found.Profile + " " + x.Serial
 	}
-	if x.UID == "" {
-		x.UID = newUID()
-	}
 	p, _ := m.profiles.Get(x.Profile)
 	if err := m.store.PutSettings(ctx, x.UID, mergeSettings(logdb.Settings{}, x, p, found.Identity)); err != nil {
 		return Meter{}, fmt.Errorf("store the meter's settings: %w", err)
@@ -61,6 +65,19 @@ func (m *Manager) Add(ctx context.Context, a AddRequest) (Meter, error) {
 		return Meter{}, err
 	}
 	return x, nil
+}
+
+// plate returns the serial number of a meter that does not tell it: as it stands on the meter, else one of its own, since
+// a cloud knows meters by make and serial number.
+func plate(serial string, uid logdb.MeterUID) (string, error) {
+	serial = strings.TrimSpace(serial)
+	if serial == "" {
+		return "uid-" + string(uid[:min(13, len(uid))]), nil
+	}
+	if len(serial) < 2 || len(serial) > 60 || strings.ContainsFunc(serial, func(c rune) bool { return c < ' ' || c > '~' }) {
+		return "", fmt.Errorf("%w: serial %q, want 2 to 60 printable characters", ErrInvalid, serial)
+	}
+	return serial, nil
 }
 
 func (x *Meter) check() error {

@@ -57,27 +57,76 @@ func identify(ctx context.Context, e *modbus.Endpoint, unit byte, profiles *devi
 		now = time.Now
 	}
 	start := now()
-	ids := []string{profile}
 	if profile == "" {
-		ids = profiles.IDs()
+		return find(ctx, e, unit, profiles, now)
 	}
+	p, ok := profiles.Get(profile)
+	if !ok {
+		return TestResult{}, fmt.Errorf("%w: profile %q, have %s", ErrInvalid, profile, strings.Join(profiles.IDs(), ", "))
+	}
+	u := e.Unit(unit, unitConfig(p, 0))
+	src := poll.NewSource(p, u, now)
+	who, err := src.Identify(ctx, modbus.User)
+	if err != nil {
+		return TestResult{}, fmt.Errorf("as %s: %w", profile, err)
+	}
+	readings, err := src.Read(ctx, modbus.User)
+	return TestResult{profile, who, readings, now().Sub(start), u.Counters()}, err
+}
+
+// find tries the profiles in order: first those of meters that say who they are, then those that are told by what they
+// read. Of the latter only one may fit.
+func find(ctx context.Context, e *modbus.Endpoint, unit byte, profiles *device.Set, now func() time.Time) (TestResult, error) {
 	var errs []error
-	for _, id := range ids {
-		p, ok := profiles.Get(id)
-		if !ok {
-			return TestResult{}, fmt.Errorf("%w: profile %q, have %s", ErrInvalid, id, strings.Join(profiles.IDs(), ", "))
+	var fit []string
+	for _, id := range profiles.IDs() {
+		p, _ := profiles.Get(id)
+		if !p.TellsSerial() {
+			continue
 		}
-		u := e.Unit(unit, unitConfig(p, 0))
-		src := poll.NewSource(p, u, now)
-		who, err := src.Identify(ctx, modbus.User)
-		if err == nil {
-			readings, err := src.Read(ctx, modbus.User)
-			return TestResult{id, who, readings, now().Sub(start), u.Counters()}, err
+		if p.Probe != nil {
+			ok, err := poll.NewSource(p, e.Unit(unit, unitConfig(p, 0)), now).Fits(ctx, modbus.User)
+			if err == nil && !ok {
+				err = poll.ErrIdentity
+			}
+			if err != nil {
+				errs = append(errs, fmt.Errorf("as %s: %w", id, err))
+				if ctx.Err() != nil || errors.Is(err, modbus.ErrUnreachable) {
+					return TestResult{}, errors.Join(errs...)
+				}
+				continue
+			}
 		}
-		errs = append(errs, fmt.Errorf("as %s: %w", id, err))
+		out, err := identify(ctx, e, unit, profiles, id, now)
+		if err == nil || out.Profile != "" {
+			return out, err
+		}
+		errs = append(errs, err)
 		if ctx.Err() != nil || errors.Is(err, modbus.ErrUnreachable) {
-			break
+			return TestResult{}, errors.Join(errs...)
 		}
 	}
-	return TestResult{}, errors.Join(errs...)
+	for _, id := range profiles.IDs() {
+		p, _ := profiles.Get(id)
+		if p.TellsSerial() {
+			continue
+		}
+		ok, err := poll.NewSource(p, e.Unit(unit, unitConfig(p, 0)), now).Fits(ctx, modbus.User)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("as %s: %w", id, err))
+			if ctx.Err() != nil || errors.Is(err, modbus.ErrUnreachable) {
+				break
+			}
+		}
+		if ok {
+			fit = append(fit, id)
+		}
+	}
+	switch len(fit) {
+	case 0:
+		return TestResult{}, errors.Join(errs...)
+	case 1:
+		return identify(ctx, e, unit, profiles, fit[0], now)
+	}
+	return TestResult{}, fmt.Errorf("%w: the meter may be of several profiles: %s; name one", ErrInvalid, strings.Join(fit, ", "))
 }

@@ -1,6 +1,7 @@
 package retrieve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -278,7 +279,9 @@ func (u *unit) keepRow(ctx context.Context, k *poll.Keeper, boundary time.Time, 
 	var serr error
 	if err != nil {
 		u.note(err)
-		u.source.Forget()
+		if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, poll.ErrLate) { // else it answers: too late, not wrong
+			u.source.Forget()
+		}
 		serr = k.Miss(store, boundary, err)
 	} else if serr = k.Row(store, boundary, readings); serr == nil {
 		u.mu.Lock()
@@ -306,7 +309,7 @@ func (u *unit) identifyKept(ctx context.Context, k *poll.Keeper) error {
 	if err != nil {
 		return err
 	}
-	if old := u.serial(); old != "" && id.Serial != old {
+	if old := u.serial(); old != "" && id.Serial != "" && id.Serial != old {
 		detail := fmt.Sprintf("serial %s instead of %s", id.Serial, old)
 		if err := k.Replaced(context.WithoutCancel(ctx), u.m.cfg.Now(), detail); err != nil {
 			return err
@@ -325,7 +328,7 @@ func (u *unit) serial() string {
 func (u *unit) identified(ctx context.Context, id poll.Identity) error {
 	ctx = context.WithoutCancel(ctx)
 	u.mu.Lock()
-	u.st.serial = id.Serial
+	u.st.serial = cmp.Or(id.Serial, u.st.serial)
 	u.st.lastSuccess = logdb.MillisOf(u.m.cfg.Now()) // it answered, long before its first retrieval ends
 	if id.HasClock {
 		wall := device.NewClock(u.zone, 0, true).UTC(id.Clock)
@@ -333,7 +336,7 @@ func (u *unit) identified(ctx context.Context, id poll.Identity) error {
 		u.st.drift = &d
 	}
 	u.mu.Unlock()
-	if id.Serial != u.meter.Serial {
+	if id.Serial != "" && id.Serial != u.meter.Serial {
 		if err := u.m.setSerial(ctx, u.meter.UID, id.Serial); err != nil {
 			return err
 		}

@@ -27,6 +27,10 @@ static void load(char *arg)
     u->mode = strtok(NULL, ":");
     FILE *f = fopen(strtok(NULL, ""), "r");
     u->map = modbus_mapping_new(0, 0, 65536, 0);
+    if (u->map) { /* functions 3 and 4 read the same registers */
+        u->map->nb_input_registers = 65536;
+        u->map->tab_input_registers = u->map->tab_registers;
+    }
     if (!f || !u->map) {
         perror("image");
         exit(1);
@@ -64,7 +68,7 @@ static void answer(modbus_t *ctx, const uint8_t *q, int n)
         modbus_reply_exception(ctx, q, MODBUS_EXCEPTION_SLAVE_OR_SERVER_BUSY);
         return;
     }
-    if (!strcmp(u->mode, "strict") && q[off] == MODBUS_FC_READ_HOLDING_REGISTERS)
+    if (!strcmp(u->mode, "strict") && (q[off] == MODBUS_FC_READ_HOLDING_REGISTERS || q[off] == MODBUS_FC_READ_INPUT_REGISTERS))
         for (int i = 0; i < count; i++)
             if (addr + i > 65535 || !u->known[addr + i]) {
                 modbus_reply_exception(ctx, q, MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS);

@@ -41,6 +41,8 @@ function read(addr, length, unitID, callback) {
 // The library asks for a single register by another name.
 const vector = {
     getMultipleHoldingRegisters: read,
+    getMultipleInputRegisters: read,
+    getInputRegister: (addr, unitID, callback) => read(addr, 1, unitID, (err, values) => callback(err, values && values[0])),
     getHoldingRegister: (addr, unitID, callback) => read(addr, 1, unitID, (err, values) => callback(err, values && values[0])),
 };
 const server = new ServerTCP(vector, { host: "127.0.0.1", port: "0", unitID: 255 });

@@ -218,7 +218,7 @@ async def serve():
     for arg in sys.argv[1:]:
         unit, mode, path = arg.split(":", 2)
         block = Session(path) if mode == "session" else Image(mode, path)
-        slaves[int(unit)] = ModbusSlaveContext(hr=block, zero_mode=True)
+        slaves[int(unit)] = ModbusSlaveContext(hr=block, ir=block, zero_mode=True)
     context = ModbusServerContext(slaves=slaves, single=False)
     server = ModbusTcpServer(context, ModbusSocketFramer, None, ("127.0.0.1", 0), ignore_missing_slaves=True)
     for custom in (ReadHolding, ReadRepeated):
