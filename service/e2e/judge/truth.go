@@ -251,35 +251,38 @@ func (t *Truth) systemEvents(r *report, journal []logdb.Entry, stats *Stats) {
 		typ logdb.SystemType
 	}
 	var have, want []event
+	var made []time.Time
 	for _, v := range live(journal) {
 		if s := v.entry.System; s.Type != logdb.SystemLogRetrieval && !strings.HasSuffix(s.Description, "seen by the manager)") {
 			have = append(have, event{v.entry.Time, s.Type})
 		}
 	}
 	for _, rec := range t.system {
-		want = append(want, event{logdb.MillisOf(rec.Time), rec.System})
+		want, made = append(want, event{logdb.MillisOf(rec.Time), rec.System}), append(made, rec.True)
 	}
 	stats.Events += len(want)
 	if t.lossy(sim.LogSystem) {
-		want = allowLost(want, have, func(e event) bool { return e.at.Time().Before(t.before[sim.LogSystem]) })
+		want = allowLost(want, have, made, t.before[sim.LogSystem])
 	}
 	diff(r, "truth of the system log", have, want, func(e event) event { return e })
 }
 
-// allowLost drops from what is wanted what may be lost and is not there. Two meters may have recorded the same at one
-// time, so that equal events are counted.
-func allowLost[T comparable](want, have []T, mayBeLost func(T) bool) []T {
+// allowLost drops from what is wanted what is not there and was made before a time, whatever the meter's clock said. Two
+// meters may have recorded the same at one time, so that equal events are counted.
+func allowLost[T comparable](want, have []T, made []time.Time, before time.Time) (out []T) {
 	there := map[T]int{}
 	for _, e := range have {
 		there[e]++
 	}
-	return slices.DeleteFunc(want, func(e T) bool {
+	for i, e := range want {
 		if there[e] > 0 {
 			there[e]--
-			return false
+			out = append(out, e)
+		} else if !made[i].Before(before) {
+			out = append(out, e)
 		}
-		return mayBeLost(e)
-	})
+	}
+	return out
 }
 
 // excursion names an event of a limit or PQ log: equal ones are one event.
@@ -362,15 +365,16 @@ func limitNumber(what string, x *logdb.Excursion) int64 {
 // waveforms compares recordings by their trigger.
 func (t *Truth) waveforms(r *report, journal []logdb.Entry, stats *Stats) {
 	var have, want []logdb.Millis
+	var made []time.Time
 	for _, v := range live(journal) {
 		have = append(have, v.entry.Waveform.TriggerTime)
 	}
 	for _, w := range t.recordings {
-		want = append(want, logdb.MillisOf(w.Trigger))
+		want, made = append(want, logdb.MillisOf(w.Trigger)), append(made, w.True)
 	}
 	stats.Events += len(want)
 	if t.lossy(sim.LogWaveform) {
-		want = allowLost(want, have, func(m logdb.Millis) bool { return m.Time().Before(t.before[sim.LogWaveform]) })
+		want = allowLost(want, have, made, t.before[sim.LogWaveform])
 	}
 	diff(r, "truth of the waveforms", have, want, func(m logdb.Millis) logdb.Millis { return m })
 }

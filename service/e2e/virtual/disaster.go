@@ -282,6 +282,11 @@ func (w *world) replace(ctx context.Context) {
 		w.problem("%v", err)
 	}
 	w.meterDone = nil
+	// Nobody does it within the second in which both have the same retrievals on record.
+	if err := sleep(ctx, 10*time.Second); err != nil {
+		w.problem("%v", err)
+		return
+	}
 	if err := w.newMeter(ctx, time.Now().Add(-2*time.Hour)); err != nil {
 		w.problem("%v", err)
 	}

@@ -43,6 +43,7 @@ type Excursion struct {
 type Recording struct {
 	Number         byte
 	Trigger        time.Time // by the meter's clock, to the millisecond
+	True           time.Time // when the trigger really was
 	First          time.Time // of the first sample, to the microsecond
 	SampleInterval time.Duration
 	Channels       []logdb.WaveChannel // "Van_Vab", "Ia", "Vbn_Vbc", ...: what the stored counts mean
@@ -212,7 +213,7 @@ func (m *Meter) Recordings() iter.Seq[Recording] {
 func (m *Meter) recording(c *capture) Recording {
 	interval := time.Duration(m.sampleIntervalMillis() * float64(time.Millisecond))
 	trigger := time.UnixMilli(c.meter).UTC()
-	r := Recording{Number: c.number, Trigger: trigger, SampleInterval: interval,
+	r := Recording{Number: c.number, Trigger: trigger, True: time.UnixMilli(c.at).UTC(), SampleInterval: interval,
 		First: trigger.Add(-time.Duration(wavePreCycles*wavePerCycle*m.sampleIntervalMillis()*1000) * time.Microsecond)}
 	for p, names := range [...][2]string{{"Van_Vab", "Ia"}, {"Vbn_Vbc", "Ib"}, {"Vcn_Vca", "Ic"}} {
 		for k, name := range names {
