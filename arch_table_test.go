@@ -42,7 +42,7 @@ var table = []row{
 	{path: "service/backup", owns: "the backup file: writing, reading back, restoring; putting back copies of an upgrade", imports: "logdb/sqldb rpc/api service/check service/config"},
 	{path: "service/demo", owns: "simulated meters, a site and a cloud as child processes", imports: "rpc/api rpc/client service/config"},
 	{path: "service/dbcopy", owns: "moves a node's databases between files and PostgreSQL, and compares; copies them out of a working node for a backup", imports: "cloudsync/clouddb logdb/postgres logdb/sqldb logdb/sqlite service/config service/metadb"},
-	{path: "service/field/modbus", owns: "transporter under goburrow: one owner per endpoint, transaction ids, write whitelist, counters", imports: ""},
+	{path: "service/field/modbus", owns: "transporter under goburrow: TCP, RTU, RTU in TCP; one owner per endpoint, transaction ids, write whitelist, counters", imports: ""},
 	{path: "service/field/device", owns: "meter profiles as data; decoding and encoding of registers and records", imports: ""},
 	{path: "service/field/poll", owns: "live readings; logs that the manager keeps for meters without memory", imports: "service/field/device service/field/modbus"},
 	{path: "service/field/retrieve", owns: "log retrieval, resume points, the list of meters", imports: "service/field/device service/field/modbus service/field/poll"},
@@ -99,5 +99,6 @@ var pins = map[string]string{
 	"fyne.io/fyne/v2":                                 "viewer/desktop",
 	"fyne.io/fyne/v2/app":                             "viewer",
 	"github.com/goburrow/modbus":                      "service/field/modbus",
+	"github.com/goburrow/serial":                      "service/field/modbus",
 	"github.com/danielgtaylor/huma/v2":                "service/webapi",
 }

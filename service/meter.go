@@ -64,7 +64,7 @@ type meterAddCmd struct {
 	remote
 	output
 	Name    string `arg:"" help:"Name shown to people."`
-	Address string `arg:"" help:"tcp://HOST:PORT."`
+	Address string `arg:"" help:"tcp://HOST:PORT, rtu+tcp://HOST:PORT (a serial line behind a transparent gateway), or serial:PORT?baud=19200&parity=e&stop=1."`
 	Unit    int    `default:"1" help:"Modbus unit (default: ${default})."`
 	Profile string `placeholder:"NAME" help:"Profile of the meter, such as eig-shark-200; meter profiles lists them (default: found out)."`
 	Zone    string `placeholder:"ZONE" help:"IANA time zone of the meter's clock (default: UTC)."`
@@ -195,7 +195,7 @@ type meterTestCmd struct {
 	remote
 	output
 	Meter   string        `arg:"" optional:"" help:"Name, serial or UID of a meter of the service."`
-	Address string        `placeholder:"ADDR" help:"tcp://HOST:PORT: talk to a meter directly, without a service."`
+	Address string        `placeholder:"ADDR" help:"Talk to a meter directly, without a service: tcp://HOST:PORT, rtu+tcp://HOST:PORT or serial:PORT?baud=19200&parity=e&stop=1."`
 	Unit    int           `default:"1" help:"With --address: Modbus unit (default: ${default})."`
 	Profile string        `placeholder:"NAME" help:"With --address: profile of the meter, or a profile's file NAME.json (default: found out)."`
 	Timeout time.Duration `default:"10s" help:"With --address: how long it may take in all (default: ${default})."`

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"metermanager/logdb"
@@ -37,6 +38,14 @@ func (p *program) showMeters(l meterList) error {
 	return t.write(p.stdout)
 }
 
+// addressText names the transport of an address also where it goes without saying.
+func addressText(address string) string {
+	if strings.Contains(address, "://") || strings.HasPrefix(address, "serial:") {
+		return address
+	}
+	return "tcp://" + address
+}
+
 // unverified says how many registers of a meter were never compared with those of a real one.
 func unverified(m api.MeterStatus) string {
 	if len(m.Unverified) == 0 {
@@ -46,8 +55,8 @@ func unverified(m api.MeterStatus) string {
 }
 
 func (p *program) showMeter(m api.MeterStatus) error {
-	_, err := fmt.Fprintf(p.stdout, "%s: serial %s, profile %s, tcp://%s unit %d, %s, UID %s\n",
-		m.Name, m.Serial, m.Profile, m.Address, m.Unit, m.State, m.UID)
+	_, err := fmt.Fprintf(p.stdout, "%s: serial %s, profile %s, %s unit %d, %s, UID %s\n",
+		m.Name, m.Serial, m.Profile, addressText(m.Address), m.Unit, m.State, m.UID)
 	return err
 }
 
@@ -67,7 +76,7 @@ func (p *program) showMeterDetail(m meterDetail) error {
 	zone := zoneOf(m.Zone)
 	for _, line := range [][2]string{
 		{"Name", m.Name}, {"Serial", m.Serial}, {"UID", string(m.UID)}, {"Profile", m.Profile},
-		{"Address", fmt.Sprintf("tcp://%s unit %d", m.Address, m.Unit)}, {"Time zone", m.Zone}, {"State", m.State},
+		{"Address", fmt.Sprintf("%s unit %d", addressText(m.Address), m.Unit)}, {"Time zone", m.Zone}, {"State", m.State},
 		{"Last answer", clock(m.LastOK.Floor(1000), zone)}, {"Next retrieval", clock(m.Next.Floor(1000), zone)}, {"Last error", m.LastError},
 		{"Log memory", map[bool]string{true: "in the meter", false: "none: this service logs it"}[m.Memory]},
 		{"Clock", driftText(m.DriftMS)},

@@ -137,7 +137,7 @@ var commands = []Command{
 	}, "rpc cloud.set etheria.client~host cloud.example.net"},
 	{CmdMeterAdd, "Add a meter to the list", permission.RPCControl, []Param{
 		{"name", ParamString, true, "name shown to people"},
-		{"address", ParamString, true, "tcp://host:port"},
+		{"address", ParamString, true, "tcp://host:port, rtu+tcp://host:port or serial:port?baud=19200&parity=e&stop=1"},
 		{"unit", ParamInt, false, "Modbus unit; 1 without it"},
 		{"profile", ParamString, false, "profile of the meter; found out without it"},
 		{"zone", ParamString, false, "IANA time zone of the meter; UTC without it"},

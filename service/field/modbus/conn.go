@@ -29,6 +29,8 @@ type exchange struct {
 	conn     net.Conn
 	deadline time.Time
 	fc       byte
+	rtu      bool          // the frames of a serial line
+	drained  time.Duration // how long such a line must be silent before
 	count    func(dropped string)
 	sent     int
 	received int // bytes of answer, also of dropped ones
@@ -40,11 +42,20 @@ type exchange struct {
 func (x *exchange) Send(adu []byte) ([]byte, error) {
 	stop := context.AfterFunc(x.ctx, func() { x.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
+	if x.rtu && x.drained > 0 {
+		if err := x.drain(x.drained); err != nil {
+			return nil, err
+		}
+		x.deadline = x.deadline.Add(x.drained)
+	}
 	if err := x.conn.SetDeadline(x.deadline); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	if err := x.ctx.Err(); err != nil { // the cancel may have come before the deadline was set
 		return nil, err
+	}
+	if x.rtu {
+		return x.sendRTU(adu)
 	}
 	n, err := x.conn.Write(adu)
 	x.sent = n

@@ -16,6 +16,8 @@ type Counters struct {
 	Exceptions         map[string]int64 `json:"exceptions,omitempty"` // by their words
 	UnknownTransaction int64            `json:"unknown_transactions"`
 	UnknownUnit        int64            `json:"unknown_units"`
+	CRCErrors          int64            `json:"crc_errors"`   // of serial lines
+	Late               int64            `json:"late_answers"` // thrown away, of serial lines
 	Connects           int64            `json:"connects"`
 	BytesIn            int64            `json:"bytes_in"`
 	BytesOut           int64            `json:"bytes_out"`

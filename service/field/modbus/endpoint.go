@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -44,7 +43,8 @@ type Config struct {
 // Endpoint owns the one connection to an address. Its units share the connection and a
 // queue; Run is the only goroutine that touches the connection.
 type Endpoint struct {
-	addr string
+	addr string // canonical
+	to   address
 	cfg  Config
 
 	mu     sync.Mutex
@@ -54,7 +54,8 @@ type Endpoint struct {
 	wake   chan struct{}
 
 	counters counters
-	packager *gomodbus.TCPClientHandler
+	packager gomodbus.Packager
+	address  func(unit byte) // whom the packager's next frame is for
 
 	// Owned by Run:
 	conn      net.Conn
@@ -63,6 +64,7 @@ type Endpoint struct {
 	nextDial  time.Time
 	dialError error
 	lastUse   time.Time
+	silence   time.Duration // an RTU line must have been silent so long before the next request; 0: it is in step
 }
 
 type job struct {
@@ -77,27 +79,9 @@ type result struct {
 	err  error
 }
 
-// ParseAddress reads "host", "host:port" or "tcp://host:port"; the usual port is 502.
-func ParseAddress(s string) (string, error) {
-	host := strings.TrimPrefix(s, "tcp://")
-	if scheme, _, ok := strings.Cut(host, "://"); ok {
-		return "", fmt.Errorf("%w: address %q: transport %q, want tcp", ErrInvalidRequest, s, scheme)
-	}
-	if host == "" || strings.ContainsAny(host, " /") {
-		return "", fmt.Errorf("%w: address %q, want host or host:port", ErrInvalidRequest, s)
-	}
-	if h, p, err := net.SplitHostPort(host); err == nil {
-		if h == "" || p == "" {
-			return "", fmt.Errorf("%w: address %q, want host or host:port", ErrInvalidRequest, s)
-		}
-		return host, nil
-	}
-	return net.JoinHostPort(strings.Trim(host, "[]"), "502"), nil
-}
-
 // New makes an endpoint. Nothing connects before Run and the first request.
 func New(address string, cfg Config) (*Endpoint, error) {
-	addr, err := ParseAddress(address)
+	addr, err := parse(address)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +94,9 @@ func New(address string, cfg Config) (*Endpoint, error) {
 	set(&cfg.ConnectTimeout, 3*time.Second)
 	set(&cfg.MinBackoff, time.Second)
 	set(&cfg.MaxBackoff, time.Minute)
+	if addr.scheme == schemeSerial {
+		cfg.Dial = func(context.Context, string) (net.Conn, error) { return openPort(addr.target, addr.line) }
+	}
 	if cfg.Dial == nil {
 		cfg.Dial = func(ctx context.Context, address string) (net.Conn, error) {
 			return (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext(ctx, "tcp", address)
@@ -121,10 +108,18 @@ func New(address string, cfg Config) (*Endpoint, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Endpoint{addr: addr, cfg: cfg, units: map[byte]bool{}, wake: make(chan struct{}, 1), packager: gomodbus.NewTCPClientHandler(addr)}, nil
+	e := &Endpoint{addr: addr.String(), to: addr, cfg: cfg, units: map[byte]bool{}, wake: make(chan struct{}, 1)}
+	if addr.rtu() {
+		h := gomodbus.NewRTUClientHandler(addr.target)
+		e.packager, e.address = h, func(unit byte) { h.SlaveId = unit }
+	} else {
+		h := gomodbus.NewTCPClientHandler(addr.target)
+		e.packager, e.address = h, func(unit byte) { h.SlaveId = unit }
+	}
+	return e, nil
 }
 
-// Address returns host and port.
+// Address returns the address in its canonical form: see ParseAddress.
 func (e *Endpoint) Address() string { return e.addr }
 
 // Counters returns what happened so far.
@@ -254,8 +249,8 @@ func (e *Endpoint) exchange(j *job) (*exchange, []byte, error) {
 	if d, ok := j.ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
-	x := &exchange{ctx: j.ctx, conn: e.conn, deadline: deadline, fc: j.req.FC, count: func(what string) { e.dropped(j, what) }}
-	e.packager.SlaveId = j.unit.id
+	x := &exchange{ctx: j.ctx, conn: e.conn, deadline: deadline, fc: j.req.FC, rtu: e.to.rtu(), drained: e.silence, count: func(what string) { e.dropped(j, what) }}
+	e.address(j.unit.id)
 	data, err := call(e.packager, x, j.req)
 	e.lastUse = e.cfg.Now()
 	if x.received > 0 {
@@ -267,7 +262,10 @@ func (e *Endpoint) exchange(j *job) (*exchange, []byte, error) {
 	_, refused := ExceptionOf(err)
 	switch {
 	case err == nil, refused:
-		e.failures = 0
+		e.failures, e.silence = 0, 0
+	case e.to.rtu() && !errors.Is(err, ErrUnreachable):
+		// A line that other units share stays open; what comes late is thrown away before the next request.
+		e.silence = timeout
 	case errors.Is(err, ErrTimeout) && x.clean && e.shared():
 		// A silent unit behind a gateway must not take the link from the others. Its
 		// late answer will carry a transaction id that nobody waits for.
@@ -281,9 +279,14 @@ func (e *Endpoint) exchange(j *job) (*exchange, []byte, error) {
 func (e *Endpoint) dropped(j *job, what string) {
 	for _, c := range []*counters{&e.counters, &j.unit.counters} {
 		c.add(func(c *Counters) {
-			if what == "unit" {
+			switch what {
+			case "unit":
 				c.UnknownUnit++
-			} else {
+			case "crc":
+				c.CRCErrors++
+			case "late":
+				c.Late++
+			default:
 				c.UnknownTransaction++
 			}
 		})
@@ -307,7 +310,7 @@ func (e *Endpoint) connect(ctx context.Context, j *job) error {
 	defer cancel()
 	stop := context.AfterFunc(ctx, cancel)
 	defer stop()
-	conn, err := e.cfg.Dial(dialCtx, e.addr)
+	conn, err := e.cfg.Dial(dialCtx, e.to.target)
 	if err != nil {
 		if ctx.Err() != nil {
 			return ErrClosed
@@ -320,7 +323,7 @@ func (e *Endpoint) connect(ctx context.Context, j *job) error {
 		e.failures++
 		return fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
-	e.conn, e.fresh, e.nextDial, e.lastUse = conn, true, time.Time{}, time.Time{}
+	e.conn, e.fresh, e.nextDial, e.lastUse, e.silence = conn, true, time.Time{}, time.Time{}, 0
 	e.counters.add(func(c *Counters) { c.Connects++ })
 	e.cfg.Logger.Debug("connected", "conn", e.addr)
 	return wait(ctx, j.ctx, e.cfg.ConnectDelay)
@@ -338,6 +341,9 @@ func (e *Endpoint) backoff() time.Duration {
 // pause keeps the distance between requests that slow meters need.
 func (e *Endpoint) pause(ctx context.Context, j *job) error {
 	d := max(e.cfg.RequestDelay, j.unit.cfg.RequestDelay)
+	if e.to.scheme == schemeSerial {
+		d = max(d, e.to.line.silence())
+	}
 	if d <= 0 || e.lastUse.IsZero() {
 		return nil
 	}

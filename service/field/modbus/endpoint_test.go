@@ -453,48 +453,43 @@ func TestStopFailsWhatWaits(t *testing.T) {
 	}
 }
 
-func TestParseAddress(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		"10.0.0.1": "10.0.0.1:502", "tcp://10.0.0.1": "10.0.0.1:502", "tcp://meter:1502": "meter:1502", "[::1]:502": "[::1]:502", "::1": "[::1]:502",
-		"": "", "rtu:///dev/ttyS0": "", "meter:": "", ":502": "", "a b": "", "http://x/": "",
-	} {
-		got, err := modbus.ParseAddress(in)
-		if got != want || (err == nil) != (want != "") {
-			t.Errorf("%q gives %q, %v; want %q", in, got, err, want)
-		}
-	}
-}
-
-// FuzzAnswer feeds arbitrary bytes as the answer: an error or the right number of
+// FuzzAnswer feeds arbitrary bytes as the answer, of Modbus TCP and of a serial line: an error or the right number of
 // registers, never a hang, never anything else.
 func FuzzAnswer(f *testing.F) {
+	f.Add([]byte{1, 3, 4, 0, 1, 0, 1, 0x6A, 0x33})
+	f.Add([]byte{1, 0x83, 2, 0xC0, 0xF1})
 	f.Add([]byte{0, 1, 0, 0, 0, 7, 1, 3, 4, 0, 1, 0, 1})
 	f.Add([]byte{0, 1, 0, 0, 0, 3, 1, 0x83, 2})
 	f.Add([]byte{0, 1, 0, 0, 0, 0, 1})
 	f.Add([]byte{0, 9, 0, 0, 0, 3, 1, 0x83, 2, 0, 1, 0, 0, 0, 7, 1, 3, 4, 0, 1, 0, 1})
 	f.Fuzz(func(t *testing.T, answer []byte) {
-		e, err := modbus.New("fuzz:502", modbus.Config{Dial: func(context.Context, string) (net.Conn, error) {
-			here, there := net.Pipe()
-			go func() {
-				buf := make([]byte, 64)
-				there.Read(buf)
-				there.Write(answer)
-				there.Close()
-			}()
-			return here, nil
-		}})
-		if err != nil {
-			t.Fatal(err)
+		for _, address := range []string{"fuzz:502", "rtu+tcp://fuzz:502"} {
+			fuzzAnswer(t, address, answer)
 		}
-		ctx, cancel := context.WithCancel(context.Background())
-		done := make(chan error, 1)
-		go func() { done <- e.Run(ctx) }()
-		b, err := e.Unit(1, modbus.UnitConfig{}).Read(ctx, 3, 0, 2, modbus.Live)
-		if err == nil && len(b) != 4 {
-			t.Errorf("%d bytes for two registers", len(b))
-		}
-		cancel()
-		<-done
 	})
+}
+
+func fuzzAnswer(t *testing.T, address string, answer []byte) {
+	e, err := modbus.New(address, modbus.Config{Dial: func(context.Context, string) (net.Conn, error) {
+		here, there := net.Pipe()
+		go func() {
+			buf := make([]byte, 64)
+			there.Read(buf)
+			there.Write(answer)
+			there.Close()
+		}()
+		return here, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	b, err := e.Unit(1, modbus.UnitConfig{}).Read(ctx, 3, 0, 2, modbus.Live)
+	if err == nil && len(b) != 4 {
+		t.Errorf("%d bytes for two registers", len(b))
+	}
+	cancel()
+	<-done
 }

@@ -64,7 +64,7 @@ type UnitConfig struct {
 	WriteAllow   []uint16      // the exact addresses that may be written; empty: none
 	Timeout      time.Duration // of one answer; 0: the endpoint's
 	RequestDelay time.Duration
-	Retries      int // of reads, after a timeout
+	Retries      int // of reads, after a timeout, and on a serial line after an answer that was spoiled
 	BusyRetries  int // of reads, after exceptions 5 and 6, 100 ms and doubling; 0 means 3, < 0 none
 }
 
@@ -144,7 +144,7 @@ func (u *Unit) read(ctx context.Context, r Request) ([]byte, error) {
 		}
 		x, _ := ExceptionOf(err)
 		switch {
-		case errors.Is(err, ErrTimeout) && timeouts < u.cfg.Retries:
+		case (errors.Is(err, ErrTimeout) || u.end.to.rtu() && errors.Is(err, ErrDesync)) && timeouts < u.cfg.Retries:
 			timeouts++
 		case (x == Busy || x == Acknowledge) && busy < u.cfg.BusyRetries:
 			if waitErr := wait(ctx, ctx, 100*time.Millisecond<<busy); waitErr != nil {

@@ -84,6 +84,10 @@ func (l library) serve(t *testing.T, units ...string) *server {
 	t.Helper()
 	args := l.command(t, "server")
 	for _, u := range units {
+		if strings.HasPrefix(u, "-") || strings.HasPrefix(u, "/") { // an option, or its value
+			args = append(args, u)
+			continue
+		}
 		id, rest, _ := strings.Cut(u, ":")
 		mode, image, _ := strings.Cut(rest, ":")
 		args = append(args, fmt.Sprintf("%s:%s:%s", id, mode, filepath.Join("testdata", image)))

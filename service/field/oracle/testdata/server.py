@@ -1,4 +1,4 @@
-"""A Modbus TCP server of the Python package pymodbus. Arguments: UNIT:MODE:IMAGE ... (see
+"""A Modbus server of the Python package pymodbus. Arguments: [--rtu-tcp | --serial PORT] UNIT:MODE:IMAGE ... (see
 oracle_test.go for the modes); the mode session serves the logs of session.json besides, by the
 manual's description and by function 0x23. Prints its port when it listens; ends when standard
 input does."""
@@ -14,8 +14,8 @@ import time
 from pymodbus.datastore import ModbusServerContext, ModbusSlaveContext
 from pymodbus.pdu import ModbusRequest, ModbusResponse
 from pymodbus.register_read_message import ReadHoldingRegistersRequest
-from pymodbus.server.async_io import ModbusTcpServer
-from pymodbus.transaction import ModbusSocketFramer
+from pymodbus.server.async_io import ModbusSerialServer, ModbusTcpServer
+from pymodbus.transaction import ModbusRtuFramer, ModbusSocketFramer
 
 
 def load(image, path):
@@ -215,12 +215,24 @@ class RepeatedResponse(ModbusResponse):
 
 async def serve():
     slaves = {}
-    for arg in sys.argv[1:]:
+    args = sys.argv[1:]
+    port, framer = None, ModbusSocketFramer
+    if args[0] == "--rtu-tcp":
+        framer, args = ModbusRtuFramer, args[1:]
+    elif args[0] == "--serial":
+        port, args = args[1], args[2:]
+    for arg in args:
         unit, mode, path = arg.split(":", 2)
         block = Session(path) if mode == "session" else Image(mode, path)
         slaves[int(unit)] = ModbusSlaveContext(hr=block, ir=block, zero_mode=True)
     context = ModbusServerContext(slaves=slaves, single=False)
-    server = ModbusTcpServer(context, ModbusSocketFramer, None, ("127.0.0.1", 0), ignore_missing_slaves=True)
+    if port:
+        server = ModbusSerialServer(context, ModbusRtuFramer, None, port=port, baudrate=19200, ignore_missing_slaves=True)
+        await server.start()
+        print("port 0", flush=True)
+        await server.serve_forever()
+        return
+    server = ModbusTcpServer(context, framer, None, ("127.0.0.1", 0), ignore_missing_slaves=True)
     for custom in (ReadHolding, ReadRepeated):
         server.decoder.register(custom)
     task = asyncio.ensure_future(server.serve_forever())

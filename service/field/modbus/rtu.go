@@ -1,0 +1,118 @@
+package modbus
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// On a serial line nothing says to which request an answer belongs: after a timeout the late answer could be taken for that
+// to the next request, and be wrong without anybody noticing. So before the next request whatever comes is thrown away
+// until the line was silent as long as the answer could have been late.
+
+// maxRTU is the longest frame of a serial line.
+const maxRTU = 256
+
+// sendRTU writes one frame and returns the frame that answers it.
+func (x *exchange) sendRTU(adu []byte) ([]byte, error) {
+	n, err := x.conn.Write(adu)
+	x.sent = n
+	if err != nil {
+		return nil, x.fail(err, false)
+	}
+	answer, err := x.frameRTU(adu[0], adu[1])
+	if err != nil {
+		return nil, err
+	}
+	x.clean = true
+	return answer, nil
+}
+
+// frameRTU reads the answer of a unit to a function. Its length follows from what it begins with.
+func (x *exchange) frameRTU(unit, fc byte) ([]byte, error) {
+	frame := make([]byte, 5, maxRTU) // the shortest: unit, function, exception, check
+	if err := x.fill(frame, 0); err != nil {
+		return nil, err
+	}
+	if frame[0] != unit {
+		x.count("unit")
+		return nil, fmt.Errorf("%w: unit %d answers", ErrDesync, frame[0])
+	}
+	if frame[1]&0x7F != fc {
+		return nil, fmt.Errorf("%w: function %#02x", ErrDesync, frame[1])
+	}
+	length := 5
+	switch {
+	case frame[1]&0x80 != 0:
+	case fc == 3 || fc == 4:
+		length = 5 + int(frame[2])
+	case fc == FCReadRepeated:
+		if length = 6 + int(binary.BigEndian.Uint16(frame[2:])); length > MaxLongAnswer {
+			return nil, fmt.Errorf("%w: an answer of %d bytes", ErrDesync, length)
+		}
+	default: // writes are repeated
+		length = 8
+	}
+	if length > 5 {
+		frame = append(frame, make([]byte, length-5)...)
+		if err := x.fill(frame, 5); err != nil {
+			return nil, err
+		}
+	}
+	if got, want := binary.LittleEndian.Uint16(frame[length-2:]), crc16(frame[:length-2]); got != want {
+		x.count("crc")
+		return nil, fmt.Errorf("%w: checksum %04x, want %04x", ErrDesync, got, want)
+	}
+	return frame, nil
+}
+
+// fill reads a frame from byte from on.
+func (x *exchange) fill(frame []byte, from int) error {
+	n, err := io.ReadFull(x.conn, frame[from:])
+	x.received += n
+	if err != nil {
+		return x.fail(err, from+n > 0)
+	}
+	return nil
+}
+
+// drain throws away what comes until the line was silent for a time, at most ten times as long.
+func (x *exchange) drain(silent time.Duration) error {
+	var junk [maxRTU]byte
+	for end := time.Now().Add(10 * silent); time.Now().Before(end); {
+		if err := x.conn.SetDeadline(time.Now().Add(silent)); err != nil {
+			return fmt.Errorf("%w: %w", ErrUnreachable, err)
+		}
+		n, err := x.conn.Read(junk[:])
+		switch {
+		case n > 0:
+			x.count("late")
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil
+		case err != nil:
+			return fmt.Errorf("%w: %w", ErrUnreachable, err)
+		}
+		if err := x.ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: the line is never silent", ErrDesync)
+}
+
+// crc16 is the check of a frame (Modbus over Serial Line 1.02, clause 2.5.1.2 and appendix B).
+func crc16(b []byte) uint16 {
+	crc := uint16(0xFFFF)
+	for _, c := range b {
+		crc ^= uint16(c)
+		for range 8 {
+			odd := crc & 1
+			if crc >>= 1; odd != 0 {
+				crc ^= 0xA001
+			}
+		}
+	}
+	return crc
+}

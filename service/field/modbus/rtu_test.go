@@ -1,0 +1,138 @@
+package modbus_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"metermanager/service/field/modbus"
+)
+
+// crc is the check of a serial frame, by the table-free form of appendix B of the standard.
+func crc(b []byte) []byte {
+	c := uint16(0xFFFF)
+	for _, x := range b {
+		for c ^= uint16(x); ; {
+			for range 8 {
+				if c&1 != 0 {
+					c = c>>1 ^ 0xA001
+				} else {
+					c >>= 1
+				}
+			}
+			break
+		}
+	}
+	return binary.LittleEndian.AppendUint16(nil, c)
+}
+
+func framed(b ...byte) []byte { return append(b, crc(b)...) }
+
+// line is a serial line in a TCP connection: each request of eight bytes is answered with what answers holds for it, a part
+// at a time with a pause between the parts.
+func line(t *testing.T, answers ...[][]byte) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		n := 0
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			for {
+				var q [8]byte
+				if _, err := io.ReadFull(c, q[:]); err != nil {
+					break
+				}
+				if !bytes.Equal(crc(q[:6]), q[6:]) {
+					t.Errorf("request % x has a wrong check", q)
+				}
+				for _, part := range answers[min(n, len(answers)-1)] {
+					if len(part) == 0 { // later than anybody waits
+						time.Sleep(300 * time.Millisecond)
+						continue
+					}
+					if _, err := c.Write(part); err != nil {
+						break
+					}
+				}
+				n++
+			}
+			c.Close()
+		}
+	}()
+	t.Cleanup(func() { l.Close(); <-done })
+	return "rtu+tcp://" + l.Addr().String()
+}
+
+func TestSerialFrames(t *testing.T) {
+	t.Parallel()
+	two := framed(1, 3, 4, 0, 0x14, 0, 0x28)
+	spoiled := bytes.Clone(two)
+	spoiled[3] ^= 1
+	for _, c := range []struct {
+		name    string
+		answers [][][]byte
+		retries int
+		data    []byte
+		err     error
+	}{
+		{name: "in one piece", answers: [][][]byte{{two}}, data: two[3:7]},
+		{name: "byte by byte", answers: [][][]byte{{two[:1], two[1:2], two[2:5], two[5:]}}, data: two[3:7]},
+		{name: "an exception in two pieces", answers: [][][]byte{{framed(1, 0x83, 2)[:3], framed(1, 0x83, 2)[3:]}}, err: modbus.IllegalAddress},
+		{name: "a wrong check", answers: [][][]byte{{spoiled}}, err: modbus.ErrDesync},
+		{name: "a wrong check, then a right one", answers: [][][]byte{{spoiled}, {two}}, retries: 1, data: two[3:7]},
+		{name: "another unit", answers: [][][]byte{{framed(2, 3, 4, 0, 1, 0, 2)}}, err: modbus.ErrDesync},
+		{name: "another function", answers: [][][]byte{{framed(1, 4, 4, 0, 1, 0, 2)}}, err: modbus.ErrDesync},
+		{name: "fewer registers than asked for", answers: [][][]byte{{framed(1, 3, 2, 0, 1)}}, err: modbus.ErrDesync},
+		{name: "half a frame", answers: [][][]byte{{two[:5]}}, err: modbus.ErrDesync},
+		{name: "noise before it", answers: [][][]byte{{[]byte{0, 0xFF}, two}, {two}}, retries: 1, data: two[3:7]},
+		{name: "silence", answers: [][][]byte{{}}, err: modbus.ErrTimeout},
+		// Two values that look alike: the first one comes too late, and must not be taken for the second.
+		{name: "a late answer", answers: [][][]byte{{nil, framed(1, 3, 4, 0, 1, 0, 1)}, {two}}, retries: 1, data: two[3:7]},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			e := start(t, line(t, c.answers...), modbus.Config{Timeout: 200 * time.Millisecond})
+			data, err := e.Unit(1, modbus.UnitConfig{Retries: c.retries}).Read(t.Context(), 3, 0x5B00, 2, modbus.Live)
+			if !errors.Is(err, c.err) || !bytes.Equal(data, c.data) {
+				t.Errorf("% x, %v; want % x, %v", data, err, c.data, c.err)
+			}
+			if n := e.Counters(); n.Connects != 1 {
+				t.Errorf("%d connections, the line must stay open", n.Connects)
+			}
+		})
+	}
+}
+
+func TestParseAddress(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"192.0.2.7": "192.0.2.7:502", "tcp://meter:5020": "meter:5020", "[2001:db8::1]": "[2001:db8::1]:502",
+		"rtu+tcp://gateway:4001":        "rtu+tcp://gateway:4001",
+		"serial:/dev/ttyUSB0":           "serial:/dev/ttyUSB0?baud=19200&parity=e&stop=1",
+		"serial:///dev/ttyS1?baud=9600": "serial:/dev/ttyS1?baud=9600&parity=e&stop=1",
+		"serial:COM3?parity=N&stop=2":   "serial:COM3?baud=19200&parity=n&stop=2",
+		"rtu+tcp://gateway":             "", "udp://x:1": "", "": "", "a b": "", "serial:": "", "serial:COM3?baud=1": "", "serial:COM3?parity=x": "", "serial:COM3?color=red": "",
+	} {
+		got, err := modbus.ParseAddress(in)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q, %v; want %q", in, got, err, want)
+		}
+		if want != "" {
+			if again, err := modbus.ParseAddress(got); again != got || err != nil {
+				t.Errorf("%q is not canonical: %q, %v", got, again, err)
+			}
+		}
+	}
+}
