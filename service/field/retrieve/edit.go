@@ -58,12 +58,15 @@ func (m *Manager) Add(ctx context.Context, a AddRequest) (Meter, error) {
 		x.Name = found.Profile + " " + x.Serial
 	}
 	p, _ := m.profiles.Get(x.Profile)
-	if err := m.store.PutSettings(ctx, x.UID, mergeSettings(logdb.Settings{}, x, p, found.Identity)); err != nil {
-		return Meter{}, fmt.Errorf("store the meter's settings: %w", err)
-	}
+	// The list first: a meter that is on it gets its settings when it is identified next, whatever happens now. The other way
+	// round a crash in between would leave a meter in the log database that is on no list.
 	if err := m.put(ctx, x); err != nil {
 		return Meter{}, err
 	}
+	if err := m.store.PutSettings(ctx, x.UID, mergeSettings(logdb.Settings{}, x, p, found.Identity)); err != nil {
+		return Meter{}, fmt.Errorf("store the meter's settings (it is on the list, and they are stored when it is read next): %w", err)
+	}
+	m.cfg.OnMeter(x.UID)
 	return x, nil
 }
 
