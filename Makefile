@@ -98,8 +98,9 @@ fuzz: ## every fuzz target for FUZZTIME each (10s)
 	tools/fuzz.sh
 
 .PHONY: bench
-bench: ## the benchmarks, one after the other; then beside other databases, where installed (PEERS_METERS, PEERS_DAYS)
-	CGO_ENABLED=0 go test -tags ci -run '^$$' -bench . -benchmem -p 1 ./...
+bench: ## the benchmarks, one after the other; then how they grow (GROWTH_METERS, GROWTH_MONTHS), and beside other databases, where installed (PEERS_METERS, PEERS_DAYS)
+	METERMANAGER_TEST_POSTGRES_FSYNC=on CGO_ENABLED=0 tools/postgres.sh run go test -tags ci -run '^$$' -bench . -benchmem -p 1 ./...
+	GROWTH_METERS=$${GROWTH_METERS:-1,10,100} GROWTH_MONTHS=$${GROWTH_MONTHS:-1,6,24} CGO_ENABLED=0 go test -count=1 -v -timeout 60m -run '^TestGrowth$$' ./service/e2e/peers
 	PEERS_METERS=$${PEERS_METERS:-4} PEERS_DAYS=$${PEERS_DAYS:-180} CGO_ENABLED=0 go test -count=1 -v -timeout 60m -run '^TestPeers$$' ./service/e2e/peers
 
 .PHONY: cross

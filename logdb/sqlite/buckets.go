@@ -219,11 +219,19 @@ func (b *bucketReader) need(keys span) {
 
 // readRaw adds the values of the spans that the tier could not answer.
 func (b *bucketReader) readRaw() error {
+	if len(b.raw) == 0 {
+		return nil
+	}
 	var block logdb.Block
-	decoded := int64(-1) // a chunk serves several spans
+	decoded := -1 // a chunk serves several spans
 	next := 0
-	for _, keys := range b.raw {
-		in := b.times(keys)
+	spans := make([]span, len(b.raw))
+	for i, keys := range b.raw {
+		spans[i] = b.times(keys)
+	}
+	run := newChunkRun(b.conn, b.chunks, spans)
+	defer run.close()
+	for _, in := range spans {
 		i := sort.Search(b.fresh.Len(), func(k int) bool { return b.fresh.Times[k] >= in.first })
 		j := i + sort.Search(b.fresh.Len()-i, func(k int) bool { return b.fresh.Times[i+k] >= in.last })
 		m := merger{codec: b.codec, view: b.view, fresh: b.fresh.Slice(i, j), visit: b.add}
@@ -235,11 +243,11 @@ func (b *bucketReader) readRaw() error {
 			if k.tMax < in.first {
 				continue
 			}
-			if decoded != k.id {
-				if err := b.points(k.id, &block); err != nil {
+			if decoded != next {
+				if err := run.points(next, &block); err != nil {
 					return err
 				}
-				decoded = k.id
+				decoded = next
 			}
 			if err := m.chunk(trim(&block, in)); err != nil {
 				return err

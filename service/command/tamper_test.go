@@ -55,7 +55,8 @@ var noRecords = map[string]map[string]string{
 
 var logTables = map[string]string{
 	"migration": "which files of the schema were applied", "meter": "settings of meters; a stream is found by it", "snapshot": "settings blocks; those that raw records name are checked by their digest",
-	"archive": archived, "archived": archived, "quarter": archived, "gone": archived, "unapplied": archived, "cold": archived, "lost": archived,
+	"archive": archived, "archived": archived, "quarter": archived, "gone": archived, "unapplied": archived, "cold": archived,
+	"lost": "who accepted which loss, for people; what is lost follows from gone and cold",
 }
 
 // archived is why the tables of the archive are not here.
