@@ -33,7 +33,7 @@ func TestReadsSerialLines(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			addr := c.at(t)
-			for unit, m := range map[byte]meterMake{1: makes[0], 2: makes[7], 4: makes[3]} {
+			for unit, m := range map[byte]meterMake{1: makes[1], 2: makes[8], 4: makes[4]} {
 				r, err := retrieve.Test(t.Context(), profiles(t), addr, unit, m.profile, modbus.Config{})
 				if err != nil {
 					t.Fatalf("%s: %v", m.profile, err)

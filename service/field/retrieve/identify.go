@@ -81,7 +81,7 @@ func find(ctx context.Context, e *modbus.Endpoint, unit byte, profiles *device.S
 	var fit []string
 	for _, id := range profiles.IDs() {
 		p, _ := profiles.Get(id)
-		if !p.TellsSerial() {
+		if !p.TellsSerial() || p.SunSpec == nil && p.Probe == nil { // others tell the same: it must be named
 			continue
 		}
 		if p.Probe != nil {
