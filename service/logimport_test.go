@@ -39,11 +39,10 @@ func TestImportDryRun(t *testing.T) {
 	}
 	files := []string{
 		samples + "comtrade/testdata/sample_ascii.cfg", bad, samples + "comtrade/testdata/sample_ascii_single_file.cff",
-		samples + "csvlog/testdata/il-electricity-cdd-hdd-daily.csv.gz", samples + "pqdif/testdata/ieee_example.pqd",
-		samples + "greenbutton/testdata/coastal_single_family_sample.xml",
+		samples + "csvlog/testdata/il-electricity-cdd-hdd-daily.csv.gz", samples + "greenbutton/testdata/coastal_single_family_sample.xml",
 	}
 	out, errs, code := call(t, append([]string{"log", "import", "--dry-run", "--json"}, files...)...)
-	if code != exitFailed || !strings.Contains(errs, bad+", line 2: ") || !strings.Contains(errs, "1 of 6 files cannot be read") {
+	if code != exitFailed || !strings.Contains(errs, bad+", line 2: ") || !strings.Contains(errs, "1 of 5 files cannot be read") {
 		t.Errorf("exit code %d, stderr:\n%s", code, errs)
 	}
 	lines := strings.Split(strings.TrimSpace(out), "\n")
@@ -54,7 +53,7 @@ func TestImportDryRun(t *testing.T) {
 		kind     string
 		channels int
 		records  int
-	}{{"comtrade", 8, 40}, {}, {"comtrade", 8, 40}, {"csv", 1, 810}, {"pqdif", 0, 50}, {"greenbutton", 1, 362}} {
+	}{{"comtrade", 8, 40}, {}, {"comtrade", 8, 40}, {"csv", 1, 810}, {"greenbutton", 1, 362}} {
 		var got struct {
 			File, Kind, Error, Station string
 			Channels                   []struct {

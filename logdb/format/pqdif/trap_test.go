@@ -277,7 +277,9 @@ func readAny(b []byte, cfg pqdif.Config) string {
 func FuzzReader(f *testing.F) {
 	f.Add(file(false, container(0, 0), source(voltsLog), observation("o", stamp(45000, 0), nil, instance(0, nil, one(values(0, 60)), one(values(1, 2))))))
 	f.Add(file(true, container(2, 1), source(voltsLog), observation("o", stamp(45000, 0), nil, instance(0, nil, one(share...), one(values(1, 2))))))
-	f.Add(example(f)[:24000])
+	if b := findShared(f, "ieee_example.pqd"); b != nil {
+		f.Add(b[:24000])
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		readAny(b, pqdif.Config{MaxRecordBytes: 1 << 20, MaxTotalBytes: 4 << 20, MaxElements: 1 << 16, MaxValues: 1 << 16})
 	})
