@@ -106,3 +106,17 @@ func (r *remote) connect(ctx context.Context, p *program, perm permission.Permis
 	}
 	return c, func() { _ = c.Logout(context.WithoutCancel(ctx)) }, nil
 }
+
+// connectMeter opens the service as connect does, and finds the meter of a name, serial or UID.
+func (r *remote) connectMeter(ctx context.Context, p *program, perm permission.Permission, word string) (*client.Client, api.Meter, func(), error) {
+	c, done, err := r.connect(ctx, p, perm)
+	if err != nil {
+		return nil, api.Meter{}, nil, err
+	}
+	m, err := findMeter(ctx, c, word)
+	if err != nil {
+		done()
+		return nil, api.Meter{}, nil, err
+	}
+	return c, m, done, nil
+}

@@ -42,15 +42,11 @@ func (c *logAnalyseCmd) Run(ctx context.Context, p *program) error {
 	if info, err := os.Stat(c.Meter); err == nil && info.Mode().IsRegular() {
 		return c.file(ctx, p)
 	}
-	service, done, err := c.connect(ctx, p, permission.LogsRead)
+	service, m, done, err := c.connectMeter(ctx, p, permission.LogsRead, c.Meter)
 	if err != nil {
 		return err
 	}
 	defer done()
-	m, err := findMeter(ctx, service, c.Meter)
-	if err != nil {
-		return err
-	}
 	id, err := recordingOf(ctx, service, m, c.Recording)
 	if err != nil {
 		return err
@@ -293,15 +289,11 @@ What a meter does not measure is said to be not measured, and never passes.`
 
 // Run prints the evaluation.
 func (c *logWeekCmd) Run(ctx context.Context, p *program) error {
-	service, done, err := c.connect(ctx, p, permission.LogsRead)
+	service, m, done, err := c.connectMeter(ctx, p, permission.LogsRead, c.Meter)
 	if err != nil {
 		return err
 	}
 	defer done()
-	m, err := findMeter(ctx, service, c.Meter)
-	if err != nil {
-		return err
-	}
 	w, err := service.EN50160(ctx, m.UID, c.Week, c.Rules)
 	if err != nil {
 		return err

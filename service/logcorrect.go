@@ -63,15 +63,11 @@ func (c *logCorrectCmd) Run(ctx context.Context, p *program) error {
 		}
 		q.Values[logdb.ChannelKey(key)] = api.Value(v)
 	}
-	service, done, err := c.connect(ctx, p, permission.LogsCorrect)
+	service, m, done, err := c.connectMeter(ctx, p, permission.LogsCorrect, c.Meter)
 	if err != nil {
 		return err
 	}
 	defer done()
-	m, err := findMeter(ctx, service, c.Meter)
-	if err != nil {
-		return err
-	}
 	zone := zoneOf(m.Settings.Zone)
 	if c.At != "" {
 		if q.Time, err = parseWhen(c.At, zone, time.Now()); err != nil {
@@ -112,15 +108,11 @@ func (c *logVersionsCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	service, done, err := c.connect(ctx, p, permission.LogsRead)
+	service, m, done, err := c.connectMeter(ctx, p, permission.LogsRead, c.Meter)
 	if err != nil {
 		return err
 	}
 	defer done()
-	m, err := findMeter(ctx, service, c.Meter)
-	if err != nil {
-		return err
-	}
 	answer, err := service.Versions(ctx, m.UID, kind, id)
 	if err != nil {
 		return err

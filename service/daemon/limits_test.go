@@ -2,27 +2,16 @@ package daemon
 
 import (
 	"errors"
-	"path/filepath"
 	"testing"
 
 	"metermanager/logdb/limit"
-	"metermanager/logdb/sqldb"
 	"metermanager/service/cloud/ingest"
-	"metermanager/service/metadb"
 )
 
 // The numbers of a receiver are kept over a restart; a wrong one changes nothing.
 func TestLimitsAreKept(t *testing.T) {
 	t.Parallel()
-	db, err := sqldb.Open(t.Context(), filepath.Join(t.TempDir(), "meta.db"), sqldb.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	store, err := metadb.OpenCloud(t.Context(), db)
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := cloudStore(t)
 	l, err := openLimits(t.Context(), store, ingest.New(nil, nil, ingest.Config{}))
 	if err != nil {
 		t.Fatal(err)

@@ -11,9 +11,9 @@ import (
 	"metermanager/service/metadb"
 )
 
-// Ages are kept, a customer's own win over those by default, and what does not go together changes nothing.
-func TestRetentionIsKept(t *testing.T) {
-	t.Parallel()
+// cloudStore is an empty store of the cloud side.
+func cloudStore(t *testing.T) *metadb.Cloud {
+	t.Helper()
 	db, err := sqldb.Open(t.Context(), filepath.Join(t.TempDir(), "meta.db"), sqldb.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -23,6 +23,13 @@ func TestRetentionIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return store
+}
+
+// Ages are kept, a customer's own win over those by default, and what does not go together changes nothing.
+func TestRetentionIsKept(t *testing.T) {
+	t.Parallel()
+	store := cloudStore(t)
 	if err := store.Bootstrap(t.Context(), account.Customer{ID: "c-1", Name: "C", SealedKey: []byte{1}}, account.User{ID: "u-1", Customer: "c-1", Name: "u", PasswordHash: []byte{1}}, nil); err != nil {
 		t.Fatal(err)
 	}
