@@ -20,13 +20,18 @@ func (u *unit) decodedAs() string {
 }
 
 // catchUp decodes the kept records again when the zone, the profile or the correction is another
-// than theirs. After a crash in mid-way it goes on.
+// than theirs. After a crash in mid-way it goes on, and so it does when the settings change meanwhile, even back to what
+// they were: what is under way is noted before it begins.
 func (u *unit) catchUp(ctx context.Context, states map[string]LogState) {
 	want := u.decodedAs()
 	if u.meter.Decoded == want || ctx.Err() != nil {
 		return
 	}
-	done, err := u.redecode(ctx, states, false)
+	var done []Redecoded
+	err := u.m.setDecoded(ctx, u.meter.UID, "")
+	if err == nil {
+		done, err = u.redecode(ctx, states, false)
+	}
 	if err == nil {
 		err = u.m.setDecoded(ctx, u.meter.UID, want)
 	}
@@ -68,9 +73,11 @@ func (u *unit) redecode(ctx context.Context, states map[string]LogState, dry boo
 
 // setDecoded notes under what a meter's records were decoded. The unit that did it goes on.
 func (m *Manager) setDecoded(ctx context.Context, uid logdb.MeterUID, decoded string) error {
+	m.listing.Lock()
+	defer m.listing.Unlock()
 	m.mu.Lock()
 	x, ok := m.meters[uid]
-	if !ok {
+	if !ok || x.Decoded == decoded {
 		m.mu.Unlock()
 		return nil
 	}

@@ -101,8 +101,15 @@ func (x *Meter) check() error {
 	return nil
 }
 
-// put stores a line of the list and lets Run follow it.
+// put stores a line of the list and lets Run follow it. What units note by themselves meanwhile stays.
 func (m *Manager) put(ctx context.Context, x Meter) error {
+	m.listing.Lock()
+	defer m.listing.Unlock()
+	m.mu.Lock()
+	if now, ok := m.meters[x.UID]; ok {
+		x.Serial, x.Decoded = now.Serial, now.Decoded
+	}
+	m.mu.Unlock()
 	if err := m.state.PutMeter(ctx, x); err != nil {
 		return fmt.Errorf("store meter %s: %w", x.UID, err)
 	}
@@ -117,6 +124,8 @@ func (m *Manager) put(ctx context.Context, x Meter) error {
 // setSerial notes the serial number of the meter that stands there now. The unit that
 // found it goes on.
 func (m *Manager) setSerial(ctx context.Context, uid logdb.MeterUID, serial string) error {
+	m.listing.Lock()
+	defer m.listing.Unlock()
 	m.mu.Lock()
 	x, ok := m.meters[uid]
 	if !ok || x.Serial == serial {

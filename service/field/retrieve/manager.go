@@ -89,6 +89,7 @@ type Manager struct {
 	changed    chan struct{} // Run reconciles
 	reconciled chan struct{} // closed and renewed after each time; guarded by mu
 	edit       sync.Mutex    // one change of the list at a time
+	listing    sync.Mutex    // held while a line of the list is stored
 
 	mu        sync.Mutex
 	meters    map[logdb.MeterUID]Meter

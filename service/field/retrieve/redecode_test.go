@@ -5,12 +5,14 @@ import (
 	"errors"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"metermanager/logdb"
 	"metermanager/logdb/logdbtest"
 	"metermanager/service/field/device"
+	"metermanager/service/field/modbus"
 	"metermanager/service/field/retrieve"
 	"metermanager/service/field/sim"
 )
@@ -510,5 +512,61 @@ func TestDeclaredSupply(t *testing.T) {
 		if _, err := m.Set(t.Context(), "incomer", bad); !errors.Is(err, retrieve.ErrInvalid) {
 			t.Errorf("%+v: %v", bad, err)
 		}
+	}
+}
+
+// cutStore lets something happen at the first record that is decoded again, and waits until that is called off.
+type cutStore struct {
+	logdb.Store
+	once sync.Once
+	cut  func()
+}
+
+func (s *cutStore) Append(ctx context.Context, b logdb.Batch) (a logdb.Appended, err error) {
+	a, err = s.Store.Append(ctx, b)
+	if len(b.Entries) > 0 && b.Entries[0].Op == logdb.OpRevise {
+		s.once.Do(func() {
+			s.cut()
+			<-ctx.Done()
+			err = ctx.Err()
+		})
+	}
+	return a, err
+}
+
+// TestZoneSetBackInMidDecoding: the zone is set to a wrong one and back while the records are decoded by the wrong one.
+// What was entered until then must be decoded once more, though the zone is the one under which all was decoded before.
+func TestZoneSetBackInMidDecoding(t *testing.T) {
+	t.Parallel()
+	now := func() time.Time { return time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC) }
+	meter := simulate(t, sim.Config{Seed: 7, History: 6 * time.Hour, Zone: "UTC", Now: now})
+	store := &cutStore{Store: logdbtest.NewModel(logdbtest.Config{})}
+	m, _ := newManager(t, store, newMemory(), retrieve.Config{Live: time.Hour, Retrieve: time.Hour})
+	set := func(zone string) {
+		if _, err := m.Set(t.Context(), "main", retrieve.Change{Zone: &zone}); err != nil {
+			t.Error(err)
+		}
+	}
+	cut := make(chan struct{})
+	store.cut = func() {
+		defer close(cut)
+		set("UTC")
+	}
+	background(t, m.Run)
+	if _, err := m.Add(t.Context(), retrieve.AddRequest{Name: "main", Address: meter.Addr().String(), Unit: 1, Zone: "UTC"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Retrieve(t.Context(), "main", 0); err != nil {
+		t.Fatal(err)
+	}
+	set("Asia/Kathmandu")
+	<-cut
+	// Who asks may still meet the goroutine that ends.
+	d, err := m.Redecode(t.Context(), "main", true)
+	for errors.Is(err, modbus.ErrClosed) || errors.Is(err, context.Canceled) {
+		d, err = m.Redecode(t.Context(), "main", true)
+	}
+	if err != nil || d[0].Records < 300 || d[0].Changed != 0 {
+		t.Errorf("%+v, %v; want nothing left to decode again", d, err)
 	}
 }
