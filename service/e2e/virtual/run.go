@@ -605,7 +605,14 @@ func (w *world) complaints(n *Node) {
 // expected reports whether a fault explains an error line: a disk that fails, or a power cut.
 func (w *world) expected(n *Node, l Line) bool {
 	for _, e := range w.plan.Events {
-		if e.Host == n.Host() && !l.At.Before(w.begin.Add(e.At)) {
+		host := e.Host
+		switch e.Kind { // these cut the power of one that they do not name
+		case Reinstall:
+			host = "site"
+		case EmptyCloud:
+			host = "cloud"
+		}
+		if host == n.Host() && !l.At.Before(w.begin.Add(e.At)) {
 			return true
 		}
 	}
