@@ -27,9 +27,9 @@ func (p *places) Set(s string) error {
 	return nil
 }
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() { os.Exit(execute(os.Args[1:])) }
 
-func run(args []string) int {
+func execute(args []string) int {
 	var open places
 	flags := flag.NewFlagSet("metermanager-viewer", flag.ContinueOnError)
 	flags.Var(&open, "open", "open `FILE|URL`: a file, or the address of a service; again for more (files may also stand behind the options)")
@@ -43,6 +43,7 @@ func run(args []string) int {
 	filter := flags.String("filter", "", "filter the events by this `TEXT`")
 	channels := flags.String("channels", "", "trend: these channels, joined by commas; one after + gets the right axis")
 	span := flags.String("range", "", "24 h, 7 d, 30 d, 90 d, 1 y or all")
+	trace := flags.Bool("trace", false, "print every change of the window's state as JSON, for tests that drive it")
 	about := flags.Bool("version", false, "print the version")
 	flags.Usage = func() {
 		fmt.Fprintln(flags.Output(), "Usage: metermanager-viewer [options] [FILE|URL ...]")
@@ -58,7 +59,7 @@ func run(args []string) int {
 		fmt.Println("metermanager-viewer", version)
 		return 0
 	}
-	o := desktop.Options{View: *view, Size: *size, Theme: *theme, Shot: *shot, Event: *selected, Filter: *filter, Channels: *channels, Range: *span, Version: version}
+	o := desktop.Options{View: *view, Size: *size, Theme: *theme, Shot: *shot, Event: *selected, Filter: *filter, Channels: *channels, Range: *span, Version: version, Trace: *trace}
 	for _, place := range append(open, flags.Args()...) {
 		o.Open = append(o.Open, source.Target{Place: place, User: *user, Password: os.Getenv("MM_PASSWORD"), Key: os.Getenv("MM_KEY")})
 	}

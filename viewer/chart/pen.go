@@ -198,6 +198,19 @@ type key struct {
 // legend writes entries in rows from the left and returns the height that they took.
 func (p *pen) legend(b box, keys []key) float64 {
 	size := p.st.FontPt
+	return p.eachKey(b, keys, func(x, y float64, name string, k key) {
+		p.line(x, y, x+12, y, k.color, 2*p.st.LinePt)
+		p.text(x+16, y, name, toRight, size, p.st.Text)
+	})
+}
+
+// legendHeight is what legend will take.
+func (p *pen) legendHeight(b box, keys []key) float64 {
+	return p.eachKey(b, keys, func(float64, float64, string, key) {})
+}
+
+func (p *pen) eachKey(b box, keys []key, visit func(x, y float64, name string, k key)) float64 {
+	size := p.st.FontPt
 	row := size * 1.6
 	x, y := b.left, b.top+row/2
 	for _, k := range keys {
@@ -206,8 +219,7 @@ func (p *pen) legend(b box, keys []key) float64 {
 		if x+w > b.right && x > b.left {
 			x, y = b.left, y+row
 		}
-		p.line(x, y, x+12, y, k.color, 2*p.st.LinePt)
-		p.text(x+16, y, name, toRight, size, p.st.Text)
+		visit(x, y, name, k)
 		x += w
 	}
 	if len(keys) == 0 {

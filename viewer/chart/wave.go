@@ -144,12 +144,17 @@ func (w *Wave) draw(p *pen) []Area {
 	return areas
 }
 
-// layout divides the height: inputs take what they need, plots the rest in equal parts.
+// layout divides the height: legends and inputs take what they need, plots the rest in equal parts.
 func (w *Wave) layout(p *pen, top, bottom float64) ([]*grid, float64) {
 	size := p.st.FontPt
 	fixed, plots := 0.0, 0
+	keys, heads := make([][]key, len(w.Strips)), make([]float64, len(w.Strips))
 	for i := range w.Strips {
-		fixed += size * 2 // of the legend
+		for _, l := range w.Strips[i].Lines {
+			keys[i] = append(keys[i], key{l.Name, p.st.line(l.Color)})
+		}
+		heads[i] = max(size*2, p.legendHeight(box{10, 0, p.width - 10, 0}, keys[i])+size*0.4)
+		fixed += heads[i]
 		if n := len(w.Strips[i].Digital); n > 0 {
 			fixed += float64(n) * size * 1.5
 		} else {
@@ -162,8 +167,7 @@ func (w *Wave) layout(p *pen, top, bottom float64) ([]*grid, float64) {
 	y := top
 	for i := range w.Strips {
 		s := &w.Strips[i]
-		g := &grid{b: box{10, y + size*2, p.width, 0}, keepBaseline: true}
-		var keys []key
+		g := &grid{b: box{10, y + heads[i], p.width, 0}, keepBaseline: true}
 		if n := len(s.Digital); n > 0 {
 			g.b.bottom = g.b.top + float64(n)*size*1.5
 			g.area.YFrom, g.area.YTo = 0, float64(n)
@@ -173,11 +177,8 @@ func (w *Wave) layout(p *pen, top, bottom float64) ([]*grid, float64) {
 		} else {
 			g.b.bottom = g.b.top + each
 			w.values(p, g, s, each)
-			for _, l := range s.Lines {
-				keys = append(keys, key{l.Name, p.st.line(l.Color)})
-			}
 		}
-		p.legend(box{10, y + size*0.2, p.width - 10, 0}, keys)
+		p.legend(box{10, y + size*0.2, p.width - 10, 0}, keys[i])
 		margin = max(margin, p.margin(g.yTicks, g.yTitle))
 		grids = append(grids, g)
 		y = g.b.bottom

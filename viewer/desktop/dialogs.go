@@ -79,7 +79,9 @@ func (w *Window) askService(t source.Target, note string) {
 		w.open(source.Target{Place: place, User: user.Text, Password: password.Text})
 	}, w.win)
 	d.Resize(fyne.NewSize(460, 240))
+	password.OnSubmitted = func(string) { d.Submit() }
 	d.Show()
+	w.trace()
 	if c := w.win.Canvas(); t.Place != "" && t.User != "" {
 		c.Focus(password)
 	} else if t.Place != "" {
@@ -136,7 +138,9 @@ func (w *Window) askExport() {
 		}
 	}, w.win)
 	d.Resize(fyne.NewSize(640, 230))
+	name.OnSubmitted = func(string) { d.Submit() }
 	d.Show()
+	w.trace()
 	w.win.Canvas().Focus(name)
 }
 

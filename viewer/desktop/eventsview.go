@@ -41,7 +41,7 @@ type eventsView struct {
 var kindOrder = []logdb.Kind{logdb.KindPQ, logdb.KindWaveform, logdb.KindLimit, logdb.KindSystem}
 
 func newEventsView(w *Window) *eventsView {
-	v := &eventsView{w: w, chips: map[logdb.Kind]*chip{}, columns: columns{178, 150, 84, 120, 0, 90}}
+	v := &eventsView{w: w, count: newWords(w.look, "", 12, colorFaint, false).elastic(), chips: map[logdb.Kind]*chip{}, columns: columns{178, 150, 84, 120, 0, 90}}
 	v.search = widget.NewEntry()
 	v.search.SetPlaceHolder("Search events  ( / )")
 	v.search.OnChanged = func(s string) { v.change(func(f *timeline.Filter) { f.Text = s }) }
@@ -72,8 +72,9 @@ func newEventsView(w *Window) *eventsView {
 	v.box = newChip(w.look, "CBEMA box  ×", true, func(bool) { v.change(func(f *timeline.Filter) { f.Box = nil }) })
 	v.box.Hide()
 	filters.Add(v.box)
-	v.count = newWords(w.look, "", 12, colorFaint, false)
-	bar := container.NewBorder(nil, nil, wide(240, v.search), container.NewHBox(wide(170, v.severity), inset(0, 0, 6, 4, v.count)), inset(0, 0, 8, 8, filters))
+	filters.Add(inset(0, 0, 6, 4, wide(130, v.count)))
+	// What has no room scrolls: the window must fit a small screen.
+	bar := container.NewBorder(nil, nil, wide(190, v.search), wide(165, v.severity), inset(0, 0, 8, 8, container.NewHScroll(filters)))
 
 	v.list = newRows(func() int { return len(w.events.Shown) }, func() fyne.CanvasObject { return newTextRow(w.look, &v.columns, 2, 1) }, func(i int, o fyne.CanvasObject) {
 		if i >= len(w.events.Shown) {
@@ -85,7 +86,9 @@ func newEventsView(w *Window) *eventsView {
 	v.list.OnSelected = func(i int) {
 		if !v.quiet && i < len(w.events.Shown) {
 			w.events.Selected = w.events.Shown[i]
+			w.win.Canvas().Unfocus() // keys go to the window, not to a search that was written before
 			v.card.refresh()
+			w.status.refresh()
 		}
 	}
 	v.list.key, v.list.rune = w.typedKey, w.typedRune
@@ -267,6 +270,7 @@ func (v *eventsView) goTo(i int) {
 	}
 	v.reveal()
 	v.card.refresh()
+	v.w.status.refresh()
 }
 
 // step goes to the next or the previous event.
@@ -274,6 +278,7 @@ func (v *eventsView) step(by int) {
 	v.w.events.Step(by)
 	v.reveal()
 	v.card.refresh()
+	v.w.status.refresh()
 }
 
 // cardPanel tells the selected event.

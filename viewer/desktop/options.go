@@ -36,6 +36,7 @@ type Options struct {
 	Channels string
 	Range    string
 	Version  string
+	Trace    bool // print every change of state, for tests that drive the window
 }
 
 // Check reports what cannot be meant.

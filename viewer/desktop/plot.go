@@ -32,6 +32,7 @@ type plot struct {
 	onPan    func(a *chart.Area, dx float64)
 	onBox    func(a *chart.Area, x0, x1, y0, y1 float64)
 	onDouble func()
+	onDrawn  func() // a new picture is shown
 
 	raster  *canvas.Raster
 	img     *image.RGBA
@@ -51,7 +52,7 @@ type plot struct {
 	pressed  bool
 	shift    bool
 	dragging bool
-	from     fyne.Position
+	from, to fyne.Position // of a drag
 	lastTap  time.Time
 	boxOnly  bool // a drag chooses height too
 }
@@ -140,6 +141,9 @@ func (p *plot) redraw() {
 			p.drawn++
 			p.placeCursors()
 			p.raster.Refresh()
+			if p.onDrawn != nil {
+				p.onDrawn()
+			}
 		}
 		if p.pending {
 			p.redraw()
@@ -305,11 +309,8 @@ func (p *plot) Dragged(e *fyne.DragEvent) {
 	p.rubber.Resize(fyne.NewSize(x1-x0, y1-y0))
 	p.rubber.Show()
 	p.rubber.Refresh()
-	p.from2(e.Position)
+	p.to = e.Position
 }
-
-// lastPos is where a drag is now.
-func (p *plot) from2(pos fyne.Position) { p.tip.last = pos }
 
 // chosen is the rectangle of a drag on the widget.
 func (p *plot) chosen(a *chart.Area, to fyne.Position) (x0, x1, y0, y1 float32) {
@@ -340,7 +341,7 @@ func (p *plot) DragEnd() {
 	if a == nil || p.onBox == nil {
 		return
 	}
-	x0, x1, y0, y1 := p.chosen(a, p.tip.last)
+	x0, x1, y0, y1 := p.chosen(a, p.to)
 	if x1-x0 < 4 {
 		return
 	}

@@ -45,6 +45,7 @@ func wideHigh(h float32) fyne.CanvasObject {
 }
 
 func (s *statusBar) refresh() {
+	defer s.w.trace()
 	if j := s.w.work.shown(); j != nil {
 		text := j.title
 		if j.note != "" {
@@ -76,7 +77,7 @@ func (w *Window) summary() string {
 	for _, s := range w.session.Sources {
 		if s.Err != nil {
 			what, do := source.Explain(s.Err)
-			return s.Title + ": " + what + " " + do
+			return named(s, what) + " " + do
 		}
 	}
 	n := len(w.session.Selected())

@@ -69,7 +69,7 @@ func (l *look) Color(name fyne.ThemeColorName, _ fyne.ThemeVariant) color.Color 
 	case theme.ColorNameScrollBarBackground:
 		return color.Transparent
 	case theme.ColorNameShadow:
-		return l.pick(0xe6eaef, 0x0d1117)
+		return l.pick(0xf0f3f6, 0x0d1117)
 	case theme.ColorNameError:
 		return l.pick(0xc8362b, 0xff7b72)
 	case theme.ColorNameWarning:

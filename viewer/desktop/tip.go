@@ -13,7 +13,6 @@ import (
 type tipBox struct {
 	back  *canvas.Rectangle
 	lines [6]*canvas.Text
-	last  fyne.Position
 }
 
 func newTip() *tipBox {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -50,6 +51,7 @@ type Window struct {
 	// opened counts the sources that the command line names and that are not settled yet.
 	waiting int
 	settled bool
+	traced  string // what -trace printed last
 }
 
 const preferDark = "dark"
@@ -131,6 +133,9 @@ func (w *Window) build() {
 	w.toleranceView = newToleranceView(w)
 	w.weekView = newWeekView(w)
 	w.welcome = newWelcome(w)
+	for _, p := range []*plot{w.eventsView.strip, w.trendView.plot, w.waveView.plot, w.toleranceView.plot} {
+		p.onDrawn = w.trace
+	}
 	w.pages = map[string]fyne.CanvasObject{
 		viewEvents: w.eventsView.root, viewTrend: w.trendView.root, viewWave: w.waveView.root, viewTolerance: w.toleranceView.root, viewWeek: w.weekView.root,
 	}
@@ -203,13 +208,29 @@ func (w *Window) show(name string) {
 // restage shows the page of the view, or what there is to do while nothing is open.
 func (w *Window) restage() {
 	var page fyne.CanvasObject = w.welcome.root
-	if len(w.session.Sources) > 0 {
+	switch bad, opening := w.failedSource(), w.openingSource(); {
+	case len(w.session.Sources) == 0:
+	case len(w.session.Meters()) > 0 || bad == nil && opening == nil:
 		page = w.pages[w.view]
+	case opening != nil:
+		page = w.notice(nil, "Opening "+opening.Title+" …", "", nil)
+	default:
+		page = w.failure(bad.Err)
 	}
 	if len(w.stage.Objects) != 1 || w.stage.Objects[0] != page {
 		w.stage.Objects = []fyne.CanvasObject{page}
 		w.stage.Refresh()
 	}
+}
+
+// openingSource is a source that is being opened.
+func (w *Window) openingSource() *model.Source {
+	for _, s := range w.session.Sources {
+		if s.State == model.Loading {
+			return s
+		}
+	}
+	return nil
 }
 
 // open opens a source.
@@ -234,6 +255,7 @@ func (w *Window) open(t source.Target) {
 			w.session.Take(x, c)
 		}
 		w.tree.refresh()
+		w.restage()
 		w.ranges.SetSelected(w.session.Range.Preset)
 		w.reload()
 	})
@@ -242,7 +264,7 @@ func (w *Window) open(t source.Target) {
 // refused asks for a login where that is what is missing; of anything else the tree and the view tell.
 func (w *Window) refused(x *model.Source, err error) {
 	what, do := source.Explain(err)
-	fmt.Fprintln(os.Stderr, "metermanager-viewer:", x.Title+":", what, do)
+	fmt.Fprintln(os.Stderr, "metermanager-viewer:", strings.TrimSpace(named(x, what)+" "+do))
 	w.code = 1
 	if source.NeedsLogin(err) && w.options.Shot == "" {
 		note := what
@@ -251,6 +273,14 @@ func (w *Window) refused(x *model.Source, err error) {
 		}
 		w.askService(x.Target, note)
 	}
+}
+
+// named puts the source before what went wrong with it, where that does not say it.
+func named(x *model.Source, what string) string {
+	if strings.HasPrefix(what, x.Title) {
+		return what
+	}
+	return x.Title + ": " + what
 }
 
 // reload reads anew what is looked at.
@@ -316,7 +346,7 @@ func (w *Window) eventsArrived() {
 	w.waveView.eventsChanged()
 	w.weekView.metersChanged()
 	w.status.refresh()
-	if w.options.View == "" && !w.settled && w.waiting == 0 {
+	if w.options.View == "" && !w.settled && w.waiting == 0 && len(w.session.Meters()) > 0 {
 		w.show(w.events.Fitting())
 	}
 	if w.waiting == 0 {

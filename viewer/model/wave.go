@@ -71,7 +71,7 @@ func LoadWave(ctx context.Context, m *Meter, ref source.Ref) (*WaveData, error) 
 }
 
 // mostInputs bounds how many inputs are drawn.
-const mostInputs = 16
+const mostInputs = 12
 
 // input keeps an input that changes. A recording of a protection relay has dozens that never do.
 func (d *WaveData) input(line chart.DigitalLine) {
@@ -108,8 +108,22 @@ func NewWave() *Wave {
 func (v *Wave) Take(d *WaveData) {
 	v.Data, v.State, v.Err = d, Ready, nil
 	v.A, v.B, v.Hidden = math.NaN(), math.NaN(), map[string]bool{}
+	// A relay records dozens of calculated magnitudes beside the waves; they can be switched on.
+	others := 0
+	for i := range d.Recording.Signals {
+		s := &d.Recording.Signals[i]
+		if s.Quantity != pq.Other {
+			continue
+		}
+		if others++; others > mostOthers && d.Analysis != nil {
+			v.Hidden[s.Name] = true
+		}
+	}
 	v.Fit()
 }
+
+// mostOthers bounds how many signals that are neither voltages nor currents are seen at first.
+const mostOthers = 4
 
 // Fail says why nothing is shown.
 func (v *Wave) Fail(err error) { v.Err, v.State, v.Data = err, Failed, nil }

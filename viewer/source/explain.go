@@ -24,7 +24,7 @@ func Explain(err error) (what, do string) {
 	case errors.As(err, &file):
 		plain := *file
 		plain.Do = ""
-		return sentence(plain.Error()), sentence(file.Do)
+		return point(plain.Error()), sentence(file.Do)
 	case errors.As(err, &f):
 		do = f.Hint
 		if do == "" {
@@ -54,8 +54,13 @@ func sentence(s string) string {
 	if s == "" {
 		return ""
 	}
-	if !strings.ContainsAny(s[len(s)-1:], ".!?") {
-		s += "."
+	return strings.ToUpper(s[:1]) + point(s[1:])
+}
+
+// point ends a text that may begin with the name of a file.
+func point(s string) string {
+	if strings.HasSuffix(s, ".") || strings.HasSuffix(s, "!") || strings.HasSuffix(s, "?") {
+		return s
 	}
-	return strings.ToUpper(s[:1]) + s[1:]
+	return s + "."
 }

@@ -157,6 +157,10 @@ func read(ctx context.Context, f format.File, head []byte, progress func(done, t
 			return content, codec.Title, err
 		}
 	}
+	if ext := strings.ToLower(filepath.Ext(f.Name)); ext == ".dat" || ext == ".hdr" || ext == ".inf" {
+		_, err := comtrade.Codec().Read(ctx, f, opt) // says which file is missing
+		return nil, "", err
+	}
 	var titles []string
 	for _, codec := range codecs() {
 		titles = append(titles, codec.Title)
