@@ -69,7 +69,10 @@ func (l *look) Color(name fyne.ThemeColorName, _ fyne.ThemeVariant) color.Color 
 	case theme.ColorNameScrollBarBackground:
 		return color.Transparent
 	case theme.ColorNameShadow:
-		return l.pick(0xf0f3f6, 0x0d1117)
+		if l.dark { // it lies over the window behind a dialog
+			return color.NRGBA{0, 0, 0, 120}
+		}
+		return color.NRGBA{0, 0, 0, 22}
 	case theme.ColorNameError:
 		return l.pick(0xc8362b, 0xff7b72)
 	case theme.ColorNameWarning:
