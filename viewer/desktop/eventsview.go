@@ -195,7 +195,7 @@ func (v *eventsView) refresh() {
 	v.reveal()
 	v.card.refresh()
 	// A row of the timeline for each meter, as far as there is room.
-	if high := min(240, 84+20*float32(len(w.events.Set.Meters))); v.stripHigh.height != high {
+	if high := min(240, 102+20*float32(len(w.events.Set.Meters))); v.stripHigh.height != high {
 		v.stripHigh.height = high
 		v.layoutAnew()
 	}

@@ -275,7 +275,8 @@ func (v *Wave) Harmonics(at float64, q pq.Quantity) *chart.Harmonics {
 			continue
 		}
 		var ratios []float64
-		for order := 2; order <= min(sp.Orders(), 25); order++ {
+		// Orders next to half of the sample rate cannot be told from a single cycle.
+		for order := 2; order <= min(sp.Orders(), 25) && float64(order)*sp.Hz*r.SampleIntervalSeconds < 0.47; order++ {
 			ratios = append(ratios, sp.RMS[order]/sp.RMS[1])
 		}
 		h.Names, h.Ratios = append(h.Names, fmt.Sprintf("%s %.1f %%", s.Name, 100*sp.THD(0))), append(h.Ratios, ratios)
