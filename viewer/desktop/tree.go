@@ -52,16 +52,15 @@ func (t *treePanel) refresh() {
 // treeLine is a line of the tree. A click shows one meter, a click on the box or with ctrl one more.
 type treeLine struct {
 	widget.BaseWidget
-	t      *treePanel
-	row    model.TreeRow
-	name   *canvas.Text
-	sub    *canvas.Text
-	box    *canvas.Image
-	back   *canvas.Rectangle
-	close  *canvas.Image
-	hover  bool
-	mods   fyne.KeyModifier
-	states string
+	t     *treePanel
+	row   model.TreeRow
+	name  *canvas.Text
+	sub   *canvas.Text
+	box   *canvas.Image
+	back  *canvas.Rectangle
+	close *canvas.Image
+	hover bool
+	mods  fyne.KeyModifier
 }
 
 var (

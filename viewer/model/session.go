@@ -1,7 +1,6 @@
 package model
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -267,9 +266,4 @@ func (r Range) Bounds(meters []*Meter, now logdb.Millis) (first, last logdb.Mill
 		newest = now
 	}
 	return newest + 1 - r.Span, newest + 1
-}
-
-// sorted puts meters in order of their names.
-func sorted(list []*Meter) []*Meter {
-	return slices.SortedStableFunc(slices.Values(list), func(a, b *Meter) int { return cmp.Compare(a.Title(), b.Title()) })
 }

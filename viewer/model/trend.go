@@ -330,13 +330,13 @@ func (v *Trend) Readouts() (out []Readout) {
 		if low <= high {
 			r.Range = timeline.Quantity(low, unit) + " … " + timeline.Quantity(high, unit)
 		}
-		a, b := math.NaN(), math.NaN()
+		a := math.NaN()
 		if v.A != 0 {
 			a, _ = v.ValueAt(i, v.A)
 			r.A = orDash(timeline.Quantity(a, unit))
 		}
 		if v.B != 0 {
-			b, _ = v.ValueAt(i, v.B)
+			b, _ := v.ValueAt(i, v.B)
 			r.B, r.Delta = orDash(timeline.Quantity(b, unit)), orDash(signed(b-a, unit))
 		}
 		out = append(out, r)
