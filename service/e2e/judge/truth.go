@@ -175,7 +175,8 @@ func (t *Truth) history(r *report, log int, journal []logdb.Entry, stats *Stats)
 					told = begun
 				}
 			}
-			if next > 0 && !(told == at && bridged(gaps, &records[next-1], &records[at])) && !t.covered(gaps, records[next:told]) {
+			if next > 0 && !(told == at && bridged(gaps, &records[next-1], &records[at])) && !t.covered(gaps, records[next:told]) &&
+				!(told > next && swapped(gaps, &records[next-1], &records[told-1])) {
 				r.add(what, "records %d to %d (%s) are missing before position %d, and no gap of %+v says so", next, at-1, describe(records, next), e.Position, gaps)
 			} else if last := records[at-1].True; !last.Before(t.before[historicalLogs[log]]) {
 				r.add(what, "records %d to %d (%s) are lost before position %d, the last of %s", next, at-1, describe(records, next), e.Position, last.Format(time.RFC3339))
@@ -220,6 +221,14 @@ func (t *Truth) covered(gaps []logdb.Gap, lost []sim.Record) bool {
 func bridged(gaps []logdb.Gap, before, behind *sim.Record) bool {
 	return slices.ContainsFunc(gaps, func(g logdb.Gap) bool {
 		return g.From == logdb.MillisOf(before.Time) && g.To == logdb.MillisOf(behind.Time)
+	})
+}
+
+// swapped reports whether a gap reaches from the last record that was read of a meter to when its last one was made, before
+// another took its place: whatever its clock said by then.
+func swapped(gaps []logdb.Gap, before, last *sim.Record) bool {
+	return slices.ContainsFunc(gaps, func(g logdb.Gap) bool {
+		return g.Cause == logdb.GapReplaced && g.From == logdb.MillisOf(before.Time) && g.To >= logdb.MillisOf(last.True)
 	})
 }
 

@@ -103,11 +103,15 @@ func (w *work) generation(ctx context.Context, s *session, at place, first uint3
 	return nil
 }
 
-// until ends a gap at the first record behind it.
+// until ends a gap at the first record behind it. Another meter may have been at work elsewhere before: what the old one
+// recorded until it was taken away is lost, and nobody knows more of that time than that it is over.
 func (w *work) until(gap *logdb.Gap, rec []byte) {
 	if t, err := device.ParseTStamp(rec); err == nil {
 		clock := device.NewClock(w.t.Zone, 0, w.clock.SetsDST())
 		gap.To = max(gap.From, clock.UTC(t))
+	}
+	if gap.Cause == logdb.GapReplaced {
+		gap.To = max(gap.To, w.r.now())
 	}
 }
 

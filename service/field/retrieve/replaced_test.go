@@ -50,6 +50,10 @@ func TestReplacedMeter(t *testing.T) {
 	if len(gaps) != 1 || gaps[0].Gap.Cause != logdb.GapReplaced || gaps[0].Gap.Detail != "serial SIM0000000000011 instead of SIM0000000000007" {
 		t.Errorf("gaps %+v", gaps)
 	}
+	// The old meter recorded until it was taken away, whenever the other one's memory begins.
+	if last := raws[len(raws)-1].Time; gaps[0].Gap.To < last {
+		t.Errorf("the gap ends at %v, the other meter was seen after %v", gaps[0].Gap.To, last)
+	}
 	if again := s.must("hist1"); again.Records != 0 || len(s.events(logdb.KindHistorical, true)) != 1 {
 		t.Errorf("a further retrieval: %+v", again)
 	}
