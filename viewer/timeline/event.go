@@ -144,6 +144,8 @@ func Seconds(s float64) string {
 	switch {
 	case math.IsNaN(s):
 		return ""
+	case s == 0: // begun and ended within the resolution of the meter's clock
+		return "0 s"
 	case s < 0.0009995:
 		return fmt.Sprintf("%.3g µs", s*1e6)
 	case s < 0.9995:

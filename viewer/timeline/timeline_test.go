@@ -89,7 +89,7 @@ func TestRelated(t *testing.T) {
 func TestTexts(t *testing.T) {
 	t.Parallel()
 	for _, x := range []struct{ got, want string }{
-		{timeline.Seconds(nan), ""}, {timeline.Seconds(0.0002), "200 µs"}, {timeline.Seconds(0.0833), "83.3 ms"}, {timeline.Seconds(75), "1 min 15 s"},
+		{timeline.Seconds(nan), ""}, {timeline.Seconds(0), "0 s"}, {timeline.Seconds(0.0002), "200 µs"}, {timeline.Seconds(0.0833), "83.3 ms"}, {timeline.Seconds(75), "1 min 15 s"},
 		{timeline.Quantity(nan, "V"), ""}, {timeline.Quantity(-12_345, "V"), "−12.35 kV"}, {timeline.Quantity(0.05, "ratio"), "5 %"},
 	} {
 		if x.got != x.want {
