@@ -26,12 +26,12 @@ function read(addr, length, unitID, callback) {
     const u = units.get(unitID);
     if (!u) return; // not our unit: no answer
     u.asked++;
-    if (u.mode === "absent") return callback(refuse(0x0b));
-    if (u.mode === "busy" && u.asked % 3 === 1) return callback(refuse(6));
+    if (u.mode === "absent") return callback(refuse(0x0b), []);
+    if (u.mode === "busy" && u.asked % 3 === 1) return callback(refuse(6), []);
     const values = [];
     for (let a = addr; a < addr + length; a++) {
         const v = u.image.get(a);
-        if (v === undefined && u.mode === "strict") return callback(refuse(2));
+        if (v === undefined && u.mode === "strict") return callback(refuse(2), []); // the library looks at the values of function 4 although there is an error
         values.push(v === undefined ? 0 : v);
     }
     if (u.mode === "slow") return setTimeout(() => callback(null, values), 700);
