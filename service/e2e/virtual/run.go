@@ -373,10 +373,8 @@ func (w *world) judge(ctx context.Context) error {
 		return err
 	}
 	defer cloud.Close()
-	for _, host := range w.sites {
-		if err := w.nodes[host].latest(ctx, w); err != nil {
-			return err
-		}
+	if err := w.latest(ctx); err != nil {
+		return err
 	}
 	for _, host := range w.passers() {
 		if err := w.command(ctx, host, api.CmdCloudMeterUpload, map[string]any{"cloud": second}); err != nil {
@@ -404,6 +402,33 @@ func (w *world) passers() []string {
 		return nil
 	}
 	return append(slices.Clone(w.sites), "cloud")
+}
+
+// latest retrieves and uploads at all sites. A copy of a site may find out only now that it is one: then a command sends a
+// share of everything under another id, the rest follows, and what the meters recorded meanwhile comes after it.
+func (w *world) latest(ctx context.Context) error {
+	for range 3 {
+		for _, host := range w.sites {
+			if err := w.nodes[host].latest(ctx, w); err != nil {
+				return err
+			}
+		}
+		if len(w.sites) == 1 {
+			return nil
+		}
+		for try := range 60 {
+			if quiet, _, err := w.quiet(ctx); err == nil && quiet {
+				if try == 0 {
+					return nil
+				}
+				break
+			}
+			if err := sleep(ctx, time.Second); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // latest retrieves and uploads.
