@@ -126,7 +126,7 @@ func (o *Roll) AddTo(a *Accumulator, i, j int) {
 	}
 	for ; i < j; i++ {
 		if x < len(o.sums.Exceptions) && o.sums.Exceptions[x].Index == i {
-			a.sum.addException(o.sums.Exceptions[x].Value, len(o.sums.Exceptions), len(o.Steps))
+			a.sum.Add(o.sums.Exceptions[x].Value)
 			x++
 		} else {
 			a.sum.AddDecimal(o.sums.Mantissas[i], o.sums.Exponent)

@@ -56,17 +56,8 @@ func (s *Sum) AddFloat(v float64) {
 	s.f = t
 }
 
-// addException adds a value that is an exception of its column, as n of all are. Few of them may be decimal numbers with more digits than
-// the others, which must not cost the others their exactness; where all are, they are no decimal numbers, and it is not tried.
-func (s *Sum) addException(v float64, n, all int) {
-	if n < all {
-		s.Add(v)
-	} else {
-		s.AddFloat(v)
-	}
-}
-
-// Add adds any value.
+// Add adds any value. An exception of a column may be a decimal number with more digits than the others, also where all of a short column
+// are: how values are cut into columns must not show in their sum.
 func (s *Sum) Add(v float64) {
 	if m, e, ok := Decimal(v); ok {
 		s.AddDecimal(m, e)
@@ -154,7 +145,7 @@ func (a *Accumulator) AddBlock(b *logdb.Block, i, j int) {
 	for i < j {
 		if x < len(b.Exceptions) && b.Exceptions[x].Index == i {
 			v := b.Exceptions[x].Value
-			a.sum.addException(v, len(b.Exceptions), len(b.Times))
+			a.sum.Add(v)
 			a.part(logdb.Bucket{Count: 1, Min: v, Max: v, First: v, Last: v, FirstTime: b.Times[i], LastTime: b.Times[i]})
 			x, i = x+1, i+1
 			continue
