@@ -1,6 +1,9 @@
 package chunk_test
 
 import (
+	"math"
+	"math/big"
+	"math/rand/v2"
 	"testing"
 
 	"metermanager/logdb"
@@ -57,5 +60,69 @@ func TestFewDecimals(t *testing.T) {
 	read.AddTo(&a, 0, len(read.Steps))
 	if got := a.Bucket().Sum; got != want {
 		t.Errorf("sum of steps %v, want %v", got, want)
+	}
+}
+
+// TestSumOfAnyCut adds decimal numbers of very different sizes in any order and cut into columns anyhow: the sum is the exact one, rounded once.
+func TestSumOfAnyCut(t *testing.T) {
+	t.Parallel()
+	c, err := chunk.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		values := []float64{4531.9, 1.154964668617342, 8845.6}
+		for range r.IntN(400) {
+			v := float64(r.Int64N(1<<uint(1+r.IntN(52)))) / math.Pow10(r.IntN(16))
+			if r.IntN(4) == 0 {
+				v = -v
+			}
+			if _, _, ok := chunk.Decimal(v); ok {
+				values = append(values, v)
+			}
+		}
+		exact := new(big.Rat)
+		for _, v := range values {
+			m, e, _ := chunk.Decimal(v)
+			exact.Add(exact, new(big.Rat).SetFrac(big.NewInt(m), new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(e)), nil)))
+		}
+		want, _ := exact.Float64()
+		r.Shuffle(len(values), func(i, j int) { values[i], values[j] = values[j], values[i] })
+		var a, rolled chunk.Accumulator
+		for start := 0; start < len(values); {
+			end := start + 1 + r.IntN(len(values)-start)
+			p := chunk.Points{Values: values[start:end]}
+			for i := start; i < end; i++ {
+				p.Times, p.Positions = append(p.Times, logdb.Millis(i)*60_000), append(p.Positions, logdb.Position(i+1))
+			}
+			data, err := c.AppendPoints(nil, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var b logdb.Block
+			if err := c.Points(data, &b); err != nil {
+				t.Fatal(err)
+			}
+			a.AddBlock(&b, 0, len(b.Times))
+			roll := chunk.Roll{Step: 60_000}
+			roll.RollUp(&b)
+			if data, err = c.AppendRoll(nil, &roll); err != nil {
+				t.Fatal(err)
+			}
+			var read chunk.Roll
+			if err := c.Roll(data, &read); err != nil {
+				t.Fatal(err)
+			}
+			read.AddTo(&rolled, 0, len(read.Steps))
+			start = end
+		}
+		if got := a.Bucket().Sum; got != want {
+			t.Fatalf("seed %d: sum of %d values %v, want %v", seed, len(values), got, want)
+		}
+		if got := rolled.Bucket().Sum; got != want {
+			t.Fatalf("seed %d: sum of %d steps of one value %v, want %v", seed, len(values), got, want)
+		}
 	}
 }

@@ -2,46 +2,45 @@ package chunk
 
 import (
 	"math"
+	"math/big"
 	"math/bits"
 
 	"metermanager/logdb"
 )
 
-// Sum adds values exactly as long as they are decimal numbers: the mantissas as integers,
-// so that the order does not matter and nothing drifts. What does not fit is added as doubles
-// with a running correction (Neumaier 1974).
+// Sum adds values exactly as long as they are decimal numbers: the mantissas as one integer of
+// 128 bits, so that neither the order nor how the values were cut into parts matters and nothing
+// drifts. What is no decimal number, and what does not fit, is added as doubles with a running
+// correction (Neumaier 1974).
 type Sum struct {
-	m       int64 // of the decimal part
+	hi      int64 // hi:lo / 10^e is the decimal part, in two's complement
+	lo      uint64
 	e       uint8
-	any     bool
 	f, lost float64
 	floats  bool
 }
 
 // AddDecimal adds m / 10^e.
 func (s *Sum) AddDecimal(m int64, e uint8) {
-	if !s.any {
-		s.m, s.e, s.any = m, e, true
-		return
-	}
-	if e != s.e {
-		var ok bool
-		if e < s.e {
-			m, ok = scale(m, s.e-e)
-		} else if s.m, ok = scale(s.m, e-s.e); ok {
-			s.e = e
-		}
+	hi, lo := m>>63, uint64(m)
+	switch {
+	case e < s.e:
+		hi, lo, _ = scale(hi, lo, s.e-e) // below 2^63 * 10^18, which fits
+	case e > s.e:
+		h, l, ok := scale(s.hi, s.lo, e-s.e)
 		if !ok {
 			s.AddFloat(float64(m) / powers[e])
 			return
 		}
+		s.hi, s.lo, s.e = h, l, e
 	}
-	sum := s.m + m
-	if (s.m^sum)&(m^sum) < 0 { // overflow
+	sumLo, carry := bits.Add64(s.lo, lo, 0)
+	sumHi := s.hi + hi + int64(carry)
+	if (s.hi^sumHi)&(hi^sumHi) < 0 { // overflow
 		s.AddFloat(float64(m) / powers[e])
 		return
 	}
-	s.m = sum
+	s.hi, s.lo = sumHi, sumLo
 }
 
 // AddFloat adds v.
@@ -69,31 +68,56 @@ func (s *Sum) Add(v float64) {
 // Value returns the sum, rounded once where all values were decimal.
 func (s *Sum) Value() float64 {
 	if !s.floats {
-		return float64(s.m) / powers[s.e]
+		return s.decimal()
 	}
 	f := s.f
 	if !math.IsInf(f, 0) && !math.IsNaN(f) {
 		f += s.lost
 	}
-	if !s.any {
-		return f
-	}
-	return f + float64(s.m)/powers[s.e]
+	return f + s.decimal()
 }
 
-// scale returns m * 10^by, and m as it was when that is out of range.
-func scale(m int64, by uint8) (int64, bool) {
-	if by > maxExponent {
-		return m, false
+// decimal returns the decimal part, rounded to the nearest double.
+func (s *Sum) decimal() float64 {
+	if m := int64(s.lo); s.hi == m>>63 && m > -maxMantissa && m < maxMantissa {
+		return float64(m) / powers[s.e]
 	}
-	hi, lo := bits.Mul64(uint64(max(m, -m)), uint64(powers[by]))
-	if m == math.MinInt64 || hi != 0 || lo > math.MaxInt64 {
-		return m, false
+	hi, lo, negative := magnitude(s.hi, s.lo)
+	n := new(big.Int).SetUint64(hi)
+	n.Lsh(n, 64).Or(n, new(big.Int).SetUint64(lo))
+	if negative {
+		n.Neg(n)
 	}
-	if m < 0 {
-		return -int64(lo), true
+	f, _ := new(big.Rat).SetFrac(n, big.NewInt(int64(powers[s.e]))).Float64()
+	return f
+}
+
+// magnitude returns the absolute value of hi:lo.
+func magnitude(hi int64, lo uint64) (uint64, uint64, bool) {
+	if hi >= 0 {
+		return uint64(hi), lo, false
 	}
-	return int64(lo), true
+	l, borrow := bits.Sub64(0, lo, 0)
+	h, _ := bits.Sub64(0, uint64(hi), borrow)
+	return h, l, true
+}
+
+// scale returns hi:lo * 10^by, by at most maxExponent, and false when that is out of range.
+func scale(hi int64, lo uint64, by uint8) (int64, uint64, bool) {
+	h, l, negative := magnitude(hi, lo)
+	p := uint64(powers[by])
+	over, top := bits.Mul64(h, p)
+	carry, bottom := bits.Mul64(l, p)
+	top, c := bits.Add64(top, carry, 0)
+	if over != 0 || c != 0 || top > math.MaxInt64 {
+		return hi, lo, false
+	}
+	if !negative {
+		return int64(top), bottom, true
+	}
+	bottom, borrow := bits.Sub64(0, bottom, 0)
+	top, _ = bits.Sub64(0, top, borrow)
+	return int64(top), bottom, true
 }
 
 // Accumulator builds one bucket from values in order of (time, position), or from parts of it in

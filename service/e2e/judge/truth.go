@@ -57,6 +57,15 @@ func Recall(m *sim.Meter) (*Truth, error) {
 	return t, nil
 }
 
+// Len returns how many records there are in all.
+func (t *Truth) Len() int {
+	n := len(t.pq) + len(t.limits) + len(t.recordings) + len(t.system)
+	for _, log := range t.logs {
+		n += len(log)
+	}
+	return n
+}
+
 // MayLose allows records of a log that were made before a time to be lost, each in a gap: the
 // meter was told to forget them, or had no room for more.
 func (t *Truth) MayLose(log int, before time.Time) {

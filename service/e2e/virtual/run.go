@@ -373,15 +373,7 @@ func (w *world) judge(ctx context.Context) error {
 		return err
 	}
 	defer cloud.Close()
-	if err := w.latest(ctx); err != nil {
-		return err
-	}
-	for _, host := range w.passers() {
-		if err := w.command(ctx, host, api.CmdCloudMeterUpload, map[string]any{"cloud": second}); err != nil {
-			w.problem("%s: the last upload to the second cloud: %v", host, err)
-		}
-	}
-	truth, err := w.truth()
+	truth, err := w.latest(ctx)
 	if err != nil {
 		return err
 	}
@@ -404,47 +396,58 @@ func (w *world) passers() []string {
 	return append(slices.Clone(w.sites), "cloud")
 }
 
-// latest retrieves and uploads at all sites. A copy of a site may find out only now that it is one: then a command sends a
-// share of everything under another id, the rest follows, and what the meters recorded meanwhile comes after it.
-func (w *world) latest(ctx context.Context) error {
-	for range 3 {
+// latest retrieves and uploads at all sites until the meter recorded nothing meanwhile, and returns what it recorded. A copy of a site may
+// find out only now that it is one: then a command sends a share of everything under another id, and the rest follows, which takes minutes.
+func (w *world) latest(ctx context.Context) (*judge.Truth, error) {
+	before, err := w.truth()
+	for range 20 {
+		if err != nil {
+			return nil, err
+		}
+		problems := len(w.out.Problems)
 		for _, host := range w.sites {
-			if err := w.nodes[host].latest(ctx, w); err != nil {
-				return err
+			if err := w.command(ctx, host, api.CmdMeterRetrieve, nil); err != nil {
+				w.problem("%s: the last retrieval: %v", host, err)
 			}
 		}
-		if len(w.sites) == 1 {
-			return nil
-		}
-		for try := range 60 {
-			if quiet, _, err := w.quiet(ctx); err == nil && quiet {
-				if try == 0 {
-					return nil
-				}
+		for range 60 {
+			if err := w.upload(ctx); err != nil {
+				return nil, err
+			}
+			quiet, _, err := w.quiet(ctx)
+			if err == nil && quiet || len(w.out.Problems) > problems {
 				break
 			}
 			if err := sleep(ctx, time.Second); err != nil {
-				return err
+				return nil, err
 			}
 		}
+		var after *judge.Truth
+		if after, err = w.truth(); err != nil {
+			return nil, err
+		}
+		if len(w.out.Problems) > problems || after.Len() == before.Len() {
+			return after, nil
+		}
+		before = after
 	}
-	return nil
+	w.problem("the meter records faster than its records are retrieved and uploaded")
+	return before, nil
 }
 
-// latest retrieves and uploads.
-func (n *Node) latest(ctx context.Context, w *world) error {
-	c, err := n.Client()
-	if err != nil {
-		return err
+// upload sends everything to every cloud.
+func (w *world) upload(ctx context.Context) error {
+	for _, host := range w.sites {
+		if err := w.command(ctx, host, api.CmdCloudMeterUpload, nil); err != nil {
+			w.problem("%s: the last upload: %v", host, err)
+		}
 	}
-	defer c.Close()
-	if err := c.Call(ctx, api.CmdMeterRetrieve, nil, nil); err != nil {
-		w.problem("%s: the last retrieval: %v", n.Host(), err)
+	for _, host := range w.passers() {
+		if err := w.command(ctx, host, api.CmdCloudMeterUpload, map[string]any{"cloud": second}); err != nil {
+			w.problem("%s: the last upload to the second cloud: %v", host, err)
+		}
 	}
-	if err := c.Call(ctx, api.CmdCloudMeterUpload, nil, nil); err != nil {
-		w.problem("%s: the last upload: %v", n.Host(), err)
-	}
-	return nil
+	return ctx.Err()
 }
 
 // requested asks for what limits had skipped, and judges again.
