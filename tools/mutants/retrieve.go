@@ -4,8 +4,9 @@ package main
 func retrievalMutations() []mutation {
 	const align, pump = "service/field/retrieve/align.go", "service/field/retrieve/pump.go"
 	return []mutation{
-		{"one equal record is enough to align", align, []edit{{`const tailRecords = 8`, `const tailRecords = 1`}}, []test{boundary}},
-		{"three equal records are enough to align", align, []edit{{`const tailRecords = 8`, `const tailRecords = 3`}}, []test{boundary}},
+		{"one equal record is enough to align", align, []edit{{`	tailRecords   = 8`, `	tailRecords   = 1`}, {`	searchRecords = 64`, `	searchRecords = 1`}}, []test{boundary}},
+		{"three equal records are enough to align", align, []edit{{`	tailRecords   = 8`, `	tailRecords   = 3`}, {`	searchRecords = 64`, `	searchRecords = 3`}}, []test{boundary}},
+		{"eight equal records elsewhere are enough to align", align, []edit{{`	searchRecords = 64`, `	searchRecords = 8`}}, []test{boundary}},
 		{"a step back of the clock opens no run", pump, []edit{{`		w.run++`, `		w.run += 0`}}, []test{{"./service/field/retrieve", "^TestStepBackOpensARun$", nil}}},
 		{"a break in the meter's memory leaves no gap entry", pump, []edit{{`	w.pending = &logdb.Entry{`, `	_ = &logdb.Entry{`}}, []test{{"./service/field/retrieve", "^TestReplacedMeter$", nil}, retrieval}},
 		{"a gap ends where the memory began when it was found", pump, []edit{{`		if w.pending != nil && w.prev == nil {`, `		if w.pending != nil && w.prev != nil {`}}, []test{{"./service/field/retrieve", "^TestGapEndsAtTheFirstRecordBehindIt$", nil}}},

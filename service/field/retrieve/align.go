@@ -8,8 +8,13 @@ import (
 )
 
 // tailRecords is K of the alignment: how many of the last stored raw records must stand
-// in the meter's memory as a run.
-const tailRecords = 8
+// in the meter's memory as a run, right where they were. Anywhere else more must, searchRecords:
+// the system log tells of every retrieval alike, so that a dozen records may come again in one
+// second behind a reset.
+const (
+	tailRecords   = 8
+	searchRecords = 64
+)
 
 // place is where in the meter's memory the records begin that are not stored yet.
 type place struct {
@@ -26,7 +31,7 @@ func (s *session) align(ctx context.Context, tail [][]byte, first, hint uint32) 
 		return place{next: first}, nil
 	}
 	if hint > first && hint <= used {
-		if ok, err := s.matches(ctx, tail, first, hint); err != nil || ok {
+		if ok, err := s.matches(ctx, tail[max(0, len(tail)-tailRecords):], first, hint); err != nil || ok {
 			return place{hint, ok}, err
 		}
 	}

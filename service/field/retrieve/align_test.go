@@ -98,6 +98,8 @@ func TestEqualRecordsAtABoundary(t *testing.T) {
 			slices.Concat(fresh[:4], [][]byte{x, y}), logdb.GapReset},
 		{"reset, and three equal ones elsewhere", 40, append([][]byte{filler}, old...), slices.Concat([][]byte{filler}, fresh[:6], old[9:], [][]byte{y}),
 			slices.Concat(fresh[:6], old[9:], [][]byte{y}), logdb.GapReset},
+		{"reset, and then all the newest ones again", 40, append([][]byte{filler}, old...), slices.Concat([][]byte{filler, y}, old[2:]),
+			slices.Concat([][]byte{y}, old[2:]), logdb.GapReset},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

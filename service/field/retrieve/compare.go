@@ -93,7 +93,7 @@ func (w *work) compareMemory(ctx context.Context, s *session, st LogState, raws 
 			stored = append(stored, storedRecord{rec, raw.Position, raw.Time})
 		}
 	}
-	tail := fitting(w.tail[max(0, len(w.tail)-tailRecords):], int(s.status.RecordSize))
+	tail := fitting(w.tail[max(0, len(w.tail)-searchRecords):], int(s.status.RecordSize))
 	at, err := s.align(ctx, tail, first, st.Next)
 	if err != nil {
 		return fmt.Errorf("align log %s: %w", w.log.Name, err)

@@ -213,7 +213,7 @@ func (r *Reader) prepare(ctx context.Context, t *Target, log device.Log, s *sess
 	if w.snapshot, err = r.Store.PutSnapshot(ctx, t.UID, data); err != nil {
 		return nil, fmt.Errorf("keep the settings: %w", err)
 	}
-	n := tailRecords
+	n := searchRecords
 	if w.decoder.unit() > 1 {
 		n = 1 // one capture is a run of 26 records by itself
 	}

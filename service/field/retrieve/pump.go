@@ -16,7 +16,7 @@ func (r *Reader) run(ctx context.Context, s *session, w *work, st *LogState, out
 	if err != nil {
 		return err
 	}
-	tail := fitting(w.tail[max(0, len(w.tail)-tailRecords):], int(s.status.RecordSize))
+	tail := fitting(w.tail[max(0, len(w.tail)-searchRecords):], int(s.status.RecordSize))
 	at, err := s.align(ctx, tail, first, st.Next)
 	if err != nil {
 		return fmt.Errorf("align log %s: %w", w.log.Name, err)
@@ -185,8 +185,8 @@ func (w *work) pump(ctx context.Context, s *session, st *LogState, out *Outcome)
 			}
 		}
 		w.prev = recs[len(recs)-1]
-		w.tail = append(w.tail, recs[max(0, len(recs)-tailRecords):]...)
-		w.tail = w.tail[max(0, len(w.tail)-tailRecords):]
+		w.tail = append(w.tail, recs[max(0, len(recs)-searchRecords):]...)
+		w.tail = w.tail[max(0, len(w.tail)-searchRecords):]
 		st.Next += uint32(n)
 		st.SetsDST = st.SetsDST || w.clock.SetsDST()
 		out.Records += n
