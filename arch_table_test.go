@@ -94,6 +94,7 @@ var pins = map[string]string{
 	"golang.org/x/sync/errgroup":                      "service/daemon",
 	"golang.org/x/text":                               "logdb/format/charset",
 	"golang.org/x/sys/windows":                        "service/daemon",
+	"golang.org/x/image":                              "viewer/chart",
 	"gonum.org/v1/plot":                               "viewer/chart",
 	"git.sr.ht/~sbinet/gg":                            "viewer/chart",
 	"fyne.io/fyne/v2":                                 "viewer/desktop",

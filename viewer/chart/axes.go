@@ -96,8 +96,11 @@ func span(lists ...[]float64) (low, high float64, ok bool) {
 	low, high = math.Inf(1), math.Inf(-1)
 	for _, list := range lists {
 		for _, v := range list {
-			if !math.IsNaN(v) && !math.IsInf(v, 0) {
-				low, high = min(low, v), max(high, v)
+			if v < low && v-v == 0 { // neither NaN nor infinite
+				low = v
+			}
+			if v > high && v-v == 0 {
+				high = v
 			}
 		}
 	}

@@ -347,6 +347,30 @@ func TestNoSpikeIsLost(t *testing.T) {
 	}
 }
 
+// TestColumnsOfValues: each value lies in the column that the plain rule names, at the edges of columns too.
+func TestColumnsOfValues(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(7, 8))
+	for range 200 {
+		n, from, to := 1+r.IntN(400), float64(r.IntN(1e6)), float64(0)
+		to = from + 1 + float64(r.IntN(1e6))
+		xs, want := []float64{}, make([]int, n)
+		for k := range 3 * n { // on the edges, and next to them
+			at := from + (to-from)*float64(k)/float64(3*n)
+			xs = append(xs, at, math.Nextafter(at, to))
+		}
+		values := make([]float64, len(xs))
+		for _, at := range xs {
+			want[min(n-1, int((at-from)/(to-from)*float64(n)))]++
+		}
+		for k, c := range chart.Reduce(xs, values, from, to, n, 0) {
+			if c.Count != want[k] {
+				t.Fatalf("column %d of %d from %g to %g has %d values, want %d", k, n, from, to, c.Count, want[k])
+			}
+		}
+	}
+}
+
 func BenchmarkFrame(b *testing.B) {
 	wave := &pq.Recording{SampleIntervalSeconds: 1.0 / 15360, NominalHz: 60}
 	for i := range 9 {

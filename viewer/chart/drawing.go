@@ -57,16 +57,25 @@ func checkSize(width, height float64) error {
 
 // Image draws into a picture of width x height pixels; scale 2 is for screens with twice the pixels. Areas are in pixels.
 func Image(d Drawing, width, height int, scale float64, st Style) (*image.RGBA, []Area, error) {
+	return ImageIn(nil, d, width, height, scale, st)
+}
+
+// ImageIn is Image that draws over an older picture when it has the size, so that a moving chart asks for no memory.
+func ImageIn(img *image.RGBA, d Drawing, width, height int, scale float64, st Style) (*image.RGBA, []Area, error) {
 	if err := checkSize(float64(width), float64(height)); err != nil {
 		return nil, nil, err
 	}
-	img := image.NewRGBA(image.Rect(0, 0, width, height))
+	if bounds := image.Rect(0, 0, width, height); img == nil || img.Rect != bounds {
+		img = image.NewRGBA(bounds)
+	}
 	dpi := int(math.Round(96 * scale))
 	ctx := gg.NewContextForRGBA(img)
 	ctx.SetLineCapButt()
 	ctx.InvertY()
 	canvas := vgimg.NewWith(vgimg.UseImageWithContext(img, ctx), vgimg.UseDPI(dpi))
-	areas := drawOn(d, canvas, vg.Length(width)*vg.Inch/vg.Length(dpi), vg.Length(height)*vg.Inch/vg.Length(dpi), st)
+	fast := newPixels(img, dpi)
+	defer fast.done()
+	areas := drawOn(d, canvas, fast, vg.Length(width)*vg.Inch/vg.Length(dpi), vg.Length(height)*vg.Inch/vg.Length(dpi), st)
 	pixels := float64(dpi) / 72
 	for i := range areas {
 		a := &areas[i]
@@ -93,7 +102,7 @@ func SVG(w io.Writer, d Drawing, width, height float64, st Style) error {
 		return err
 	}
 	c := vgsvg.New(vg.Length(width), vg.Length(height))
-	drawOn(d, c, vg.Length(width), vg.Length(height), st)
+	drawOn(d, c, nil, vg.Length(width), vg.Length(height), st)
 	if _, err := c.WriteTo(w); err != nil {
 		return fmt.Errorf("write an SVG: %w", err)
 	}
@@ -106,15 +115,15 @@ func PDF(w io.Writer, d Drawing, width, height float64, st Style) error {
 		return err
 	}
 	c := vgpdf.New(vg.Length(width), vg.Length(height))
-	drawOn(d, c, vg.Length(width), vg.Length(height), st)
+	drawOn(d, c, nil, vg.Length(width), vg.Length(height), st)
 	if _, err := c.WriteTo(w); err != nil {
 		return fmt.Errorf("write a PDF: %w", err)
 	}
 	return nil
 }
 
-func drawOn(d Drawing, c vg.Canvas, width, height vg.Length, st Style) []Area {
-	p := newPen(c, width.Points(), height.Points(), st)
+func drawOn(d Drawing, c vg.Canvas, x *pixels, width, height vg.Length, st Style) []Area {
+	p := newPen(c, x, width.Points(), height.Points(), st)
 	p.fill(box{0, 0, p.width, p.height}, st.Background)
 	return d.draw(p)
 }

@@ -7,7 +7,6 @@ import (
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/font/liberation"
 	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/vgimg"
 )
 
 // fonts holds the typeface of every drawing, which the program carries with it.
@@ -22,25 +21,32 @@ func (b box) height() float64 { return b.bottom - b.top }
 // pen draws in points, y downwards, on a canvas whose y goes up.
 type pen struct {
 	canvas        vg.Canvas
-	pixels        bool // letters stand by themselves: kerning by whole pixels lets "11" run together
+	pixels        *pixels // of a picture, nil of a page: letters then stand by themselves, as kerning by whole pixels lets "11" run together
 	width, height float64
 	st            Style
 	faces         map[float64]font.Face
 }
 
-func newPen(c vg.Canvas, width, height float64, st Style) *pen {
-	_, pixels := c.(*vgimg.Canvas)
-	return &pen{canvas: c, pixels: pixels, width: width, height: height, st: st, faces: map[float64]font.Face{}}
+func newPen(c vg.Canvas, x *pixels, width, height float64, st Style) *pen {
+	return &pen{canvas: c, pixels: x, width: width, height: height, st: st, faces: map[float64]font.Face{}}
 }
 
 func (p *pen) at(x, y float64) vg.Point { return vg.Point{X: vg.Points(x), Y: vg.Points(p.height - y)} }
 
 func (p *pen) fill(b box, c color.Color) {
+	if x := p.pixels; x != nil {
+		x.fill(b.left*x.scale, b.top*x.scale, b.right*x.scale, b.bottom*x.scale, c)
+		return
+	}
 	p.polygon([][2]float64{{b.left, b.top}, {b.right, b.top}, {b.right, b.bottom}, {b.left, b.bottom}}, c)
 }
 
 func (p *pen) polygon(points [][2]float64, c color.Color) {
 	if len(points) < 3 {
+		return
+	}
+	if p.pixels != nil {
+		p.pixels.polygon(points, c)
 		return
 	}
 	p.canvas.SetColor(c)
@@ -70,6 +76,16 @@ func (p *pen) lines(points [][2]float64, c color.Color, width float64, dashes ..
 	if len(points) < 2 {
 		return
 	}
+	if p.pixels != nil {
+		if len(dashes) == 0 {
+			p.pixels.stroke(points, c, width)
+			return
+		}
+		for _, run := range dashed(points, dashes) {
+			p.pixels.stroke(run, c, width)
+		}
+		return
+	}
 	p.canvas.SetColor(c)
 	p.canvas.SetLineWidth(vg.Points(width))
 	pattern := make([]vg.Length, len(dashes))
@@ -93,6 +109,15 @@ func (p *pen) frame(b box, c color.Color, width float64) {
 
 // dot fills a circle, or strokes an open one.
 func (p *pen) dot(x, y, radius float64, c color.Color, open bool) {
+	if p.pixels != nil {
+		if open {
+			points := ring([2]float64{x, y}, radius)
+			p.pixels.stroke(append(points, points[0]), c, 1)
+		} else {
+			p.pixels.dot(x, y, radius, c)
+		}
+		return
+	}
 	var path vg.Path
 	path.Move(p.at(x+radius, y))
 	path.Arc(p.at(x, y), vg.Points(radius), 0, 2*math.Pi)
@@ -129,7 +154,7 @@ func (p *pen) face(size float64) font.Face {
 // textWidth is the width of a text.
 func (p *pen) textWidth(text string, size float64) float64 {
 	f := p.face(size)
-	if !p.pixels {
+	if p.pixels == nil {
 		return f.Width(text).Points()
 	}
 	w := 0.0
@@ -151,8 +176,13 @@ func (p *pen) text(x, y float64, text string, align, size float64, c color.Color
 	if text == "" {
 		return
 	}
+	x, y = x-align*p.textWidth(text, size), y+0.34*size
+	if p.pixels != nil {
+		p.pixels.letters(x, y, text, p.face(size), c)
+		return
+	}
 	p.canvas.SetColor(c)
-	p.letters(p.at(x-align*p.textWidth(text, size), y+0.34*size), text, size)
+	p.letters(p.at(x, y), text, size)
 }
 
 // turned writes upwards, centred at a place.
@@ -167,7 +197,7 @@ func (p *pen) turned(x, y float64, text string, size float64, c color.Color) {
 
 func (p *pen) letters(at vg.Point, text string, size float64) {
 	f := p.face(size)
-	if !p.pixels {
+	if p.pixels == nil {
 		p.canvas.FillString(f, at, text)
 		return
 	}

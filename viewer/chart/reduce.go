@@ -29,22 +29,37 @@ func Reduce(xs, values []float64, from, to float64, n int, gap float64) []Column
 		before = xs[i-1]
 	}
 	broken := i == 0 || math.IsNaN(values[max(0, i-1)])
-	for ; i < len(xs) && xs[i] < to; i++ {
-		v := values[i]
-		if math.IsNaN(v) {
+	if !(gap > 0) {
+		gap = math.Inf(1)
+	}
+	k, end := -1, math.Inf(-1) // the column, and up to where surely no value lies in a later one
+	var c *Column
+	for ; i < len(xs); i++ {
+		x, v := xs[i], values[i]
+		if x >= to {
+			break
+		}
+		if v != v { // NaN
 			broken = true
 			continue
 		}
-		c := &out[min(n-1, int((xs[i]-from)/(to-from)*float64(n)))]
-		if gap > 0 && xs[i]-before > gap {
+		if x >= end {
+			k = min(n-1, int((x-from)/(to-from)*float64(n)))
+			c, end = &out[k], from+(float64(k+1)/float64(n)-1e-9)*(to-from)
+		}
+		if x-before > gap {
 			broken = true
 		}
 		if c.Count == 0 {
 			*c = Column{First: v, Min: v, Max: v, Break: broken}
+		} else if v < c.Min {
+			c.Min = v
+		} else if v > c.Max {
+			c.Max = v
 		}
-		c.Min, c.Max, c.Last = math.Min(c.Min, v), math.Max(c.Max, v), v
+		c.Last = v
 		c.Count++
-		before, broken = xs[i], false
+		before, broken = x, false
 	}
 	return out
 }

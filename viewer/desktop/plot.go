@@ -36,6 +36,7 @@ type plot struct {
 
 	raster  *canvas.Raster
 	img     *image.RGBA
+	spare   *image.RGBA // the picture before, to draw over
 	areas   []chart.Area
 	scale   float64
 	drawn   int  // how many pictures were drawn
@@ -126,18 +127,20 @@ func (p *plot) redraw() {
 	}
 	p.busy, p.pending = true, false
 	d, w, h, scale, st := p.drawing(), p.wide, p.high, p.scale, p.look.style()
+	spare := p.spare
+	p.spare = nil
 	type picture struct {
 		img   *image.RGBA
 		areas []chart.Area
 	}
 	make := func() (picture, error) {
-		img, areas, err := chart.Image(d, w, h, scale, st)
+		img, areas, err := chart.ImageIn(spare, d, w, h, scale, st)
 		return picture{img, areas}, err
 	}
 	done := func(x picture, err error) {
 		p.busy = false
 		if err == nil {
-			p.img, p.areas = x.img, x.areas
+			p.spare, p.img, p.areas = p.img, x.img, x.areas
 			p.drawn++
 			p.placeCursors()
 			p.raster.Refresh()
