@@ -30,13 +30,13 @@ const patience = 60 * time.Second
 
 // screen is an X server in memory.
 type screen struct {
-	t       *testing.T
+	t       testing.TB
 	display string
 	folder  string // of the frame buffer
 }
 
 // needs skips a test on a machine that cannot show windows; "make test" installs what is missing as root on Debian.
-func needs(t *testing.T) {
+func needs(t testing.TB) {
 	t.Helper()
 	for _, name := range []string{"Xvfb", "xdotool", "gcc", "pkg-config"} {
 		if _, err := exec.LookPath(name); err != nil {
@@ -48,7 +48,7 @@ func needs(t *testing.T) {
 	}
 }
 
-func newScreen(t *testing.T, width, height int) *screen {
+func newScreen(t testing.TB, width, height int) *screen {
 	t.Helper()
 	s := &screen{t: t, folder: t.TempDir()}
 	r, w, err := os.Pipe()
@@ -139,7 +139,7 @@ func (s *screen) save(name string, part [4]float64) {
 	}
 }
 
-func savePNG(t *testing.T, name string, img image.Image) {
+func savePNG(t testing.TB, name string, img image.Image) {
 	t.Helper()
 	if err := os.MkdirAll(shotsDir, 0o755); err != nil {
 		t.Fatal(err)
@@ -180,7 +180,7 @@ var viewerBinary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-func binaryOf(t *testing.T) string {
+func binaryOf(t testing.TB) string {
 	t.Helper()
 	path, err := viewerBinary()
 	if err != nil {
@@ -215,20 +215,21 @@ type state struct {
 
 // program is a viewer that runs in a window.
 type program struct {
-	t      *testing.T
+	t      testing.TB
 	screen *screen
 	lines  chan string
 	now    state
 	log    strings.Builder
+	stop   func()
 }
 
 // run starts the viewer in a window at 0, 0 (there is no window manager) and gives it the keyboard.
-func run(t *testing.T, s *screen, env []string, args ...string) *program {
+func run(t testing.TB, s *screen, env []string, args ...string) *program {
 	t.Helper()
 	return runViewer(t, s, env, append([]string{"-trace"}, args...)...)
 }
 
-func runViewer(t *testing.T, s *screen, env []string, args ...string) *program {
+func runViewer(t testing.TB, s *screen, env []string, args ...string) *program {
 	t.Helper()
 	c := exec.Command(binaryOf(t), args...)
 	c.Env = append(append(os.Environ(), "DISPLAY="+s.display, "FYNE_SCALE=1", "LANG=en_US.UTF-8", "HOME="+t.TempDir(), "XDG_CONFIG_HOME="+t.TempDir()), env...)
@@ -251,10 +252,16 @@ func runViewer(t *testing.T, s *screen, env []string, args ...string) *program {
 			p.lines <- scan.Text()
 		}
 	}()
+	var once sync.Once
+	p.stop = func() {
+		once.Do(func() {
+			_ = c.Process.Signal(syscall.SIGTERM)
+			<-done
+			_ = c.Wait()
+		})
+	}
 	t.Cleanup(func() {
-		_ = c.Process.Signal(syscall.SIGTERM)
-		<-done
-		_ = c.Wait()
+		p.stop()
 		for _, bad := range []string{"panic", "Fyne call thread", "fatal error"} {
 			if strings.Contains(p.log.String(), bad) {
 				t.Errorf("the viewer wrote:\n%s", p.log.String())
@@ -309,7 +316,7 @@ type demonstration struct {
 	stop func()
 }
 
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -320,7 +327,7 @@ func freeAddress(t *testing.T) string {
 }
 
 // startDemo starts the demonstration and waits until the site has all history.
-func startDemo(t *testing.T) *demonstration {
+func startDemo(t testing.TB, history string) *demonstration {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "metermanager")
 	c := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", binary, "../service")
@@ -329,7 +336,7 @@ func startDemo(t *testing.T) *demonstration {
 		t.Fatalf("build the service: %v\n%s", err, out)
 	}
 	dir := t.TempDir()
-	c = exec.Command(binary, "demo", "--data", dir, "--listen", freeAddress(t), "--cloud-listen", freeAddress(t), "--history", "30d")
+	c = exec.Command(binary, "demo", "--data", dir, "--listen", freeAddress(t), "--cloud-listen", freeAddress(t), "--history", history)
 	out, err := c.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

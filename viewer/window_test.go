@@ -13,7 +13,7 @@ import (
 // A real window, driven with mouse and keys, from "something flickered" to the exported waveform; then the service dies.
 func TestWindow(t *testing.T) {
 	needs(t)
-	d := startDemo(t)
+	d := startDemo(t, "30d")
 	s := newScreen(t, 1366, 768)
 	env := []string{"MM_USER=" + d.Site.User, "MM_PASSWORD=" + d.Site.Password}
 	p := run(t, s, env, "-open", d.Site.URL, "-theme", "dark", "-size", "1366x768", "-range", "all")
@@ -150,7 +150,7 @@ func TestWindowFiles(t *testing.T) {
 // A wrong password is asked for again, and what is wrong stands in the dialog.
 func TestWindowWrongPassword(t *testing.T) {
 	needs(t)
-	d := startDemo(t)
+	d := startDemo(t, "30d")
 	s := newScreen(t, 1366, 768)
 	p := run(t, s, []string{"MM_USER=" + d.Site.User, "MM_PASSWORD=wrong"}, "-open", d.Site.URL, "-theme", "light", "-size", "1366x768", "-range", "all")
 	p.until("the dialog", func(x *state) bool { return x.Dialog })
@@ -163,7 +163,7 @@ func TestWindowWrongPassword(t *testing.T) {
 }
 
 // shoot saves a picture by -shot and reads it.
-func shoot(t *testing.T, s *screen, name string, code int, args ...string) image.Image {
+func shoot(t testing.TB, s *screen, name string, code int, args ...string) image.Image {
 	t.Helper()
 	if err := os.MkdirAll(shotsDir, 0o755); err != nil {
 		t.Fatal(err)
@@ -194,7 +194,7 @@ func middle(img image.Image) image.Rectangle {
 }
 
 // dump runs -dump.
-func dump(t *testing.T, env []string, args ...string) string {
+func dump(t testing.TB, env []string, args ...string) string {
 	t.Helper()
 	c := exec.Command(binaryOf(t), append([]string{"-dump"}, args...)...)
 	c.Env = append(append(os.Environ(), "LANG=en_US.UTF-8"), env...)

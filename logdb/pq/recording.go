@@ -171,9 +171,12 @@ func Role(name string, delta bool) (Quantity, Phase) {
 	return Other, NoPhase
 }
 
+// plainPhases takes separators out of a name and calls phases a, b and c.
+var plainPhases = strings.NewReplacer(" ", "", "-", "", "_", "", ".", "", "/", "", "l1", "a", "l2", "b", "l3", "c", "1", "a", "2", "b", "3", "c")
+
 // roleOf reads a name that is nothing but quantity and phase.
 func roleOf(n string) (Quantity, Phase, bool) {
-	n = strings.NewReplacer(" ", "", "-", "", "_", "", ".", "", "/", "", "l1", "a", "l2", "b", "l3", "c", "1", "a", "2", "b", "3", "c").Replace(n)
+	n = plainPhases.Replace(n)
 	var q Quantity
 	switch {
 	case strings.HasPrefix(n, "voltage"):

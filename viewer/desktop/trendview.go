@@ -37,6 +37,7 @@ type trendView struct {
 	around1  [2]logdb.Millis // to show when the channels are there
 	next     int             // the cursor that a key sets next
 	hover    logdb.Millis
+	again    bool // what is seen moved while it was read
 }
 
 func newTrendView(w *Window) *trendView {
@@ -165,8 +166,9 @@ func (v *trendView) read() {
 		v.refresh()
 		return
 	}
-	parts := min(4000, max(400, v.plot.wide))
-	chosen, first, last := append([]model.TrendChannel(nil), w.trend.Chosen...), w.trend.First, w.trend.Last
+	v.again = false
+	chosen := append([]model.TrendChannel(nil), w.trend.Chosen...)
+	first, last, parts := w.trend.Wanted(v.parts())
 	title := "Reading values"
 	if w.trend.Data != nil {
 		title = "" // what is there is shown meanwhile
@@ -182,9 +184,31 @@ func (v *trendView) read() {
 			v.failed(err)
 			return
 		}
+		shown := w.trend.State == model.Ready && w.trend.Data != nil
 		w.trend.Data, w.trend.State, w.trend.Err = d, model.Ready, nil
-		v.refresh()
+		if shown {
+			v.plot.redraw()
+			v.settle()
+		} else {
+			v.refresh()
+		}
+		if v.again {
+			v.read()
+			return
+		}
 		w.maybeShoot()
+	})
+}
+
+// parts is how many values of a line the picture has room for.
+func (v *trendView) parts() int { return min(4000, max(400, v.plot.wide)) }
+
+// settle brings in step what need not follow every move.
+func (v *trendView) settle() {
+	v.w.work.later("trend", 120*time.Millisecond, func() {
+		v.cursors()
+		v.stage()
+		v.table.refresh(v.asTable.on)
 	})
 }
 
@@ -207,8 +231,14 @@ func (v *trendView) moved(f func()) {
 		return
 	}
 	v.plot.redraw()
-	v.cursors()
-	v.read()
+	v.settle()
+	switch {
+	case w.trend.Covered(v.parts()):
+	case w.work.busy("trend"): // one that was cancelled at every move would never come
+		v.again = true
+	default:
+		v.read()
+	}
 }
 
 // around shows the values of a meter about a time.

@@ -2,6 +2,7 @@ package desktop
 
 import (
 	"context"
+	"time"
 
 	"fyne.io/fyne/v2"
 )
@@ -14,6 +15,7 @@ type work struct {
 	// changed is told when a job begins, tells how far it is, or ends.
 	changed func()
 	order   []*job
+	timers  map[string]*time.Timer
 }
 
 // job is one thing that runs.
@@ -24,7 +26,7 @@ type job struct {
 }
 
 func newWork(now bool, changed func()) *work {
-	return &work{now: now, jobs: map[string]*job{}, changed: changed}
+	return &work{now: now, jobs: map[string]*job{}, changed: changed, timers: map[string]*time.Timer{}}
 }
 
 // report tells how far a job is: a note, and a share below 0 when nobody knows.
@@ -93,6 +95,27 @@ func (w *work) enter(f func()) {
 		return
 	}
 	fyne.Do(f)
+}
+
+// later runs f on the window's goroutine when nobody asked for the same again for a while: what follows a hand need not follow its every move.
+func (w *work) later(key string, after time.Duration, f func()) {
+	if w.now {
+		f()
+		return
+	}
+	if t := w.timers[key]; t != nil {
+		t.Stop()
+	}
+	var own *time.Timer
+	own = time.AfterFunc(after, func() {
+		w.enter(func() {
+			if w.timers[key] == own { // not asked for again meanwhile
+				delete(w.timers, key)
+				f()
+			}
+		})
+	})
+	w.timers[key] = own
 }
 
 // busy reports whether a job of a key runs.

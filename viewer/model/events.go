@@ -2,8 +2,9 @@ package model
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"metermanager/logdb"
@@ -33,34 +34,59 @@ func LoadEvents(ctx context.Context, meters []*Meter, first, last logdb.Millis, 
 		set.Zone = zone
 	}
 	several := Several(meters)
-	var firstErr error
-	for i, m := range meters {
+	for _, m := range meters {
 		set.Names = append(set.Names, m.FullTitle(several))
-		for k, kind := range kindsOfEvents {
-			if progress != nil {
-				progress(i*len(kindsOfEvents)+k, len(meters)*len(kindsOfEvents), len(set.List))
+	}
+	lists, errs := make([][]timeline.Event, len(meters)*len(kindsOfEvents)), make([]error, len(meters)*len(kindsOfEvents))
+	jobs := make(chan int)
+	var mu sync.Mutex // of the counts, which progress is told
+	var wait sync.WaitGroup
+	done, events := 0, 0
+	for range min(readers, len(lists)) {
+		wait.Go(func() {
+			for k := range jobs {
+				lists[k], errs[k] = loadLog(ctx, k/len(kindsOfEvents), meters[k/len(kindsOfEvents)], kindsOfEvents[k%len(kindsOfEvents)], first, last)
+				mu.Lock()
+				done, events = done+1, events+len(lists[k])
+				if progress != nil {
+					progress(done, len(lists), events)
+				}
+				mu.Unlock()
 			}
-			err := m.Source.Log.Events(ctx, m.UID, kind, first, last, func(ref source.Ref, e *logdb.Entry) error {
-				v := timeline.Of(i, kind, ref.Stream, e, m.Settings)
-				v.Position = ref.Position
-				set.List = append(set.List, v)
-				return ctx.Err()
-			})
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			if err != nil {
-				firstErr = errors.Join(firstErr, err)
-				set.Failed[m] = err
-				break
-			}
+		})
+	}
+	for k := range lists {
+		jobs <- k
+	}
+	close(jobs)
+	wait.Wait()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	for k, err := range errs {
+		if m := meters[k/len(kindsOfEvents)]; err != nil && set.Failed[m] == nil {
+			set.Failed[m] = err
 		}
 	}
 	if len(meters) > 0 && len(set.Failed) == len(meters) {
 		return nil, set.Failed[meters[0]]
 	}
+	set.List = slices.Concat(lists...)
 	timeline.Sort(set.List)
 	return set, nil
+}
+
+// readers is how many logs are read at once: enough to hide the way to a service, few enough to leave it to others.
+const readers = 4
+
+func loadLog(ctx context.Context, meter int, m *Meter, kind logdb.Kind, first, last logdb.Millis) (list []timeline.Event, err error) {
+	err = m.Source.Log.Events(ctx, m.UID, kind, first, last, func(ref source.Ref, e *logdb.Entry) error {
+		v := timeline.Of(meter, kind, ref.Stream, e, m.Settings)
+		v.Position = ref.Position
+		list = append(list, v)
+		return ctx.Err()
+	})
+	return list, err
 }
 
 // Events is the combined event list.

@@ -255,3 +255,29 @@ func TestDump(t *testing.T) {
 		t.Errorf("a table is told as %+v, %v", d, err)
 	}
 }
+
+// What is read reaches beyond what is seen, so that a hand that moves meets values, and is read anew before it meets an edge.
+func TestTrendReadsAhead(t *testing.T) {
+	t.Parallel()
+	v := model.NewTrend()
+	v.FullFirst, v.FullLast, v.First, v.Last = 0, 1_000_000, 400_000, 500_000
+	first, last, parts := v.Wanted(1000)
+	if first != 350_000 || last != 550_000 || parts != 2000 {
+		t.Fatalf("wanted are %d parts of [%d, %d)", parts, first, last)
+	}
+	if v.Covered(1000) {
+		t.Error("nothing is covered before anything was read")
+	}
+	v.Data = &model.TrendData{First: first, Last: last, Series: []source.Series{{StepMillis: 100}}}
+	for _, x := range []struct {
+		move func()
+		want bool
+	}{
+		{func() {}, true}, {func() { v.Pan(0.3) }, true}, {func() { v.Pan(0.2) }, false}, {func() { v.Show(425_000, 475_000) }, false},
+		{func() { v.FullLast = 550_000; v.Show(450_000, 550_000) }, true},
+	} {
+		if x.move(); v.Covered(1000) != x.want {
+			t.Errorf("[%d, %d) of what was read as [%d, %d) is covered: %t", v.First, v.Last, first, last, !x.want)
+		}
+	}
+}

@@ -61,7 +61,7 @@ func LoadChannels(ctx context.Context, meters []*Meter) (*ChannelList, error) {
 	return out, nil
 }
 
-// TrendData is what was read for a graph.
+// TrendData is what was read for a graph: [First, Last).
 type TrendData struct {
 	First, Last logdb.Millis
 	Series      []source.Series // in the order of the channels; empty ones have no times
@@ -76,7 +76,6 @@ func LoadTrend(ctx context.Context, channels []TrendChannel, first, last logdb.M
 			meters = append(meters, c.Meter)
 		}
 	}
-	// Graphs need a little more than what is seen, so that lines reach the edges.
 	for n, m := range meters {
 		if progress != nil {
 			progress(n, len(meters))
@@ -241,6 +240,32 @@ func (v *Trend) show(first, span logdb.Millis) {
 	span = min(max(span, least), v.FullLast-v.FullFirst)
 	first = max(v.FullFirst, min(first, v.FullLast-span))
 	v.First, v.Last = first, first+span
+}
+
+// Wanted is what is read for what is seen with a picture of so many parts: half as much again on each side, as far as there is anything, so that
+// a hand that moves it meets no empty edge, and lines reach the edges.
+func (v *Trend) Wanted(seen int) (first, last logdb.Millis, parts int) {
+	span := v.Last - v.First
+	first, last = max(v.FullFirst, v.First-span/2), min(v.FullLast, v.Last+span/2)
+	return first, last, max(1, int(float64(seen)*float64(last-first)/float64(max(1, span))))
+}
+
+// Covered reports whether what was read holds what is seen, with some room for the next move, in parts that are no larger than wanted.
+func (v *Trend) Covered(seen int) bool {
+	d := v.Data
+	if d == nil {
+		return false
+	}
+	span := v.Last - v.First
+	if d.First > max(v.FullFirst, v.First-span/8) || d.Last < min(v.FullLast, v.Last+span/8) {
+		return false
+	}
+	for i := range d.Series {
+		if step := d.Series[i].StepMillis; step > 1.05*float64(span)/float64(max(1, seen)) {
+			return false
+		}
+	}
+	return true
 }
 
 // UnitOf is the unit of a channel as charts know it.

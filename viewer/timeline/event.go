@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"metermanager/logdb"
@@ -32,7 +33,7 @@ type Event struct {
 	Channel     logdb.ChannelKey
 	// Routine events are traces of reading the meter, which happen all the time.
 	Routine bool
-	lower   string // of Name, Detail and Channel, to search in
+	lower   string // of Name, Detail and Channel, to search in; made when somebody searches
 }
 
 // Of makes an event of a record.
@@ -55,9 +56,19 @@ func Of(meter int, kind logdb.Kind, stream logdb.StreamID, e *logdb.Entry, s log
 			v.Severity = chart.Warning
 		}
 	}
-	v.lower = strings.ToLower(v.Name + "\n" + v.Detail + "\n" + string(v.Channel))
 	return v
 }
+
+// words is what a search looks into.
+func (v *Event) words() string {
+	if v.lower == "" {
+		v.lower = strings.ToLower(v.Name + "\n" + v.Detail + "\n" + string(v.Channel))
+	}
+	return v.lower
+}
+
+// itic is the curve that severities go by.
+var itic = pq.ITIC()
 
 func unique(list []string) []string {
 	list = slices.Clone(list)
@@ -89,8 +100,7 @@ func (v *Event) disturbance(x *logdb.Excursion, s logdb.Settings) {
 	if ratio < 0.1 {
 		v.Name = "Interruption"
 	}
-	v.Detail = fmt.Sprintf("%s to %.1f %%", phaseText(v.Phase, x.Channel), 100*ratio)
-	itic := pq.ITIC()
+	v.Detail = phaseText(v.Phase, x.Channel) + " to " + strconv.FormatFloat(100*ratio, 'f', 1, 64) + " %"
 	if !math.IsNaN(v.Seconds) {
 		if c := pq.Categorize(v.Seconds, ratio, s.NominalHz); c.Name != "" {
 			v.Detail += " · " + c.Name

@@ -66,7 +66,7 @@ func (f *Filter) passes(e *Event, words, names []string) bool {
 		return false
 	}
 	for _, w := range words {
-		if !strings.Contains(e.lower, w) && !(e.Meter < len(names) && strings.Contains(names[e.Meter], w)) && !strings.Contains(strings.ToLower(KindName(e.Kind)), w) {
+		if !strings.Contains(e.words(), w) && !(e.Meter < len(names) && strings.Contains(names[e.Meter], w)) && !strings.Contains(strings.ToLower(KindName(e.Kind)), w) {
 			return false
 		}
 	}
@@ -75,7 +75,11 @@ func (f *Filter) passes(e *Event, words, names []string) bool {
 
 // Sort puts the newest first. Events of one time keep the order of their journals.
 func Sort(list []Event) {
-	slices.SortStableFunc(list, func(a, b Event) int {
-		return cmp.Or(cmp.Compare(b.Time, a.Time), cmp.Compare(a.Meter, b.Meter), cmp.Compare(a.Kind, b.Kind), cmp.Compare(b.Position, a.Position))
+	slices.Reverse(list) // logs are read from old to new
+	slices.SortFunc(list, func(a, b Event) int {
+		if a.Time != b.Time {
+			return cmp.Compare(b.Time, a.Time)
+		}
+		return cmp.Or(cmp.Compare(a.Meter, b.Meter), cmp.Compare(a.Kind, b.Kind), cmp.Compare(b.Position, a.Position), cmp.Compare(a.Stream.Journal, b.Stream.Journal), cmp.Compare(a.Stream.Policy, b.Stream.Policy))
 	})
 }
