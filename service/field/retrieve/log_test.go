@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -280,6 +281,34 @@ func TestOverwrittenMakesAGapAndAGeneration(t *testing.T) {
 	}
 	if again := s.must("hist1"); again.Records != 0 || len(s.events(logdb.KindHistorical, true)) != 1 {
 		t.Errorf("a further retrieval %+v", again)
+	}
+}
+
+// A full memory that says for a while that it is empty is neither reset nor read again.
+func TestFullMemoryIsSaidToBeEmpty(t *testing.T) {
+	t.Parallel()
+	for _, times := range []int{1, 3, 30} {
+		t.Run(fmt.Sprint(times), func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, sim.Config{MaxRecords: map[int]int{sim.LogHist1: 200}, History: 10 * time.Hour})
+			s.must("hist1")
+			s.now.Add(time.Hour)
+			s.meter.Inject(sim.Fault{Kind: sim.FaultUsedOne, Times: times})
+			if _, err := s.retrieve("hist1"); err != nil && !errors.Is(err, retrieve.ErrShifted) {
+				t.Fatal(err)
+			}
+			s.meter.ClearFaults()
+			s.free()
+			if out := s.must("hist1"); out.Gap != "" {
+				t.Errorf("then %+v, want no gap", out)
+			}
+			if n := len(s.raws(logdb.KindHistorical, 0)); n != 260 {
+				t.Errorf("%d records are stored, want 260", n)
+			}
+			if gaps := s.events(logdb.KindHistorical, true); len(gaps) != 0 {
+				t.Errorf("gaps %+v", gaps)
+			}
+		})
 	}
 }
 

@@ -48,7 +48,8 @@ func fitting(tail [][]byte, size int) [][]byte {
 	return tail[i:]
 }
 
-// firstIndex is 1 while the filler stands at 0, 0 once the log has rolled over.
+// firstIndex is 1 while the filler stands at 0, 0 once the log has rolled over. One record that is not the filler
+// contradicts itself: a log that says 1 is empty. Read on, it would be the oldest record once more, behind a gap.
 func (w *work) firstIndex(ctx context.Context, s *session) (uint32, error) {
 	recs, err := s.window(ctx, 0, 1)
 	if err != nil {
@@ -56,6 +57,9 @@ func (w *work) firstIndex(ctx context.Context, s *session) (uint32, error) {
 	}
 	if device.IsFiller(recs[0]) {
 		return 1, nil
+	}
+	if s.status.Used == 1 {
+		return 0, fmt.Errorf("log %s is said to be empty and is not: %w", w.log.Name, ErrShifted)
 	}
 	return 0, nil
 }
