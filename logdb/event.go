@@ -47,7 +47,8 @@ type SystemEvent struct {
 
 // Excursion is a limit or PQ event: a quantity that left its limits.
 type Excursion struct {
-	// DurationSeconds is NaN when no end was seen (null on the wire).
+	// DurationSeconds is NaN (null on the wire) when no end was seen, or when the meter's clock was set back between start
+	// and end; then the entry says why.
 	DurationSeconds float64
 	Channel         ChannelKey
 	LimitID         int64 // limit events only

@@ -309,8 +309,13 @@ type excursion struct {
 	limit   int64
 	above   bool
 	start   logdb.Millis
-	lasted  logdb.Millis // -1: no end
+	lasted  logdb.Millis // or endless, or unknown
 }
+
+const (
+	endless logdb.Millis = -1 // no end was seen
+	unknown logdb.Millis = -2 // the clock was set back between start and end
+)
 
 // near lists what is known of the same day, to explain a difference.
 func near(known map[excursion]int, k excursion) []excursion {
@@ -333,17 +338,22 @@ func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, lossy 
 		if x.Start.IsZero() {
 			continue
 		}
-		k := excursion{x.Channel, int64(x.Limit), x.Above, logdb.MillisOf(x.Start), -1}
+		k := excursion{x.Channel, int64(x.Limit), x.Above, logdb.MillisOf(x.Start), endless}
 		if !x.End.IsZero() {
-			k.lasted = logdb.Millis(max(0, x.End.Sub(x.Start).Milliseconds()))
+			if k.lasted = logdb.Millis(x.End.Sub(x.Start).Milliseconds()); k.lasted < 0 {
+				k.lasted = unknown
+			}
 		}
 		known[k]++
 	}
 	for _, v := range live(journal) {
 		x := v.entry.Excursion
-		k := excursion{x.Channel, limitNumber(what, x), x.Type == logdb.ExcursionAbove, v.entry.Time, -1}
+		k := excursion{x.Channel, limitNumber(what, x), x.Type == logdb.ExcursionAbove, v.entry.Time, endless}
 		if !math.IsNaN(x.DurationSeconds) {
 			k.lasted = logdb.Millis(math.Round(x.DurationSeconds * 1000))
+		}
+		if known[k] == 0 && k.lasted == endless {
+			k.lasted = unknown
 		}
 		if known[k] == 0 && lossy && k.lasted < 0 { // its end was lost
 			for x := range known {
@@ -353,7 +363,7 @@ func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, lossy 
 			}
 		}
 		if known[k] == 0 { // its end came with another event, after the meter had lost its supply
-			k.lasted = -1
+			k.lasted = endless
 		}
 		if known[k] == 0 {
 			r.add(what, "position %d, %+v, is no event of the meter, or there once too often; near: %v", v.position, k, near(known, k))
@@ -366,7 +376,7 @@ func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, lossy 
 		return
 	}
 	for k, n := range known {
-		if n > 0 && k.lasted >= 0 {
+		if n > 0 && k.lasted != endless {
 			r.add(what, "%+v did not arrive", k)
 		}
 	}

@@ -54,7 +54,8 @@ func (is *truth) excursions(who string, kind logdb.Kind, have []logdb.Entry) err
 		if x.End.IsZero() && !math.IsNaN(d) {
 			x.End = afterOutage(list, x)
 		}
-		if x.End.IsZero() != math.IsNaN(d) || !x.End.IsZero() && math.Abs(d-max(0, x.End.Sub(x.Start).Seconds())) > 1e-6 { // 0: the clock was set back meanwhile
+		unknown := x.End.IsZero() || x.End.Before(x.Start) // the clock was set back meanwhile
+		if unknown != math.IsNaN(d) || !unknown && math.Abs(d-x.End.Sub(x.Start).Seconds()) > 1e-6 {
 			return fmt.Errorf("the %s says that the %s event %s took %v s, it was from %s to %s", who, kind, h, d, x.Start, x.End)
 		}
 	}

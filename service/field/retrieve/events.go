@@ -88,12 +88,19 @@ func (d *events) end(ctx context.Context, w *work, at logdb.Millis, x logdb.Excu
 	}
 	o := d.open[i]
 	d.open = slices.Delete(d.open, i, i+1)
-	x.DurationSeconds = math.Max(0, float64(at-o.Start)/1000)
 	x.Worst, x.WorstPercent = worse(x.Type, o.Event.Worst, x.Worst), worse(x.Type, o.Event.WorstPercent, x.WorstPercent)
 	x.Threshold = o.Event.Threshold
-	d.add(logdb.Entry{Op: logdb.OpAdd, Log: w.log.Log, Run: w.run, Generation: w.gen, Time: o.Start, Excursion: &x}, o.Raw)
+	e := logdb.Entry{Op: logdb.OpAdd, Log: w.log.Log, Run: w.run, Generation: w.gen, Time: o.Start, Excursion: &x}
+	if x.DurationSeconds = float64(at-o.Start) / 1000; at < o.Start {
+		x.DurationSeconds, e.Why = math.NaN(), endedBefore
+	}
+	d.add(e, o.Raw)
 	return nil
 }
+
+// endedBefore is why the duration of an event is unknown although its end was seen: how far the clock was set back is not
+// in the records of events.
+const endedBefore = "the end bears an earlier time than the start: the meter's clock was set back meanwhile"
 
 func worse(typ int64, a, b float64) float64 {
 	switch {
@@ -115,12 +122,14 @@ func (d *events) lateEnd(ctx context.Context, w *work, at logdb.Millis, x logdb.
 		if e.Excursion == nil || !same(e.Excursion, &x) {
 			continue
 		}
-		if !math.IsNaN(e.Excursion.DurationSeconds) {
+		if !math.IsNaN(e.Excursion.DurationSeconds) || e.Why == endedBefore {
 			d.orphans++
 			return nil
 		}
 		ended := *e.Excursion
-		ended.DurationSeconds = math.Max(0, float64(at-e.Time)/1000)
+		if ended.DurationSeconds = float64(at-e.Time) / 1000; at < e.Time {
+			ended.DurationSeconds, e.Why = math.NaN(), endedBefore
+		}
 		ended.Worst, ended.WorstPercent = worse(x.Type, ended.Worst, x.Worst), worse(x.Type, ended.WorstPercent, x.WorstPercent)
 		e.Excursion = &ended
 		return nil
@@ -139,7 +148,7 @@ func (d *events) lateEnd(ctx context.Context, w *work, at logdb.Millis, x logdb.
 		return fmt.Errorf("look for the start of an event: %w", err)
 	}
 	// Only the newest event of its kind can be the one that ends here.
-	if found == nil || !math.IsNaN(found.Excursion.DurationSeconds) || found.Generation != w.gen {
+	if found == nil || !math.IsNaN(found.Excursion.DurationSeconds) || found.Generation != w.gen || found.Why == endedBefore {
 		d.orphans++
 		return nil
 	}
@@ -147,7 +156,7 @@ func (d *events) lateEnd(ctx context.Context, w *work, at logdb.Millis, x logdb.
 	if found.Target != 0 {
 		target = found.Target
 	}
-	x.DurationSeconds = math.Max(0, float64(at-found.Time)/1000)
+	x.DurationSeconds = float64(at-found.Time) / 1000 // nothing later than at was asked for
 	x.Worst, x.WorstPercent = worse(x.Type, found.Excursion.Worst, x.Worst), worse(x.Type, found.Excursion.WorstPercent, x.WorstPercent)
 	x.Threshold = found.Excursion.Threshold
 	d.add(logdb.Entry{

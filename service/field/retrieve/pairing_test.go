@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,6 +97,10 @@ func TestLimitPairing(t *testing.T) {
 		{"still open", [][][]byte{{out1}, {rec(12, true, false, 1, 1020)}}, "", 2},
 		{"detected again after power-up", [][][]byte{{out1}, {rec(20, true, false, 0, 1070)}, {rec(25, false, false, 0, 1090)}}, "10s NaN 1060;20s 5 1090;", 0},
 		{"an end without a start", [][][]byte{{in1}, {rec(30, true, true, 0, 880), rec(31, false, true, 0, 870)}}, "30s 1 870;", 0},
+		{"clock set back between start and end", [][][]byte{{rec(3600, true, false, 0, 1060)}, {in1}}, "3600s NaN 1085 why;", 0},
+		{"and then an end without a start", [][][]byte{{rec(3600, true, false, 0, 1060), in1}, {rec(4000, false, false, 0, 1050)}}, "3600s NaN 1085 why;", 0},
+		{"and one read with it", [][][]byte{{rec(3600, true, false, 0, 1060), in1, rec(4000, false, false, 0, 1050)}}, "3600s NaN 1085 why;", 0},
+		{"start and end in one second", [][][]byte{{out1, rec(10, false, false, 0, 1070)}}, "10s 0 1070;", 0},
 		{"above and below are two", [][][]byte{{out1, rec(11, true, true, 0, 890)}, {rec(12, false, true, 0, 885), in1}}, "10s 5 1085;11s 1 885;", 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -116,7 +121,11 @@ func TestLimitPairing(t *testing.T) {
 			got := ""
 			if err := store.ReadEvents(t.Context(), logdb.EventQuery{Meter: uid, Kind: logdb.KindLimit}, func(_ logdb.StreamID, e *logdb.Entry) error {
 				x := e.Excursion
-				got += fmt.Sprintf("%ds %v %v;", int(e.Time.Time().Sub(zero).Seconds()), x.DurationSeconds, math.Round(x.WorstPercent*10))
+				got += fmt.Sprintf("%ds %v %v", int(e.Time.Time().Sub(zero).Seconds()), x.DurationSeconds, math.Round(x.WorstPercent*10))
+				if strings.Contains(e.Why, "clock was set back") {
+					got += " why"
+				}
+				got += ";"
 				if x.Channel == "readings.voltage.an" && math.Abs(x.Worst-x.WorstPercent*1.2) > 1e-9 {
 					t.Errorf("worst %v V at %v %% of 120 V", x.Worst, x.WorstPercent)
 				}
