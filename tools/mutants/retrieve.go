@@ -12,5 +12,7 @@ func retrievalMutations() []mutation {
 		{"a gap ends where the memory began when it was found", pump, []edit{{`		if w.pending != nil && w.prev == nil {`, `		if w.pending != nil && w.prev != nil {`}}, []test{{"./service/field/retrieve", "^TestGapEndsAtTheFirstRecordBehindIt$", nil}}},
 		{"that records are decoded under another zone is noted only at the end", "service/field/retrieve/catchup.go", []edit{{`	err := u.m.setDecoded(ctx, u.meter.UID, "")`, `	err := error(nil)`}}, []test{{"./service/field/retrieve", "^TestZoneSetBackInMidDecoding$", nil}}},
 		{"fill bytes behind the last record are taken for records", pump, []edit{{`		if len(bytes.Trim(rec, "\xff")) == 0 {`, `		if len(rec) == 0 {`}}, []test{{"./service/field/retrieve", "^TestRolledOverDuringRetrieval$", nil}, retrieval}},
+		{"a full memory that says for a moment that it is empty is read again", pump, []edit{{`	if s.status.Used == 1 {`, `	if s.status.Used == 0 {`}}, []test{{"./service/field/retrieve", "^TestFullMemoryIsSaidToBeEmpty$", nil}}},
+		{"an event during which the clock was set back took no time", "service/field/retrieve/events.go", []edit{{`		x.DurationSeconds, e.Why = math.NaN(), endedBefore`, `		x.DurationSeconds = 0`}}, []test{{"./service/field/retrieve", "^TestLimitPairing$", nil}}},
 	}
 }

@@ -199,6 +199,9 @@ func (o *oracle) counts() map[countKey]int {
 // checkFates asks that every position of the journal is decided at the cloud, and as the oracle says.
 func (o *oracle) checkFates(r *report, who string, there *Holding, own logdb.JournalID, c *Case, relayed bool) {
 	fates := there.Fates(own)
+	if c.Oversize {
+		o.withoutOversize(&fates)
+	}
 	for _, e := range o.adds {
 		have, ok := fates.At(e.Position)
 		switch want := o.fates[e.Position]; {
@@ -216,6 +219,25 @@ func (o *oracle) checkFates(r *report, who string, there *Holding, own logdb.Jou
 			o.fates[e.Position] = have.Fate
 		case have.Fate != want:
 			r.add("fate", "%s: position %d is %s (%s), want %s", who, e.Position, have.Fate, have.Reason, want)
+		}
+	}
+}
+
+// withoutOversize takes back the versions of records that no page could hold: they are listed as skipped, and until they
+// are asked for the version before them stands.
+func (o *oracle) withoutOversize(fates *logdb.FateSet) {
+	var sent []logdb.Entry
+	back := map[logdb.Position]bool{}
+	for _, e := range slices.Concat(o.adds, o.revise) {
+		if have, ok := fates.At(e.Position); ok && have.Reason == sizeReason && e.Op == logdb.OpRevise {
+			back[e.Target] = true
+			continue
+		}
+		sent = append(sent, e)
+	}
+	for _, v := range live(sent) {
+		if _, alive := o.live[v.position]; alive && back[v.position] {
+			o.live[v.position] = v.entry
 		}
 	}
 }
