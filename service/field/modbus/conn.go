@@ -144,8 +144,10 @@ func call(packager gomodbus.Packager, x *exchange, r *Request) ([]byte, error) {
 		_, err = client.WriteMultipleRegisters(r.Addr, uint16(r.Count), r.Data)
 	case FCReadRepeated:
 		out, err = readRepeated(packager, x, r)
+	case FCEncapsulated:
+		out, err = raw(packager, x, r.FC, r.Data)
 	}
-	if err == nil && len(out) != r.expect() {
+	if err == nil && r.FC != FCEncapsulated && len(out) != r.expect() {
 		err = fmt.Errorf("%w: %d bytes of data, asked for %d", ErrDesync, len(out), r.expect())
 	}
 	var refused *gomodbus.ModbusError
@@ -166,7 +168,19 @@ func call(packager gomodbus.Packager, x *exchange, r *Request) ([]byte, error) {
 func readRepeated(packager gomodbus.Packager, x *exchange, r *Request) ([]byte, error) {
 	data := binary.BigEndian.AppendUint16(nil, r.Addr)
 	data = append(binary.BigEndian.AppendUint16(data, uint16(r.Count)), byte(r.Repeat))
-	adu, err := packager.Encode(&gomodbus.ProtocolDataUnit{FunctionCode: r.FC, Data: data})
+	answer, err := raw(packager, x, r.FC, data)
+	if err != nil {
+		return nil, err
+	}
+	if len(answer) < 2 || int(binary.BigEndian.Uint16(answer)) != len(answer)-2 {
+		return nil, fmt.Errorf("%w: the byte count does not fit the frame", ErrDesync)
+	}
+	return answer[2:], nil
+}
+
+// raw sends a function that goburrow's client does not know and returns what follows the function code of the answer.
+func raw(packager gomodbus.Packager, x *exchange, fc byte, data []byte) ([]byte, error) {
+	adu, err := packager.Encode(&gomodbus.ProtocolDataUnit{FunctionCode: fc, Data: data})
 	if err != nil {
 		return nil, fmt.Errorf("encode: %w", err)
 	}
@@ -181,11 +195,11 @@ func readRepeated(packager gomodbus.Packager, x *exchange, r *Request) ([]byte, 
 	if err != nil {
 		return nil, fmt.Errorf("decode: %w", err)
 	}
-	if pdu.FunctionCode != r.FC {
+	if len(pdu.Data) == 0 {
+		return nil, fmt.Errorf("%w: an empty answer", ErrDesync)
+	}
+	if pdu.FunctionCode != fc {
 		return nil, &gomodbus.ModbusError{FunctionCode: pdu.FunctionCode, ExceptionCode: pdu.Data[0]}
 	}
-	if len(pdu.Data) < 2 || int(binary.BigEndian.Uint16(pdu.Data)) != len(pdu.Data)-2 {
-		return nil, fmt.Errorf("%w: the byte count does not fit the frame", ErrDesync)
-	}
-	return pdu.Data[2:], nil
+	return pdu.Data, nil
 }

@@ -23,12 +23,24 @@ type Counters struct {
 	BytesOut           int64            `json:"bytes_out"`
 	LatencySum         time.Duration    `json:"latency_sum_ns"` // of the answered requests
 	LatencyMax         time.Duration    `json:"latency_max_ns"`
-	LastError          string           `json:"last_error,omitempty"`
+	// Latencies counts the answered requests by how long the answer took: how many up to each of LatencyBounds, and how
+	// many longer.
+	Latencies   [len(LatencyBounds) + 1]int64 `json:"latencies"`
+	LastOK      time.Time                     `json:"last_ok,omitzero"`
+	LastError   string                        `json:"last_error,omitempty"`
+	LastErrorAt time.Time                     `json:"last_error_at,omitzero"`
+}
+
+// LatencyBounds are the upper bounds of the classes of Counters.Latencies.
+var LatencyBounds = [...]time.Duration{
+	5 * time.Millisecond, 10 * time.Millisecond, 20 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond,
+	500 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second,
 }
 
 type counters struct {
-	mu sync.Mutex
-	c  Counters
+	mu       sync.Mutex
+	c        Counters
+	answered time.Time // last, also with an exception
 }
 
 func (c *counters) snapshot() Counters {
@@ -49,15 +61,21 @@ func (c *counters) add(f func(*Counters)) {
 }
 
 // done counts the outcome of one request.
-func (c *counters) done(err error, took time.Duration) {
+func (c *counters) done(err error, took time.Duration, at time.Time) {
+	x, isException := ExceptionOf(err)
+	c.mu.Lock()
+	if err == nil || isException && !unanswered(err) {
+		c.answered = at
+	}
+	c.mu.Unlock()
 	c.add(func(c *Counters) {
 		c.Requests++
 		if err == nil {
 			c.OK++
+			c.LastOK = at
 		} else {
-			c.LastError = err.Error()
+			c.LastError, c.LastErrorAt = err.Error(), at
 		}
-		x, isException := ExceptionOf(err)
 		switch {
 		case isException:
 			if c.Exceptions == nil {
@@ -74,6 +92,11 @@ func (c *counters) done(err error, took time.Duration) {
 		if err == nil || isException {
 			c.LatencySum += took
 			c.LatencyMax = max(c.LatencyMax, took)
+			i := 0
+			for i < len(LatencyBounds) && took > LatencyBounds[i] {
+				i++
+			}
+			c.Latencies[i]++
 		}
 	})
 }

@@ -52,19 +52,21 @@ type Endpoint struct {
 	units  map[byte]bool // seen, to tell a gateway from a meter
 	closed bool
 	wake   chan struct{}
+	// Written by Run:
+	nextDial  time.Time // during a back-off: not tried again before
+	dialError error
+	connected bool
 
 	counters counters
 	packager gomodbus.Packager
 	address  func(unit byte) // whom the packager's next frame is for
 
 	// Owned by Run:
-	conn      net.Conn
-	fresh     bool // nothing was read from conn yet
-	failures  int
-	nextDial  time.Time
-	dialError error
-	lastUse   time.Time
-	silence   time.Duration // an RTU line must have been silent so long before the next request; 0: it is in step
+	conn     net.Conn
+	fresh    bool // nothing was read from conn yet
+	failures int
+	lastUse  time.Time
+	silence  time.Duration // an RTU line must have been silent so long before the next request; 0: it is in step
 }
 
 type job struct {
@@ -205,7 +207,33 @@ func (e *Endpoint) close() {
 	if e.conn != nil {
 		e.conn.Close() // nothing can be done about its error
 		e.conn = nil
+		e.mu.Lock()
+		e.connected = false
+		e.mu.Unlock()
 	}
+}
+
+// setDial notes how the last attempt to connect ended.
+func (e *Endpoint) setDial(err error, next time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.dialError, e.nextDial, e.connected = err, next, err == nil
+}
+
+// Health is the state of an endpoint's connection.
+type Health struct {
+	Connected bool      `json:"connected"`
+	NextDial  time.Time `json:"next_attempt,omitzero"` // while it cannot be reached: when that is tried again
+	Waiting   int       `json:"waiting"`               // requests in the queue
+	Counters  Counters  `json:"counters"`
+}
+
+// Health returns the state of the connection.
+func (e *Endpoint) Health() Health {
+	waiting := e.Waiting()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return Health{e.connected, e.nextDial, waiting, e.counters.snapshot()}
 }
 
 // serve carries out one request. A connection that the meter closed while it was idle is
@@ -294,8 +322,10 @@ func (e *Endpoint) dropped(j *job, what string) {
 }
 
 func (e *Endpoint) count(j *job, err error, took time.Duration) {
-	e.counters.done(err, took)
-	j.unit.counters.done(err, took)
+	at := e.cfg.Now()
+	e.counters.done(err, took, at)
+	j.unit.counters.done(err, took, at)
+	j.unit.heard(err, at)
 }
 
 // connect opens the connection unless a back-off forbids it. It never gives up for good.
@@ -303,7 +333,7 @@ func (e *Endpoint) connect(ctx context.Context, j *job) error {
 	if e.conn != nil {
 		return nil
 	}
-	if e.cfg.Now().Before(e.nextDial) && j.req.Priority != User {
+	if wait := e.nextDial.Sub(e.cfg.Now()); wait > 0 && wait <= e.cfg.MaxBackoff && j.req.Priority != User { // longer: the clock was set back
 		return fmt.Errorf("%w: %w (next attempt at %s)", ErrUnreachable, e.dialError, e.nextDial.UTC().Format(time.RFC3339))
 	}
 	dialCtx, cancel := context.WithTimeout(j.ctx, e.cfg.ConnectTimeout)
@@ -318,12 +348,12 @@ func (e *Endpoint) connect(ctx context.Context, j *job) error {
 		if j.ctx.Err() != nil && errors.Is(j.ctx.Err(), context.Canceled) {
 			return j.ctx.Err()
 		}
-		e.dialError = err
-		e.nextDial = e.cfg.Now().Add(e.backoff())
+		e.setDial(err, e.cfg.Now().Add(e.backoff()))
 		e.failures++
 		return fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
-	e.conn, e.fresh, e.nextDial, e.lastUse, e.silence = conn, true, time.Time{}, time.Time{}, 0
+	e.conn, e.fresh, e.lastUse, e.silence = conn, true, time.Time{}, 0
+	e.setDial(nil, time.Time{})
 	e.counters.add(func(c *Counters) { c.Connects++ })
 	e.cfg.Logger.Debug("connected", "conn", e.addr)
 	return wait(ctx, j.ctx, e.cfg.ConnectDelay)

@@ -49,6 +49,8 @@ func (x *exchange) frameRTU(unit, fc byte) ([]byte, error) {
 	case frame[1]&0x80 != 0:
 	case fc == 3 || fc == 4:
 		length = 5 + int(frame[2])
+	case fc == FCEncapsulated:
+		return x.identificationRTU(frame)
 	case fc == FCReadRepeated:
 		if length = 6 + int(binary.BigEndian.Uint16(frame[2:])); length > MaxLongAnswer {
 			return nil, fmt.Errorf("%w: an answer of %d bytes", ErrDesync, length)
@@ -62,11 +64,45 @@ func (x *exchange) frameRTU(unit, fc byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if got, want := binary.LittleEndian.Uint16(frame[length-2:]), crc16(frame[:length-2]); got != want {
+	return x.checked(frame)
+}
+
+// checked returns a whole frame whose check is right.
+func (x *exchange) checked(frame []byte) ([]byte, error) {
+	end := len(frame) - 2
+	if got, want := binary.LittleEndian.Uint16(frame[end:]), crc16(frame[:end]); got != want {
 		x.count("crc")
 		return nil, fmt.Errorf("%w: checksum %04x, want %04x", ErrDesync, got, want)
 	}
 	return frame, nil
+}
+
+// identificationRTU reads the rest of an answer to function 43/14, which says nowhere how long it is: unit, function, 14,
+// code, conformity, more, next, number of objects, then for each its id, length and bytes.
+func (x *exchange) identificationRTU(frame []byte) ([]byte, error) {
+	more := func(n int) error {
+		from := len(frame)
+		if from+n > maxRTU {
+			return fmt.Errorf("%w: an answer of more than %d bytes", ErrDesync, maxRTU)
+		}
+		frame = append(frame, make([]byte, n)...)
+		return x.fill(frame, from)
+	}
+	if err := more(8 - len(frame)); err != nil {
+		return nil, err
+	}
+	for range frame[7] {
+		if err := more(2); err != nil {
+			return nil, err
+		}
+		if err := more(int(frame[len(frame)-1])); err != nil {
+			return nil, err
+		}
+	}
+	if err := more(2); err != nil {
+		return nil, err
+	}
+	return x.checked(frame)
 }
 
 // fill reads a frame from byte from on.

@@ -11,15 +11,17 @@ import (
 
 // Request is one Modbus request.
 type Request struct {
-	FC       byte // 3, 4, 6, 16 or 0x23
+	FC       byte // 3, 4, 6, 16, 0x23 or 0x2B
 	Addr     uint16
 	Count    int    // registers
 	Repeat   int    // 0x23: 1 to 8
-	Data     []byte // writes
+	Data     []byte // writes, and what follows 0x2B
 	Priority Priority
 }
 
-func (r *Request) isRead() bool { return r.FC == 3 || r.FC == 4 || r.FC == FCReadRepeated }
+func (r *Request) isRead() bool {
+	return r.FC == 3 || r.FC == 4 || r.FC == FCReadRepeated || r.FC == FCEncapsulated
+}
 
 // expect is how many bytes of registers the answer must hold.
 func (r *Request) expect() int {
@@ -41,6 +43,10 @@ func (r *Request) check() error {
 	case FCReadRepeated:
 		if r.Count < 1 || r.Count > 125 || r.Repeat < 1 || r.Repeat > 8 || r.expect()+4 > MaxLongAnswer {
 			return fmt.Errorf("%w: %d registers %d times", ErrInvalidRequest, r.Count, r.Repeat)
+		}
+	case FCEncapsulated:
+		if len(r.Data) != 3 || r.Data[0] != meiDeviceID {
+			return fmt.Errorf("%w: function 43 only reads the identification", ErrInvalidRequest)
 		}
 	case 6:
 		if r.Count != 1 || len(r.Data) != 2 {
@@ -74,6 +80,7 @@ type Unit struct {
 	id       byte
 	cfg      UnitConfig
 	counters counters
+	silence  silence
 }
 
 // Unit returns the unit with that id: 0 to 255, since gateways route by it.
@@ -105,6 +112,9 @@ func (u *Unit) Do(ctx context.Context, r Request) ([]byte, error) {
 				return fail(fmt.Errorf("%w: %#04x", ErrNotAllowed, r.Addr+uint16(i)))
 			}
 		}
+	}
+	if err := u.rest(&r); err != nil {
+		return fail(err)
 	}
 	j := &job{ctx: ctx, unit: u, req: &r, done: make(chan result, 1)}
 	if err := u.end.push(j); err != nil {
@@ -144,7 +154,7 @@ func (u *Unit) read(ctx context.Context, r Request) ([]byte, error) {
 		}
 		x, _ := ExceptionOf(err)
 		switch {
-		case (errors.Is(err, ErrTimeout) || u.end.to.rtu() && errors.Is(err, ErrDesync)) && timeouts < u.cfg.Retries:
+		case (errors.Is(err, ErrTimeout) || u.end.to.rtu() && errors.Is(err, ErrDesync)) && timeouts < u.cfg.Retries && !u.isSilent():
 			timeouts++
 		case (x == Busy || x == Acknowledge) && busy < u.cfg.BusyRetries:
 			if waitErr := wait(ctx, ctx, 100*time.Millisecond<<busy); waitErr != nil {
