@@ -16,17 +16,20 @@ import (
 
 // meterCmd manages the meters of a running service.
 type meterCmd struct {
-	Add      meterAddCmd      `cmd:"" help:"Add a meter; it is talked to first."`
-	List     meterListCmd     `cmd:"" help:"List meters with their state."`
-	Show     meterShowCmd     `cmd:"" help:"Show one meter: settings, logs, schedule, state."`
-	Status   meterStatusCmd   `cmd:"" help:"Show how far each log of a meter has come: at the meter, here, at each cloud."`
-	Remove   meterRemoveCmd   `cmd:"" help:"Take a meter off the list; its data stay."`
-	Test     meterTestCmd     `cmd:"" help:"Talk to a meter and tell what answers; needs no service with --address."`
-	Profiles meterProfilesCmd `cmd:"" help:"List the types of meters that are known, or print one as a file to copy and edit."`
-	Read     meterReadCmd     `cmd:"" help:"Read present values from a meter."`
-	Retrieve meterRetrieveCmd `cmd:"" help:"Retrieve new log records now."`
-	Set      meterSetCmd      `cmd:"" help:"Change one setting of a meter."`
-	Redecode meterRedecodeCmd `cmd:"" help:"Decode a meter's kept records again by its zone, profile and ratio factors of now."`
+	Add       meterAddCmd       `cmd:"" help:"Add a meter; it is talked to first."`
+	List      meterListCmd      `cmd:"" help:"List meters with their state."`
+	Show      meterShowCmd      `cmd:"" help:"Show one meter: settings, logs, schedule, state."`
+	Status    meterStatusCmd    `cmd:"" help:"Show how far each log of a meter has come: at the meter, here, at each cloud."`
+	Remove    meterRemoveCmd    `cmd:"" help:"Take a meter off the list; its data stay."`
+	Test      meterTestCmd      `cmd:"" help:"Talk to a meter and tell what answers; needs no service with --address."`
+	Profiles  meterProfilesCmd  `cmd:"" help:"List the types of meters that are known, or print one as a file to copy and edit."`
+	Read      meterReadCmd      `cmd:"" help:"Read present values from a meter."`
+	Retrieve  meterRetrieveCmd  `cmd:"" help:"Retrieve new log records now."`
+	Set       meterSetCmd       `cmd:"" help:"Change one setting of a meter."`
+	Discover  meterDiscoverCmd  `cmd:"" help:"Look for meters on the network or on a serial line."`
+	Registers meterRegistersCmd `cmd:"" help:"Show raw registers of a meter in all byte orders, and make a profile of them."`
+	Doctor    meterDoctorCmd    `cmd:"" help:"Say how well meters and their lines answer, and why one does not."`
+	Redecode  meterRedecodeCmd  `cmd:"" help:"Decode a meter's kept records again by its zone, profile and ratio factors of now."`
 }
 
 // output is the one option that every command has which prints data.
@@ -64,7 +67,8 @@ type meterAddCmd struct {
 	remote
 	output
 	Name    string `arg:"" help:"Name shown to people."`
-	Address string `arg:"" help:"tcp://HOST:PORT, rtu+tcp://HOST:PORT (a serial line behind a transparent gateway), or serial:PORT?baud=19200&parity=e&stop=1."`
+	Address string `arg:"" optional:"" help:"tcp://HOST:PORT, rtu+tcp://HOST:PORT (a serial line behind a transparent gateway), or serial:PORT?baud=19200&parity=e&stop=1."`
+	Found   int    `placeholder:"NUMBER" help:"Instead of an address: number of a device that meter discover has found."`
 	Unit    int    `default:"1" help:"Modbus unit (default: ${default})."`
 	Profile string `placeholder:"NAME" help:"Profile of the meter, such as eig-shark-200; meter profiles lists them (default: found out)."`
 	Zone    string `placeholder:"ZONE" help:"IANA time zone of the meter's clock (default: UTC)."`
@@ -78,6 +82,21 @@ func (meterAddCmd) Help() string {
 
 // Run adds the meter.
 func (c *meterAddCmd) Run(ctx context.Context, p *program) error {
+	switch {
+	case c.Address == "" && c.Found == 0:
+		return usageError{"give the meter's address, or --found NUMBER after meter discover"}
+	case c.Address != "" && c.Found != 0:
+		return usageError{"give either an address or --found"}
+	case c.Found != 0:
+		f, err := p.found(ctx, &c.remote, c.Found)
+		if err != nil {
+			return err
+		}
+		c.Address, c.Unit = addressText(f.Address), f.Unit
+		if c.Profile == "" {
+			c.Profile = f.Profile
+		}
+	}
 	return p.callMeter(ctx, &c.remote, api.CmdMeterAdd, map[string]any{
 		"name": c.Name, "address": c.Address, "unit": c.Unit, "profile": c.Profile, "zone": c.Zone, "serial": c.Serial,
 	}, c.JSON)

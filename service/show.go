@@ -40,6 +40,12 @@ func (p *program) show(command string, result json.RawMessage) error {
 		return decodeAnd(result, p.showReadings)
 	case api.CmdMeterRetrieve:
 		return decodeAnd(result, p.showRetrievals)
+	case api.CmdMeterDiscover, api.CmdMeterDiscovered, api.CmdMeterDiscoverStop:
+		return decodeAnd(result, p.showDiscovery)
+	case api.CmdMeterRegisters:
+		return decodeAnd(result, p.showRegisters)
+	case api.CmdMeterDoctor:
+		return decodeAnd(result, p.showDoctor)
 	case api.CmdMeterRedecode:
 		return decodeAnd(result, p.showRedecoded)
 	}

@@ -182,7 +182,7 @@ func (p *program) showReadings(r meterRead) error {
 }
 
 func (p *program) showTested(a testAnswer) error {
-	fmt.Fprintf(p.stdout, "%s %s, serial %s", a.Make, a.Type, a.Serial)
+	fmt.Fprintf(p.stdout, "%s %s, serial %s", a.Make, a.Type, firstOf(a.Serial, "not told"))
 	if a.Firmware != "" {
 		fmt.Fprintf(p.stdout, ", firmware %s", a.Firmware)
 	}

@@ -133,6 +133,9 @@ func count(n int64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
+	if strings.HasSuffix(noun, "s") {
+		noun += "e"
+	}
 	return grouped(n) + " " + noun + "s"
 }
 

@@ -55,6 +55,11 @@ const (
 	CmdMeterRetrieve      = "meter.retrieve"
 	CmdMeterSet           = "meter.set"
 	CmdMeterRedecode      = "meter.redecode"
+	CmdMeterDiscover      = "meter.discover"
+	CmdMeterDiscovered    = "meter.discovered"
+	CmdMeterDiscoverStop  = "meter.discover.stop"
+	CmdMeterRegisters     = "meter.registers"
+	CmdMeterDoctor        = "meter.doctor"
 	CmdVerify             = "verify"
 	CmdLimitList          = "limit.list"
 	CmdLimitSet           = "limit.set"
@@ -171,6 +176,26 @@ var commands = []Command{
 		{"meter", ParamString, true, "name, serial or UID"},
 		{"dry_run", ParamBool, false, "only count what would change"},
 	}, "rpc meter.redecode main-incomer dry_run=true"},
+	{CmdMeterDiscover, "Look for meters at given addresses; it answers at once, meter.discovered tells how far it has come", permission.RPCControl, []Param{
+		{"ranges", ParamString, false, "hosts such as 192.168.1.0/24, 192.168.1.10-20 or 192.168.1.7, joined by commas; at most 1,024"},
+		{"lines", ParamString, false, "gateways and serial lines of which every unit is asked, joined by commas: tcp://host:port, rtu+tcp://host:port, serial:port?baud=19200&parity=e&stop=1"},
+		{"ports", ParamString, false, "ports of the hosts, joined by commas; 502 without it"},
+		{"units", ParamString, false, "Modbus units such as 1-20,247; 1, 255 and 0 of a host, 1 to 247 of a line, without it"},
+		{"public", ParamBool, false, "also addresses that are not private"},
+	}, "rpc meter.discover 192.168.1.0/24"},
+	{CmdMeterDiscovered, "The meters that the scan under way, or the last one, has found", permission.RPCRead, nil, "rpc meter.discovered"},
+	{CmdMeterDiscoverStop, "End the scan for meters that is under way", permission.RPCControl, nil, "rpc meter.discover.stop"},
+	{CmdMeterRegisters, "Read registers of a meter and show them in all byte orders", permission.RPCControl, []Param{
+		{"meter", ParamString, true, "name, serial, UID, or an address such as tcp://host:port"},
+		{"addr", ParamString, true, "first register as on the wire, counted from 0: 3000 or 0x0BB8"},
+		{"count", ParamInt, false, "how many, at most 500; 20 without it"},
+		{"fc", ParamInt, false, "3 (holding registers) or 4 (input registers); 3 without it"},
+		{"unit", ParamInt, false, "Modbus unit, for an address; 1 without it"},
+	}, "rpc meter.registers tcp://192.0.2.7:502 0x0BB8 40"},
+	{CmdMeterDoctor, "How well meters and their lines answer, and why one does not", permission.RPCControl, []Param{
+		{"meter", ParamString, false, "name, serial or UID; all connections and their meters without it"},
+		{"examine", ParamBool, false, "with a meter: also ask it until it is known why it does not answer"},
+	}, "rpc meter.doctor main-incomer examine=true"},
 	{CmdVerify, "Compare meter, local database and cloud, log by log and day by day", permission.Verify, []Param{
 		{"meter", ParamString, false, "name, serial or UID; all meters without it"},
 		{"kind", ParamString, false, "one of the five logs; all without it"},

@@ -9,5 +9,6 @@ func (n *node) handlers(status command.StatusSource) []command.Handlers {
 		return append(out, command.VerifyHandlers(n.sync, n.logs, nil))
 	}
 	return append(out, command.MeterHandlers(n.field, command.SetCloudMeter(n.sync), status),
+		command.DiscoveryHandlers(n.field, n.scans, n.profiles, n.fieldConfig(n.part("field")).Modbus),
 		command.VerifyHandlers(n.sync, n.logs, command.MeterChecker(n.field)))
 }

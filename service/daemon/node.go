@@ -20,6 +20,8 @@ import (
 	"metermanager/service/cloud/realtime"
 	"metermanager/service/cloud/registry"
 	"metermanager/service/config"
+	"metermanager/service/field/device"
+	"metermanager/service/field/discover"
 	"metermanager/service/field/retrieve"
 	"metermanager/service/metadb"
 )
@@ -43,6 +45,8 @@ type node struct {
 	desk      *fetch.Desk
 	board     *realtime.Board
 	field     *retrieve.Manager // nil without the role of a site
+	scans     *discover.Runner  // as field
+	profiles  *device.Set       // as field
 	sync      *cloudsync.Service
 	server    *host.Server
 	retention *retention

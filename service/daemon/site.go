@@ -15,6 +15,7 @@ import (
 	"metermanager/service/cloud/realtime"
 	"metermanager/service/config"
 	"metermanager/service/field/device"
+	"metermanager/service/field/discover"
 	"metermanager/service/field/retrieve"
 	"metermanager/service/metadb"
 )
@@ -51,6 +52,10 @@ func (n *node) openSite(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the meters: %w", err)
 	}
+	n.profiles = profiles
+	n.scans = discover.NewRunner(&discover.Scanner{
+		Profiles: profiles, Known: n.field.At, Logger: n.part("discovery"), Dial: n.options.Seams.DialMeter,
+	}, filepath.Join(n.config.Data, "discovery.json"), n.options.Seams.Now)
 	return nil
 }
 

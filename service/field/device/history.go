@@ -164,7 +164,7 @@ func (d *HistoryDecoder) Decode(rec []byte, out []float64) (TStamp, error) {
 
 func (f *historyField) value(rec []byte) float64 {
 	b := rec[f.off : f.off+f.size]
-	raw := arrange(b, "ABCD")
+	raw := Arrange(b, "ABCD")
 	if f.invalid != nil && f.invalid.isInvalid(raw) {
 		return math.NaN()
 	}

@@ -108,8 +108,8 @@ func (x *Point) width() int {
 	return 0
 }
 
-// arrange returns at most 8 register bytes in ABCD order.
-func arrange(b []byte, order string) uint64 {
+// Arrange returns at most 8 register bytes in ABCD order.
+func Arrange(b []byte, order string) uint64 {
 	var w [8]byte
 	n := copy(w[:], b)
 	v := w[:n]
@@ -187,7 +187,7 @@ func (x *Point) decode(b []byte, order string, img *Image) Reading {
 		r.Text = t.String()
 		return r
 	}
-	r.Raw = arrange(b, order)
+	r.Raw = Arrange(b, order)
 	if x.isInvalid(r.Raw) {
 		return fail(Invalid, "the meter has no value here")
 	}

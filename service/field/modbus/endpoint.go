@@ -121,6 +121,20 @@ func New(address string, cfg Config) (*Endpoint, error) {
 	return e, nil
 }
 
+// With connects to an address for as long as use takes.
+func With(ctx context.Context, address string, cfg Config, use func(context.Context, *Endpoint) error) error {
+	e, err := New(address, cfg)
+	if err != nil {
+		return err
+	}
+	runCtx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- e.Run(runCtx) }()
+	err = use(ctx, e)
+	cancel()
+	return errors.Join(err, <-done)
+}
+
 // Address returns the address in its canonical form: see ParseAddress.
 func (e *Endpoint) Address() string { return e.addr }
 
@@ -269,10 +283,7 @@ func isHangUp(err error) bool {
 
 func (e *Endpoint) exchange(j *job) (*exchange, []byte, error) {
 	start := e.cfg.Now()
-	timeout := j.unit.cfg.Timeout
-	if timeout <= 0 {
-		timeout = e.cfg.Timeout
-	}
+	timeout := j.unit.Timeout()
 	deadline := time.Now().Add(timeout) // of the socket, which knows the real clock only
 	if d, ok := j.ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d

@@ -91,6 +91,14 @@ func (e *Endpoint) Unit(id byte, cfg UnitConfig) *Unit {
 	return &Unit{end: e, id: id, cfg: cfg}
 }
 
+// Timeout is how long the unit may take for an answer.
+func (u *Unit) Timeout() time.Duration {
+	if u.cfg.Timeout > 0 {
+		return u.cfg.Timeout
+	}
+	return u.end.cfg.Timeout
+}
+
 // Counters returns what happened to the unit's requests.
 func (u *Unit) Counters() Counters { return u.counters.snapshot() }
 

@@ -23,7 +23,7 @@ func (m *Manager) Test(ctx context.Context, address string, unit byte, profile s
 	shared := m.endpoints[addr]
 	m.mu.Unlock()
 	if shared != nil {
-		return identify(ctx, shared.Endpoint, unit, m.profiles, profile, m.cfg.Now)
+		return identify(ctx, shared.Endpoint, unit, m.profiles, profile, 0, m.cfg.Now)
 	}
 	return Test(ctx, m.profiles, addr, unit, profile, m.modbusConfig())
 }
@@ -40,31 +40,91 @@ type TestResult struct {
 // Test needs no service and no configuration: it connects, identifies the meter (as
 // profile, or as the first that fits) and reads its present values.
 func Test(ctx context.Context, profiles *device.Set, address string, unit byte, profile string, cfg modbus.Config) (TestResult, error) {
-	e, err := modbus.New(address, cfg)
+	addr, err := modbus.ParseAddress(address)
 	if err != nil {
 		return TestResult{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	runCtx, cancel := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() { done <- e.Run(runCtx) }()
-	out, err := identify(ctx, e, unit, profiles, profile, cfg.Now)
-	cancel()
-	return out, errors.Join(err, <-done)
+	var out TestResult
+	err = modbus.With(ctx, addr, cfg, func(ctx context.Context, e *modbus.Endpoint) (err error) {
+		out, err = identify(ctx, e, unit, profiles, profile, 0, cfg.Now)
+		return err
+	})
+	return out, err
 }
 
-func identify(ctx context.Context, e *modbus.Endpoint, unit byte, profiles *device.Set, profile string, now func() time.Time) (TestResult, error) {
+// At returns the meters of the list at an address by their units, and the connection to it while one is open.
+func (m *Manager) At(address string) (map[byte]string, *modbus.Endpoint) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out map[byte]string
+	for _, x := range m.meters {
+		if x.Address == address {
+			if out == nil {
+				out = map[byte]string{}
+			}
+			out[x.Unit] = x.Name
+		}
+	}
+	if e := m.endpoints[address]; e != nil {
+		return out, e.Endpoint
+	}
+	return out, nil
+}
+
+// Ask lets use talk to a unit: a meter of the list by its name, serial number or UID, or any unit at an address. It goes over the
+// shared connection when there is one.
+func (m *Manager) Ask(ctx context.Context, id string, unit byte, use func(context.Context, *modbus.Unit) error) error {
+	cfg := modbus.UnitConfig{Retries: 1}
+	address := id
+	if x, err := m.find(id); err == nil {
+		address, unit = x.Address, x.Unit
+		if p, ok := m.profiles.Get(x.Profile); ok {
+			cfg = unitConfig(p, m.cfg.Modbus.Timeout)
+			cfg.WriteAllow = nil
+		}
+	} else if !strings.Contains(id, ":") {
+		return err
+	}
+	addr, err := modbus.ParseAddress(address)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if _, shared := m.At(addr); shared != nil {
+		return use(ctx, shared.Unit(unit, cfg))
+	}
+	return modbus.With(ctx, addr, m.modbusConfig(), func(ctx context.Context, e *modbus.Endpoint) error { return use(ctx, e.Unit(unit, cfg)) })
+}
+
+// Identify finds out of which profile the meter at a connection is, waiting at most that long for each answer, and reads
+// its present values. Where several fit the error is a *SeveralError.
+func Identify(ctx context.Context, e *modbus.Endpoint, unit byte, profiles *device.Set, most time.Duration) (TestResult, error) {
+	return identify(ctx, e, unit, profiles, "", most, nil)
+}
+
+// SeveralError says that a meter may be of several profiles.
+type SeveralError struct{ Profiles []string }
+
+// Error lists them.
+func (e *SeveralError) Error() string {
+	return "the meter may be of several profiles: " + strings.Join(e.Profiles, ", ") + "; name one"
+}
+
+// Unwrap makes it an invalid setting.
+func (e *SeveralError) Unwrap() error { return ErrInvalid }
+
+func identify(ctx context.Context, e *modbus.Endpoint, unit byte, profiles *device.Set, profile string, most time.Duration, now func() time.Time) (TestResult, error) {
 	if now == nil {
 		now = time.Now
 	}
 	start := now()
 	if profile == "" {
-		return find(ctx, e, unit, profiles, now)
+		return find(ctx, e, unit, profiles, most, now)
 	}
 	p, ok := profiles.Get(profile)
 	if !ok {
 		return TestResult{}, fmt.Errorf("%w: profile %q, have %s", ErrInvalid, profile, strings.Join(profiles.IDs(), ", "))
 	}
-	u := e.Unit(unit, unitConfig(p, 0))
+	u := e.Unit(unit, unitConfig(p, most))
 	src := poll.NewSource(p, u, now)
 	who, err := src.Identify(ctx, modbus.User)
 	if err != nil {
@@ -76,7 +136,7 @@ func identify(ctx context.Context, e *modbus.Endpoint, unit byte, profiles *devi
 
 // find tries the profiles in order: first those of meters that say who they are, then those that are told by what they
 // read. Of the latter only one may fit.
-func find(ctx context.Context, e *modbus.Endpoint, unit byte, profiles *device.Set, now func() time.Time) (TestResult, error) {
+func find(ctx context.Context, e *modbus.Endpoint, unit byte, profiles *device.Set, most time.Duration, now func() time.Time) (TestResult, error) {
 	var errs []error
 	var fit []string
 	for _, id := range profiles.IDs() {
@@ -85,7 +145,7 @@ func find(ctx context.Context, e *modbus.Endpoint, unit byte, profiles *device.S
 			continue
 		}
 		if p.Probe != nil {
-			ok, err := poll.NewSource(p, e.Unit(unit, unitConfig(p, 0)), now).Fits(ctx, modbus.User)
+			ok, err := poll.NewSource(p, e.Unit(unit, unitConfig(p, most)), now).Fits(ctx, modbus.User)
 			if err == nil && !ok {
 				err = poll.ErrIdentity
 			}
@@ -97,7 +157,7 @@ func find(ctx context.Context, e *modbus.Endpoint, unit byte, profiles *device.S
 				continue
 			}
 		}
-		out, err := identify(ctx, e, unit, profiles, id, now)
+		out, err := identify(ctx, e, unit, profiles, id, most, now)
 		if err == nil || out.Profile != "" {
 			return out, err
 		}
@@ -111,7 +171,7 @@ func find(ctx context.Context, e *modbus.Endpoint, unit byte, profiles *device.S
 		if p.TellsSerial() {
 			continue
 		}
-		ok, err := poll.NewSource(p, e.Unit(unit, unitConfig(p, 0)), now).Fits(ctx, modbus.User)
+		ok, err := poll.NewSource(p, e.Unit(unit, unitConfig(p, most)), now).Fits(ctx, modbus.User)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("as %s: %w", id, err))
 			if ctx.Err() != nil || errors.Is(err, modbus.ErrUnreachable) {
@@ -126,7 +186,7 @@ func find(ctx context.Context, e *modbus.Endpoint, unit byte, profiles *device.S
 	case 0:
 		return TestResult{}, errors.Join(errs...)
 	case 1:
-		return identify(ctx, e, unit, profiles, fit[0], now)
+		return identify(ctx, e, unit, profiles, fit[0], most, now)
 	}
-	return TestResult{}, fmt.Errorf("%w: the meter may be of several profiles: %s; name one", ErrInvalid, strings.Join(fit, ", "))
+	return TestResult{}, &SeveralError{fit}
 }

@@ -51,6 +51,15 @@ type liveState struct {
 	readings    []device.Reading
 	readAt      logdb.Millis
 	records     int64
+	schedule    Schedule
+}
+
+// Schedule is how often a meter was read in its time since the program started, and how often not: of one whose log is kept
+// here the rows of that log count, of others the live readings.
+type Schedule struct {
+	EverySeconds int   `json:"every_s"`
+	Kept         int64 `json:"kept"`
+	Missed       int64 `json:"missed"`
 }
 
 // order asks for a retrieval of one kind of log, or of all (0).
@@ -126,13 +135,27 @@ func (u *unit) until(ctx context.Context, t time.Time, longest time.Duration) bo
 func (u *unit) liveLoop(ctx context.Context) {
 	every := seconds(u.meter.LiveSeconds, u.m.cfg.Live)
 	for next := u.m.cfg.Now(); u.until(ctx, next, every); {
-		if _, err := u.readLive(ctx, modbus.Live); err != nil && ctx.Err() == nil {
+		_, err := u.readLive(ctx, modbus.Live)
+		if err != nil && ctx.Err() == nil {
 			u.m.cfg.Logger.Debug("live reading failed", "meter", string(u.meter.UID), "err", err)
 		}
+		u.scheduled(every, err == nil && u.m.cfg.Now().Before(next.Add(every)))
 		next = next.Add(every)
 		if now := u.m.cfg.Now(); next.Before(now) || next.Sub(now) > every {
 			next = now.Add(every)
 		}
+	}
+}
+
+// scheduled counts a reading that was due.
+func (u *unit) scheduled(every time.Duration, kept bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.st.schedule.EverySeconds = int(every / time.Second)
+	if kept {
+		u.st.schedule.Kept++
+	} else {
+		u.st.schedule.Missed++
 	}
 }
 
@@ -206,6 +229,7 @@ func (u *unit) keepLoop(ctx context.Context) {
 		}
 		if !now.Before(boundary) {
 			identified = u.keepRow(ctx, k, boundary, identified)
+			u.scheduled(interval, identified)
 			boundary = k.Next(u.m.cfg.Now())
 		} else {
 			// A silent meter must not take the next boundary's time.

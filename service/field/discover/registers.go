@@ -1,0 +1,187 @@
+package discover
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"metermanager/logdb"
+	"metermanager/service/field/device"
+	"metermanager/service/field/modbus"
+)
+
+// Orders are the byte orders in which meters store numbers of several registers: ABCD has the high byte first and the high
+// word first, CDAB the low word first.
+var Orders = [...]string{"ABCD", "CDAB", "BADC", "DCBA"}
+
+// mostRegisters bounds one look at the registers of a meter.
+const mostRegisters = 500
+
+// Register is one register as read, and what it means together with those that follow it. A meaning is nil where the meter
+// refused a register of it, and a float that is not finite.
+type Register struct {
+	Addr    uint16             `json:"addr"` // zero-based, as on the wire
+	Hex     string             `json:"hex,omitempty"`
+	Refused string             `json:"refused,omitempty"` // why there is none
+	U16     *uint16            `json:"u16,omitempty"`
+	S16     *int16             `json:"s16,omitempty"`
+	Text    string             `json:"text,omitempty"` // two characters, where both can be printed
+	F32     map[string]float64 `json:"f32,omitempty"`  // by order, with the next register
+	U32     map[string]uint32  `json:"u32,omitempty"`
+	S32     map[string]int32   `json:"s32,omitempty"`
+	F64     map[string]float64 `json:"f64,omitempty"` // with the next three
+	U64     map[string]uint64  `json:"u64,omitempty"`
+}
+
+// Look says which registers to read.
+type Look struct {
+	FC    byte   // 3 holding registers, 4 input registers
+	Addr  uint16 // zero-based
+	Count int
+}
+
+// Registers reads registers of a unit, a meter without a profile for one. What the meter refuses as a whole is read in
+// halves, down to single registers.
+func Registers(ctx context.Context, u *modbus.Unit, l Look) ([]Register, error) {
+	switch {
+	case l.FC != 3 && l.FC != 4:
+		return nil, fmt.Errorf("%w: function %d, want 3 (holding registers) or 4 (input registers)", ErrInvalid, l.FC)
+	case l.Count < 1 || l.Count > mostRegisters || int(l.Addr)+l.Count > 1<<16:
+		return nil, fmt.Errorf("%w: %d registers from %d on, want 1 to %d that end at 65535", ErrInvalid, l.Count, l.Addr, mostRegisters)
+	}
+	words := make([][]byte, l.Count)
+	refused := make([]string, l.Count)
+	answered := false
+	var read func(from, n int) error
+	read = func(from, n int) error {
+		if n > 50 { // what most meters take at once
+			if err := read(from, 50); err != nil {
+				return err
+			}
+			return read(from+50, n-50)
+		}
+		b, err := u.Read(ctx, l.FC, l.Addr+uint16(from), n, modbus.User)
+		x, isException := modbus.ExceptionOf(err)
+		switch {
+		case err == nil:
+			answered = true
+			for i := range n {
+				words[from+i] = b[2*i : 2*i+2]
+			}
+			return nil
+		case !isException:
+			return err
+		case n > 1 && (x == modbus.IllegalAddress || x == modbus.IllegalValue):
+			if err := read(from, n/2); err != nil {
+				return err
+			}
+			return read(from+n/2, n-n/2)
+		}
+		for i := range n {
+			refused[from+i] = x.Error()
+		}
+		return nil
+	}
+	if err := read(0, l.Count); err != nil {
+		return nil, err
+	}
+	out := make([]Register, l.Count)
+	for i := range out {
+		out[i] = meaning(l.Addr+uint16(i), words[i:], refused[i])
+	}
+	if !answered {
+		return out, fmt.Errorf("the meter refuses all of these registers: %s", refused[0])
+	}
+	return out, nil
+}
+
+// meaning tells what words, of which the first is that of addr, may be.
+func meaning(addr uint16, words [][]byte, refused string) Register {
+	r := Register{Addr: addr, Refused: refused}
+	if words[0] == nil {
+		return r
+	}
+	r.Hex = fmt.Sprintf("%02x%02x", words[0][0], words[0][1])
+	v := uint16(words[0][0])<<8 | uint16(words[0][1])
+	s := int16(v)
+	r.U16, r.S16 = &v, &s
+	if printable(words[0][0]) && printable(words[0][1]) {
+		r.Text = string(words[0])
+	}
+	if b := joined(words, 2); b != nil {
+		r.F32, r.U32, r.S32 = map[string]float64{}, map[string]uint32{}, map[string]int32{}
+		for _, o := range Orders {
+			n := uint32(device.Arrange(b, o))
+			r.U32[o], r.S32[o] = n, int32(n)
+			if f := math.Float32frombits(n); finite(float64(f)) {
+				r.F32[o] = device.Float32(f)
+			}
+		}
+	}
+	if b := joined(words, 4); b != nil {
+		r.F64, r.U64 = map[string]float64{}, map[string]uint64{}
+		for _, o := range Orders {
+			n := device.Arrange(b, o)
+			r.U64[o] = n
+			if f := math.Float64frombits(n); finite(f) {
+				r.F64[o] = f
+			}
+		}
+	}
+	return r
+}
+
+func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }
+
+func printable(c byte) bool { return c >= ' ' && c <= '~' }
+
+// joined returns the bytes of the first n words, nil when one is missing.
+func joined(words [][]byte, n int) []byte {
+	if len(words) < n || slices.ContainsFunc(words[:n], func(w []byte) bool { return w == nil }) {
+		return nil
+	}
+	return slices.Concat(words[:n]...)
+}
+
+// Pick is a value that somebody found in the registers.
+type Pick struct {
+	Channel logdb.ChannelKey
+	Addr    uint16
+	Type    string // u16, s16, u32, s32, f32, u64, s64, f64
+	Order   string // "" for one register
+	Scale   float64
+}
+
+// Draft makes the file of a profile from picked values. Nothing in it was compared with a document of the maker, so all
+// is marked as unverified.
+func Draft(id, vendor, model string, fc byte, picks []Pick) ([]byte, error) {
+	p := device.Profile{
+		Schema: 1, ID: id, Vendor: vendor, Model: model, Kind: "registers", Source: "picked from the registers of a meter, not from a document",
+		Defaults: device.Defaults{FC: fc, Order: "ABCD", MaxRegs: 50, Gap: 8, TimeoutMS: 1000, Retries: 1},
+		Identify: []device.Point{}, WriteAllow: []device.Addr{}, Logs: []device.Log{},
+	}
+	for _, k := range picks {
+		x := device.Point{
+			Name: strings.ReplaceAll(string(k.Channel), "-", "_"), Addr: device.Addr(k.Addr), Type: k.Type, Channel: k.Channel, Order: k.Order,
+			Unit: string(logdb.LookupChannel(k.Channel).Unit), Kind: device.KindGauge, Unverified: true,
+		}
+		if strings.HasPrefix(string(k.Channel), "energy.total.") {
+			x.Kind = device.KindCounter
+		}
+		if k.Scale != 0 && k.Scale != 1 {
+			x.Scale = &k.Scale
+		}
+		p.Points = append(p.Points, x)
+	}
+	data, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := device.Parse(data); err != nil {
+		return nil, err
+	}
+	return append(data, '\n'), nil
+}
