@@ -61,7 +61,7 @@ var table = []row{
 	{path: "service/webapi", owns: "HTTP handlers, the OpenAPI document, the status page", imports: "rpc/api rpc/host service/bus service/cloud/account service/cloud/correction service/cloud/fetch service/cloud/ingest service/cloud/realtime service/cloud/registry service/command service/metrics"},
 	{path: "service/metrics", owns: "figures in Prometheus' text format, counts of requests", imports: "rpc/api"},
 	{path: "service/applog", owns: "the program's log: file with rotation, last lines in memory, damping of repeats", imports: ""},
-	{path: "service/command", owns: "handlers of the RPC commands, the state of the node", imports: "logdb/retain cloudsync cloudsync/runner cloudsync/verify rpc/api service/cloud/account service/cloud/realtime service/cloud/registry service/field/device service/field/modbus service/field/poll service/field/retrieve"},
+	{path: "service/command", owns: "handlers of the RPC commands, the state of the node", imports: "logdb/retain cloudsync cloudsync/runner cloudsync/verify rpc/api service/cloud/account service/cloud/realtime service/cloud/registry service/field/device service/field/discover service/field/doctor service/field/modbus service/field/poll service/field/retrieve"},
 	{path: "service/e2e/load", owns: "a cloud under many sites at once", imports: ""},
 	{path: "service/e2e", owns: "whole-system tests", imports: ""},
 	{path: "service/e2e/peers", owns: "our figures beside those of other databases", imports: ""},
