@@ -34,7 +34,7 @@ var table = []row{
 	{path: "cloudsync/reduce", leaf: true, owns: "what becomes of each position: fates, reduction, pages", imports: ""},
 	{path: "cloudsync/verify", owns: "compares meter, local store and cloud, log by log and day by day", imports: "rpc/api"},
 	{path: "cloudsync/clouddb", owns: "SQL of the cloud sync: destinations, streams, decisions", imports: "cloudsync logdb/sqldb"},
-	{path: "service", owns: "main package: the command line", imports: "logdb/sqldb installer rpc/api rpc/client service/backup service/check service/config service/daemon service/dbcopy service/demo service/field/device service/field/modbus service/field/retrieve service/field/sim"},
+	{path: "service", owns: "main package: the command line", imports: "logdb/sqldb installer rpc/api rpc/client service/backup service/check service/config service/daemon service/dbcopy service/demo service/field/device service/field/discover service/field/doctor service/field/modbus service/field/retrieve service/field/sim"},
 	{path: "service/config", owns: "file, environment and options; paths and lock of a data folder", imports: ""},
 	{path: "service/daemon", owns: "composition root: open, wire, run, stop in order; systemd and Windows", imports: anything},
 	{path: "service/check", owns: "damage in the databases and archive files of a node: parts, findings, what to do", imports: "cloudsync/clouddb logdb/sqldb logdb/sqlite rpc/api service/config"},
