@@ -46,7 +46,7 @@ var table = []row{
 	{path: "service/field/device", owns: "meter profiles as data; decoding and encoding of registers and records", imports: ""},
 	{path: "service/field/poll", owns: "live readings; logs that the manager keeps for meters without memory", imports: "service/field/device service/field/modbus"},
 	{path: "service/field/retrieve", owns: "log retrieval, resume points, the list of meters", imports: "service/field/device service/field/modbus service/field/poll"},
-	{path: "service/field/discover", owns: "finding meters at given addresses: bounds and pace of a scan, what is asked of unknown devices; the register view", imports: "service/field/device service/field/modbus service/field/retrieve"},
+	{path: "service/field/discover", owns: "finding meters at given addresses: bounds and pace of a scan, what is asked of unknown devices; the register view", imports: "rpc/api service/field/device service/field/modbus service/field/retrieve"},
 	{path: "service/field/doctor", owns: "why a meter does not answer as it should, in words, and what to try", imports: "service/field/device service/field/modbus"},
 	{path: "service/field/sim", owns: "simulated meters: one model, Modbus TCP servers, faults", imports: ""},
 	{path: "service/field/oracle", owns: "tests against Modbus servers and clients of other authors", imports: ""},

@@ -11,7 +11,6 @@ import (
 	"metermanager/logdb"
 	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
-	"metermanager/service/command"
 	"metermanager/service/field/discover"
 	"metermanager/service/field/modbus"
 )
@@ -72,7 +71,7 @@ func (c *meterRegistersCmd) Run(ctx context.Context, p *program) error {
 	within, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	look := discover.Look{FC: byte(c.FC), Addr: uint16(from), Count: c.Count}
-	var list []discover.Register
+	var list []api.Register
 	err = modbus.With(within, address, modbus.Config{}, func(ctx context.Context, e *modbus.Endpoint) (err error) {
 		list, err = discover.Registers(ctx, e.Unit(byte(c.Unit), modbus.UnitConfig{Retries: 1}), look)
 		return err
@@ -80,7 +79,7 @@ func (c *meterRegistersCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, "The registers could not be read.", err).WithHint("Why it does not answer: metermanager meter doctor --address " + c.Address)
 	}
-	r := command.RegistersOf(c.Address, look, list)
+	r := api.Registers{Meter: c.Address, FC: c.FC, Registers: list}
 	if c.JSON {
 		return printJSON(p.stdout, r)
 	}

@@ -103,15 +103,11 @@ func (d discovery) stop(context.Context, account.Principal, none) (api.Discovery
 }
 
 func discoveryOf(s discover.Status) api.Discovery {
-	out := api.Discovery{
+	return api.Discovery{
 		State: s.State, Ranges: s.Request.Ranges, Lines: s.Request.Lines, By: s.By, Started: s.Started, Ended: s.Ended, AtMostMS: s.AtMostMS,
 		Addresses: s.Progress.Addresses, Done: s.Progress.Done, Open: s.Progress.Open, Asked: s.Progress.Asked, Skipped: s.Progress.Skipped,
-		Error: s.Error, Found: make([]api.Discovered, len(s.Found)),
+		Error: s.Error, Found: s.Found,
 	}
-	for i, f := range s.Found {
-		out.Found[i] = api.Discovered(f)
-	}
-	return out
 }
 
 type registersArgs struct {
@@ -142,7 +138,7 @@ func (d discovery) registers(ctx context.Context, _ account.Principal, a registe
 			return api.Registers{}, fault.New(fault.Invalid, "Registers are read with function 3 (holding registers) or 4 (input registers).").At("fc")
 		}
 	}
-	var list []discover.Register
+	var list []api.Register
 	err = d.field.Ask(ctx, a.Meter, unit, func(ctx context.Context, u *modbus.Unit) (err error) {
 		list, err = discover.Registers(ctx, u, look)
 		return err
@@ -153,29 +149,7 @@ func (d discovery) registers(ctx context.Context, _ account.Principal, a registe
 	case err != nil:
 		return api.Registers{}, meterFault(err)
 	}
-	return RegistersOf(a.Meter, look, list), nil
-}
-
-// RegistersOf puts registers into the words of the API.
-func RegistersOf(meter string, look discover.Look, list []discover.Register) api.Registers {
-	out := api.Registers{Meter: meter, FC: int(look.FC), Registers: make([]api.Register, len(list))}
-	floats := func(m map[string]float64) map[string]api.Value {
-		if m == nil {
-			return nil
-		}
-		v := make(map[string]api.Value, len(m))
-		for k, x := range m {
-			v[k] = api.Value(x)
-		}
-		return v
-	}
-	for i, r := range list {
-		out.Registers[i] = api.Register{
-			Addr: int(r.Addr), Hex: r.Hex, Refused: r.Refused, U16: r.U16, S16: r.S16, Text: r.Text,
-			F32: floats(r.F32), U32: r.U32, S32: r.S32, F64: floats(r.F64), U64: r.U64,
-		}
-	}
-	return out
+	return api.Registers{Meter: a.Meter, FC: int(look.FC), Registers: list}, nil
 }
 
 type doctorArgs struct {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"metermanager/logdb"
+	"metermanager/rpc/api"
 	"metermanager/service/field/device"
 	"metermanager/service/field/modbus"
 )
@@ -20,22 +21,6 @@ var Orders = [...]string{"ABCD", "CDAB", "BADC", "DCBA"}
 // mostRegisters bounds one look at the registers of a meter.
 const mostRegisters = 500
 
-// Register is one register as read, and what it means together with those that follow it. A meaning is nil where the meter
-// refused a register of it, and a float that is not finite.
-type Register struct {
-	Addr    uint16             `json:"addr"` // zero-based, as on the wire
-	Hex     string             `json:"hex,omitempty"`
-	Refused string             `json:"refused,omitempty"` // why there is none
-	U16     *uint16            `json:"u16,omitempty"`
-	S16     *int16             `json:"s16,omitempty"`
-	Text    string             `json:"text,omitempty"` // two characters, where both can be printed
-	F32     map[string]float64 `json:"f32,omitempty"`  // by order, with the next register
-	U32     map[string]uint32  `json:"u32,omitempty"`
-	S32     map[string]int32   `json:"s32,omitempty"`
-	F64     map[string]float64 `json:"f64,omitempty"` // with the next three
-	U64     map[string]uint64  `json:"u64,omitempty"`
-}
-
 // Look says which registers to read.
 type Look struct {
 	FC    byte   // 3 holding registers, 4 input registers
@@ -45,7 +30,7 @@ type Look struct {
 
 // Registers reads registers of a unit, a meter without a profile for one. What the meter refuses as a whole is read in
 // halves, down to single registers.
-func Registers(ctx context.Context, u *modbus.Unit, l Look) ([]Register, error) {
+func Registers(ctx context.Context, u *modbus.Unit, l Look) ([]api.Register, error) {
 	switch {
 	case l.FC != 3 && l.FC != 4:
 		return nil, fmt.Errorf("%w: function %d, want 3 (holding registers) or 4 (input registers)", ErrInvalid, l.FC)
@@ -88,7 +73,7 @@ func Registers(ctx context.Context, u *modbus.Unit, l Look) ([]Register, error) 
 	if err := read(0, l.Count); err != nil {
 		return nil, err
 	}
-	out := make([]Register, l.Count)
+	out := make([]api.Register, l.Count)
 	for i := range out {
 		out[i] = meaning(l.Addr+uint16(i), words[i:], refused[i])
 	}
@@ -99,8 +84,8 @@ func Registers(ctx context.Context, u *modbus.Unit, l Look) ([]Register, error) 
 }
 
 // meaning tells what words, of which the first is that of addr, may be.
-func meaning(addr uint16, words [][]byte, refused string) Register {
-	r := Register{Addr: addr, Refused: refused}
+func meaning(addr uint16, words [][]byte, refused string) api.Register {
+	r := api.Register{Addr: int(addr), Refused: refused}
 	if words[0] == nil {
 		return r
 	}
@@ -112,22 +97,22 @@ func meaning(addr uint16, words [][]byte, refused string) Register {
 		r.Text = string(words[0])
 	}
 	if b := joined(words, 2); b != nil {
-		r.F32, r.U32, r.S32 = map[string]float64{}, map[string]uint32{}, map[string]int32{}
+		r.F32, r.U32, r.S32 = map[string]api.Value{}, map[string]uint32{}, map[string]int32{}
 		for _, o := range Orders {
 			n := uint32(device.Arrange(b, o))
 			r.U32[o], r.S32[o] = n, int32(n)
 			if f := math.Float32frombits(n); finite(float64(f)) {
-				r.F32[o] = device.Float32(f)
+				r.F32[o] = api.Value(device.Float32(f))
 			}
 		}
 	}
 	if b := joined(words, 4); b != nil {
-		r.F64, r.U64 = map[string]float64{}, map[string]uint64{}
+		r.F64, r.U64 = map[string]api.Value{}, map[string]uint64{}
 		for _, o := range Orders {
 			n := device.Arrange(b, o)
 			r.U64[o] = n
 			if f := math.Float64frombits(n); finite(f) {
-				r.F64[o] = f
+				r.F64[o] = api.Value(f)
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"metermanager/logdb"
+	"metermanager/rpc/api"
 	"metermanager/service/field/device"
 	"metermanager/service/field/discover"
 	"metermanager/service/field/modbus"
@@ -14,7 +15,7 @@ import (
 // The values of meters.md 7: 230.5 as a float with the high word first, -123.4 as an integer in tenths with the low word first.
 func TestRegisters(t *testing.T) {
 	t.Parallel()
-	look := func(address string, l discover.Look) (out []discover.Register, err error) {
+	look := func(address string, l discover.Look) (out []api.Register, err error) {
 		err = modbus.With(t.Context(), address, modbus.Config{}, func(ctx context.Context, e *modbus.Endpoint) (err error) {
 			out, err = discover.Registers(ctx, e.Unit(1, modbus.UnitConfig{}), l)
 			return err

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"metermanager/logdb"
+	"metermanager/rpc/api"
 )
 
 // ErrBusy: one scan at a time.
@@ -30,15 +31,15 @@ const (
 
 // Status is the scan that is under way, or the last one.
 type Status struct {
-	State    string       `json:"state"`
-	Request  Request      `json:"request"`
-	By       string       `json:"by,omitempty"` // who asked for it
-	Started  logdb.Millis `json:"started_ms,omitempty"`
-	Ended    logdb.Millis `json:"ended_ms,omitempty"`
-	AtMostMS int64        `json:"at_most_ms,omitempty"` // how long it takes when nothing answers
-	Progress Progress     `json:"progress"`
-	Found    []Found      `json:"found"` // in the order of addresses and units
-	Error    string       `json:"error,omitempty"`
+	State    string           `json:"state"`
+	Request  Request          `json:"request"`
+	By       string           `json:"by,omitempty"` // who asked for it
+	Started  logdb.Millis     `json:"started_ms,omitempty"`
+	Ended    logdb.Millis     `json:"ended_ms,omitempty"`
+	AtMostMS int64            `json:"at_most_ms,omitempty"` // how long it takes when nothing answers
+	Progress Progress         `json:"progress"`
+	Found    []api.Discovered `json:"found"` // in the order of addresses and units
+	Error    string           `json:"error,omitempty"`
 }
 
 // Runner carries out one scan at a time and keeps the result of the last one, also over a restart. Run must run.
@@ -58,7 +59,7 @@ func NewRunner(s *Scanner, file string, now func() time.Time) *Runner {
 	if now == nil {
 		now = time.Now
 	}
-	r := &Runner{scanner: s, file: file, now: now, orders: make(chan *Scan), status: Status{State: StateNone, Found: []Found{}}}
+	r := &Runner{scanner: s, file: file, now: now, orders: make(chan *Scan), status: Status{State: StateNone, Found: []api.Discovered{}}}
 	data, err := os.ReadFile(file)
 	var last Status
 	switch {
@@ -75,7 +76,7 @@ func NewRunner(s *Scanner, file string, now func() time.Time) *Runner {
 		last.State = StateCancelled
 	}
 	if last.Found == nil {
-		last.Found = []Found{}
+		last.Found = []api.Discovered{}
 	}
 	r.status = last
 	return r
@@ -107,7 +108,7 @@ func (r *Runner) Start(ctx context.Context, q Request, by string) (Status, error
 	before := r.status
 	r.status = Status{
 		State: StateRunning, Request: q, By: by, Started: logdb.MillisOf(r.now()), AtMostMS: s.AtMost().Milliseconds(),
-		Progress: Progress{Addresses: s.Addresses()}, Found: []Found{},
+		Progress: Progress{Addresses: s.Addresses()}, Found: []api.Discovered{},
 	}
 	out := r.status
 	r.mu.Unlock()
@@ -147,7 +148,7 @@ func (r *Runner) scan(ctx context.Context, s *Scan) {
 	r.mu.Lock()
 	r.cancel = cancel
 	r.mu.Unlock()
-	err := r.scanner.Run(ctx, s, func(f Found) {
+	err := r.scanner.Run(ctx, s, func(f api.Discovered) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		i, _ := slices.BinarySearchFunc(r.status.Found, f, inOrder)
@@ -178,7 +179,7 @@ func (r *Runner) scan(ctx context.Context, s *Scan) {
 }
 
 // inOrder sorts by address, the numbers in it as numbers, then by unit.
-func inOrder(a, b Found) int {
+func inOrder(a, b api.Discovered) int {
 	if c := compareAddresses(a.Address, b.Address); c != 0 {
 		return c
 	}

@@ -11,29 +11,11 @@ import (
 	"sync"
 	"time"
 
+	"metermanager/rpc/api"
 	"metermanager/service/field/device"
 	"metermanager/service/field/modbus"
 	"metermanager/service/field/retrieve"
 )
-
-// Found is a device that answered.
-type Found struct {
-	Address string `json:"address"`
-	Unit    int    `json:"unit"`
-	// Profile is of the meter, "" when none fits. Several may: then they are in Profiles, and one must be chosen.
-	Profile  string   `json:"profile,omitempty"`
-	Profiles []string `json:"profiles,omitempty"`
-	Make     string   `json:"make,omitempty"`
-	Model    string   `json:"model,omitempty"`
-	Name     string   `json:"name,omitempty"`
-	Serial   string   `json:"serial,omitempty"`
-	Firmware string   `json:"firmware,omitempty"`
-	// Listed is the name of the meter of the list that stands there.
-	Listed string `json:"listed,omitempty"`
-	// Note says more about a device that no profile fits, such as what it answered.
-	Note   string `json:"note,omitempty"`
-	TookMS int64  `json:"took_ms"`
-}
 
 // Progress is how far a scan has come.
 type Progress struct {
@@ -56,7 +38,7 @@ type Scanner struct {
 
 // Run carries out a scan. found is called for each device as it answers and progress after each address and unit, one
 // call at a time.
-func (x *Scanner) Run(ctx context.Context, s *Scan, found func(Found), progress func(Progress)) error {
+func (x *Scanner) Run(ctx context.Context, s *Scan, found func(api.Discovered), progress func(Progress)) error {
 	ctx, cancel := context.WithTimeout(ctx, maxTime)
 	defer cancel()
 	r := &run{Scanner: x, found: found, tell: progress, progress: Progress{Addresses: len(s.targets)}}
@@ -94,7 +76,7 @@ type run struct {
 	*Scanner
 	mu       sync.Mutex
 	progress Progress
-	found    func(Found)
+	found    func(api.Discovered)
 	tell     func(Progress)
 }
 
@@ -105,7 +87,7 @@ func (r *run) update(f func(*Progress)) {
 	r.tell(r.progress)
 }
 
-func (r *run) report(f Found) {
+func (r *run) report(f api.Discovered) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.found(f)
@@ -178,7 +160,7 @@ func (r *run) units(ctx context.Context, t target, e *modbus.Endpoint, listed ma
 			return
 		}
 		if name := listed[unit]; name != "" {
-			r.report(Found{Address: t.address, Unit: int(unit), Listed: name})
+			r.report(api.Discovered{Address: t.address, Unit: int(unit), Listed: name})
 			continue
 		}
 		if i > 0 {
@@ -217,19 +199,19 @@ type fingerprint struct {
 }
 
 // ask finds out what answers as a unit. An error means that nothing does.
-func ask(ctx context.Context, e *modbus.Endpoint, unit byte, profiles *device.Set) (Found, fingerprint, error) {
+func ask(ctx context.Context, e *modbus.Endpoint, unit byte, profiles *device.Set) (api.Discovered, fingerprint, error) {
 	u := e.Unit(unit, modbus.UnitConfig{Timeout: answerTimeout, BusyRetries: 1})
 	head, err := u.Read(ctx, 3, 0, 22, modbus.User)
 	x, refused := modbus.ExceptionOf(err)
 	switch {
 	case refused && (x == modbus.GatewayTarget || x == modbus.GatewayPath):
-		return Found{}, fingerprint{}, err // a gateway answers for a unit that is not there
+		return api.Discovered{}, fingerprint{}, err // a gateway answers for a unit that is not there
 	case errors.Is(err, modbus.ErrDesync):
-		return Found{}, fingerprint{}, err
+		return api.Discovered{}, fingerprint{}, err
 	case err != nil && !refused:
-		return Found{}, fingerprint{}, err
+		return api.Discovered{}, fingerprint{}, err
 	}
-	out := Found{}
+	out := api.Discovered{}
 	id, idErr := u.DeviceID(ctx, modbus.IdentificationRegular, modbus.User)
 	if idErr == nil {
 		out.Make, out.Firmware = clean(id[modbus.ObjectVendor]), clean(id[modbus.ObjectRevision])
@@ -246,7 +228,7 @@ func ask(ctx context.Context, e *modbus.Endpoint, unit byte, profiles *device.Se
 		out.Profiles = several.Profiles
 		out.Note = "may be of several types: choose one"
 	case ctx.Err() != nil:
-		return Found{}, fingerprint{}, ctx.Err()
+		return api.Discovered{}, fingerprint{}, ctx.Err()
 	default:
 		out.Note = "no profile fits: see its registers"
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"metermanager/assets"
+	"metermanager/rpc/api"
 	"metermanager/service/field/device"
 	"metermanager/service/field/discover"
 	"metermanager/service/field/modbus"
@@ -160,12 +161,12 @@ func TestScanFindsWhatAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := map[string][]discover.Found{}
+	found := map[string][]api.Discovered{}
 	var last discover.Progress
-	if err := x.Run(t.Context(), s, func(f discover.Found) { found[f.Address] = append(found[f.Address], f) }, func(p discover.Progress) { last = p }); err != nil {
+	if err := x.Run(t.Context(), s, func(f api.Discovered) { found[f.Address] = append(found[f.Address], f) }, func(p discover.Progress) { last = p }); err != nil {
 		t.Fatal(err)
 	}
-	want := func(address string, units ...int) []discover.Found {
+	want := func(address string, units ...int) []api.Discovered {
 		t.Helper()
 		got := found[address]
 		var have []int
