@@ -28,6 +28,10 @@ type Files interface {
 	List() ([]string, error)
 }
 
+// Plain is implemented by Files that want their content uncompressed: packers are shared by all that run in one process,
+// which those that live in different times cannot do.
+type Plain interface{ Plain() }
+
 // Sink is a file that is being written.
 type Sink interface {
 	io.Writer
@@ -157,6 +161,9 @@ func Write(files Files, name string, h Header, fill func(*Writer) error) (out Wr
 	}
 	hash := sha256.New()
 	w := NewWriter(io.MultiWriter(sink, hash), h)
+	if _, plain := files.(Plain); plain {
+		w = newWriter(io.MultiWriter(sink, hash), h, plainSchema)
+	}
 	if err = fill(w); err == nil {
 		out.Tail, err = w.Close()
 	}

@@ -67,19 +67,24 @@ const (
 	columns
 )
 
-var schema = parquet.NewSchema("values", parquet.Group{
-	"stream":     packed(parquet.String(), &parquet.RLEDictionary),
-	"log":        packed(parquet.Int(32), &parquet.RLEDictionary),
-	"channel":    packed(parquet.String(), &parquet.RLEDictionary),
-	"time":       packed(parquet.Timestamp(parquet.Millisecond), &parquet.DeltaBinaryPacked),
-	"position":   packed(parquet.Int(64), &parquet.DeltaBinaryPacked),
-	"mantissa":   parquet.Optional(packed(parquet.Int(64), &parquet.DeltaBinaryPacked)),
-	"exponent":   parquet.Optional(packed(parquet.Int(32), &parquet.RLEDictionary)),
-	"exact":      parquet.Optional(packed(parquet.Leaf(parquet.DoubleType), &parquet.Plain)),
-	"interval":   parquet.Optional(packed(parquet.Leaf(parquet.DoubleType), &parquet.RLEDictionary)),
-	"run":        parquet.Optional(packed(parquet.Int(64), &parquet.DeltaBinaryPacked)),
-	"generation": parquet.Optional(packed(parquet.Int(64), &parquet.DeltaBinaryPacked)),
-})
+// schema is how files are written, plainSchema without compression: a reader takes both.
+var schema, plainSchema = newSchema(packed), newSchema(parquet.Encoded)
+
+func newSchema(packed func(parquet.Node, encoding.Encoding) parquet.Node) *parquet.Schema {
+	return parquet.NewSchema("values", parquet.Group{
+		"stream":     packed(parquet.String(), &parquet.RLEDictionary),
+		"log":        packed(parquet.Int(32), &parquet.RLEDictionary),
+		"channel":    packed(parquet.String(), &parquet.RLEDictionary),
+		"time":       packed(parquet.Timestamp(parquet.Millisecond), &parquet.DeltaBinaryPacked),
+		"position":   packed(parquet.Int(64), &parquet.DeltaBinaryPacked),
+		"mantissa":   parquet.Optional(packed(parquet.Int(64), &parquet.DeltaBinaryPacked)),
+		"exponent":   parquet.Optional(packed(parquet.Int(32), &parquet.RLEDictionary)),
+		"exact":      parquet.Optional(packed(parquet.Leaf(parquet.DoubleType), &parquet.Plain)),
+		"interval":   parquet.Optional(packed(parquet.Leaf(parquet.DoubleType), &parquet.RLEDictionary)),
+		"run":        parquet.Optional(packed(parquet.Int(64), &parquet.DeltaBinaryPacked)),
+		"generation": parquet.Optional(packed(parquet.Int(64), &parquet.DeltaBinaryPacked)),
+	})
+}
 
 func packed(n parquet.Node, e encoding.Encoding) parquet.Node {
 	return parquet.Compressed(parquet.Encoded(n, e), &compression)
@@ -112,7 +117,9 @@ func (c *counter) Write(b []byte) (int, error) {
 }
 
 // NewWriter begins a file. Close must be called.
-func NewWriter(w io.Writer, h Header) *Writer {
+func NewWriter(w io.Writer, h Header) *Writer { return newWriter(w, h, schema) }
+
+func newWriter(w io.Writer, h Header, schema *parquet.Schema) *Writer {
 	out := &counter{w: w}
 	file := parquet.NewGenericWriter[any](out, schema,
 		parquet.CreatedBy("metermanager", strconv.Itoa(Version), ""),

@@ -114,6 +114,7 @@ func (n *node) openFolder(ctx context.Context) error {
 	copies := n.upgrading("logs")
 	n.logs, err = sqlite.Open(ctx, config.LogsFile(dir), sqlite.Config{
 		Upgrade: copies.Upgrade, Beside: []*sqldb.DB{n.meta}, FreeBytes: copies.FreeBytes, VFS: seams.VFS, Now: seams.Now, CompactEvery: seams.CompactEvery, Logger: n.part("logs"),
+		Archive: seams.Archive,
 	})
 	if err != nil {
 		return fmt.Errorf("open the log database: %w", err)

@@ -35,7 +35,11 @@ func retentionKey(name string, customer account.CustomerID) string {
 // openRetention takes up the ages that were set.
 func (n *node) openRetention(context.Context) error {
 	r := &retention{store: n.store, logs: n.logs}
-	r.Runner = retain.New(n.logs, retain.Config{RulesOf: r.rulesOf, Now: n.options.Seams.Now, Logger: n.part("retention")})
+	now := n.options.Seams.Aging
+	if now == nil {
+		now = n.options.Seams.Now
+	}
+	r.Runner = retain.New(n.logs, retain.Config{RulesOf: r.rulesOf, Now: now, Logger: n.part("retention")})
 	n.retention = r
 	return nil
 }

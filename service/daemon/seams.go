@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"metermanager/cloudsync"
+	"metermanager/logdb/archive"
 	"metermanager/logdb/sqldb"
 	"metermanager/rpc/client"
 	"metermanager/service/field/retrieve"
@@ -35,6 +36,10 @@ type Seams struct {
 	Client client.Config
 	// CompactEvery is how often the log database looks for pages to merge; 0: the usual.
 	CompactEvery time.Duration
+	// Archive is where files of old data lie; nil: a folder of the data folder. Aging is the clock by which data grow
+	// old; nil: Now.
+	Archive archive.Files
+	Aging   func() time.Time
 }
 
 func (n *node) freeBytes() (int64, error) {

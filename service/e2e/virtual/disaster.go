@@ -61,12 +61,16 @@ func (w *world) disaster(ctx context.Context, e Event, after time.Time) {
 		w.meter.ResetEnergy()
 	case Replace:
 		w.replace(ctx)
+	case CloneCloud:
+		w.cloneCloud(ctx, e.N, after)
+	case Archive:
+		w.archived(ctx, w.nodes[e.Host])
 	}
 }
 
 // rewind restores a node's disk later as it is now.
 func (w *world) rewind(ctx context.Context, n *Node, after time.Time) {
-	image, err := n.Disk().Snapshot()
+	image, err := n.Image()
 	if err != nil {
 		w.problem("%v", err)
 		return
@@ -76,7 +80,7 @@ func (w *world) rewind(ctx context.Context, n *Node, after time.Time) {
 		if err := n.Kill(); err != nil {
 			w.problem("%v", err)
 		}
-		if err := n.Disk().Restore(image); err != nil {
+		if err := n.Restore(image); err != nil {
 			w.problem("%v", err)
 		}
 		w.foreign = w.foreign || n.Host() != "cloud"
@@ -100,7 +104,7 @@ func (w *world) secondSite(ctx context.Context, clone bool) {
 		}
 		return
 	}
-	image, err := w.nodes["site"].Disk().Snapshot()
+	image, err := w.nodes["site"].Image()
 	if err == nil {
 		err = w.newSite(ctx, "site2", image)
 	}
@@ -114,7 +118,7 @@ func (w *world) fresh(ctx context.Context, n *Node, joins bool) {
 	if err := n.Kill(); err != nil {
 		w.problem("%v", err)
 	}
-	if err := n.Disk().Restore(w.template.image.Moved(w.template.folder, n.cfg.Dir)); err != nil {
+	if err := n.Restore(&Image{dir: w.template.folder, disk: w.template.image}); err != nil {
 		w.problem("%v", err)
 	}
 	w.start(ctx, n)

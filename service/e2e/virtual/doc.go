@@ -1,7 +1,7 @@
 // Package virtual runs whole sites and clouds in one process and in virtual time, breaks what
 // can break by a seed, and judges at the end what is left.
 //
-// Owns: the network in memory, the proxies between nodes, nodes that can be killed, the plan
+// Owns: the network in memory, the proxies between nodes, nodes that can be killed and copied, the plan
 // of faults of a seed, the judge.
 // Does not own: any part of the product; the simulated meters; the simulated disk.
 // May import: everything.

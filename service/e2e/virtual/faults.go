@@ -57,6 +57,9 @@ const (
 	Reprogram   EventKind = "reprogram" // log N
 	ResetEnergy EventKind = "reset energy"
 	Replace     EventKind = "replace" // another meter at the address
+
+	CloneCloud EventKind = "clone cloud" // a copy of the cloud's disk runs beside it or instead of it (N) for a while
+	Archive    EventKind = "archive"     // what the node holds is old enough for the archive
 )
 
 // String tells an event in a line.
@@ -189,7 +192,35 @@ func NewPlan(seed uint64) Plan {
 		p.Events = append(p.Events, e)
 		p.Length = e.At + e.For + 3*time.Hour
 	}
+	if seed >= FirstOfOld {
+		drawOld(seed, &p)
+	}
 	return p
+}
+
+// FirstOfOld is the first seed whose plan also holds copies of the cloud and data that grow old. Those before stay as they
+// were drawn when they found something.
+const FirstOfOld = 3_000_000
+
+// drawOld adds events that need each other to show anything: data that grow old at one or both, and new versions of them.
+func drawOld(seed uint64, p *Plan) {
+	r := rand.New(rand.NewPCG(seed, 2))
+	add := func(kind EventKind, host string, n int64) {
+		e := Event{At: time.Duration(r.Int64N(int64(p.Length))).Truncate(time.Millisecond), Kind: kind, Host: host, N: n, Retrieve: r.IntN(2) == 0}
+		e.For = time.Duration(float64(time.Minute) * float64(int(1)<<r.IntN(9)) * (1 + r.Float64())).Truncate(time.Second)
+		p.Events = append(p.Events, e)
+	}
+	if r.IntN(4) > 0 {
+		for _, host := range [...][]string{{"site"}, {"cloud"}, {"site", "cloud"}}[r.IntN(3)] {
+			add(Archive, host, 0)
+		}
+		for range r.IntN(3) {
+			add([]EventKind{Zone, Scale}[r.IntN(2)], "", 0)
+		}
+	}
+	if r.IntN(2) == 0 {
+		add(CloneCloud, "", r.Int64N(copyWays))
+	}
 }
 
 // weeksEvery is in how many plans the cloud is away for weeks: they cost as much as many others.

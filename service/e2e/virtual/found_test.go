@@ -52,3 +52,41 @@ func TestOtherChannelsAlongTwoWays(t *testing.T) {
 		play(t, template, virtual.NewPlan(seed))
 	}
 }
+
+// New versions of records that have moved into the archive meanwhile, at the site and at the cloud, while more records of the
+// same days come.
+func TestRevisesIntoTheArchive(t *testing.T) {
+	t.Parallel()
+	out := play(t, template(t), virtual.Plan{
+		Seed: 11, Zone: "Europe/Berlin", Begin: time.Date(2026, 3, 28, 21, 0, 0, 0, time.UTC), History: 2 * time.Hour, Length: 4 * time.Hour,
+		Events: []virtual.Event{
+			{At: 90 * time.Minute, Kind: virtual.Archive, Host: "site"},
+			{At: 91 * time.Minute, Kind: virtual.Archive, Host: "cloud"},
+			{At: 100 * time.Minute, For: 45 * time.Minute, Kind: virtual.Scale},
+			{At: 2 * time.Hour, For: time.Hour, Kind: virtual.Zone, Retrieve: true},
+			{At: 2*time.Hour + time.Minute, For: 5 * time.Minute, Kind: virtual.KillAfter, Host: "site", N: 40},
+		},
+	})
+	if out.Archived < 2 {
+		t.Errorf("%d files are in the archives of both", out.Archived)
+	}
+}
+
+// A copy of the cloud's disk runs beside the cloud or instead of it, and for good: what either took, and what the site was
+// told of it, ends in one cloud that has everything once.
+func TestCopiesOfTheCloud(t *testing.T) {
+	t.Parallel()
+	template := template(t)
+	for _, way := range []int64{0, 2} { // beside it, and for good
+		play(t, template, virtual.Plan{
+			Seed: 12, Zone: "UTC", Begin: time.Date(2026, 6, 15, 6, 0, 0, 0, time.UTC), History: time.Hour, Length: 3 * time.Hour,
+			Events: []virtual.Event{
+				{At: 20 * time.Minute, Kind: virtual.SecondUp},
+				{At: 40 * time.Minute, For: 2 * time.Hour, Kind: virtual.CloneCloud, N: way},
+				{At: time.Hour, For: 30 * time.Minute, Kind: virtual.Scale},
+				{At: 100 * time.Minute, For: 20 * time.Minute, Kind: virtual.LinkEvent, Link: virtual.Link{From: "site", To: "cloud"},
+					Trouble: virtual.LinkFault{Trouble: virtual.Twice, Chance: 1}},
+			},
+		})
+	}
+}

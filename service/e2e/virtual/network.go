@@ -16,6 +16,7 @@ type Network struct {
 	listeners map[string]*Listener // by "host:port"
 	conns     map[*Conn]struct{}   // all open ends
 	links     map[Link]*proxy
+	routes    map[string]func() string
 	ports     int
 }
 
@@ -24,8 +25,29 @@ type Link struct{ From, To string }
 
 // NewNetwork makes an empty network.
 func NewNetwork() *Network {
-	return &Network{listeners: map[string]*Listener{}, conns: map[*Conn]struct{}{}, links: map[Link]*proxy{}}
+	return &Network{listeners: map[string]*Listener{}, conns: map[*Conn]struct{}{}, links: map[Link]*proxy{}, routes: map[string]func() string{}}
 }
+
+// Reroute sends who calls a host to whom pick names, but for the operator; nil ends it. What is open breaks.
+func (n *Network) Reroute(host string, pick func() string) {
+	n.mu.Lock()
+	if n.routes[host] = pick; pick == nil {
+		delete(n.routes, host)
+	}
+	var conns []*Conn
+	for c := range n.conns {
+		if c.remote.host() == host && c.local.host() != operator {
+			conns = append(conns, c)
+		}
+	}
+	n.mu.Unlock()
+	for _, c := range conns {
+		c.Break(syscall.ECONNRESET)
+	}
+}
+
+// operator is from where the harness calls nodes.
+const operator = "operator"
 
 // addr is a host with a port.
 type addr string
@@ -114,6 +136,13 @@ func (n *Network) Dial(ctx context.Context, from, to string) (net.Conn, error) {
 func (n *Network) direct(ctx context.Context, from, to string) (*Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("dial %s: %w", to, err)
+	}
+	n.mu.Lock()
+	pick := n.routes[addr(to).host()]
+	n.mu.Unlock()
+	if pick != nil && from != operator {
+		_, port, _ := net.SplitHostPort(to)
+		to = net.JoinHostPort(pick(), port)
 	}
 	n.mu.Lock()
 	l := n.listeners[to]

@@ -42,11 +42,13 @@ type NodeConfig struct {
 
 // Node is a Meter Manager that can be killed and started again.
 type Node struct {
-	net *Network
-	cfg NodeConfig
+	net     *Network
+	cfg     NodeConfig
+	archive *folder
 
 	mu     sync.Mutex
 	offset time.Duration
+	ahead  time.Duration // of the clock by which data grow old
 	lines  []Line
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -61,7 +63,7 @@ type Line struct {
 }
 
 // NewNode makes a node that does not run yet.
-func NewNode(n *Network, cfg NodeConfig) *Node { return &Node{net: n, cfg: cfg, offset: cfg.Offset} }
+func NewNode(n *Network, cfg NodeConfig) *Node { return &Node{net: n, cfg: cfg, archive: newFolder(cfg.Disk), offset: cfg.Offset} }
 
 // Host returns the node's name in the network.
 func (n *Node) Host() string { return n.cfg.Host }
@@ -93,7 +95,7 @@ func (n *Node) config() config.Config {
 
 func (n *Node) options() daemon.Options {
 	permissions := permission.Of(permission.Upload, permission.MetersRead, permission.MetersManage, permission.LogsRead,
-		permission.LogsDelete, permission.RPCRead, permission.RPCControl, permission.Verify)
+		permission.LogsDelete, permission.RPCRead, permission.RPCControl, permission.Verify, permission.System)
 	return daemon.Options{
 		Version: "virtual", Log: n, JSONLog: true, Getenv: func(string) string { return "" },
 		Bootstrap: daemon.Bootstrap{User: User, Password: Password, Customer: "Acme", APIKey: Key, Permissions: permissions},
@@ -106,7 +108,7 @@ func (n *Node) options() daemon.Options {
 				return n.net.Dial(ctx, n.cfg.Host, address)
 			},
 			Listen:    func(context.Context, string) (net.Listener, error) { return n.net.Listen(n.Address()) },
-			FreeBytes: n.cfg.Disk.FreeBytes,
+			FreeBytes: n.cfg.Disk.FreeBytes, Archive: n.archive.open(), Aging: n.aging,
 		},
 	}
 }
@@ -123,6 +125,20 @@ func (n *Node) SetOffset(d time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.offset = d
+}
+
+// aging is the clock by which the node's data grow old.
+func (n *Node) aging() time.Time {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return time.Now().Add(n.offset + n.ahead)
+}
+
+// SetAhead makes the node's data older by d.
+func (n *Node) SetAhead(d time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.ahead = d
 }
 
 // Running reports whether the node runs.
@@ -168,6 +184,7 @@ func (n *Node) Kill() error {
 
 // Bury ends the node after its disk has gone.
 func (n *Node) Bury() {
+	n.archive.crash()
 	n.net.Drop(n.cfg.Host)
 	_ = n.Stop()
 }
@@ -205,7 +222,7 @@ func (n *Node) Client() (*client.Client, error) {
 	c, err := client.New("http://"+n.Address(), client.Config{
 		APIKey: Key, Retries: -1, HTTP1: true,
 		Dial: func(ctx context.Context, _, address string) (net.Conn, error) {
-			return n.net.Dial(ctx, "operator", address)
+			return n.net.Dial(ctx, operator, address)
 		},
 	})
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 
 	"metermanager/cloudsync"
 	"metermanager/logdb"
-	"metermanager/logdb/sqldb/simdisk"
 	"metermanager/rpc/api"
 	"metermanager/rpc/client"
 	"metermanager/service/config"
@@ -25,6 +24,7 @@ type Outcome struct {
 	Stats    judge.Stats
 	Troubles map[Trouble]int
 	Virtual  time.Duration
+	Archived int // files in the archives of all nodes at the end
 }
 
 // world is a run under way. One goroutine drives it.
@@ -43,6 +43,7 @@ type world struct {
 	sites    []string  // hosts that read the meter
 	end      time.Time // of the faults
 	foreign  bool      // journals that no site knows may be at the cloud
+	retired  *Node     // a copy of the cloud that is no more
 
 	meterStop context.CancelFunc
 	meterDone chan error
@@ -133,7 +134,7 @@ func (w *world) newMeter(ctx context.Context, start time.Time) error {
 
 // newSite makes a site: a fresh one that is told of the meter and the cloud, or one that goes
 // on from somebody's image.
-func (w *world) newSite(ctx context.Context, host string, image *simdisk.Image) error {
+func (w *world) newSite(ctx context.Context, host string, image *Image) error {
 	link := Link{host, "cloud"}
 	w.net.Intercept(ctx, link, w.plan.Seed+uint64(len(w.sites)))
 	if w.plan.Latency > 0 {
@@ -154,19 +155,19 @@ func (w *world) newSite(ctx context.Context, host string, image *simdisk.Image) 
 }
 
 // newNode makes a node and starts it.
-func (w *world) newNode(ctx context.Context, host, role string, image *simdisk.Image) error {
+func (w *world) newNode(ctx context.Context, host, role string, image *Image) error {
 	dir := filepath.Join(w.folder, host)
 	disk, err := w.template.unpack(dir, w.plan.Seed*16+uint64(len(w.nodes)))
 	if err != nil {
 		return err
 	}
-	if image != nil {
-		if err := disk.Restore(image.Moved(filepath.Join(w.folder, "site"), dir)); err != nil {
-			return fmt.Errorf("clone a site: %w", err)
-		}
-	}
 	syncCfg, field := Calm()
 	n := NewNode(w.net, NodeConfig{Host: host, Roles: []string{role}, Dir: dir, Disk: disk, Sync: syncCfg, Field: field})
+	if image != nil {
+		if err := n.Restore(image); err != nil {
+			return err
+		}
+	}
 	w.nodes[host] = n
 	n.Start(ctx)
 	return n.Ready(ctx)
@@ -604,7 +605,11 @@ func (w *world) verify(ctx context.Context, host string, site *client.Client, cl
 // close ends everything and looks for what was left behind.
 func (w *world) close() error {
 	var errs []error
+	if w.retired != nil {
+		w.nodes[twin] = w.retired
+	}
 	for _, n := range w.nodes {
+		w.out.Archived += n.archive.count()
 		if err := n.Stop(); err != nil {
 			w.problem("%s ends with %v", n.Host(), err)
 		}
@@ -637,7 +642,7 @@ func (w *world) expected(n *Node, l Line) bool {
 		switch e.Kind { // these cut the power of one that they do not name
 		case Reinstall:
 			host = "site"
-		case EmptyCloud:
+		case EmptyCloud, CloneCloud:
 			host = "cloud"
 		}
 		if host == n.Host() && !l.At.Before(w.begin.Add(e.At)) {
