@@ -162,8 +162,11 @@ func (u *unit) scheduled(every time.Duration, kept bool) {
 func (u *unit) readLive(ctx context.Context, prio modbus.Priority) ([]device.Reading, error) {
 	readings, err := u.source.Read(ctx, prio)
 	readings = u.meter.correction().Readings(readings)
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
+	if ended := ctx.Err(); ended != nil {
+		if errors.Is(ended, context.DeadlineExceeded) && err != nil {
+			return nil, err // it tells which request had no answer
+		}
+		return nil, ended
 	}
 	at := u.m.cfg.Now()
 	u.note(err)

@@ -1,0 +1,232 @@
+package retrieve_test
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/logdb/logdbtest"
+	"metermanager/service/field/modbus"
+	"metermanager/service/field/retrieve"
+)
+
+// bus is a gateway with a serial line behind it: one request after the other, each of which takes its time on the wire. Dead
+// units never answer. It notes when each unit was read.
+type bus struct {
+	wire time.Duration
+
+	mu     sync.Mutex
+	line   sync.Mutex // the wire
+	dead   map[byte]bool
+	away   bool // the gateway itself: it takes connections and says nothing
+	reads  map[byte][]time.Time
+	conns  []net.Conn
+	served sync.WaitGroup
+}
+
+func (b *bus) dial(context.Context, string) (net.Conn, error) {
+	near, far := net.Pipe()
+	b.mu.Lock()
+	b.conns = append(b.conns, far)
+	b.mu.Unlock()
+	b.served.Go(func() { b.serve(far) })
+	return near, nil
+}
+
+func (b *bus) hangUp() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.conns {
+		c.Close()
+	}
+	b.conns = nil
+}
+
+func (b *bus) serve(c net.Conn) {
+	defer c.Close()
+	for {
+		var head [7]byte
+		if _, err := io.ReadFull(c, head[:]); err != nil {
+			return
+		}
+		pdu := make([]byte, binary.BigEndian.Uint16(head[4:])-1)
+		if _, err := io.ReadFull(c, pdu); err != nil {
+			return
+		}
+		b.line.Lock()
+		time.Sleep(b.wire) // of virtual time
+		b.line.Unlock()
+		b.mu.Lock()
+		silent := b.dead[head[6]] || b.away
+		if !silent {
+			b.reads[head[6]] = append(b.reads[head[6]], time.Now())
+		}
+		b.mu.Unlock()
+		if silent {
+			continue
+		}
+		n := int(binary.BigEndian.Uint16(pdu[3:]))
+		answer := []byte{pdu[0], byte(2 * n)}
+		for range n / 2 {
+			answer = binary.BigEndian.AppendUint32(answer, math.Float32bits(230.5))
+		}
+		answer = append(answer, make([]byte, 2*(n%2))...)
+		binary.BigEndian.PutUint16(head[4:], uint16(len(answer)+1))
+		if _, err := c.Write(append(head[:], answer...)); err != nil {
+			return
+		}
+	}
+}
+
+// line of meters at one gateway, run for a time of the bubble.
+func runLine(t *testing.T, b *bus, meters int, during func()) (logdb.Store, *retrieve.Manager) {
+	t.Helper()
+	store, state := logdbtest.NewModel(logdbtest.Config{}), newMemory()
+	for i := range meters {
+		x := retrieve.Meter{UID: logdb.MeterUID(fmt.Sprintf("m-%02d", i+1)), Name: fmt.Sprintf("m-%02d", i+1), Address: "10.0.0.9:502", Unit: byte(i + 1), Profile: "eastron-sdm120",
+			Zone: "UTC", Serial: fmt.Sprintf("S-%02d", i+1), Enabled: true, LiveSeconds: 60, LogSeconds: 60, Added: logdb.Millis(i + 1)}
+		if err := state.PutMeter(t.Context(), x); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.PutSettings(t.Context(), x.UID, logdb.Settings{UID: x.UID, Name: x.Name, Make: "Eastron", Model: "SDM120", Serial: x.Serial, Zone: "UTC"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := retrieve.New(t.Context(), store, state, profiles(t), retrieve.Config{Modbus: modbus.Config{Dial: b.dial}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- m.Run(ctx) }()
+	during()
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	b.hangUp()
+	b.served.Wait()
+	return store, m
+}
+
+// rows counts the rows of each minute that a meter has in [from, to).
+func rows(t *testing.T, store logdb.Store, uid logdb.MeterUID, from, to time.Time) int {
+	t.Helper()
+	list, err := store.Series(t.Context(), uid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, s := range list {
+		if s.Channel != "readings.voltage.an" {
+			continue
+		}
+		err := store.ReadSeries(t.Context(), []logdb.SeriesID{s.ID}, logdb.MillisOf(from), logdb.MillisOf(to), func(_ logdb.SeriesID, b *logdb.Block) error {
+			n += len(b.Times)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return n
+}
+
+// TestDeadUnitsOnALine: 32 units on one line of 9600 baud, 5 of them dead. The other 27 are read in time: every row of every minute is
+// there, and no reading comes later than a tenth of the minute.
+func TestDeadUnitsOnALine(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const minutes = 30
+		b := &bus{wire: 60 * time.Millisecond, dead: map[byte]bool{3: true, 9: true, 17: true, 26: true, 32: true}, reads: map[byte][]time.Time{}}
+		start := time.Now()
+		store, _ := runLine(t, b, 32, func() { time.Sleep((minutes + 1) * time.Minute) })
+		worst := time.Duration(0)
+		for unit := byte(1); unit <= 32; unit++ {
+			if b.dead[unit] {
+				continue
+			}
+			first := start.Truncate(time.Minute).Add(2 * time.Minute) // the dead ones are known to be by then
+			for at := first; at.Before(start.Add(minutes * time.Minute)); at = at.Add(time.Minute) {
+				late := time.Duration(math.MaxInt64)
+				for _, r := range b.reads[unit] {
+					if !r.Before(at) {
+						late = min(late, r.Sub(at))
+					}
+				}
+				worst = max(worst, late)
+				if late > 6*time.Second {
+					t.Errorf("unit %d: the reading of %s came %s late", unit, at.Format("15:04"), late)
+				}
+			}
+			uid := logdb.MeterUID(fmt.Sprintf("m-%02d", unit))
+			if n := rows(t, store, uid, first, start.Add(minutes*time.Minute)); n < minutes-2 {
+				t.Errorf("unit %d: %d rows", unit, n)
+			}
+		}
+		t.Logf("the latest reading came %s after its minute", worst)
+	})
+}
+
+// TestGatewayThatStartsAnew: a gateway is away for a while, once with its connections cut and once only mute. Afterwards every unit has
+// the row of the next minute, and gaps for those between and no others.
+func TestGatewayThatStartsAnew(t *testing.T) {
+	t.Parallel()
+	for name, cut := range map[string]bool{"connections cut": true, "mute": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := &bus{wire: 60 * time.Millisecond, reads: map[byte][]time.Time{}}
+				start := time.Now().Truncate(time.Minute)
+				set := func(away bool) {
+					b.mu.Lock()
+					b.away = away
+					b.mu.Unlock()
+				}
+				store, _ := runLine(t, b, 8, func() {
+					time.Sleep(10*time.Minute + 30*time.Second)
+					set(true)
+					if cut {
+						b.hangUp()
+					}
+					time.Sleep(3 * time.Minute) // without minutes 11, 12 and 13
+					set(false)
+					if cut {
+						b.hangUp()
+					}
+					time.Sleep(7 * time.Minute)
+				})
+				for unit := 1; unit <= 8; unit++ {
+					uid := logdb.MeterUID(fmt.Sprintf("m-%02d", unit))
+					from, to := start.Add(2*time.Minute), start.Add(20*time.Minute+time.Second)
+					if n, away := rows(t, store, uid, from, to), rows(t, store, uid, start.Add(11*time.Minute), start.Add(14*time.Minute)); n != 19-3 || away != 0 {
+						t.Errorf("unit %d: %d rows and %d while the gateway was away, want 16 and none", unit, n, away)
+					}
+					at := start.Add(10 * time.Minute) // gaps follow one another: the first is told at once
+					err := store.ReadEvents(t.Context(), logdb.EventQuery{Meter: uid, Kind: logdb.KindHistorical, Gaps: true}, func(_ logdb.StreamID, e *logdb.Entry) error {
+						if g := e.Gap; g.Cause != logdb.GapUnreachable || g.From != logdb.MillisOf(at) || !strings.Contains(g.Detail, fmt.Sprintf("unit %d ", unit)) {
+							t.Errorf("unit %d: gap %+v", unit, g)
+						}
+						at = e.Gap.To.Time()
+						return nil
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if want := start.Add(13 * time.Minute); !at.Equal(want) {
+						t.Errorf("unit %d: gaps until %s, want %s", unit, at, want)
+					}
+				}
+			})
+		})
+	}
+}
