@@ -33,6 +33,8 @@ type TrendSeries struct {
 	Right bool
 	// Steps draws each value as a level that holds until the next.
 	Steps bool
+	// Like, when not 0, is the number of the series, from 1, whose colour this one has, faded: the same of an earlier time.
+	Like int
 }
 
 // Mark is a moment.
@@ -57,7 +59,7 @@ func (t *Trend) draw(p *pen) []Area {
 	top := p.heading(t.Title, note)
 	keys := make([]key, len(t.Series))
 	for i := range t.Series {
-		keys[i] = key{t.Series[i].Name, p.st.line(i)}
+		keys[i] = key{t.Series[i].Name, t.color(p, i)}
 		if t.Series[i].Right {
 			keys[i].name += " →"
 		}
@@ -80,7 +82,14 @@ func (t *Trend) draw(p *pen) []Area {
 	g.xTicks = TimeTicks(t.From, t.To, t.zone(), count(g.b.width(), p.st.FontPt*7))
 	g.draw(p)
 	for i := range t.Series {
-		t.Series[i].draw(p, g, p.st.line(i))
+		if t.Series[i].Like > 0 { // behind the others
+			t.Series[i].draw(p, g, t.color(p, i))
+		}
+	}
+	for i := range t.Series {
+		if t.Series[i].Like == 0 {
+			t.Series[i].draw(p, g, t.color(p, i))
+		}
 	}
 	for _, m := range t.Marks {
 		t.mark(p, g, m)
@@ -90,6 +99,18 @@ func (t *Trend) draw(p *pen) []Area {
 	}
 	g.area.Left, g.area.Right, g.area.Top, g.area.Bottom = g.b.left, g.b.right, g.b.top, g.b.bottom
 	return []Area{g.area}
+}
+
+// color is that of series i.
+func (t *Trend) color(p *pen, i int) color.Color {
+	like := t.Series[i].Like
+	if like == 0 {
+		return p.st.line(i)
+	}
+	r, g, b, _ := p.st.line(like - 1).RGBA()
+	br, bg, bb, _ := p.st.Background.RGBA()
+	mix := func(c, back uint32) uint8 { return uint8((c*45 + back*55) / 100 >> 8) }
+	return color.NRGBA{mix(r, br), mix(g, bg), mix(b, bb), 255}
 }
 
 // side is one vertical axis.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"fyne.io/fyne/v2"
@@ -14,6 +15,7 @@ import (
 	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
+	"metermanager/logdb"
 	"metermanager/viewer/model"
 	"metermanager/viewer/source"
 )
@@ -91,6 +93,31 @@ func (w *Window) askService(t source.Target, note string) {
 	}
 }
 
+// askClocks asks how far clocks are off: events of several meters are joined by it.
+func (w *Window) askClocks() {
+	seconds := func(v logdb.Millis) string { return strconv.FormatFloat(float64(v)/1000, 'f', -1, 64) }
+	every, own := widget.NewEntry(), widget.NewEntry()
+	every.SetText(seconds(w.events.ClockError))
+	items := []*widget.FormItem{widget.NewFormItem("Every clock is right to, in s", every)}
+	var m *model.Meter
+	if e := w.events.Event(); e != nil {
+		m = w.events.Meter(e)
+		own.SetText(seconds(w.events.ClockAhead[m.UID]))
+		items = append(items, widget.NewFormItem(m.Title()+" is ahead by, in s", own))
+	}
+	dialog.ShowForm("How far clocks are off", "Take it", "Cancel", items, func(ok bool) {
+		if !ok {
+			return
+		}
+		if err := w.events.StateClocks(m, every.Text, own.Text); err != nil {
+			w.status.say(err.Error())
+			return
+		}
+		w.eventsView.card.refresh()
+		w.toleranceView.card.refresh()
+	}, w.win)
+}
+
 // showNotes tells what a file leaves open and how it was read.
 func (w *Window) showNotes(x *model.Source) {
 	text := "Nothing was left open."
@@ -114,7 +141,9 @@ func (w *Window) exportKinds() []string {
 	case viewWave:
 		return []string{".csv", ".cff", ".cfg", ".png", ".svg", ".pdf"}
 	case viewWeek:
-		return []string{".json"}
+		return []string{".pdf", ".json"}
+	case viewNow:
+		return []string{".png", ".svg", ".pdf"}
 	}
 	return []string{".csv", ".png", ".svg", ".pdf"}
 }
@@ -187,7 +216,9 @@ func (w *Window) exported() model.Exported {
 	case viewTrend:
 		return model.Exported{Table: w.trend.Table(), Drawing: w.trend.Drawing()}
 	case viewWeek:
-		return model.Exported{Week: w.week.Data}
+		return model.Exported{Week: w.week.Data, Page: w.week.Page()}
+	case viewNow:
+		return model.Exported{Drawing: w.now.Drawing()}
 	case viewTolerance:
 		return model.Exported{Events: w.events.Copy(), Drawing: w.toleranceView.data.Chart}
 	}
@@ -200,7 +231,8 @@ func (w *Window) exported() model.Exported {
 
 const helpText = `/	search events
 ?	this help
-g then e d w p b	events, trend, waveform, CBEMA, EN 50160
+Ctrl-K	what to do: a command, a meter, a channel, "sags last week on …"
+g then e d w p b n	events, trend, waveform, CBEMA, EN 50160, now
 [  ]	previous and next event or recording
 Enter	open the recording of the event
 ← →	move what is seen, with a cursor set: the cursor
@@ -208,8 +240,11 @@ Enter	open the recording of the event
 Home  End	to the begin, to the end
 c	set a cursor where the pointer is; again: the second one
 e	export what is seen
+Ctrl-Z  Ctrl-Y	undo, do again: zoom, filter, order, time
+Space	stop following live data, go on
 F5	read again
 Esc	clear cursors and filter, close
+Heading	a click sorts by the column
 Drag	zoom · Shift-drag: move · Wheel: zoom at the pointer · Double click: fit`
 
 // showHelp lists the keys.

@@ -42,7 +42,14 @@ type textRow struct {
 }
 
 func newTextRow(l *look, c *columns, faint ...int) *textRow {
-	r := &textRow{look: l, columns: c, dot: canvas.NewCircle(nil), faint: map[int]bool{}, high: 24}
+	r := &textRow{}
+	r.init(l, c, faint...)
+	r.ExtendBaseWidget(r)
+	return r
+}
+
+func (r *textRow) init(l *look, c *columns, faint ...int) {
+	r.look, r.columns, r.dot, r.faint, r.high = l, c, canvas.NewCircle(nil), map[int]bool{}, 24
 	for _, f := range faint {
 		r.faint[f] = true
 	}
@@ -53,8 +60,42 @@ func newTextRow(l *look, c *columns, faint ...int) *textRow {
 	}
 	r.full = make([]string, len(r.texts))
 	r.dot.Hide()
-	r.ExtendBaseWidget(r)
-	return r
+}
+
+// headRow is the heading of a list: a click on a column sorts by it.
+type headRow struct {
+	textRow
+	tapped func(column int)
+}
+
+func newHeadRow(l *look, c *columns, tapped func(column int)) *headRow {
+	h := &headRow{tapped: tapped}
+	h.init(l, c)
+	for i := range h.texts {
+		h.faint[i] = true
+	}
+	h.ExtendBaseWidget(h)
+	return h
+}
+
+// show writes the titles, with an arrow at the column that the list is sorted by; down is from large to small.
+func (h *headRow) show(titles []string, column int, down bool) {
+	cells := append([]string(nil), titles...)
+	if column < len(cells) {
+		cells[column] += map[bool]string{false: " ↑", true: " ↓"}[down]
+	}
+	h.set(cells, 0, false)
+}
+
+// Tapped implements fyne.Tappable.
+func (h *headRow) Tapped(e *fyne.PointEvent) {
+	left, wide := h.columns.places(h.Size().Width)
+	for i := range left {
+		if e.Position.X >= left[i]-4 && e.Position.X < left[i]+wide[i]+6 {
+			h.tapped(i)
+			return
+		}
+	}
 }
 
 // set fills the row. bold lines are headings.
@@ -76,6 +117,22 @@ func (r *textRow) set(cells []string, severity chart.Severity, dotted bool) {
 		changed = true
 	}
 	if changed {
+		r.Refresh()
+	}
+}
+
+// mark puts the dot of a series before the row, or none below 0.
+func (r *textRow) mark(series int) {
+	if series < 0 {
+		if r.dot.Visible() {
+			r.dot.Hide()
+			r.Refresh()
+		}
+		return
+	}
+	if c := r.look.series(series); r.dot.FillColor != c || !r.dot.Visible() {
+		r.dot.FillColor = c
+		r.dot.Show()
 		r.Refresh()
 	}
 }

@@ -26,7 +26,7 @@ type eventsView struct {
 	routine   *chip
 	count     *words
 	list      *rows
-	head      *textRow
+	head      *headRow
 	columns   columns
 	strip     *plot
 	stripBox  *fyne.Container
@@ -37,6 +37,9 @@ type eventsView struct {
 	card      *cardPanel
 	quiet     bool // the program itself changes the selection
 }
+
+// severityNames are the least severities to choose from.
+var severityNames = map[chart.Severity]string{chart.Info: "All severities", chart.Warning: "Warnings and alarms", chart.Alarm: "Alarms"}
 
 var kindOrder = []logdb.Kind{logdb.KindPQ, logdb.KindWaveform, logdb.KindLimit, logdb.KindSystem}
 
@@ -61,12 +64,16 @@ func newEventsView(w *Window) *eventsView {
 		v.chips[k] = c
 		filters.Add(c)
 	}
-	v.severity = widget.NewSelect([]string{"All severities", "Warnings and alarms", "Alarms"}, func(s string) {
+	v.severity = widget.NewSelect([]string{severityNames[chart.Info], severityNames[chart.Warning], severityNames[chart.Alarm]}, func(s string) {
 		v.change(func(f *timeline.Filter) {
-			f.Least = map[string]chart.Severity{"Warnings and alarms": chart.Warning, "Alarms": chart.Alarm}[s]
+			for least, name := range severityNames {
+				if name == s {
+					f.Least = least
+				}
+			}
 		})
 	})
-	v.severity.Selected = "All severities"
+	v.severity.Selected = severityNames[chart.Info]
 	v.routine = newChip(w.look, "Log retrievals", false, func(on bool) { v.change(func(f *timeline.Filter) { f.NoRoutine = !on }) })
 	filters.Add(v.routine)
 	v.box = newChip(w.look, "CBEMA box  ×", true, func(bool) { v.change(func(f *timeline.Filter) { f.Box = nil }) })
@@ -92,7 +99,11 @@ func newEventsView(w *Window) *eventsView {
 		}
 	}
 	v.list.key, v.list.rune = w.typedKey, w.typedRune
-	v.head = newTextRow(w.look, &v.columns, 0, 1, 2, 3, 4, 5)
+	v.head = newHeadRow(w.look, &v.columns, func(column int) {
+		w.events.Sort(column)
+		w.remember("sort")
+		v.refresh()
+	})
 	v.strip = newPlot(w.work, w.look, func() chart.Drawing {
 		first, last := w.session.Range.Bounds(w.session.Selected(), 0)
 		if last < 10 {
@@ -103,6 +114,7 @@ func newEventsView(w *Window) *eventsView {
 	v.strip.onBox = func(_ *chart.Area, x0, x1, _, _ float64) {
 		w.session.Range = model.Range{Preset: "chosen", First: logdb.Millis(x0), Last: logdb.Millis(x1)}
 		w.ranges.ClearSelected()
+		w.remember("range")
 		w.reload()
 	}
 	v.strip.onDouble = func() {
@@ -157,6 +169,7 @@ func (v *eventsView) change(f func(*timeline.Filter)) {
 	filter := v.w.events.Filter
 	f(&filter)
 	v.w.events.SetFilter(filter)
+	v.w.remember("filter")
 	v.refresh()
 	v.w.toleranceView.refresh()
 	v.w.status.refresh()
@@ -165,7 +178,7 @@ func (v *eventsView) change(f func(*timeline.Filter)) {
 func (v *eventsView) refresh() {
 	w := v.w
 	note := w.events.ZoneNote()
-	v.head.set([]string{"Time (" + note + ")", "Meter", "Log", "Event", "Details", "Duration"}, 0, false)
+	v.head.show([]string{"Time (" + note + ")", "Meter", "Log", "Event", "Details", "Duration"}, w.events.SortColumn, w.events.SortDown == (w.events.SortColumn != model.ColumnTime))
 	n, routine := map[logdb.Kind]int{}, 0
 	for i := range w.events.Set.List {
 		if w.events.Set.List[i].Routine {
@@ -237,7 +250,7 @@ func (v *eventsView) stage() {
 }
 
 func (v *eventsView) clear() {
-	v.severity.SetSelected("All severities")
+	v.severity.SetSelected(severityNames[chart.Info])
 	v.change(func(f *timeline.Filter) { *f = model.DefaultFilter() })
 }
 

@@ -15,11 +15,14 @@ func (w *Window) keys() {
 	c.SetOnTypedKey(w.typedKey)
 	c.SetOnTypedRune(w.typedRune)
 	c.AddShortcut(&desktop.CustomShortcut{KeyName: fyne.KeyO, Modifier: fyne.KeyModifierControl}, func(fyne.Shortcut) { w.askFile() })
+	c.AddShortcut(&desktop.CustomShortcut{KeyName: fyne.KeyK, Modifier: fyne.KeyModifierControl}, func(fyne.Shortcut) { w.showPalette() })
+	c.AddShortcut(&fyne.ShortcutUndo{}, func(fyne.Shortcut) { w.back() })
+	c.AddShortcut(&fyne.ShortcutRedo{}, func(fyne.Shortcut) { w.forth() })
 	c.AddShortcut(&desktop.CustomShortcut{KeyName: fyne.KeyE, Modifier: fyne.KeyModifierControl}, func(fyne.Shortcut) { w.askExport() })
 }
 
 // views by the letter behind g.
-var letters = map[rune]string{'e': viewEvents, 'd': viewTrend, 't': viewTrend, 'w': viewWave, 'p': viewTolerance, 'b': viewWeek}
+var letters = map[rune]string{'e': viewEvents, 'd': viewTrend, 't': viewTrend, 'w': viewWave, 'p': viewTolerance, 'b': viewWeek, 'n': viewNow}
 
 func (w *Window) typedRune(r rune) {
 	if w.prefix {
@@ -51,6 +54,8 @@ func (w *Window) typedRune(r rune) {
 		w.placeCursor()
 	case 'e':
 		w.askExport()
+	case ' ':
+		w.togglePause()
 	}
 }
 

@@ -16,13 +16,17 @@ const (
 	viewWave      = "waveform"
 	viewTolerance = "cbema"
 	viewWeek      = "en50160"
+	viewNow       = "now"
 )
 
 // Views are the names of the views.
-var Views = []string{viewEvents, viewTrend, viewWave, viewTolerance, viewWeek}
+var Views = []string{viewEvents, viewTrend, viewWave, viewTolerance, viewWeek, viewNow}
 
 // viewTitles are the names of the views for people.
-var viewTitles = map[string]string{viewEvents: "Events", viewTrend: "Trend", viewWave: "Waveform", viewTolerance: "CBEMA", viewWeek: "EN 50160"}
+var viewTitles = map[string]string{viewEvents: "Events", viewTrend: "Trend", viewWave: "Waveform", viewTolerance: "CBEMA", viewWeek: "EN 50160", viewNow: "Now"}
+
+// viewKeys are the letters behind g that go to them.
+var viewKeys = map[string]string{viewEvents: "e", viewTrend: "d", viewWave: "w", viewTolerance: "p", viewWeek: "b", viewNow: "n"}
 
 // Options are what the command line says.
 type Options struct {

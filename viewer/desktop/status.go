@@ -63,7 +63,14 @@ func (s *statusBar) refresh() {
 	}
 	s.busy.Hide()
 	s.text.set(s.w.summary())
-	s.right.set("? keys")
+	text := "? keys · Ctrl-K what to do"
+	switch {
+	case s.w.live() && s.w.paused:
+		text = "paused: Space follows again · " + text
+	case s.w.live():
+		text = "live · " + text
+	}
+	s.right.set(text)
 }
 
 // say puts a sentence into the line until something happens.

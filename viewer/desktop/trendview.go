@@ -32,6 +32,7 @@ type trendView struct {
 	graph    fyne.CanvasObject
 	table    *trendTable
 	asTable  *chip
+	compare  *widget.Select
 	note     *words
 	meters   []*model.Meter
 	around1  [2]logdb.Millis // to show when the channels are there
@@ -61,13 +62,26 @@ func newTrendView(w *Window) *trendView {
 	v.channels.key, v.channels.rune = w.typedKey, w.typedRune
 	v.table = newTrendTable(w)
 	v.asTable = newChip(w.look, "Table", false, func(bool) { v.stage() })
+	var earlier []string
+	for _, c := range model.Comparisons {
+		earlier = append(earlier, c.Name)
+	}
+	v.compare = widget.NewSelect(earlier, func(name string) {
+		for _, c := range model.Comparisons {
+			if c.Name == name && c != w.trend.Compare {
+				w.trend.Compare = c
+				v.read()
+			}
+		}
+	})
+	v.compare.Selected = earlier[0]
 	fit := widget.NewButtonWithIcon("Fit", theme.ViewFullScreenIcon(), func() { v.moved(w.trend.Fit) })
 	clear := widget.NewButton("Clear cursors", func() {
 		w.trend.A, w.trend.B, v.next = 0, 0, 0
 		v.cursors()
 	})
 	fit.Importance, clear.Importance = widget.LowImportance, widget.LowImportance
-	bar := container.NewBorder(nil, nil, nil, container.NewHBox(v.asTable, clear, fit), v.note)
+	bar := container.NewBorder(nil, nil, nil, container.NewHBox(newWords(w.look, "Compare with", 12, colorFaint, false), wide(132, v.compare), v.asTable, clear, fit), v.note)
 	v.graph = container.NewBorder(nil, container.NewVBox(rule(w.look), inset(4, 6, 8, 8, v.readouts)), nil, nil, v.plot)
 	v.center = container.NewStack()
 	main := container.NewBorder(container.NewVBox(inset(4, 4, 10, 8, bar), rule(w.look)), nil, nil, nil, v.center)
@@ -143,6 +157,30 @@ func (v *trendView) loadChannels() {
 			w.trend.Show(v.around1[0], v.around1[1])
 			v.around1 = [2]logdb.Millis{}
 		}
+		w.arrived()
+		v.listChannels()
+		v.read()
+	})
+}
+
+// grown reads what came meanwhile: who looks at the newest goes on with it, a part that was chosen stays.
+func (v *trendView) grown() {
+	w := v.w
+	if w.view != viewTrend || len(v.meters) == 0 || w.trend.State == model.Loading {
+		v.meters = nil
+		return
+	}
+	meters := v.meters[:min(len(v.meters), mostMeters)]
+	start(w.work, "channels", "", func(ctx context.Context, _ report) (*model.ChannelList, error) {
+		return model.LoadChannels(ctx, meters)
+	}, func(list *model.ChannelList, err error) {
+		if err != nil {
+			v.failed(err)
+			return
+		}
+		w.trend.TakeChannels(list)
+		w.trend.Grow(w.session.Range.Bounds(meters, logdb.MillisOf(time.Now())))
+		w.arrived()
 		v.listChannels()
 		v.read()
 	})
@@ -169,6 +207,7 @@ func (v *trendView) read() {
 	v.again = false
 	chosen := append([]model.TrendChannel(nil), w.trend.Chosen...)
 	first, last, parts := w.trend.Wanted(v.parts())
+	compare, zone := w.trend.Compare, w.trend.Zone()
 	title := "Reading values"
 	if w.trend.Data != nil {
 		title = "" // what is there is shown meanwhile
@@ -176,9 +215,13 @@ func (v *trendView) read() {
 		w.trend.State = model.Loading
 	}
 	start(w.work, "trend", title, func(ctx context.Context, tell report) (*model.TrendData, error) {
-		return model.LoadTrend(ctx, chosen, first, last, parts, func(done, total int) {
+		d, err := model.LoadTrend(ctx, chosen, first, last, parts, func(done, total int) {
 			tell(fmt.Sprintf("%d of %d meters", done, total), float64(done)/float64(total))
 		})
+		if err != nil {
+			return nil, err
+		}
+		return d, d.LoadBefore(ctx, chosen, parts, compare, zone)
 	}, func(d *model.TrendData, err error) {
 		if err != nil {
 			v.failed(err)
@@ -230,6 +273,7 @@ func (v *trendView) moved(f func()) {
 	if w.trend.First == first && w.trend.Last == last {
 		return
 	}
+	w.remember("trend")
 	v.plot.redraw()
 	v.settle()
 	switch {
@@ -375,9 +419,11 @@ type trendTable struct {
 	w     *Window
 	root  fyne.CanvasObject
 	data  *model.Table
-	head  *textRow
+	head  *headRow
 	list  *rows
 	cols  columns
+	by    int // the column that it is sorted by
+	down  bool
 	note  *words
 	stack *fyne.Container
 }
@@ -398,8 +444,16 @@ func (t *trendTable) refresh(shown bool) {
 	for range t.data.Head {
 		t.cols = append(t.cols, 150)
 	}
-	t.head = newTextRow(t.w.look, &t.cols, 0, 1, 2, 3, 4, 5, 6, 7, 8)
-	t.head.set(append([]string{"Time (" + t.data.Zone.String() + ")"}, t.data.Head...), 0, false)
+	if t.by > len(t.data.Head) {
+		t.by, t.down = 0, false
+	}
+	t.data.Sort(t.by, t.down)
+	t.head = newHeadRow(t.w.look, &t.cols, func(column int) {
+		t.down = t.by == column && !t.down
+		t.by = column
+		t.refresh(true)
+	})
+	t.head.show(append([]string{"Time (" + t.data.Zone.String() + ")"}, t.data.Head...), t.by, t.down)
 	t.list = newRows(func() int { return len(t.data.Rows) }, func() fyne.CanvasObject { return newTextRow(t.w.look, &t.cols, 0) }, func(i int, o fyne.CanvasObject) {
 		if i >= len(t.data.Rows) {
 			return

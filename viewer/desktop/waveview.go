@@ -163,6 +163,7 @@ func (v *waveView) load(index int, m *model.Meter, ref source.Ref) {
 			w.markStale([]*model.Meter{m}, err)
 		} else {
 			w.wave.Take(d)
+			w.arrived()
 			v.next = 0
 		}
 		v.at = w.wave.At()
@@ -184,6 +185,7 @@ func (v *waveView) moved(f func()) {
 		return
 	}
 	f()
+	v.w.remember("wave")
 	v.plot.redraw()
 }
 

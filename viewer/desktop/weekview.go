@@ -175,7 +175,7 @@ func (v *weekView) fill() {
 	head := widget.NewLabelWithStyle(w.week.Headline(), fyne.TextAlignLeading, fyne.TextStyle{Bold: true})
 	head.Wrapping = fyne.TextWrapWord
 	v.body.Add(head)
-	sub := widget.NewLabel(d.Rules + " · days of " + d.Zone + " · method after IEC 61000-4-30 as far as the logs allow")
+	sub := widget.NewLabel(d.Rules + " · days of " + d.Zone + " · " + model.WeekMethod)
 	sub.Wrapping, sub.Importance = fyne.TextWrapWord, widget.LowImportance
 	v.body.Add(sub)
 	for i := range d.Items {
@@ -184,13 +184,7 @@ func (v *weekView) fill() {
 			v.body.Add(weekLine(w.look, "Item", "Result", nil, "Intervals", "Outside", "Limit", ""))
 			v.body.Add(rule(w.look))
 		}
-		intervals, outside := "", ""
-		if it.Expected > 0 {
-			intervals, outside = fmt.Sprintf("%d of %d", it.Valid, it.Expected), fmt.Sprint(it.Outside)
-			if it.Flagged > 0 {
-				intervals += fmt.Sprintf(", %d flagged", it.Flagged)
-			}
-		}
+		intervals, outside := model.Intervals(it)
 		v.body.Add(weekLine(w.look, it.Name, it.Verdict.String(), verdictColor(w.look, it.Verdict), intervals, outside, it.Limit, it.Note))
 	}
 	v.dips(d)
@@ -243,9 +237,9 @@ func (v *weekView) dips(d *source.Week) {
 		}
 		v.body.Add(row)
 	}
-	line("Residual voltage", []string{"to 0.2 s", "to 0.5 s", "to 1 s", "to 5 s", "to 60 s"}, colorFaint)
+	line("Residual voltage", model.DipDurations, colorFaint)
 	v.body.Add(rule(l))
-	for i, name := range []string{"80 to 90 %", "70 to 80 %", "40 to 70 %", "5 to 40 %", "below 5 %"} {
+	for i, name := range model.DipVoltages {
 		var cells []string
 		for _, n := range d.Dips[i] {
 			text := "–"

@@ -32,6 +32,10 @@ type Window struct {
 	trend   *model.Trend
 	wave    *model.Wave
 	week    *model.Week
+	now     *model.Now
+	undo    model.Undo
+	undoing bool
+	paused  bool // live data are not followed
 
 	tabs    map[string]*tab
 	pages   map[string]fyne.CanvasObject
@@ -48,6 +52,7 @@ type Window struct {
 	waveView      *waveView
 	toleranceView *toleranceView
 	weekView      *weekView
+	nowView       *nowView
 	// opened counts the sources that the command line names and that are not settled yet.
 	waiting int
 	settled bool
@@ -60,7 +65,7 @@ const preferDark = "dark"
 func New(a fyne.App, o Options) *Window {
 	w := &Window{
 		app: a, options: o, look: &look{dark: a.Preferences().BoolWithFallback(preferDark, false)}, session: &model.Session{}, events: model.NewEvents(),
-		trend: model.NewTrend(), wave: model.NewWave(), week: model.NewWeek(), tabs: map[string]*tab{}, pages: map[string]fyne.CanvasObject{},
+		trend: model.NewTrend(), wave: model.NewWave(), week: model.NewWeek(), now: model.NewNow(), tabs: map[string]*tab{}, pages: map[string]fyne.CanvasObject{},
 	}
 	if o.Theme != "" {
 		w.look.dark = o.Theme == "dark"
@@ -82,11 +87,7 @@ func New(a fyne.App, o Options) *Window {
 	}
 	w.win.Resize(fyne.NewSize(float32(width)/scale, float32(height)/scale))
 	w.win.SetMaster()
-	w.win.SetOnDropped(func(_ fyne.Position, files []fyne.URI) {
-		for _, f := range files {
-			w.open(source.Target{Place: f.Path()})
-		}
-	})
+	w.win.SetOnDropped(w.dropped)
 	if o.View != "" {
 		w.show(o.View)
 	} else {
@@ -94,6 +95,13 @@ func New(a fyne.App, o Options) *Window {
 	}
 	w.events.Filter.Text = o.Filter
 	return w
+}
+
+// dropped opens files that were dropped on the window.
+func (w *Window) dropped(_ fyne.Position, files []fyne.URI) {
+	for _, f := range files {
+		w.open(source.Target{Place: f.Path()})
+	}
 }
 
 // begin opens what the command line names. It waits for the window, so that progress can be seen.
@@ -112,6 +120,7 @@ func (w *Window) ShowAndRun() {
 	w.app.Lifecycle().SetOnStarted(func() {
 		fmt.Println("ready")
 		w.begin()
+		w.follow()
 	})
 	w.win.ShowAndRun()
 	for _, s := range w.session.Sources {
@@ -132,12 +141,13 @@ func (w *Window) build() {
 	w.waveView = newWaveView(w)
 	w.toleranceView = newToleranceView(w)
 	w.weekView = newWeekView(w)
+	w.nowView = newNowView(w)
 	w.welcome = newWelcome(w)
-	for _, p := range []*plot{w.eventsView.strip, w.trendView.plot, w.waveView.plot, w.toleranceView.plot} {
+	for _, p := range []*plot{w.eventsView.strip, w.trendView.plot, w.waveView.plot, w.toleranceView.plot, w.nowView.plot} {
 		p.onDrawn = w.trace
 	}
 	w.pages = map[string]fyne.CanvasObject{
-		viewEvents: w.eventsView.root, viewTrend: w.trendView.root, viewWave: w.waveView.root, viewTolerance: w.toleranceView.root, viewWeek: w.weekView.root,
+		viewEvents: w.eventsView.root, viewTrend: w.trendView.root, viewWave: w.waveView.root, viewTolerance: w.toleranceView.root, viewWeek: w.weekView.root, viewNow: w.nowView.root,
 	}
 	w.stage = container.NewStack()
 	split := container.NewHSplit(w.tree.root, w.stage)
@@ -162,6 +172,7 @@ func (w *Window) topBar() fyne.CanvasObject {
 		for _, r := range model.Ranges {
 			if r.Preset == name && name != w.session.Range.Preset {
 				w.session.Range = r
+				w.remember("range")
 				w.reload()
 			}
 		}
@@ -201,6 +212,8 @@ func (w *Window) show(name string) {
 		w.weekView.enter()
 	case viewEvents:
 		w.eventsView.refresh()
+	case viewNow:
+		w.nowView.enter()
 	}
 	w.status.refresh()
 }
@@ -284,7 +297,10 @@ func named(x *model.Source, what string) string {
 }
 
 // reload reads anew what is looked at.
-func (w *Window) reload() {
+func (w *Window) reload() { w.read("Reading events", w.eventsArrived) }
+
+// read reads the events of what is looked at; arrived is told when they are there.
+func (w *Window) read(title string, arrived func()) {
 	meters := ready(w.session.Selected())
 	now := logdb.MillisOf(time.Now())
 	first, last := w.session.Range.Bounds(meters, now)
@@ -293,10 +309,10 @@ func (w *Window) reload() {
 	if len(meters) == 0 {
 		w.work.stop("events")
 		w.events.Take(&model.EventSet{})
-		w.eventsArrived()
+		arrived()
 		return
 	}
-	start(w.work, "events", "Reading events", func(ctx context.Context, tell report) (*model.EventSet, error) {
+	start(w.work, "events", title, func(ctx context.Context, tell report) (*model.EventSet, error) {
 		return model.LoadEvents(ctx, meters, first, last, func(done, total, events int) {
 			tell(fmt.Sprintf("%d of %d logs, %d events", done, total, events), float64(done)/float64(total))
 		})
@@ -310,7 +326,7 @@ func (w *Window) reload() {
 				w.markStale([]*model.Meter{m}, err)
 			}
 		}
-		w.eventsArrived()
+		arrived()
 	})
 }
 
@@ -345,6 +361,8 @@ func (w *Window) eventsArrived() {
 	w.trendView.metersChanged()
 	w.waveView.eventsChanged()
 	w.weekView.metersChanged()
+	w.nowView.metersChanged()
+	w.arrived()
 	w.status.refresh()
 	if w.options.View == "" && !w.settled && w.waiting == 0 && len(w.session.Meters()) > 0 {
 		w.show(w.events.Fitting())

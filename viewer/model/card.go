@@ -1,9 +1,12 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"metermanager/logdb"
 	"metermanager/logdb/pq"
@@ -41,7 +44,7 @@ func (v *Events) Card(i int) *Card {
 	e := &v.Set.List[i]
 	m := v.Meter(e)
 	c := &Card{Title: e.Name, Severity: e.Severity, Time: v.Time(e)}
-	links := timeline.Related(v.Set.List, i)
+	links := timeline.Related(v.Set.List, i, v.clocks())
 	var others []string
 	for _, l := range links {
 		x := &v.Set.List[l.Index]
@@ -61,7 +64,56 @@ func (v *Events) Card(i int) *Card {
 	}
 	c.sentences(e, m, others)
 	c.facts(e, m, v.Set.Names[e.Meter])
+	if len(others) > 0 {
+		c.Lines = append(c.Lines, v.clockNote(e.Meter))
+	}
 	return c
+}
+
+// clocks are those of the meters, by their places in the set.
+func (v *Events) clocks() timeline.Clocks {
+	c := timeline.Clocks{Error: v.ClockError, Ahead: map[int]logdb.Millis{}}
+	for i, m := range v.Set.Meters {
+		if ahead := v.ClockAhead[m.UID]; ahead != 0 {
+			c.Ahead[i] = ahead
+		}
+	}
+	return c
+}
+
+// errClock is for times that cannot be meant.
+var errClock = errors.New("a clock's error is written in seconds: 0 to 3600, a clock that is behind with a minus")
+
+// StateClocks takes in seconds how far every clock may be off, and how far that of a meter (nil: none) is known to be ahead.
+func (v *Events) StateClocks(m *Meter, every, ahead string) error {
+	read := func(text string, low float64) (logdb.Millis, bool) {
+		x, err := strconv.ParseFloat(strings.Replace(strings.TrimSpace(text), ",", ".", 1), 64)
+		return logdb.Millis(math.Round(x * 1000)), err == nil && x >= low && x <= 3600
+	}
+	off, ok := read(every, 0)
+	if !ok {
+		return errClock
+	}
+	if m != nil {
+		by, ok := read(ahead, -3600)
+		if !ok {
+			return errClock
+		}
+		v.ClockAhead[m.UID] = by
+	}
+	v.ClockError = off
+	return nil
+}
+
+// clockNote says on what the events of other meters were joined.
+func (v *Events) clockNote(meter int) string {
+	text := "Events of other meters are joined for clocks that are right to " + timeline.Seconds(float64(v.ClockError)/1000)
+	if ahead := v.ClockAhead[v.Set.Meters[meter].UID]; ahead > 0 {
+		text += "; this meter's is " + timeline.Seconds(float64(ahead)/1000) + " ahead"
+	} else if ahead < 0 {
+		text += "; this meter's is " + timeline.Seconds(float64(-ahead)/1000) + " behind"
+	}
+	return text + "."
 }
 
 func delta(d logdb.Millis) string {
@@ -132,7 +184,7 @@ func (v *Events) RecordingOf(i int) int {
 		return i
 	}
 	other := -1
-	for _, l := range timeline.Related(v.Set.List, i) {
+	for _, l := range timeline.Related(v.Set.List, i, v.clocks()) {
 		if v.Set.List[l.Index].Kind != logdb.KindWaveform {
 			continue
 		}

@@ -39,14 +39,22 @@ func LoadEvents(ctx context.Context, meters []*Meter, first, last logdb.Millis, 
 	}
 	lists, errs := make([][]timeline.Event, len(meters)*len(kindsOfEvents)), make([]error, len(meters)*len(kindsOfEvents))
 	jobs := make(chan int)
-	var mu sync.Mutex // of the counts, which progress is told
+	var mu sync.Mutex // of what follows
+	dead := make([]bool, len(meters))
 	var wait sync.WaitGroup
 	done, events := 0, 0
 	for range min(readers, len(lists)) {
 		wait.Go(func() {
 			for k := range jobs {
+				mu.Lock()
+				skip := dead[k/len(kindsOfEvents)] // one that did not answer is not asked again
+				mu.Unlock()
+				if skip {
+					continue
+				}
 				lists[k], errs[k] = loadLog(ctx, k/len(kindsOfEvents), meters[k/len(kindsOfEvents)], kindsOfEvents[k%len(kindsOfEvents)], first, last)
 				mu.Lock()
+				dead[k/len(kindsOfEvents)] = dead[k/len(kindsOfEvents)] || errs[k] != nil
 				done, events = done+1, events+len(lists[k])
 				if progress != nil {
 					progress(done, len(lists), events)
@@ -99,10 +107,19 @@ type Events struct {
 	Shown []int
 	// Selected is an index into the set; -1 without.
 	Selected int
+	// SortColumn orders the list; SortDown turns it round.
+	SortColumn int
+	SortDown   bool
+	// ClockError is how far every meter's clock may be off, ClockAhead how far one is known to be ahead: what events of several meters are
+	// joined by.
+	ClockError logdb.Millis
+	ClockAhead map[logdb.MeterUID]logdb.Millis
 }
 
 // NewEvents returns an empty list.
-func NewEvents() *Events { return &Events{Set: &EventSet{}, Selected: -1, Filter: DefaultFilter()} }
+func NewEvents() *Events {
+	return &Events{Set: &EventSet{}, Selected: -1, Filter: DefaultFilter(), ClockError: timeline.StatedByNobody.Error, ClockAhead: map[logdb.MeterUID]logdb.Millis{}}
+}
 
 // DefaultFilter is that of a new list: without the traces of reading the meter, of which there are thousands.
 func DefaultFilter() timeline.Filter { return timeline.Filter{NoRoutine: true} }
@@ -141,7 +158,10 @@ func (v *Events) Fail(err error) {
 }
 
 // Refilter applies the filter anew.
-func (v *Events) Refilter() { v.Shown = v.Filter.Apply(v.Set.List, v.Set.Names) }
+func (v *Events) Refilter() {
+	v.Shown = v.Filter.Apply(v.Set.List, v.Set.Names)
+	v.order()
+}
 
 // SetFilter changes the filter.
 func (v *Events) SetFilter(f timeline.Filter) {

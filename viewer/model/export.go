@@ -24,6 +24,7 @@ type Exported struct {
 	Table   *Table
 	Wave    *WaveData
 	Week    *source.Week
+	Page    *chart.Page
 }
 
 // errNothing is for exports of what the view does not show.
@@ -50,6 +51,8 @@ func Export(path string, x Exported) error {
 		return writeFile(path, func(w io.Writer) error {
 			return chart.SVG(w, x.Drawing, points(pictureWidth), points(pictureHeight), chart.Light())
 		})
+	case ext == ".pdf" && x.Page != nil:
+		return writeFile(path, func(w io.Writer) error { return chart.PagePDF(w, x.Page, chart.Print()) })
 	case ext == ".pdf" && x.Drawing != nil:
 		return writeFile(path, func(w io.Writer) error {
 			return chart.PDF(w, x.Drawing, points(pictureWidth), points(pictureHeight), chart.Print())

@@ -129,6 +129,22 @@ func (s *Session) Take(x *Source, c Contents) {
 	}
 }
 
+// Grow takes how far the meters of a source have come, and reports whether one that is looked at has new records.
+func (x *Source) Grow(list []source.Meter) bool {
+	last := map[logdb.MeterUID]logdb.Millis{}
+	for _, m := range list {
+		last[m.UID] = m.Last
+	}
+	grew := false
+	for _, m := range x.Meters {
+		if l := last[m.UID]; l > m.Last {
+			m.Last = l
+			grew = grew || m.Selected
+		}
+	}
+	return grew
+}
+
 // Fail says why a source could not be opened. What was read before stays, as stale.
 func (s *Session) Fail(x *Source, err error) {
 	x.Err, x.State = err, Failed

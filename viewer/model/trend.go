@@ -65,6 +65,8 @@ func LoadChannels(ctx context.Context, meters []*Meter) (*ChannelList, error) {
 type TrendData struct {
 	First, Last logdb.Millis
 	Series      []source.Series // in the order of the channels; empty ones have no times
+	// Before are the same of an earlier time, moved to this one; nil without.
+	Before []source.Series
 }
 
 // LoadTrend reads channels in [first, last), at most about parts values of each. It may run anywhere.
@@ -101,6 +103,43 @@ func LoadTrend(ctx context.Context, channels []TrendChannel, first, last logdb.M
 	return out, nil
 }
 
+// Earlier is a time before, to compare with: by the calendar, so that hours of the day lie over each other across a change of the clock.
+type Earlier struct {
+	Name                string // for people
+	Years, Months, Days int
+}
+
+// Comparisons are those to choose from; the first compares with nothing.
+var Comparisons = []Earlier{{Name: "nothing"}, {Name: "a day before", Days: 1}, {Name: "a week before", Days: 7}, {Name: "4 weeks before", Days: 28}, {Name: "a year before", Years: 1}}
+
+// shift is how far the earlier time lies before a time.
+func (e Earlier) shift(at logdb.Millis, zone *time.Location) logdb.Millis {
+	return at - logdb.MillisOf(at.Time().In(zone).AddDate(-e.Years, -e.Months, -e.Days))
+}
+
+// Some reports whether there is anything to compare with.
+func (e Earlier) Some() bool { return e.Years+e.Months+e.Days > 0 }
+
+// LoadBefore reads the same channels of an earlier time into d, moved by its distance.
+func (d *TrendData) LoadBefore(ctx context.Context, channels []TrendChannel, parts int, e Earlier, zone *time.Location) error {
+	d.Before = nil
+	if !e.Some() {
+		return nil
+	}
+	shift := e.shift(d.First, zone)
+	before, err := LoadTrend(ctx, channels, d.First-shift, d.Last-shift, parts, nil)
+	if err != nil {
+		return fmt.Errorf("read the earlier time: %w", err)
+	}
+	d.Before = before.Series
+	for i := range d.Before {
+		for k := range d.Before[i].Times {
+			d.Before[i].Times[k] += float64(shift)
+		}
+	}
+	return nil
+}
+
 // Trend is the graph of historical values, and its table.
 type Trend struct {
 	State State
@@ -114,6 +153,8 @@ type Trend struct {
 	// Cursors are times; 0: not set.
 	A, B  logdb.Millis
 	Marks []chart.Mark
+	// Compare is the earlier time that is drawn too.
+	Compare Earlier
 }
 
 // NewTrend returns an empty graph.
@@ -206,6 +247,20 @@ func (v *Trend) SetFull(first, last logdb.Millis) {
 		first, last = max(0, first-5), last+5
 	}
 	v.FullFirst, v.FullLast, v.First, v.Last = first, last, first, last
+}
+
+// Grow takes a range that new records made longer. What shows everything shows the new too, what ends at the newest follows, what was chosen
+// stays.
+func (v *Trend) Grow(first, last logdb.Millis) {
+	was := *v
+	v.SetFull(first, last)
+	switch {
+	case was.FullLast == 0 || was.First == was.FullFirst && was.Last == was.FullLast:
+	case was.Last == was.FullLast:
+		v.show(v.FullLast-(was.Last-was.First), was.Last-was.First)
+	default:
+		v.show(was.First, was.Last-was.First)
+	}
 }
 
 // least is the shortest time that a graph shows.
@@ -303,6 +358,17 @@ func (v *Trend) Drawing() *chart.Trend {
 			s.Times, s.Values, s.Low, s.High, s.MaxGap = d.Times, d.Values, d.Low, d.High, gapOf(d.Times)
 		}
 		t.Series = append(t.Series, s)
+	}
+	if v.Data == nil {
+		return t
+	}
+	for i := range v.Data.Before {
+		if d := &v.Data.Before[i]; i < len(v.Chosen) && len(d.Times) > 0 {
+			s := t.Series[i]
+			s.Name, s.Like = s.Name+", "+v.Compare.Name, i+1
+			s.Times, s.Values, s.Low, s.High, s.MaxGap = d.Times, d.Values, nil, nil, gapOf(d.Times)
+			t.Series = append(t.Series, s)
+		}
 	}
 	return t
 }
@@ -433,14 +499,25 @@ type TableRow struct {
 func (v *Trend) Table() *Table {
 	t := &Table{Zone: v.Zone()}
 	several := len(v.meters()) > 1
-	index := map[logdb.Millis]int{}
+	var columns []*source.Series
 	for i := range v.Chosen {
 		c := &v.Chosen[i]
-		t.Head = append(t.Head, strings.TrimSpace(c.Title(several)+" "+bracket(unitName(UnitOf(c.Channel.Channel)))))
+		unit := bracket(unitName(UnitOf(c.Channel.Channel)))
+		t.Head, columns = append(t.Head, strings.TrimSpace(c.Title(several)+" "+unit)), append(columns, nil)
 		if v.Data == nil || i >= len(v.Data.Series) {
 			continue
 		}
-		s := &v.Data.Series[i]
+		columns[len(columns)-1] = &v.Data.Series[i]
+		if i < len(v.Data.Before) {
+			t.Head = append(t.Head, strings.TrimSpace(c.Title(several)+", "+v.Compare.Name+" "+unit))
+			columns = append(columns, &v.Data.Before[i])
+		}
+	}
+	index := map[logdb.Millis]int{}
+	for i, s := range columns {
+		if s == nil {
+			continue
+		}
 		if s.StepMillis > 0 {
 			t.Means = "means of " + timeline.Seconds(s.StepMillis/1000)
 		}
@@ -452,12 +529,12 @@ func (v *Trend) Table() *Table {
 			if !ok {
 				row = len(t.Rows)
 				index[logdb.Millis(at)] = row
-				t.Rows = append(t.Rows, TableRow{logdb.Millis(at), nanRow(len(v.Chosen))})
+				t.Rows = append(t.Rows, TableRow{logdb.Millis(at), nanRow(len(columns))})
 			}
 			t.Rows[row].Values[i] = s.Values[k]
 		}
 	}
-	sort.SliceStable(t.Rows, func(a, b int) bool { return t.Rows[a].At < t.Rows[b].At })
+	t.Sort(0, false)
 	return t
 }
 

@@ -1,6 +1,7 @@
 package timeline_test
 
 import (
+	"maps"
 	"math"
 	"testing"
 
@@ -72,7 +73,7 @@ func TestRelated(t *testing.T) {
 	t.Parallel()
 	list := events()
 	var why []timeline.Why
-	for _, l := range timeline.Related(list, 4) {
+	for _, l := range timeline.Related(list, 4, timeline.StatedByNobody) {
 		why = append(why, l.Why)
 	}
 	want := []timeline.Why{timeline.Recording, timeline.OtherPhase, timeline.OtherMeter, timeline.SystemAfter}
@@ -83,6 +84,41 @@ func TestRelated(t *testing.T) {
 		if why[i] != want[i] {
 			t.Errorf("related are %v, want %v", why, want)
 		}
+	}
+}
+
+// An event of another meter is found by the right time: within the error of clocks, or by how far a clock is known to be ahead.
+func TestRelatedByClocks(t *testing.T) {
+	t.Parallel()
+	s := logdb.Settings{NominalVolts: 277, NominalHz: 60}
+	list := []timeline.Event{
+		timeline.Of(0, logdb.KindPQ, logdb.StreamID{}, sag(100_000, "readings.voltage.an", 138.5, 0.2), s),
+		timeline.Of(1, logdb.KindPQ, logdb.StreamID{}, sag(105_000, "readings.voltage.an", 200, nan), s),
+		timeline.Of(2, logdb.KindPQ, logdb.StreamID{}, sag(102_200, "readings.voltage.an", 150, 0.1), s),
+	}
+	timeline.Sort(list)
+	for name, x := range map[string]struct {
+		clocks timeline.Clocks
+		want   map[int]logdb.Millis // by meter: how much later than the event of meter 0
+	}{
+		"a second each":            {timeline.StatedByNobody, map[int]logdb.Millis{2: 2200}},
+		"right to a tenth":         {timeline.Clocks{Error: 100}, map[int]logdb.Millis{}},
+		"meter 1 is 5 s ahead":     {timeline.Clocks{Error: 100, Ahead: map[int]logdb.Millis{1: 5000}}, map[int]logdb.Millis{1: 0}},
+		"up to five seconds":       {timeline.Clocks{Error: 5000}, map[int]logdb.Millis{1: 5000, 2: 2200}},
+		"the event's own is ahead": {timeline.Clocks{Error: 100, Ahead: map[int]logdb.Millis{0: -2000}}, map[int]logdb.Millis{2: 200}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := map[int]logdb.Millis{}
+			for _, l := range timeline.Related(list, 2, x.clocks) {
+				if l.Why == timeline.OtherMeter {
+					got[list[l.Index].Meter] = l.Delta
+				}
+			}
+			if !maps.Equal(got, x.want) {
+				t.Errorf("found %v, want %v", got, x.want)
+			}
+		})
 	}
 }
 
