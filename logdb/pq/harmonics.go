@@ -20,6 +20,10 @@ type Spectrum struct {
 // maxOrders bounds the work of one spectrum; no standard looks beyond order 50, fault recorders show a few hundred.
 const maxOrders = 255
 
+// nyquistRoom is how far below half of the samples of a cycle an order must lie. One next to it has a sine that is next to zero at every sample:
+// what is measured of it is rounding, many times the fundamental.
+const nyquistRoom = 0.2
+
 // Harmonics returns the spectrum of `cycles` whole cycles from a time on: all orders that the sample rate can tell apart (below
 // half of the samples of a cycle). It fits sines of all orders at once by least squares, which for a whole number of samples
 // a cycle is the DFT, and needs no such number. false when the cycles do not fit or nothing can be told.
@@ -27,7 +31,7 @@ func Harmonics(samples []float64, intervalSeconds, hz, atSeconds float64, cycles
 	f := hz * intervalSeconds
 	first := int(math.Round(atSeconds / intervalSeconds))
 	n := int(math.Round(float64(cycles) / f))
-	orders := min(maxOrders, int(math.Ceil(0.5/f))-1)
+	orders := min(maxOrders, int(math.Ceil(0.5/f-nyquistRoom))-1)
 	if cycles < 1 || orders < 1 || first < 0 || first+n > len(samples) || n < 2*orders+1 {
 		return Spectrum{}, false
 	}

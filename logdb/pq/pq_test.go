@@ -262,3 +262,24 @@ func TestCategories(t *testing.T) {
 		}
 	}
 }
+
+// TestOrderNextToNyquist: where a frequency a little below the nominal one lifts an order just below half of the samples of a cycle, nothing is
+// made up of it: one cycle of 64 samples is still read, and the distortion is what it is.
+func TestOrderNextToNyquist(t *testing.T) {
+	t.Parallel()
+	for _, hz := range []float64{59.99997, 60, 60.00003, 59.9} {
+		samples := make([]float64, 1024)
+		for i := range samples {
+			w := 2 * math.Pi * hz * float64(i) / 3840
+			samples[i] = 390*math.Sin(w) + 39*math.Sin(5*w+1) + math.Mod(float64(i)*0.618, 1)*0.5
+		}
+		for _, cycles := range []int{1, 2, 7} {
+			s, ok := pq.Harmonics(samples, 1.0/3840, hz, 0.02, cycles)
+			if !ok {
+				t.Errorf("%d cycles of 64 samples at %g Hz are not read", cycles, hz)
+			} else if thd := s.THD(0); math.Abs(thd-0.1) > 1e-3 {
+				t.Errorf("%d cycles at %g Hz: THD %.4f, want 0.1000, of orders up to %d", cycles, hz, thd, s.Orders())
+			}
+		}
+	}
+}

@@ -65,11 +65,18 @@ func (g *grid) draw(p *pen) {
 		p.line(g.b.left, g.py(0), g.b.right, g.py(0), st.Axis, 0.8)
 	}
 	p.frame(g.b, st.Axis, 0.6)
-	if g.yTitle != "" {
-		p.turned(g.b.left-p.labelWidth(g.yTicks)-12-size*0.3, (g.b.top+g.b.bottom)/2, g.yTitle, size, st.Faint)
-	}
-	if g.rightTitle != "" {
-		p.turned(g.b.right+p.labelWidth(g.right)+12+size*0.3, (g.b.top+g.b.bottom)/2, g.rightTitle, size, st.Faint)
+	g.title(p, g.b.left-p.labelWidth(g.yTicks)-12-size*0.3, g.yTitle)
+	g.title(p, g.b.right+p.labelWidth(g.right)+12+size*0.3, g.rightTitle)
+}
+
+// title writes the title of a vertical axis: upwards, but for a letter or two, which nobody reads turned.
+func (g *grid) title(p *pen, x float64, text string) {
+	switch y := (g.b.top + g.b.bottom) / 2; {
+	case text == "":
+	case len([]rune(text)) <= 2:
+		p.text(x, y, text, centred, p.st.FontPt, p.st.Faint)
+	default:
+		p.turned(x, y, text, p.st.FontPt, p.st.Faint)
 	}
 }
 

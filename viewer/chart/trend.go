@@ -3,6 +3,7 @@ package chart
 import (
 	"image/color"
 	"math"
+	"slices"
 	"sort"
 	"time"
 )
@@ -203,20 +204,40 @@ func (s *TrendSeries) points(g *grid, place func(float64) float64, first, last i
 	return out
 }
 
-// band fills between Low and High.
+// band fills between Low and High, with a thin line along both, so that a single spike can be seen.
 func (s *TrendSeries) band(p *pen, g *grid, place func(float64) float64, c color.Color, first, last int) {
 	r, gg, b, _ := c.RGBA()
 	faint := color.NRGBA{uint8(r >> 8), uint8(gg >> 8), uint8(b >> 8), 46}
-	for i := first; i+1 < last; i++ {
-		if math.IsNaN(s.Low[i]) || math.IsNaN(s.Low[i+1]) || s.MaxGap > 0 && s.Times[i+1]-s.Times[i] > s.MaxGap {
-			continue
+	edge := color.NRGBA{uint8(r >> 8), uint8(gg >> 8), uint8(b >> 8), 120}
+	var up, down [][2]float64
+	clip := clipper{g.b}
+	flush := func() {
+		if len(up) > 1 {
+			clip.polylines(p, [][][2]float64{up, down}, edge, 0.7*p.st.LinePt)
+			for i := range up { // the fill ends at the edges of the plot
+				up[i][0], down[i][0] = min(max(up[i][0], g.b.left), g.b.right), min(max(down[i][0], g.b.left), g.b.right)
+			}
+			slices.Reverse(down)
+			p.polygon(append(up, down...), faint)
 		}
-		x0, x1 := max(g.b.left, g.px(s.Times[i])), min(g.b.right, g.px(s.Times[i+1]))
-		if x1 <= x0 {
-			continue
-		}
-		p.polygon([][2]float64{{x0, place(s.Low[i])}, {x1, place(s.Low[i+1])}, {x1, place(s.High[i+1])}, {x0, place(s.High[i])}}, faint)
+		up, down = nil, nil
 	}
+	for i := first; i < last; i++ {
+		if math.IsNaN(s.Low[i]) || s.MaxGap > 0 && i > first && s.Times[i]-s.Times[i-1] > s.MaxGap {
+			flush()
+		}
+		if math.IsNaN(s.Low[i]) {
+			continue
+		}
+		x := g.px(s.Times[i])
+		up, down = append(up, [2]float64{x, place(s.High[i])}), append(down, [2]float64{x, place(s.Low[i])})
+		if len(up) > 4*chunk { // goes on from the same place
+			high, low := up[len(up)-1], down[len(down)-1]
+			flush()
+			up, down = append(up, high), append(down, low)
+		}
+	}
+	flush()
 }
 
 func (t *Trend) mark(p *pen, g *grid, m Mark) {

@@ -82,7 +82,7 @@ func newHeadRow(l *look, c *columns, tapped func(column int)) *headRow {
 func (h *headRow) show(titles []string, column int, down bool) {
 	cells := append([]string(nil), titles...)
 	if column < len(cells) {
-		cells[column] += map[bool]string{false: " ↑", true: " ↓"}[down]
+		cells[column] = map[bool]string{false: "↑ ", true: "↓ "}[down] + cells[column]
 	}
 	h.set(cells, 0, false)
 }

@@ -90,8 +90,6 @@ func (v *nowView) fill(i int, o fyne.CanvasObject) {
 // enter is called when the page comes into sight.
 func (v *nowView) enter() {
 	v.metersChanged()
-	v.refresh()
-	v.read()
 }
 
 // metersChanged follows the choice of meters, if the page is seen.
@@ -122,6 +120,7 @@ func (v *nowView) metersChanged() {
 	}
 	v.quiet = false
 	v.refresh()
+	v.read()
 }
 
 // read asks the meter; a meter that takes long is not asked again before it answered.
@@ -133,6 +132,7 @@ func (v *nowView) read() {
 	}
 	start(w.work, "present", "", func(ctx context.Context, _ report) (source.Present, error) { return model.LoadPresent(ctx, m) }, func(p source.Present, err error) {
 		if w.now.Meter != m {
+			v.read()
 			return
 		}
 		if err != nil {

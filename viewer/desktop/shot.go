@@ -37,12 +37,12 @@ func (w *Window) maybeShoot() {
 
 // pending reports whether a picture of a chart is being drawn.
 func (w *Window) pending() bool {
-	for _, p := range []*plot{w.eventsView.strip, w.trendView.plot, w.waveView.plot, w.waveView.phasors, w.waveView.bars, w.toleranceView.plot} {
+	for _, p := range []*plot{w.eventsView.strip, w.trendView.plot, w.waveView.plot, w.waveView.phasors, w.waveView.bars, w.toleranceView.plot, w.nowView.plot} {
 		if p.busy {
 			return true
 		}
 	}
-	return w.wave.State == model.Loading || w.trend.State == model.Loading || w.events.State == model.Loading
+	return w.view == viewNow && w.now.State == model.Loading || w.wave.State == model.Loading || w.trend.State == model.Loading || w.events.State == model.Loading
 }
 
 // shoot saves what the window shows. The file appears only when it is complete.

@@ -279,7 +279,7 @@ func (v *Wave) Harmonics(at float64, q pq.Quantity) *chart.Harmonics {
 		for order := 2; order <= min(sp.Orders(), 25) && float64(order)*sp.Hz*r.SampleIntervalSeconds < 0.47; order++ {
 			ratios = append(ratios, sp.RMS[order]/sp.RMS[1])
 		}
-		h.Names, h.Ratios = append(h.Names, fmt.Sprintf("%s %.1f %%", s.Name, 100*sp.THD(0))), append(h.Ratios, ratios)
+		h.Names, h.Ratios = append(h.Names, fmt.Sprintf("%s %.1f %%", s.Name, 100*sp.THD(len(ratios)+1))), append(h.Ratios, ratios)
 	}
 	return h
 }
