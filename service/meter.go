@@ -154,13 +154,13 @@ func (c *meterRemoveCmd) Run(ctx context.Context, p *program) error {
 
 type meterSetCmd struct {
 	oneMeter
-	Name  string `arg:"" help:"Setting: name, address, unit, zone, nominal_volts, nominal_hz, ct_factor, pt_factor, enabled, schedule, live_s, log_s, cloud.meter.enabled ..."`
+	Name  string `arg:"" help:"Setting: name, address, unit, zone, nominal_volts, nominal_hz, ct_factor, pt_factor, enabled, schedule, live_s, log_s, limit.1 to limit.8, cloud.meter.enabled ..."`
 	Value string `arg:"" help:"The new value."`
 }
 
 // Help shows an example.
 func (meterSetCmd) Help() string {
-	return "Example: metermanager meter set main-incomer zone America/Chicago\n\n" +
+	return "Example: metermanager meter set main-incomer zone America/Chicago\n         metermanager meter set main-incomer limit.1 'readings.voltage.an above 250 back 248'\n\n" +
 		"After a change of the zone, or of the factors for transformer ratios that the meter has wrong, every kept record is decoded again: " +
 		"what differs gets a new version, here and at the clouds; the old one stays in history."
 }

@@ -66,6 +66,7 @@ type meterDetail struct {
 	Enabled  bool                   `json:"enabled"`
 	Zone     string                 `json:"time_zone"`
 	Memory   bool                   `json:"memory"`
+	Limits   string                 `json:"limits"`
 	DriftMS  *int64                 `json:"clock_drift_ms"`
 	Places   []retrieve.LogState    `json:"retrieval"`
 	Counters *modbus.Counters       `json:"modbus"`
@@ -79,7 +80,7 @@ func (p *program) showMeterDetail(m meterDetail) error {
 		{"Address", fmt.Sprintf("%s unit %d", addressText(m.Address), m.Unit)}, {"Time zone", m.Zone}, {"State", m.State},
 		{"Last answer", clock(m.LastOK.Floor(1000), zone)}, {"Next retrieval", clock(m.Next.Floor(1000), zone)}, {"Last error", m.LastError},
 		{"Log memory", map[bool]string{true: "in the meter", false: "none: this service logs it"}[m.Memory]},
-		{"Clock", driftText(m.DriftMS)},
+		{"Clock", driftText(m.DriftMS)}, {"Limits", m.Limits},
 	} {
 		if line[1] != "" {
 			fmt.Fprintf(p.stdout, "%-15s %s\n", line[0], line[1])

@@ -98,6 +98,7 @@ type meterDetail struct {
 	Retrieve int                    `json:"retrieve_s"`
 	Live     int                    `json:"live_s"`
 	LogEvery int                    `json:"log_s"`
+	Limits   string                 `json:"limits,omitempty"` // watched by this node
 	Session  string                 `json:"session,omitempty"`
 	DriftMS  *int64                 `json:"clock_drift_ms,omitempty"`
 	Places   []retrieve.LogState    `json:"retrieval"`
@@ -121,7 +122,7 @@ func (m meterCommands) show(ctx context.Context, p account.Principal, a meterArg
 		}
 	}
 	return meterDetail{
-		full, s.Enabled, s.Zone, s.Memory, s.RetrieveSeconds, s.LiveSeconds, s.LogSeconds, s.Session, s.DriftMS, s.Logs, s.Counters, history,
+		full, s.Enabled, s.Zone, s.Memory, s.RetrieveSeconds, s.LiveSeconds, s.LogSeconds, s.Limits, s.Session, s.DriftMS, s.Logs, s.Counters, history,
 	}, nil
 }
 
@@ -303,6 +304,14 @@ func (m meterCommands) set(ctx context.Context, _ account.Principal, a meterSetA
 // meterChange reads one setting. "schedule" is the seconds between two retrievals.
 func meterChange(name, value string) (retrieve.Change, error) {
 	var c retrieve.Change
+	if n, ok := strings.CutPrefix(name, "limit."); ok {
+		i, err := strconv.Atoi(n)
+		if err != nil {
+			return c, fault.New(fault.Invalid, "A limit has a number: limit.1 to limit.8.").At("name")
+		}
+		c.Limit = &retrieve.LimitChange{Number: i, Text: value}
+		return c, nil
+	}
 	number := func(to **int) error {
 		n, err := strconv.Atoi(strings.TrimSuffix(value, "s"))
 		if err != nil {
@@ -351,6 +360,8 @@ func meterChange(name, value string) (retrieve.Change, error) {
 		} else {
 			c.NominalHz = &f
 		}
+	case "limits":
+		c.Limits = &value
 	case "schedule", "retrieve_s":
 		return c, number(&c.RetrieveSeconds)
 	case "live_s":
@@ -359,7 +370,7 @@ func meterChange(name, value string) (retrieve.Change, error) {
 		return c, number(&c.LogSeconds)
 	default:
 		return c, fault.New(fault.Invalid, "There is no such setting of a meter.").At("name").
-			WithHint("name, address, unit, zone, nominal_volts, nominal_hz, ct_factor, pt_factor, enabled, schedule, live_s, log_s, cloud.meter.uid, cloud.meter.enabled, cloud.meter.upload.enabled")
+			WithHint("name, address, unit, zone, nominal_volts, nominal_hz, ct_factor, pt_factor, enabled, schedule, live_s, log_s, limits, limit.1 to limit.8, cloud.meter.uid, cloud.meter.enabled, cloud.meter.upload.enabled")
 	}
 	return c, nil
 }

@@ -33,30 +33,30 @@ func OpenField(ctx context.Context, db *sqldb.DB) (*Field, error) {
 	return &Field{db}, nil
 }
 
-const selectFieldMeters = `SELECT uid, name, address, unit, profile, zone, serial, enabled, retrieve_s, live_s, log_s, added_ms, ct_factor, pt_factor, decoded
+const selectFieldMeters = `SELECT uid, name, address, unit, profile, zone, serial, enabled, retrieve_s, live_s, log_s, added_ms, ct_factor, pt_factor, decoded, limits
 	FROM field_meter ORDER BY added_ms, uid`
 
 // Meters lists the meters in the order in which they were added.
 func (f *Field) Meters(ctx context.Context) ([]retrieve.Meter, error) {
 	return query(ctx, f.db, func(rows *sql.Rows) (m retrieve.Meter, err error) {
 		err = rows.Scan(&m.UID, &m.Name, &m.Address, &m.Unit, &m.Profile, &m.Zone, &m.Serial, &m.Enabled,
-			&m.RetrieveSeconds, &m.LiveSeconds, &m.LogSeconds, &m.Added, &m.CTFactor, &m.PTFactor, &m.Decoded)
+			&m.RetrieveSeconds, &m.LiveSeconds, &m.LogSeconds, &m.Added, &m.CTFactor, &m.PTFactor, &m.Decoded, &m.Limits)
 		return m, err
 	}, selectFieldMeters)
 }
 
 const putFieldMeter = `INSERT INTO field_meter (uid, name, address, unit, profile, zone, serial, enabled, retrieve_s, live_s, log_s, added_ms,
-		ct_factor, pt_factor, decoded)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ct_factor, pt_factor, decoded, limits)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (uid) DO UPDATE SET name = excluded.name, address = excluded.address, unit = excluded.unit,
 		profile = excluded.profile, zone = excluded.zone, serial = excluded.serial, enabled = excluded.enabled,
 		retrieve_s = excluded.retrieve_s, live_s = excluded.live_s, log_s = excluded.log_s,
-		ct_factor = excluded.ct_factor, pt_factor = excluded.pt_factor, decoded = excluded.decoded`
+		ct_factor = excluded.ct_factor, pt_factor = excluded.pt_factor, decoded = excluded.decoded, limits = excluded.limits`
 
 // PutMeter adds a meter or replaces its line.
 func (f *Field) PutMeter(ctx context.Context, m retrieve.Meter) error {
 	return f.exec(ctx, putFieldMeter, m.UID, m.Name, m.Address, m.Unit, m.Profile, m.Zone, m.Serial, m.Enabled,
-		m.RetrieveSeconds, m.LiveSeconds, m.LogSeconds, m.Added, m.CTFactor, m.PTFactor, m.Decoded)
+		m.RetrieveSeconds, m.LiveSeconds, m.LogSeconds, m.Added, m.CTFactor, m.PTFactor, m.Decoded, m.Limits)
 }
 
 // DeleteMeter removes a meter with its states and history.

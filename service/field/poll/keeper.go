@@ -36,6 +36,7 @@ type Keeper struct {
 	lastRow  logdb.Millis // boundary of the newest row, 0: none
 	covered  logdb.Millis // boundary up to which rows and gaps account for
 	counters map[string]*counter
+	blocks   map[string]block // counters at the last end of a demand block
 	run      uint32
 	gen      uint32
 	gap      *logdb.Gap // missed, not written yet
@@ -50,7 +51,7 @@ func NewKeeper(store Store, meter logdb.MeterUID, interval time.Duration, now fu
 	if now == nil {
 		now = time.Now
 	}
-	return &Keeper{store: store, meter: meter, interval: logdb.Millis(interval.Milliseconds()), now: now, counters: map[string]*counter{}}
+	return &Keeper{store: store, meter: meter, interval: logdb.Millis(interval.Milliseconds()), now: now, counters: map[string]*counter{}, blocks: map[string]block{}}
 }
 
 // Next returns the boundary after t.
@@ -188,6 +189,9 @@ func (k *Keeper) Row(ctx context.Context, boundary time.Time, readings []device.
 		if isEnergy && since == at-k.interval && (s == stepUp || s == stepRolled) {
 			put(logdb.ChannelKey("energy.interval."+rest), delta)
 		}
+		if key, v, ok := k.demand(rest, c, s, at); ok {
+			put(key, v)
+		}
 	}
 	if len(h.Channels) == 0 {
 		return k.Miss(ctx, boundary, fmt.Errorf("%w: no good value in %d readings", errImplausible, len(readings)))
@@ -271,7 +275,7 @@ func (k *Keeper) Replaced(ctx context.Context, at time.Time, detail string) erro
 		return err
 	}
 	k.gen++
-	k.counters = map[string]*counter{}
+	k.counters, k.blocks = map[string]*counter{}, map[string]block{}
 	t := logdb.MillisOf(at)
 	from := t
 	if k.lastRow > 0 && k.lastRow < t {

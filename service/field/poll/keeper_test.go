@@ -310,3 +310,28 @@ func TestRestWithoutRoom(t *testing.T) {
 		t.Errorf("gaps %q, %v; want %q", got, err, want)
 	}
 }
+
+// TestDemand: at the end of each quarter of an hour stands the power on average over it, where the counter was read at both ends.
+func TestDemand(t *testing.T) {
+	t.Parallel()
+	x := newKeeper(t)
+	wh := 997_000.0
+	for n := 1; n <= 75; n++ {
+		switch {
+		case n == 40: // no row: the counter goes on
+			wh += 100
+			x.miss(n, modbus.ErrTimeout)
+			continue
+		case n == 60: // the end of a block is missed
+			wh += 100
+			x.miss(n, modbus.ErrTimeout)
+			continue
+		}
+		if wh += 25 * float64((n-1)/15+1); wh >= 1e6 {
+			wh -= 1e6 // rolls over in the fourth block
+		}
+		x.row(n, wh)
+	}
+	// Block 1 began before the first row, in block 4 the counter rolls over, and block 5 has no reading at its begin.
+	equal(t, "demand", x.values("demand.max.watts.positive"), map[int]float64{30: 15 * 50 * 4, 45: (14*75 + 100) * 4})
+}

@@ -64,12 +64,21 @@ type Change struct {
 	RetrieveSeconds *int    `json:"retrieve_s,omitempty"`
 	LiveSeconds     *int    `json:"live_s,omitempty"`
 	LogSeconds      *int    `json:"log_s,omitempty"`
+	// Limits to be watched, in the form of poll.ParseLimits; "" for none. Limit sets one of them, or takes it away.
+	Limits *string      `json:"limits,omitempty"`
+	Limit  *LimitChange `json:"limit,omitempty"`
 	// The true transformer ratio divided by the one that the meter has; 1 is right.
 	CTFactor *float64 `json:"ct_factor,omitempty"`
 	PTFactor *float64 `json:"pt_factor,omitempty"`
 	// The declared voltage, line to neutral (of a delta line to line), and frequency of the supply, which meters do not know.
 	NominalVolts *float64 `json:"nominal_voltage_v,omitempty"`
 	NominalHz    *float64 `json:"nominal_frequency_hz,omitempty"`
+}
+
+// LimitChange is one limit by its number, 1 to 8: "readings.voltage.an above 250 back 248", or "" to watch it no more.
+type LimitChange struct {
+	Number int    `json:"number"`
+	Text   string `json:"text"`
 }
 
 // Meters returns the list of meters in the order in which they were added.

@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"metermanager/logdb"
 	"metermanager/service/field/modbus"
+	"metermanager/service/field/poll"
 )
 
 // Add identifies a meter and puts it into the list, enabled.
@@ -187,6 +189,9 @@ func (m *Manager) Set(ctx context.Context, id string, c Change) (Meter, error) {
 			}
 		}
 	}
+	if err := m.setLimits(&x, c); err != nil {
+		return Meter{}, err
+	}
 	if x.Name == "" {
 		return Meter{}, fmt.Errorf("%w: a meter needs a name", ErrInvalid)
 	}
@@ -203,6 +208,41 @@ func (m *Manager) Set(ctx context.Context, id string, c Change) (Meter, error) {
 		}
 	}
 	return x, m.put(ctx, x)
+}
+
+// setLimits changes the limits of a meter that has no log of its own for them.
+func (m *Manager) setLimits(x *Meter, c Change) error {
+	if c.Limits == nil && c.Limit == nil {
+		return nil
+	}
+	if p, ok := m.profiles.Get(x.Profile); ok && p.HasMemory() {
+		return fmt.Errorf("%w: %s watches its limits itself: set them in the meter", ErrInvalid, x.Name)
+	}
+	text := x.Limits
+	if c.Limits != nil {
+		text = *c.Limits
+	}
+	list, err := poll.ParseLimits(text)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if c.Limit != nil {
+		if c.Limit.Number < 1 || c.Limit.Number > poll.MaxLimits {
+			return fmt.Errorf("%w: limit %d, want 1 to %d", ErrInvalid, c.Limit.Number, poll.MaxLimits)
+		}
+		id := c.Limit.Number - 1
+		list = slices.DeleteFunc(list, func(l poll.Limit) bool { return l.ID == id })
+		if strings.TrimSpace(c.Limit.Text) != "" {
+			l, err := poll.ParseLimit(id, c.Limit.Text)
+			if err != nil {
+				return fmt.Errorf("%w: %w", ErrInvalid, err)
+			}
+			list = append(list, l)
+			slices.SortFunc(list, func(a, b poll.Limit) int { return a.ID - b.ID })
+		}
+	}
+	x.Limits = poll.FormatLimits(list)
+	return nil
 }
 
 // nominal sets the declared values of the supply.

@@ -29,6 +29,9 @@ type Meter struct {
 
 	Added logdb.Millis `json:"added_ms"`
 
+	// Limits are watched for a meter that keeps no limit log, in the form of poll.ParseLimits.
+	Limits string `json:"limits,omitempty"`
+
 	// Correction is for transformer ratios that the meter has wrong.
 	CTFactor float64 `json:"ct_factor,omitempty"`
 	PTFactor float64 `json:"pt_factor,omitempty"`

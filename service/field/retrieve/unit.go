@@ -31,6 +31,9 @@ type unit struct {
 
 	mu sync.Mutex
 	st liveState
+
+	// Of keepLoop:
+	watcher *poll.Watcher
 }
 
 // liveState is what a unit tells about itself.
@@ -213,6 +216,11 @@ func (u *unit) keepLoop(ctx context.Context) {
 		}
 	}()
 	every := seconds(u.meter.LiveSeconds, u.m.cfg.Live)
+	limits, err := poll.ParseLimits(u.meter.Limits)
+	if err != nil { // was checked when it was set
+		u.m.cfg.Logger.Error("the limits of a meter are not watched", "meter", string(u.meter.UID), "err", err)
+	}
+	u.watcher = poll.NewWatcher(u.m.store, u.meter.UID, limits, min(every, interval), u.m.cfg.Now)
 	live, boundary := u.m.cfg.Now(), k.Next(u.m.cfg.Now())
 	for identified := false; ; {
 		u.mu.Lock()
@@ -237,8 +245,9 @@ func (u *unit) keepLoop(ctx context.Context) {
 		} else {
 			// A silent meter must not take the next boundary's time.
 			liveCtx, cancel := context.WithTimeout(ctx, boundary.Sub(now))
-			_, err := u.readLive(liveCtx, modbus.Live)
+			readings, err := u.readLive(liveCtx, modbus.Live)
 			cancel()
+			u.watch(ctx, readings, err)
 			identified = identified && err == nil
 		}
 		live = u.m.cfg.Now().Add(every)
@@ -302,6 +311,7 @@ func (u *unit) keepRow(ctx context.Context, k *poll.Keeper, boundary time.Time, 
 	if ctx.Err() != nil {
 		return false
 	}
+	u.watch(ctx, readings, err)
 	store := context.WithoutCancel(ctx)
 	var serr error
 	if err != nil {
@@ -321,6 +331,16 @@ func (u *unit) keepRow(ctx context.Context, k *poll.Keeper, boundary time.Time, 
 		u.fail(serr)
 	}
 	return err == nil
+}
+
+// watch holds what was read against the limits. Without a reading, or without room for records, nothing is known.
+func (u *unit) watch(ctx context.Context, readings []device.Reading, err error) {
+	if err != nil || u.m.cfg.Room() != nil {
+		return
+	}
+	if werr := u.watcher.Check(context.WithoutCancel(ctx), u.m.cfg.Now(), readings); werr != nil {
+		u.fail(werr)
+	}
 }
 
 func (u *unit) fail(err error) {
