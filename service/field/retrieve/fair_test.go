@@ -1,8 +1,10 @@
 package retrieve_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -28,6 +30,7 @@ type bus struct {
 	line   sync.Mutex // the wire
 	dead   map[byte]bool
 	away   bool // the gateway itself: it takes connections and says nothing
+	volts  float32
 	reads  map[byte][]time.Time
 	conns  []net.Conn
 	served sync.WaitGroup
@@ -66,7 +69,7 @@ func (b *bus) serve(c net.Conn) {
 		time.Sleep(b.wire) // of virtual time
 		b.line.Unlock()
 		b.mu.Lock()
-		silent := b.dead[head[6]] || b.away
+		silent, volts := b.dead[head[6]] || b.away, cmp.Or(b.volts, 230.5)
 		if !silent {
 			b.reads[head[6]] = append(b.reads[head[6]], time.Now())
 		}
@@ -77,7 +80,7 @@ func (b *bus) serve(c net.Conn) {
 		n := int(binary.BigEndian.Uint16(pdu[3:]))
 		answer := []byte{pdu[0], byte(2 * n)}
 		for range n / 2 {
-			answer = binary.BigEndian.AppendUint32(answer, math.Float32bits(230.5))
+			answer = binary.BigEndian.AppendUint32(answer, math.Float32bits(volts))
 		}
 		answer = append(answer, make([]byte, 2*(n%2))...)
 		binary.BigEndian.PutUint16(head[4:], uint16(len(answer)+1))
@@ -88,7 +91,7 @@ func (b *bus) serve(c net.Conn) {
 }
 
 // line of meters at one gateway, run for a time of the bubble.
-func runLine(t *testing.T, b *bus, meters int, during func()) (logdb.Store, *retrieve.Manager) {
+func runLine(t *testing.T, b *bus, meters int, during func(*retrieve.Manager)) logdb.Store {
 	t.Helper()
 	store, state := logdbtest.NewModel(logdbtest.Config{}), newMemory()
 	for i := range meters {
@@ -108,14 +111,14 @@ func runLine(t *testing.T, b *bus, meters int, during func()) (logdb.Store, *ret
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- m.Run(ctx) }()
-	during()
+	during(m)
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
 	b.hangUp()
 	b.served.Wait()
-	return store, m
+	return store
 }
 
 // rows counts the rows of each minute that a meter has in [from, to).
@@ -149,7 +152,7 @@ func TestDeadUnitsOnALine(t *testing.T) {
 		const minutes = 30
 		b := &bus{wire: 60 * time.Millisecond, dead: map[byte]bool{3: true, 9: true, 17: true, 26: true, 32: true}, reads: map[byte][]time.Time{}}
 		start := time.Now()
-		store, _ := runLine(t, b, 32, func() { time.Sleep((minutes + 1) * time.Minute) })
+		store := runLine(t, b, 32, func(*retrieve.Manager) { time.Sleep((minutes + 1) * time.Minute) })
 		worst := time.Duration(0)
 		for unit := byte(1); unit <= 32; unit++ {
 			if b.dead[unit] {
@@ -192,7 +195,7 @@ func TestGatewayThatStartsAnew(t *testing.T) {
 					b.away = away
 					b.mu.Unlock()
 				}
-				store, _ := runLine(t, b, 8, func() {
+				store := runLine(t, b, 8, func(*retrieve.Manager) {
 					time.Sleep(10*time.Minute + 30*time.Second)
 					set(true)
 					if cut {
@@ -229,4 +232,47 @@ func TestGatewayThatStartsAnew(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLimitsOfAMeterWithoutLogs: a limit that is set for a meter is watched from then on.
+func TestLimitsOfAMeterWithoutLogs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &bus{wire: 10 * time.Millisecond, reads: map[byte][]time.Time{}}
+		volts := func(v float32) {
+			b.mu.Lock()
+			b.volts = v
+			b.mu.Unlock()
+			time.Sleep(2 * time.Minute)
+		}
+		store := runLine(t, b, 2, func(m *retrieve.Manager) {
+			time.Sleep(time.Second)
+			if _, err := m.Set(t.Context(), "m-01", retrieve.Change{Limit: &retrieve.LimitChange{Number: 1, Text: "readings.voltage.an above 250 back 248"}}); err != nil {
+				t.Error(err)
+			}
+			if _, err := m.Set(t.Context(), "m-01", retrieve.Change{Limit: &retrieve.LimitChange{Number: 9, Text: ""}}); !errors.Is(err, retrieve.ErrInvalid) {
+				t.Errorf("limit 9: %v", err)
+			}
+			volts(230)
+			volts(251)
+			volts(255)
+			volts(247)
+		})
+		for uid, want := range map[logdb.MeterUID]int{"m-01": 1, "m-02": 0} {
+			n := 0
+			err := store.ReadEvents(t.Context(), logdb.EventQuery{Meter: uid, Kind: logdb.KindLimit}, func(_ logdb.StreamID, e *logdb.Entry) error {
+				n++
+				if x := e.Excursion; x.Worst != 255 || x.Threshold != 250 || !(x.DurationSeconds >= 180 && x.DurationSeconds <= 300) {
+					t.Errorf("event %+v", x)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n != want {
+				t.Errorf("%s: %d events, want %d", uid, n, want)
+			}
+		}
+	})
 }
