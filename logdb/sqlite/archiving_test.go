@@ -588,6 +588,40 @@ func TestZoneChangesAboveTheArchive(t *testing.T) {
 	}
 }
 
+// TestArchivedUnderAnotherZone moves values into the archive while their meter has a zone that needs shorter steps, which is set back
+// before the hour tier was made anew: the 15-minute tier must be there all the same.
+func TestArchivedUnderAnotherZone(t *testing.T) {
+	t.Parallel()
+	s, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "logs.db"), sqlite.Config{Archive: newCrashFiles()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	zone := func(name string) {
+		t.Helper()
+		if err := s.PutSettings(ctx, "m", logdb.Settings{UID: "m", Zone: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	zone("America/New_York")
+	h := mixed(rand.New(rand.NewPCG(4, 4)), day0, 15*minute, 96)
+	if _, err := s.Append(ctx, logdb.Batch{Meter: "m", Kind: logdb.KindHistorical, Rows: []logdb.History{h}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Compact(ctx, "m"); err != nil {
+		t.Fatal(err)
+	}
+	zone("Asia/Kathmandu")
+	if moved := archiveAll(t, s, "m", logdb.MaxTime); moved.Files == 0 {
+		t.Fatalf("moved %+v", moved)
+	}
+	zone("America/New_York")
+	if err := s.Compact(ctx, "m"); err != nil {
+		t.Fatal(err)
+	}
+	audited(t, s, "m")
+}
+
 // TestBadDiskDropsNothing has the disk give back other bytes than were written: nothing leaves the database.
 func TestBadDiskDropsNothing(t *testing.T) {
 	t.Parallel()

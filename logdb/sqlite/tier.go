@@ -172,13 +172,18 @@ func (t *txn) rebuildSeries(meter int64, step logdb.Millis, r *seriesRow) error 
 			i++
 		}
 		var old chunk.Roll
-		if known, err := m.oldRoll(chunkID(r.id, cell), &old); err != nil || known {
-			if err != nil {
+		known, err := m.oldRoll(chunkID(r.id, cell), &old)
+		if err != nil {
+			return err
+		}
+		if known { // what went into the archive while the steps were shorter has no 15-minute tier yet
+			if known, err = t.one([]any{new(int)}, hasQuarter, chunkID(r.id, cell)); err != nil {
 				return err
 			}
-			continue
-		}
-		if err := m.rollCell(cell, days, map[int64]column{}); err != nil {
+			if known {
+				continue
+			}
+		} else if err := m.rollCell(cell, days, map[int64]column{}); err != nil {
 			return err
 		}
 		if err := m.quartersOfArchived(cell); err != nil {

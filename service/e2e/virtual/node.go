@@ -63,7 +63,9 @@ type Line struct {
 }
 
 // NewNode makes a node that does not run yet.
-func NewNode(n *Network, cfg NodeConfig) *Node { return &Node{net: n, cfg: cfg, archive: newFolder(cfg.Disk), offset: cfg.Offset} }
+func NewNode(n *Network, cfg NodeConfig) *Node {
+	return &Node{net: n, cfg: cfg, archive: newFolder(cfg.Disk), offset: cfg.Offset}
+}
 
 // Host returns the node's name in the network.
 func (n *Node) Host() string { return n.cfg.Host }
