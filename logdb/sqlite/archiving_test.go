@@ -616,6 +616,7 @@ func TestArchivedUnderAnotherZone(t *testing.T) {
 		t.Fatalf("moved %+v", moved)
 	}
 	zone("America/New_York")
+	audited(t, s, "m")
 	if err := s.Compact(ctx, "m"); err != nil {
 		t.Fatal(err)
 	}
