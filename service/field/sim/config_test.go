@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,41 @@ func TestTornState(t *testing.T) {
 	}
 	if _, err := sim.New(cfg); err == nil {
 		t.Error("a damaged state was taken")
+	}
+}
+
+// What was done to a meter is done when it starts again: it holds the same records as if it had run on.
+func TestStateKeepsResets(t *testing.T) {
+	t.Parallel()
+	cfg, clock := quiet(30 * time.Hour)
+	cfg.State = filepath.Join(t.TempDir(), "state")
+	m := mustNew(t, cfg)
+	for i, do := range []func() error{
+		func() error { return m.ResetLog(sim.LogHist1) },
+		func() error { m.ResetEnergy(); return nil },
+		func() error { return m.Reprogram(sim.LogHist2, 3*time.Minute, "readings.voltage.an", "energy.total.wh.received") },
+		func() error { return m.ResetLog(sim.LogPQ) },
+		func() error { return m.ResetLog(sim.LogSystem) },
+	} {
+		if err := do(); err != nil {
+			t.Fatalf("step %d: %v", i, err)
+		}
+		clock.advance(time.Hour)
+	}
+	again := mustNew(t, cfg)
+	for _, log := range []int{sim.LogSystem, sim.LogHist1, sim.LogHist2, sim.LogHist3, sim.LogPQ} {
+		var lists [2][]sim.Record
+		for i, meter := range []*sim.Meter{m, again} {
+			for r, err := range meter.Records(log) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				lists[i] = append(lists[i], r)
+			}
+		}
+		if len(lists[0]) == 0 && log != sim.LogPQ || !reflect.DeepEqual(lists[0], lists[1]) {
+			t.Errorf("log %d: %d records before, %d after", log, len(lists[0]), len(lists[1]))
+		}
 	}
 }
 

@@ -336,27 +336,39 @@ type energyReset struct {
 func (m *Meter) ResetEnergy() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := m.now()
+	m.record(m.resetEnergy(m.now()), eventEnergyReset, 0, "")
+}
+
+func (m *Meter) resetEnergy(now int64) int64 {
 	base := m.energy.at(now)
 	for i := range base {
 		base[i] = -base[i]
 	}
 	m.resets = append(m.resets, energyReset{now, base})
-	m.plan.note(now, eventEnergyReset, 3, 0)
+	return m.plan.note(now, eventEnergyReset, frontPanel, 0)
 }
+
+// frontPanel is the port from which somebody changes the meter.
+const frontPanel = 3
 
 // ResetLog empties a log and notes it.
 func (m *Meter) ResetLog(number int) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	at, err := m.resetLog(number, m.now())
+	if err == nil {
+		m.record(at, eventLogReset, uint32(number), "")
+	}
+	return err
+}
+
+func (m *Meter) resetLog(number int, now int64) (int64, error) {
 	l := m.logByNumber(number)
 	if l == nil {
-		return fmt.Errorf("reset log %d: no such log", number)
+		return 0, fmt.Errorf("reset log %d: no such log", number)
 	}
-	now := m.now()
 	l.skip, l.begin = l.total(now), now
-	m.plan.note(now, eventLogReset, 3, uint32(number))
-	return nil
+	return m.plan.note(now, eventLogReset, frontPanel, uint32(number)), nil
 }
 
 // Reprogram gives a historical log another interval and other channels, which empties it, and
@@ -364,17 +376,24 @@ func (m *Meter) ResetLog(number int) error {
 func (m *Meter) Reprogram(number int, interval time.Duration, channels ...logdb.ChannelKey) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	at, err := m.reprogram(number, interval, channels, m.now())
+	if err == nil {
+		m.record(at, eventSettings, uint32(number), programText(interval, channels))
+	}
+	return err
+}
+
+func (m *Meter) reprogram(number int, interval time.Duration, channels []logdb.ChannelKey, now int64) (int64, error) {
 	i := number - LogHist1
 	if i < 0 || i >= len(m.history) || intervalBit(interval.Milliseconds()) == 0 {
-		return fmt.Errorf("reprogram log %d to %s: no such log or interval", number, interval)
+		return 0, fmt.Errorf("reprogram log %d to %s: no such log or interval", number, interval)
 	}
 	old := m.history[i]
 	h := m.newHistorical(old.settings, interval.Milliseconds()/minuteMs, old.sectors, channels...)
 	if len(h.items) != len(channels) || h.registers() == 0 || h.registers() > 117 {
-		return fmt.Errorf("reprogram log %d: channels %q cannot be logged", number, channels)
+		return 0, fmt.Errorf("reprogram log %d: channels %q cannot be logged", number, channels)
 	}
 	m.history[i] = h
-	now := m.now()
 	for n, l := range m.logs {
 		if l.number == number {
 			m.logs[n] = m.historicalLog(i)
@@ -384,7 +403,6 @@ func (m *Meter) Reprogram(number int, interval time.Duration, channels ...logdb.
 		}
 	}
 	m.session = nil
-	m.plan.note(now, eventSettings, 3, uint32(number))
-	m.plan.note(now, eventLogReset, 3, uint32(number))
-	return nil
+	m.plan.note(now, eventSettings, frontPanel, uint32(number))
+	return m.plan.note(now, eventLogReset, frontPanel, uint32(number)), nil
 }

@@ -66,7 +66,7 @@ func (m *Meter) engage(port int, value uint16, now int64) {
 // noteRead writes a log retrieval to the system log, as the real meter does.
 func (m *Meter) noteRead(now int64, event eventName, port, number int) {
 	at := m.plan.note(now, event, byte(port), uint32(number))
-	if err := m.journal.append(at, event, byte(port), uint32(number)); err != nil {
+	if err := m.journal.append(at, event, byte(port), uint32(number), ""); err != nil {
 		m.log.Warn("keep log retrieval", "err", err)
 	}
 }

@@ -8,9 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
+
+	"metermanager/logdb"
 )
 
-// journal is the file of what happened and cannot be computed: the log retrievals. One line
+// journal is the file of what happened and cannot be computed: log retrievals, resets, programmings. One line
 // each, behind a first line that names the meter. It is nil when nothing is kept.
 type journal struct{ file *os.File }
 
@@ -66,16 +69,58 @@ func (m *Meter) replay(data []byte) error {
 		if int(event) >= len(systemEvents) || at < m.plan.begin {
 			return fmt.Errorf("line %d: event %d at %d", n, event, at)
 		}
-		m.plan.note(at, eventName(event), channel, param)
+		if err := m.again(at, eventName(event), channel, param, lines.Text()); err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
+		}
 	}
 	return lines.Err()
 }
 
-func (j *journal) append(at int64, event eventName, channel byte, param uint32) error {
+// again lets a noted event happen once more.
+func (m *Meter) again(at int64, event eventName, channel byte, param uint32, line string) (err error) {
+	switch event {
+	case eventLogReset:
+		_, err = m.resetLog(int(param), at)
+	case eventEnergyReset:
+		m.resetEnergy(at)
+	case eventSettings:
+		var minutes int64
+		var names string
+		if _, err := fmt.Sscanf(line, "%d %d %d %d %d %s", new(int64), new(uint8), new(uint8), new(uint32), &minutes, &names); err != nil {
+			return fmt.Errorf("a programming: %w", err)
+		}
+		var channels []logdb.ChannelKey
+		for name := range strings.SplitSeq(names, ",") {
+			channels = append(channels, logdb.ChannelKey(name))
+		}
+		_, err = m.reprogram(int(param), time.Duration(minutes)*time.Minute, channels, at)
+	default:
+		m.plan.note(at, event, channel, param)
+	}
+	return err
+}
+
+// programText is a programming as the state file has it.
+func programText(interval time.Duration, channels []logdb.ChannelKey) string {
+	var names []string
+	for _, c := range channels {
+		names = append(names, string(c))
+	}
+	return fmt.Sprintf(" %d %s", int64(interval/time.Minute), strings.Join(names, ","))
+}
+
+// record notes what somebody did to the meter in its state file.
+func (m *Meter) record(at int64, event eventName, param uint32, more string) {
+	if err := m.journal.append(at, event, frontPanel, param, more); err != nil {
+		m.log.Warn("keep what was done to the meter", "err", err)
+	}
+}
+
+func (j *journal) append(at int64, event eventName, channel byte, param uint32, more string) error {
 	if j == nil {
 		return nil
 	}
-	if _, err := fmt.Fprintf(j.file, "%d %d %d %d\n", at, event, channel, param); err != nil {
+	if _, err := fmt.Fprintf(j.file, "%d %d %d %d%s\n", at, event, channel, param, more); err != nil {
 		return fmt.Errorf("write state: %w", err)
 	}
 	return nil
