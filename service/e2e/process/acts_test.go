@@ -56,6 +56,11 @@ func (w *world) do(a act) error {
 		return nil
 	case "restart":
 		return w.partOf(a.who).restart()
+	case "reset log", "reset energy", "reprogram", "replace":
+		return w.alter(a)
+	case "zone", "scale":
+		w.misread(a)
+		return nil
 	case "mix":
 		return w.remix(a)
 	case "policy":

@@ -27,8 +27,11 @@ type kindHolding struct {
 	entries map[logdb.StreamID]map[logdb.Position]logdb.Entry // with dead versions
 }
 
-// hold reads a node.
-func hold(ctx context.Context, n *node) (*holding, error) {
+// hold reads a node of which nobody has told of another meter.
+func hold(ctx context.Context, n *node) (*holding, error) { return holdMeter(ctx, n, "") }
+
+// holdMeter reads what a node has of a meter; "": of the only one.
+func holdMeter(ctx context.Context, n *node, uid logdb.MeterUID) (*holding, error) {
 	c, err := n.client()
 	if err != nil {
 		return nil, err
@@ -38,10 +41,13 @@ func hold(ctx context.Context, n *node) (*holding, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the meters of the %s: %w", n.name, err)
 	}
-	if len(meters) != 1 {
-		return nil, fmt.Errorf("the %s has %d meters, there is one", n.name, len(meters))
+	if uid == "" {
+		if len(meters) != 1 {
+			return nil, fmt.Errorf("the %s has %d meters, there is one", n.name, len(meters))
+		}
+		uid = meters[0].UID
 	}
-	h := &holding{who: n.name, c: c, meter: meters[0].UID, kinds: map[logdb.Kind]*kindHolding{}}
+	h := &holding{who: n.name, c: c, meter: uid, kinds: map[logdb.Kind]*kindHolding{}}
 	for _, kind := range logdb.Kinds {
 		k := &kindHolding{entries: map[logdb.StreamID]map[logdb.Position]logdb.Entry{}}
 		// The sets first: what comes between is in the pages and not missed.

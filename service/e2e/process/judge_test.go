@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -33,21 +31,8 @@ type truth struct {
 var logNumbers = [3]int{sim.LogHist1, sim.LogHist2, sim.LogHist3}
 
 func (w *world) truth(until time.Time) (*truth, error) {
-	text, err := os.ReadFile(w.meterState())
+	twin, err := w.twin()
 	if err != nil {
-		return nil, err
-	}
-	file := filepath.Join(w.dir, "twin.state")
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		return nil, err
-	}
-	twin, err := sim.New(sim.Config{Seed: w.plan.seed, Zone: w.plan.zone, State: file})
-	if err != nil {
-		return nil, err
-	}
-	ended, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := twin.Run(ended); err != nil { // closes its port
 		return nil, err
 	}
 	out := &truth{Meter: twin, until: until}
@@ -84,14 +69,7 @@ func (w *world) compare(ctx context.Context, until time.Time) error {
 	if err := w.running(); err != nil {
 		return err
 	}
-	var clouds, sites []*holding
-	for _, c := range w.clouds {
-		h, err := hold(ctx, c)
-		if err != nil {
-			return err
-		}
-		clouds = append(clouds, h)
-	}
+	var sites []*holding
 	for _, s := range w.sites {
 		h, err := hold(ctx, s.node)
 		if err != nil {
@@ -103,19 +81,13 @@ func (w *world) compare(ctx context.Context, until time.Time) error {
 	if err != nil {
 		return fmt.Errorf("make the meter once more: %w", err)
 	}
-	var errs []error
 	w.found = fmt.Sprintf("%d+%d+%d rows", len(is.rows[0]), len(is.rows[1]), len(is.rows[2]))
-	for _, h := range sites {
-		errs = append(errs, is.site(h), h.replays(ctx))
+	if w.plan.holds(altering...) {
+		err = w.compareLives(ctx, sites)
+	} else {
+		err = w.compareNow(ctx, is, sites)
 	}
-	for _, c := range clouds {
-		for _, h := range sites {
-			errs = append(errs, uploaded(h, c))
-		}
-		errs = append(errs, is.cloud(ctx, c), c.replays(ctx))
-		w.found += fmt.Sprintf(", %d streams at the %s", len(c.kinds[logdb.KindHistorical].states), c.who)
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err != nil {
 		return err
 	}
 	for _, s := range w.sites { // last: it engages the meter's logs, of which sites at one meter have one
@@ -124,6 +96,26 @@ func (w *world) compare(ctx context.Context, until time.Time) error {
 		}
 	}
 	return nil
+}
+
+// compareNow compares with what the meter holds: everything that it ever recorded.
+func (w *world) compareNow(ctx context.Context, is *truth, sites []*holding) error {
+	var errs []error
+	for _, h := range sites {
+		errs = append(errs, is.site(h), h.replays(ctx))
+	}
+	for _, n := range w.clouds {
+		c, err := hold(ctx, n)
+		if err != nil {
+			return err
+		}
+		for _, h := range sites {
+			errs = append(errs, uploaded(h, c))
+		}
+		errs = append(errs, is.cloud(ctx, c), c.replays(ctx))
+		w.found += fmt.Sprintf(", %d streams at the %s", len(c.kinds[logdb.KindHistorical].states), c.who)
+	}
+	return errors.Join(errs...)
 }
 
 // running reports parts that ended by themselves.

@@ -110,6 +110,12 @@ var kinds = []struct {
 	{"away", 3, "cloud"},
 	{"disk", 5, "site cloud"},
 	{"policy", 3, "site"},
+	{"reset log", 3, "meter"},
+	{"reset energy", 1, "meter"},
+	{"reprogram", 2, "meter"},
+	{"replace", 2, "meter"},
+	{"zone", 3, "site"},
+	{"scale", 2, "site"},
 }
 
 func (p *plan) draw(r *rand.Rand) act {

@@ -30,13 +30,16 @@ type world struct {
 	sites  []*site // clones included
 	wg     sync.WaitGroup
 	found  string // what was compared, for the log
+
+	altered alterations
 }
 
 func newWorld(exe, dir string, p *plan) (*world, error) {
-	w := &world{exe: exe, dir: dir, plan: p, rand: rand.New(rand.NewPCG(p.seed, 0x776f726c64)), log: &journal{begin: time.Now()}}
+	w := &world{exe: exe, dir: dir, plan: p, rand: rand.New(rand.NewPCG(p.seed, 0x776f726c64)), log: &journal{begin: time.Now()},
+		altered: alterations{losses: map[int]time.Time{}, wanted: map[string]string{}}}
 	w.meter = &part{w: w, name: "meter", hello: struct{}{}, args: func() []string {
-		return []string{"simulate", "--parent", "--listen", "127.0.0.1:0", "--seed", fmt.Sprint(p.seed), "--zone", p.zone,
-			"--history", p.history.String(), "--state", w.meterState()}
+		return []string{"simulate", "--parent", "--listen", "127.0.0.1:0", "--seed", fmt.Sprint(w.meterSeed()), "--zone", p.zone,
+			"--history", w.meterHistory().String(), "--state", w.meterState()}
 	}}
 	w.meter.moved = func(address string) {
 		for _, s := range w.sites {
@@ -75,7 +78,9 @@ func newWorld(exe, dir string, p *plan) (*world, error) {
 	return w, nil
 }
 
-func (w *world) meterState() string { return filepath.Join(w.dir, "meter.state") }
+func (w *world) meterState() string {
+	return filepath.Join(w.dir, fmt.Sprintf("meter%d.state", w.altered.meters))
+}
 
 func (w *world) newSite(name string) (*site, error) {
 	s := &site{node: w.newNode(name, "site"), login: w.plan.login}
@@ -172,6 +177,9 @@ func (w *world) calm(ctx context.Context) error {
 	todo := w.setUps()
 	for _, s := range w.sites {
 		todo = append(todo, func(ctx context.Context) error { return s.upload(ctx, "*") })
+		for _, name := range slices.Sorted(maps.Keys(w.altered.wanted)) {
+			todo = append(todo, func(ctx context.Context) error { return s.set(ctx, name, w.altered.wanted[name]) })
+		}
 	}
 	for _, do := range todo {
 		deadline := time.Now().Add(20 * time.Second)
