@@ -12,6 +12,7 @@ import (
 	"metermanager/logdb"
 	"metermanager/rpc/api"
 	"metermanager/rpc/client"
+	"metermanager/rpc/fault"
 	"metermanager/service/config"
 	"metermanager/service/e2e/judge"
 	"metermanager/service/field/sim"
@@ -436,10 +437,18 @@ func (w *world) latest(ctx context.Context) (*judge.Truth, error) {
 	return before, nil
 }
 
-// upload sends everything to every cloud.
+// upload sends everything to every cloud. A site may find only now that the cloud is not the one that knew its meter: it says so and
+// registers the meter again by itself.
 func (w *world) upload(ctx context.Context) error {
 	for _, host := range w.sites {
-		if err := w.command(ctx, host, api.CmdCloudMeterUpload, nil); err != nil {
+		err := w.command(ctx, host, api.CmdCloudMeterUpload, nil)
+		if errors.Is(err, fault.NotFound) {
+			if err := sleep(ctx, 20*time.Minute); err != nil {
+				return err
+			}
+			err = w.command(ctx, host, api.CmdCloudMeterUpload, nil)
+		}
+		if err != nil {
 			w.problem("%s: the last upload: %v", host, err)
 		}
 	}
