@@ -5,22 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"metermanager/logdb"
 	"metermanager/logdb/format"
-	"metermanager/logdb/format/comtrade"
+	"metermanager/logdb/format/anyfile"
 	"metermanager/logdb/format/csvlog"
-	"metermanager/logdb/format/greenbutton"
-	"metermanager/logdb/format/pqdif"
 )
 
 // logImportCmd reads files of others and puts what they hold into the log of a meter.
@@ -143,7 +136,7 @@ func (c *logImportCmd) one(ctx context.Context, p *program, file string, opt for
 		return err
 	}
 	out := imported{Report: content.Report(file)}
-	pages, changed := importPages(content)
+	pages, changed := anyfile.Pages(content)
 	out.Changed = append([]string{}, changed...)
 	if target != nil {
 		out.Meter = target.meter.UID
@@ -188,57 +181,9 @@ func (c *logImportCmd) adjust(content *format.Content, m csvlog.Mapping) error {
 	return nil
 }
 
-// codecs lists the formats in the order in which they are tried: the surest sign first.
-func codecs(m csvlog.Mapping) []format.Codec {
-	return []format.Codec{pqdif.Codec(), greenbutton.Codec(), comtrade.Codec(), csvlog.Codec(m)}
-}
-
 // read finds the format of a file and reads it.
 func (c *logImportCmd) read(ctx context.Context, file string, opt format.Options, m csvlog.Mapping) (*format.Content, error) {
-	dir, name := filepath.Split(file)
-	if dir == "" {
-		dir = "."
-	}
-	f := format.File{Dir: format.Gunzip(os.DirFS(dir)), Name: name}
-	head, err := headOf(f)
-	if err != nil {
-		return nil, err
-	}
-	all := codecs(m)
-	for _, codec := range all {
-		if c.Format == codec.Kind || c.Format == "auto" && codec.Sniff(name, head) {
-			return codec.Read(ctx, f, opt)
-		}
-	}
-	if ext := strings.ToLower(path.Ext(name)); slices.Contains([]string{".dat", ".hdr", ".inf"}, ext) {
-		return comtrade.Codec().Read(ctx, f, opt) // says which file to name
-	}
-	var titles []string
-	for _, codec := range all {
-		titles = append(titles, codec.Title)
-	}
-	return nil, &format.Error{File: name, What: "is in no format that this program knows: " + strings.Join(titles, ", "), Do: "Say which one it is with --format"}
-}
-
-// headOf reads the beginning of a file.
-func headOf(f format.File) ([]byte, error) {
-	if !fs.ValidPath(f.Name) || f.Name == "." {
-		return nil, &format.Error{File: f.Name, What: "is no file"}
-	}
-	file, err := f.Dir.Open(f.Name)
-	if err != nil {
-		return nil, &format.Error{File: f.Name, What: "cannot be opened", Err: format.Plain(err)}
-	}
-	defer file.Close()
-	if info, err := file.Stat(); err == nil && info.IsDir() {
-		return nil, &format.Error{File: f.Name, What: "is a folder", Do: "Name the files in it"}
-	}
-	head := make([]byte, format.SniffBytes)
-	n, err := io.ReadFull(file, head)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, &format.Error{File: f.Name, What: "cannot be read", Err: format.Plain(err)}
-	}
-	return head[:n], nil
+	return anyfile.Read(ctx, anyfile.At(file), c.Format, opt, m)
 }
 
 // options reads what the command line says of the files.

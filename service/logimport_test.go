@@ -13,6 +13,7 @@ import (
 
 	"metermanager/logdb"
 	"metermanager/logdb/format"
+	"metermanager/logdb/format/anyfile"
 	"metermanager/logdb/logdbtest"
 	"metermanager/rpc/api"
 	"metermanager/rpc/client"
@@ -210,7 +211,7 @@ func TestOverLimits(t *testing.T) {
 	} {
 		target := &importTarget{limits: &logdb.Limits{}}
 		*target.limits = logdb.DefaultLimits()
-		pages, _ := importPages(c.content)
+		pages, _ := anyfile.Pages(c.content)
 		var got []string
 		for name := range overLimits(pages, *target.limits) {
 			got = append(got, name)

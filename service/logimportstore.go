@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"metermanager/logdb"
-	"metermanager/logdb/format"
 	"metermanager/logdb/limit"
 	"metermanager/rpc/api"
 	"metermanager/rpc/client"
@@ -63,40 +61,8 @@ func askLimits(ctx context.Context, service *client.Client) *logdb.Limits {
 	return &out
 }
 
-// The sizes of uploads: far below what a service takes, so that progress is told.
-const (
-	importValues    = 100_000
-	importEvents    = 2_000
-	importBodyBytes = 32 << 20
-)
-
-// importPages cuts what a file holds into pages, and says what is changed or left out on the way. They name no meter yet.
-func importPages(c *format.Content) ([]logdb.Page, []string) {
-	rows, said := c.History()
-	var pages []logdb.Page
-	for i := range rows {
-		step := max(1, importValues/len(rows[i].Channels))
-		for a := 0; a < rows[i].Len(); a += step {
-			part := rows[i].Slice(a, min(a+step, rows[i].Len()))
-			pages = append(pages, logdb.Page{Kind: logdb.KindHistorical, Rows: []logdb.History{part}})
-		}
-	}
-	for _, kind := range logdb.Kinds[1:] {
-		entries, words := c.Entries(kind)
-		said = append(said, words...)
-		at := importEvents
-		if kind == logdb.KindWaveform {
-			at = 1
-		}
-		for part := range slices.Chunk(entries, at) {
-			pages = append(pages, logdb.Page{Kind: kind, Entries: part})
-		}
-	}
-	if len(pages) == 0 {
-		said = append(said, "the file holds nothing that a log could take")
-	}
-	return pages, said
-}
+// importBodyBytes is how much is uploaded at once, far below what a service takes.
+const importBodyBytes = 32 << 20
 
 // store uploads what a file holds. It comes without positions: the receiver tells repeats by content.
 func (t *importTarget) store(ctx context.Context, pages []logdb.Page, file string, bar *progress) (map[string]importDone, error) {

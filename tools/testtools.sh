@@ -19,6 +19,7 @@ want libmodbus-dev test -e /usr/include/modbus/modbus.h
 want python3-pymodbus test -e /usr/lib/python3/dist-packages/pymodbus
 want python3-serial test -e /usr/lib/python3/dist-packages/serial
 want python3-serial-asyncio test -e /usr/lib/python3/dist-packages/serial_asyncio
+want python3-pyftpdlib test -e /usr/lib/python3/dist-packages/pyftpdlib
 want socat command -v socat
 want nodejs command -v node
 want npm command -v npm

@@ -60,6 +60,9 @@ const (
 	CmdMeterDiscoverStop  = "meter.discover.stop"
 	CmdMeterRegisters     = "meter.registers"
 	CmdMeterDoctor        = "meter.doctor"
+	CmdPickupAdd          = "pickup.add"
+	CmdPickupList         = "pickup.list"
+	CmdPickupRemove       = "pickup.remove"
 	CmdVerify             = "verify"
 	CmdLimitList          = "limit.list"
 	CmdLimitSet           = "limit.set"
@@ -196,6 +199,20 @@ var commands = []Command{
 		{"meter", ParamString, false, "name, serial or UID; all connections and their meters without it"},
 		{"examine", ParamBool, false, "with a meter: also ask it until it is known why it does not answer"},
 	}, "rpc meter.doctor main-incomer examine=true"},
+	{CmdPickupAdd, "Watch a folder of this node, or an FTP server, for files of a meter: CSV, PQDIF, COMTRADE, Green Button", permission.System, []Param{
+		{"meter", ParamString, true, "name, serial or UID"},
+		{"folder", ParamString, true, "whole path of a folder of this node; with ftp where its files are put first"},
+		{"ftp", ParamString, false, "ftp://user@host:port/folder; anonymous without a user"},
+		{"password_file", ParamString, false, "file of this node that holds the password of the user"},
+		{"zone", ParamString, false, "IANA time zone of times that carry none; UTC without it"},
+		{"map", ParamString, false, "what channels are called here: NAME=KEY, joined by commas"},
+		{"primary", ParamBool, false, "take secondary samples to primary ones by the ratio that a recording states"},
+		{"every_s", ParamInt, false, "seconds between two looks, 5 to 86400; 30 without it"},
+	}, "rpc pickup.add main-incomer /srv/meters/main zone=Europe/Berlin"},
+	{CmdPickupList, "Watched folders with what became of their files", permission.RPCRead, nil, "rpc pickup.list"},
+	{CmdPickupRemove, "Watch a folder no more; its files stay", permission.System, []Param{
+		{"id", ParamString, true, "as pickup.list tells it"},
+	}, "rpc pickup.remove k3w9q2ab"},
 	{CmdVerify, "Compare meter, local database and cloud, log by log and day by day", permission.Verify, []Param{
 		{"meter", ParamString, false, "name, serial or UID; all meters without it"},
 		{"kind", ParamString, false, "one of the five logs; all without it"},

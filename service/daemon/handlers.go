@@ -9,6 +9,7 @@ func (n *node) handlers(status command.StatusSource) []command.Handlers {
 		return append(out, command.VerifyHandlers(n.sync, n.logs, nil))
 	}
 	return append(out, command.MeterHandlers(n.field, command.SetCloudMeter(n.sync), status),
+		command.PickupHandlers(n.files, n.registry),
 		command.DiscoveryHandlers(n.field, n.scans, n.profiles, n.fieldConfig(n.part("field")).Modbus),
 		command.VerifyHandlers(n.sync, n.logs, command.MeterChecker(n.field)))
 }

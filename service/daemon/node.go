@@ -22,6 +22,7 @@ import (
 	"metermanager/service/config"
 	"metermanager/service/field/device"
 	"metermanager/service/field/discover"
+	"metermanager/service/field/pickup"
 	"metermanager/service/field/retrieve"
 	"metermanager/service/metadb"
 )
@@ -46,6 +47,7 @@ type node struct {
 	board     *realtime.Board
 	field     *retrieve.Manager // nil without the role of a site
 	scans     *discover.Runner  // as field
+	files     *pickup.Runner    // as field
 	profiles  *device.Set       // as field
 	sync      *cloudsync.Service
 	server    *host.Server

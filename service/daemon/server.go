@@ -118,7 +118,7 @@ func (n *node) statusConfig() command.NodeConfig {
 func (n *node) stages(notifier Notifier) []stage {
 	out := []stage{{"log database", n.logs.Run}, {"retention", n.retention.Run}, {"cloud sync", n.sync.Run}}
 	if n.field != nil {
-		out = append(out, stage{"meters", n.field.Run}, stage{"discovery", n.scans.Run})
+		out = append(out, stage{"meters", n.field.Run}, stage{"discovery", n.scans.Run}, stage{"files", n.files.Run})
 	}
 	return append(out,
 		stage{"disk", n.disk.run},

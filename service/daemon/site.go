@@ -16,6 +16,7 @@ import (
 	"metermanager/service/config"
 	"metermanager/service/field/device"
 	"metermanager/service/field/discover"
+	"metermanager/service/field/pickup"
 	"metermanager/service/field/retrieve"
 	"metermanager/service/metadb"
 )
@@ -51,6 +52,10 @@ func (n *node) openSite(ctx context.Context) error {
 	n.field, err = retrieve.New(ctx, n.logs, state, profiles, n.fieldConfig(n.part("field")))
 	if err != nil {
 		return fmt.Errorf("open the meters: %w", err)
+	}
+	n.files, err = pickup.New(ctx, n.logs, state, pickup.Config{OnNewData: n.sync.Notify, Room: n.disk.take, Now: n.options.Seams.Now, Logger: n.part("files")})
+	if err != nil {
+		return fmt.Errorf("open the list of watched folders: %w", err)
 	}
 	n.profiles = profiles
 	n.scans = discover.NewRunner(&discover.Scanner{

@@ -3,6 +3,8 @@ package e2e_test
 import (
 	"context"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -70,6 +72,7 @@ func TestFindAddAndExamine(t *testing.T) {
 	if !well.Lines[0].Connected || u.Finding.Fault != "none" || well.Examined == nil || well.Examined.Fault != "none" || answers == 0 || u.LastOK == 0 {
 		t.Errorf("a meter that is well: %+v, examined %+v", u, well.Examined)
 	}
+	pickedUp(t, site)
 	site.call(nil, "meter", "set", "main", "unit", "9")
 	var ill api.Doctor
 	site.call(&ill, "meter", "doctor", "main", "--examine")
@@ -78,5 +81,31 @@ func TestFindAddAndExamine(t *testing.T) {
 	}
 	if _, errs, code := tool(t, "meter", "discover", "10.0.0.0/8", "--url", site.url, "--key", site.key); code != 2 || !strings.Contains(errs, strconv.Itoa(1024)) {
 		t.Errorf("a network that is too large: exit code %d, %s", code, errs)
+	}
+}
+
+// pickedUp has the site take in a file from a watched folder.
+func pickedUp(t *testing.T, site *fetchNode) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "load.csv"), []byte("time,P [kW]\n2021-03-01 00:00,1.5\n2021-03-01 00:15,2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	site.call(nil, "rpc", "pickup.add", "main", dir, "map=P=import.power", "every_s=5")
+	var list struct {
+		Folders []struct {
+			Taken, Stored int
+			LastError     string `json:"last_error"`
+		}
+	}
+	eventually(t, time.Minute, "the file is taken in", func() bool {
+		site.call(&list, "rpc", "pickup.list")
+		return len(list.Folders) == 1 && list.Folders[0].Taken == 1
+	})
+	if f := list.Folders[0]; f.Stored != 2 || f.LastError != "" {
+		t.Errorf("%+v", f)
+	}
+	if out, errs, code := tool(t, "log", "query", "main", "--url", site.url, "--key", site.key, "--from", "2021-01-01", "--to", "2022-01-01", "--json"); code != 0 || !strings.Contains(out, "import.power") {
+		t.Errorf("its rows are not answered: exit code %d\n%s%s", code, out, errs)
 	}
 }
