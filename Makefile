@@ -90,9 +90,10 @@ torture: ## the fault harness from SEED on: N runs in virtual time, PROCS (N/50)
 	[ -z "$$failed" ]
 
 .PHONY: load
-load: ## 1,000 sites against one cloud on loopback (LOAD_SITES, LOAD_PAGES, LOAD_SECONDS)
+load: ## 1,000 sites against one cloud on loopback (LOAD_SITES, LOAD_PAGES, LOAD_SECONDS); 50 meters at one site (LOAD_METERS, LOAD_METER_HOURS, LOAD_METER_SECONDS)
 	LOAD_SITES=$${LOAD_SITES:-1000} LOAD_PAGES=$${LOAD_PAGES:-5} LOAD_SECONDS=$${LOAD_SECONDS:-900} \
-		CGO_ENABLED=0 go test -count=1 -v -timeout 30m -run TestManySites ./service/e2e/load
+		LOAD_METERS=$${LOAD_METERS:-50} LOAD_METER_HOURS=$${LOAD_METER_HOURS:-48} LOAD_METER_SECONDS=$${LOAD_METER_SECONDS:-120} \
+		CGO_ENABLED=0 go test -count=1 -v -timeout 30m ./service/e2e/load
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each (10s)

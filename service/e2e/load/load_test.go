@@ -40,19 +40,48 @@ func number(t *testing.T, name string, otherwise int) int {
 
 const adminKey = "mmk_0123456789012345678901234567890123456789"
 
-// startCloud builds the program and runs a cloud as a child process, which ends with the test.
-func startCloud(t *testing.T) (url string, pid int) {
-	t.Helper()
-	dir := t.TempDir()
-	program := filepath.Join(dir, "metermanager")
+// folder is where the program is built; TestMain removes it.
+var folder string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	var err error
+	if folder, err = os.MkdirTemp("", "metermanager-load-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(folder)
+	return m.Run()
+}
+
+// built is the program, which the first test that needs it builds.
+var built = sync.OnceValues(func() (string, error) {
+	program := filepath.Join(folder, "metermanager")
 	if runtime.GOOS == "windows" {
 		program += ".exe"
 	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", program, "metermanager/service")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", program, "metermanager/service")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the program: %v\n%s", err, out)
+		return "", fmt.Errorf("build the program: %w\n%s", err, out)
 	}
+	return program, nil
+})
+
+func build(t *testing.T) string {
+	t.Helper()
+	program, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
+
+// startNode runs a site or a cloud as a child process, which ends with the test.
+func startNode(t *testing.T, program, role string) (url string, pid int) {
+	t.Helper()
+	dir := t.TempDir()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -61,18 +90,18 @@ func startCloud(t *testing.T) (url string, pid int) {
 	if err := free.Close(); err != nil {
 		t.Fatal(err)
 	}
-	cloud := exec.CommandContext(context.WithoutCancel(t.Context()), program, "run", "--parent", "--data", filepath.Join(dir, "cloud"), "--listen", address)
-	cloud.Env = append(os.Environ(), "MM_ROLES=cloud")
-	log, err := os.Create(filepath.Join(dir, "cloud.log"))
+	node := exec.CommandContext(context.WithoutCancel(t.Context()), program, "run", "--parent", "--data", filepath.Join(dir, role), "--listen", address)
+	node.Env = append(os.Environ(), "MM_ROLES="+role)
+	log, err := os.Create(filepath.Join(dir, role+".log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	cloud.Stdout, cloud.Stderr = log, log
-	stdin, err := cloud.StdinPipe()
+	node.Stdout, node.Stderr = log, log
+	stdin, err := node.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cloud.Start(); err != nil {
+	if err := node.Start(); err != nil {
 		t.Fatal(err)
 	}
 	hello, err := json.Marshal(map[string]any{
@@ -86,13 +115,13 @@ func startCloud(t *testing.T) (url string, pid int) {
 	}
 	t.Cleanup(func() {
 		_ = stdin.Close() // it ends with its input
-		if err := cloud.Wait(); err != nil {
+		if err := node.Wait(); err != nil {
 			text, _ := os.ReadFile(log.Name())
-			t.Errorf("the cloud ended with %v\n%s", err, text[max(0, len(text)-4000):])
+			t.Errorf("the %s ended with %v\n%s", role, err, text[max(0, len(text)-4000):])
 		}
 		_ = log.Close()
 	})
-	return "http://" + address, cloud.Process.Pid
+	return "http://" + address, node.Process.Pid
 }
 
 // site is one sender, with an address of its own where the system has more than one loopback address.
@@ -185,19 +214,35 @@ func (s *site) run(ctx context.Context, pages int, r *result) {
 	}
 }
 
+// ready waits until a node listens.
+func ready(t *testing.T, c *client.Client) {
+	t.Helper()
+	for range 200 {
+		if c.Ready(t.Context()) == nil {
+			return
+		}
+		pause(t, 100*time.Millisecond)
+	}
+	t.Fatal("the node does not listen")
+}
+
+// pause waits, as the one who watches a process must.
+func pause(t *testing.T, d time.Duration) {
+	t.Helper()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-t.Context().Done():
+		t.Fatal("the test was ended")
+	}
+}
+
 // register makes the meters and keys of all sites.
 func register(t *testing.T, url string, sites int) []*site {
 	t.Helper()
 	admin := newClient(t, url, adminKey, -1)
-	for range 200 { // until it listens
-		if admin.Ready(t.Context()) == nil {
-			break
-		}
-		select {
-		case <-time.After(100 * time.Millisecond):
-		case <-t.Context().Done():
-		}
-	}
+	ready(t, admin)
 	out := make([]*site, sites)
 	for i := range out {
 		m, err := admin.Register(t.Context(), api.RegisterRequest{Settings: logdb.Settings{Make: "EIG", Serial: fmt.Sprint(i), Name: fmt.Sprint("site ", i), Zone: "UTC"}})
@@ -233,7 +278,7 @@ func memory(pid int) int64 {
 func TestManySitesAgainstOneCloud(t *testing.T) {
 	sites, pages := number(t, "LOAD_SITES", 50), number(t, "LOAD_PAGES", 4)
 	within := time.Duration(number(t, "LOAD_SECONDS", 120)) * time.Second
-	url, pid := startCloud(t)
+	url, pid := startNode(t, build(t), "cloud")
 	all := register(t, url, sites)
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
