@@ -2,10 +2,18 @@ package retrieve_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"metermanager/logdb"
 	"metermanager/logdb/sqlite"
 	"metermanager/service/field/modbus"
 	"metermanager/service/field/poll"
@@ -58,4 +66,92 @@ func BenchmarkRetrieve(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(records)/b.Elapsed().Seconds(), "records/s")
+}
+
+// BenchmarkPoll reads 200 meters without logs once, each over a loopback connection of its own, and stores their rows in a log database: a minute's
+// work of a site. The processor's time of the whole process is reported as the share of one core that this takes each minute.
+func BenchmarkPoll(b *testing.B) {
+	const meters = 200
+	gate := &bus{reads: map[byte][]time.Time{}}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var served sync.WaitGroup
+	served.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			served.Go(func() { gate.serve(c) })
+		}
+	})
+	store, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "logs.db"), sqlite.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	p, _ := profiles(b).Get("eastron-sdm630")
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, meters)
+	var sources []*poll.Source
+	var keepers []*poll.Keeper
+	at := time.Now().Truncate(time.Minute)
+	for i := range meters {
+		e, err := modbus.New(l.Addr().String(), modbus.Config{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		go func() { done <- e.Run(ctx) }()
+		sources = append(sources, poll.NewSource(p, e.Unit(1, modbus.UnitConfig{}), nil))
+		keepers = append(keepers, poll.NewKeeper(store, logdb.MeterUID(fmt.Sprintf("m-%03d", i)), time.Minute, nil))
+	}
+	minute := func() {
+		at = at.Add(time.Minute)
+		var wg sync.WaitGroup
+		for i := range meters {
+			wg.Go(func() {
+				readings, err := sources[i].Read(ctx, modbus.Live)
+				if err == nil {
+					err = keepers[i].Row(ctx, at, readings)
+				}
+				if err != nil {
+					b.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	minute() // connects
+	start := processorTime(b)
+	for b.Loop() {
+		minute()
+	}
+	b.ReportMetric(100*(processorTime(b)-start).Seconds()/float64(b.N)/60, "%core/min")
+	cancel()
+	for range meters {
+		<-done
+	}
+	l.Close()
+	gate.hangUp()
+	served.Wait()
+	if err := store.Close(); err != nil {
+		b.Error(err)
+	}
+}
+
+// processorTime is what the process has used so far.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	text, err := os.ReadFile("/proc/self/stat")
+	if err != nil {
+		b.Skip("the processor's time is known on Linux only")
+	}
+	f := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	user, err1 := strconv.Atoi(f[11])
+	system, err2 := strconv.Atoi(f[12])
+	if err := errors.Join(err1, err2); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond // ticks of 100 Hz
 }
