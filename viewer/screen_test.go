@@ -97,6 +97,16 @@ func (s *screen) drag(x0, y0, x1, y1 float64) {
 	s.do(append(args, "sleep", "0.1", "mouseup", "1")...)
 }
 
+// palette carries out the first line that a text finds.
+func (s *screen) palette(p *program, text string) {
+	s.t.Helper()
+	s.do("key", "ctrl+k")
+	p.until("the palette", func(x *state) bool { return x.Dialog })
+	s.do("type", "--delay", "25", text)
+	s.do("key", "Return")
+	p.until("the palette gone", func(x *state) bool { return !x.Dialog })
+}
+
 func (s *screen) click(x, y float64) {
 	s.do("mousemove", strconv.Itoa(int(x)), strconv.Itoa(int(y)), "sleep", "0.15", "mousedown", "1", "sleep", "0.05", "mouseup", "1")
 }
@@ -202,6 +212,11 @@ type state struct {
 	Wave     string            `json:"wave"`
 	Trend    string            `json:"trend"`
 	Week     string            `json:"week"`
+	Now      string            `json:"now"`
+	Paused   bool              `json:"paused"`
+	Dark     bool              `json:"dark"`
+	Compare  string            `json:"compare"`
+	Sorted   int               `json:"sorted"`
 	Span     [2]float64        `json:"span"`
 	A, B     *float64
 	Busy     bool       `json:"busy"`
@@ -210,6 +225,7 @@ type state struct {
 	Window   [2]float64 `json:"window"`
 	Plot     [4]float64 `json:"plot"`
 	List     [4]float64 `json:"list"`
+	Head     [4]float64 `json:"head"`
 	Search   [4]float64 `json:"search"`
 }
 

@@ -127,6 +127,16 @@ func room(low, high float64) (float64, float64) {
 	return low - d, high + d
 }
 
+// atLeastTwo returns marks for about most of them, two at least: one mark tells no scale.
+func atLeastTwo(low, high float64, scale Scale, most int) []Tick {
+	for n := most; n < 2*most+3; n++ {
+		if ticks := ValueTicks(low, high, scale, n); len(ticks) > 1 {
+			return ticks
+		}
+	}
+	return ValueTicks(low, high, scale, most)
+}
+
 // count is how many marks a length has room for.
 func count(length, each float64) int { return max(2, int(length/each)) }
 

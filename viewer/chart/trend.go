@@ -149,7 +149,7 @@ func (t *Trend) axis(p *pen, right bool, height float64) (side, bool) {
 	}
 	low, high = room(low, high)
 	scale := ScaleFor(unit, low, high)
-	return side{low, high, ValueTicks(low, high, scale, count(height, p.st.FontPt*3.2)), scale.Unit}, any
+	return side{low, high, atLeastTwo(low, high, scale, count(height, p.st.FontPt*3.2)), scale.Unit}, any
 }
 
 // visible returns the indices of the values to draw: those inside and one on each side.

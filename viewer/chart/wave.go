@@ -198,7 +198,7 @@ func (w *Wave) values(p *pen, g *grid, s *Strip, height float64) {
 	low, high = room(low, high)
 	scale := ScaleFor(s.Unit, low, high)
 	g.area.YFrom, g.area.YTo, g.yTitle = low, high, scale.Unit
-	g.yTicks = ValueTicks(low, high, scale, count(height, p.st.FontPt*1.5))
+	g.yTicks = atLeastTwo(low, high, scale, count(height, p.st.FontPt*1.5))
 }
 
 // shade marks the disturbances behind the lines.

@@ -101,7 +101,7 @@ func newEventsView(w *Window) *eventsView {
 	v.list.key, v.list.rune = w.typedKey, w.typedRune
 	v.head = newHeadRow(w.look, &v.columns, func(column int) {
 		w.events.Sort(column)
-		w.remember("sort")
+		w.remember("")
 		v.refresh()
 	})
 	v.strip = newPlot(w.work, w.look, func() chart.Drawing {
@@ -114,7 +114,7 @@ func newEventsView(w *Window) *eventsView {
 	v.strip.onBox = func(_ *chart.Area, x0, x1, _, _ float64) {
 		w.session.Range = model.Range{Preset: "chosen", First: logdb.Millis(x0), Last: logdb.Millis(x1)}
 		w.ranges.ClearSelected()
-		w.remember("range")
+		w.remember("")
 		w.reload()
 	}
 	v.strip.onDouble = func() {

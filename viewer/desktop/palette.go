@@ -189,7 +189,7 @@ func (w *Window) search(s *model.Search) {
 		w.ranges.ClearSelected()
 	}
 	w.show(viewEvents)
-	w.remember("search")
+	w.remember("")
 	w.reload()
 	w.status.say(s.Sentence)
 }

@@ -30,8 +30,7 @@ func (w *Window) maybeShoot() {
 			fmt.Fprintln(os.Stderr, "metermanager-viewer:", err)
 			w.code = 1
 		}
-		// At once: on the way out by Quit a goroutine of Fyne 2.7.1 may send to a queue that is closed by then, and panic.
-		os.Exit(w.code)
+		w.end()
 	})
 }
 

@@ -21,6 +21,11 @@ type traced struct {
 	Wave     string            `json:"wave"`
 	Trend    string            `json:"trend"`
 	Week     string            `json:"week"`
+	Now      string            `json:"now"`
+	Paused   bool              `json:"paused"`
+	Dark     bool              `json:"dark"`
+	Compare  string            `json:"compare"`
+	Sorted   int               `json:"sorted"` // the column that the list is sorted by
 	Span     [2]float64        `json:"span"` // of the view's plot: what is seen of the axis
 	A        *float64          `json:"a"`
 	B        *float64          `json:"b"`
@@ -28,9 +33,10 @@ type traced struct {
 	Dialog   bool              `json:"dialog"`
 	Drawn    int               `json:"drawn"`
 	Window   [2]float64        `json:"window"`
-	// Plot, List, Search and Bars are rectangles on the screen in pixels: left, top, width, height.
+	// Plot, List, Head and Search are rectangles on the screen in pixels: left, top, width, height.
 	Plot   [4]float64 `json:"plot"`
 	List   [4]float64 `json:"list"`
+	Head   [4]float64 `json:"head"`
 	Search [4]float64 `json:"search"`
 }
 
@@ -44,6 +50,7 @@ func (w *Window) trace() {
 		Boxed: w.events.Filter.Box != nil, Wave: w.wave.State.String(), Trend: w.trend.State.String(), Week: w.week.State.String(),
 		Busy: len(w.work.order) > 0, Dialog: w.win.Canvas().Overlays().Top() != nil,
 	}
+	t.Now, t.Paused, t.Dark, t.Compare, t.Sorted = w.now.State.String(), w.paused, w.look.dark, w.trend.Compare.Name, w.events.SortColumn
 	t.Recorded = w.events.Event() != nil && w.events.RecordingOf(w.events.Selected) >= 0
 	t.Window = [2]float64{float64(w.win.Canvas().Size().Width), float64(w.win.Canvas().Size().Height)}
 	for _, s := range w.session.Sources {
@@ -53,6 +60,7 @@ func (w *Window) trace() {
 	switch w.view {
 	case viewEvents:
 		p = w.eventsView.strip
+		t.Head = w.place(w.eventsView.head)
 		t.List, t.Search = w.place(w.eventsView.list), w.place(w.eventsView.search)
 	case viewTrend:
 		p = w.trendView.plot
@@ -60,6 +68,8 @@ func (w *Window) trace() {
 		p = w.waveView.plot
 	case viewTolerance:
 		p = w.toleranceView.plot
+	case viewNow:
+		p = w.nowView.plot
 	}
 	if p != nil && len(p.areas) > 0 {
 		a, at := &p.areas[0], fyne.CurrentApp().Driver().AbsolutePositionForObject(p)

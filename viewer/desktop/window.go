@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -115,19 +117,34 @@ func (w *Window) begin() {
 	}
 }
 
-// ShowAndRun shows the window until it is closed.
+// ShowAndRun shows the window until it is closed, or the program is told to end.
 func (w *Window) ShowAndRun() {
 	w.app.Lifecycle().SetOnStarted(func() {
 		fmt.Println("ready")
 		w.begin()
 		w.follow()
+		signal.Reset(os.Interrupt, syscall.SIGTERM)
+		stop := make(chan os.Signal, 1)
+		signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
+		go func() {
+			<-stop
+			w.work.enter(w.end)
+		}()
 	})
+	w.win.SetCloseIntercept(w.end)
 	w.win.ShowAndRun()
+	w.end()
+}
+
+// end closes the sources and ends the program at once: on the way out by Quit a goroutine of Fyne 2.7.1 may send to a queue that is closed by
+// then, and panic.
+func (w *Window) end() {
 	for _, s := range w.session.Sources {
 		if s.Log != nil {
 			_ = s.Log.Close()
 		}
 	}
+	os.Exit(w.code)
 }
 
 // ExitCode is that of the program.
@@ -172,11 +189,12 @@ func (w *Window) topBar() fyne.CanvasObject {
 		for _, r := range model.Ranges {
 			if r.Preset == name && name != w.session.Range.Preset {
 				w.session.Range = r
-				w.remember("range")
+				w.remember("")
 				w.reload()
 			}
 		}
 	})
+	w.ranges.PlaceHolder = "chosen"
 	open := widget.NewButtonWithIcon("Open", theme.FolderOpenIcon(), w.askFile)
 	connect := widget.NewButtonWithIcon("Connect", theme.LoginIcon(), func() { w.askService(source.Target{}, "") })
 	reload := widget.NewButtonWithIcon("", theme.ViewRefreshIcon(), w.reloadSources)

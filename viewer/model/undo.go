@@ -38,7 +38,8 @@ const oneMove = time.Second
 // Start sets where all goes out from: what the program itself changed is no step.
 func (u *Undo) Start(l Look) { u.now, u.known, u.kind = l, true, "" }
 
-// Note takes a new look, which kind of change led to it, and when.
+// Note takes a new look, which kind of change led to it, and when. Changes of a kind that follow each other closely are one step, those of kind
+// "" never.
 func (u *Undo) Note(l Look, kind string, at time.Time) {
 	switch {
 	case !u.known:
@@ -46,7 +47,7 @@ func (u *Undo) Note(l Look, kind string, at time.Time) {
 		return
 	case reflect.DeepEqual(l, u.now):
 		return
-	case kind == u.kind && at.Sub(u.at) < oneMove && len(u.past) > 0:
+	case kind != "" && kind == u.kind && at.Sub(u.at) < oneMove && len(u.past) > 0:
 	default:
 		if u.past = append(u.past, u.now); len(u.past) > mostUndo {
 			u.past = u.past[1:]
