@@ -408,3 +408,25 @@ func BenchmarkFrame(b *testing.B) {
 		})
 	}
 }
+
+// TestOtherLetters: a name in letters that the program's typeface has not is written with one of the system, where there is one.
+func TestOtherLetters(t *testing.T) {
+	t.Parallel()
+	picture := func(name string) []byte {
+		d := &chart.Timeline{From: day0, To: day0 + 86_400_000, Rows: []chart.TimelineRow{{Name: name}}}
+		img, _, err := chart.Image(d, 400, 200, 1, chart.Light())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return img.Pix
+	}
+	if bytes.Equal(picture("Ж"), picture("Ω")) {
+		t.Fatal("two letters of the typeface look the same")
+	}
+	if bytes.Equal(picture("主"), picture("变")) {
+		t.Skip("no typeface with Chinese letters is installed: fonts-wqy-microhei is one")
+	}
+	if bytes.Equal(picture("主"), picture("\uffff")) {
+		t.Error("the letter is a box")
+	}
+}

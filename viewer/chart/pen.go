@@ -4,6 +4,7 @@ import (
 	"image/color"
 	"math"
 
+	"golang.org/x/image/font/opentype"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/font/liberation"
 	"gonum.org/v1/plot/vg"
@@ -25,10 +26,11 @@ type pen struct {
 	width, height float64
 	st            Style
 	faces         map[float64]font.Face
+	others        map[rune]*opentype.Font // typefaces of the system for letters that ours has not; nil: none has
 }
 
 func newPen(c vg.Canvas, x *pixels, width, height float64, st Style) *pen {
-	return &pen{canvas: c, pixels: x, width: width, height: height, st: st, faces: map[float64]font.Face{}}
+	return &pen{canvas: c, pixels: x, width: width, height: height, st: st, faces: map[float64]font.Face{}, others: map[rune]*opentype.Font{}}
 }
 
 func (p *pen) at(x, y float64) vg.Point { return vg.Point{X: vg.Points(x), Y: vg.Points(p.height - y)} }
@@ -159,7 +161,8 @@ func (p *pen) textWidth(text string, size float64) float64 {
 	}
 	w := 0.0
 	for _, r := range text {
-		w += f.Width(string(r)).Points()
+		face := p.faceFor(r, f)
+		w += face.Width(string(r)).Points()
 	}
 	return w
 }
@@ -178,7 +181,11 @@ func (p *pen) text(x, y float64, text string, align, size float64, c color.Color
 	}
 	x, y = x-align*p.textWidth(text, size), y+0.34*size
 	if p.pixels != nil {
-		p.pixels.letters(x, y, text, p.face(size), c)
+		for _, r := range text {
+			face := p.faceFor(r, p.face(size))
+			p.pixels.letter(x, y, r, &face, c)
+			x += face.Width(string(r)).Points()
+		}
 		return
 	}
 	p.canvas.SetColor(c)

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"golang.org/x/image/font"
+	"golang.org/x/image/font/opentype"
 	"golang.org/x/image/math/fixed"
 	vgfont "gonum.org/v1/plot/font"
 )
@@ -20,7 +21,7 @@ type pixels struct {
 	dpi   float64
 	scale float64 // pixels per point
 	area  *areas
-	faces map[float64]font.Face
+	faces map[faceKey]font.Face
 	dots  map[dotKey]*image.Alpha
 }
 
@@ -40,7 +41,7 @@ func newPixels(img *image.RGBA, dpi int) *pixels {
 	if a == nil || a.width != w || a.height != h {
 		a = newAreas(w, h)
 	}
-	return &pixels{img: img, dpi: float64(dpi), scale: float64(dpi) / 72, area: a, faces: map[float64]font.Face{}, dots: map[dotKey]*image.Alpha{}}
+	return &pixels{img: img, dpi: float64(dpi), scale: float64(dpi) / 72, area: a, faces: map[faceKey]font.Face{}, dots: map[dotKey]*image.Alpha{}}
 }
 
 func newAreas(width, height int) *areas {
@@ -146,30 +147,28 @@ func (a *areas) step(row int, x0, x1 float64, cover float32) {
 	sums[last] += cover * (1 - now)
 }
 
-// paint is a colour as it is blended.
+// paint is a colour as it is blended: premultiplied channels of 0 to 255, and the alpha as a share of 65536.
 type paint struct {
-	r, g, b, a float32 // premultiplied, 0 to 255
+	r, g, b, a uint32
+	alpha      uint32
 	word       uint32
 	opaque     bool
 }
 
 func paintOf(c color.Color) paint {
 	r, g, b, a := c.RGBA()
-	return paint{float32(r) / 257, float32(g) / 257, float32(b) / 257, float32(a) / 257, r>>8 | g>>8<<8 | b>>8<<16 | a>>8<<24, a == 0xffff}
+	return paint{r >> 8, g >> 8, b >> 8, a >> 8, (a*65536 + 32767) / 65535, r>>8 | g>>8<<8 | b>>8<<16 | a>>8<<24, a == 0xffff}
 }
 
 // blend covers a pixel by a share.
 func (p *paint) blend(pix []byte, share float32) {
-	if share > 0.998 && p.opaque {
-		binary.LittleEndian.PutUint32(pix, p.word)
-		return
-	}
 	pix = pix[:4:4]
-	rest := 1 - share*p.a*(1.0/255)
-	pix[0] = uint8(float32(pix[0])*rest + p.r*share + 0.5)
-	pix[1] = uint8(float32(pix[1])*rest + p.g*share + 0.5)
-	pix[2] = uint8(float32(pix[2])*rest + p.b*share + 0.5)
-	pix[3] = uint8(float32(pix[3])*rest + p.a*share + 0.5)
+	s := uint32(share * 65536)
+	rest := 65536 - uint32(uint64(s)*uint64(p.alpha)>>16)
+	pix[0] = uint8((uint32(pix[0])*rest + p.r*s + 32768) >> 16)
+	pix[1] = uint8((uint32(pix[1])*rest + p.g*s + 32768) >> 16)
+	pix[2] = uint8((uint32(pix[2])*rest + p.b*s + 32768) >> 16)
+	pix[3] = uint8((uint32(pix[3])*rest + p.a*s + 32768) >> 16)
 }
 
 // sweep paints what was summed up, and forgets it.
@@ -396,21 +395,22 @@ func ring(middle [2]float64, radius float64) [][2]float64 {
 	return points
 }
 
-// letters writes a text whose base line begins at a place, in points of the pen, each letter for itself.
-func (x *pixels) letters(px, py float64, text string, f vgfont.Face, c color.Color) {
-	size := f.Font.Size.Points()
-	face := x.faces[size]
+// faceKey is a typeface at a size.
+type faceKey struct {
+	font *opentype.Font
+	size float64
+}
+
+// letter writes one letter whose base line begins at a place, in points of the pen.
+func (x *pixels) letter(px, py float64, r rune, f *vgfont.Face, c color.Color) {
+	key := faceKey{f.Face, f.Font.Size.Points()}
+	face := x.faces[key]
 	if face == nil {
 		face = f.FontFace(x.dpi)
-		x.faces[size] = face
+		x.faces[key] = face
 	}
-	ink := image.NewUniform(c)
-	for _, r := range text {
-		dot := fixed.Point26_6{X: fixed.Int26_6(math.Round(px * x.scale * 64)), Y: fixed.Int26_6(math.Round(py * x.scale * 64))}
-		at, mask, from, _, ok := face.Glyph(dot, r)
-		if ok {
-			draw.DrawMask(x.img, at, ink, image.Point{}, mask, from, draw.Over)
-		}
-		px += f.Width(string(r)).Points()
+	dot := fixed.Point26_6{X: fixed.Int26_6(math.Round(px * x.scale * 64)), Y: fixed.Int26_6(math.Round(py * x.scale * 64))}
+	if at, mask, from, _, ok := face.Glyph(dot, r); ok {
+		draw.DrawMask(x.img, at, image.NewUniform(c), image.Point{}, mask, from, draw.Over)
 	}
 }

@@ -52,6 +52,9 @@ func (w *Window) shoot() error {
 	c.SetScale(w.win.Canvas().Scale())
 	c.SetContent(w.win.Content())
 	c.Resize(size)
+	// Charts whose size differs by a pixel are drawn anew, at once: a picture that is stretched has doubled lines.
+	w.work.now = true
+	_ = c.Capture()
 	img := c.Capture()
 	f, err := os.Create(w.options.Shot + ".part")
 	if err != nil {
