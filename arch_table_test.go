@@ -73,7 +73,7 @@ var table = []row{
 	{path: "service/e2e/virtual", owns: "sites, clouds and networks in one process and in virtual time, broken by a seed", imports: anything},
 	{path: "viewer/chart", leaf: true, owns: "ticks, reduction to pixels, drawings: trend, waveform, phasors, harmonics, tolerance, timeline, heatmap, bars; PNG, SVG, PDF", imports: ""},
 	{path: "viewer", owns: "main package: the log viewer", imports: "viewer/desktop viewer/source"},
-	{path: "viewer/source", owns: "opens what the viewer looks at: files, log databases, services; one way to read for all", imports: "logdb/sqlite rpc/api rpc/client"},
+	{path: "viewer/source", owns: "opens what the viewer looks at: files, log databases, services; one way to read for all", imports: "logdb/format/anyfile logdb/sqlite rpc/api rpc/client"},
 	{path: "viewer/timeline", leaf: true, owns: "the events of all logs of several meters as one list: filters, severities, what belongs together", imports: ""},
 	{path: "viewer/model", owns: "view models of the log viewer without a window, exports, the JSON of -dump", imports: "rpc/api viewer/source"},
 	{path: "viewer/desktop", owns: "the window of the log viewer, drawn with Fyne; the one place where background results enter it", imports: "viewer/model viewer/source"},

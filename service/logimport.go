@@ -183,7 +183,12 @@ func (c *logImportCmd) adjust(content *format.Content, m csvlog.Mapping) error {
 
 // read finds the format of a file and reads it.
 func (c *logImportCmd) read(ctx context.Context, file string, opt format.Options, m csvlog.Mapping) (*format.Content, error) {
-	return anyfile.Read(ctx, anyfile.At(file), c.Format, opt, m)
+	content, err := anyfile.Read(ctx, anyfile.At(file), c.Format, opt, m)
+	var e *format.Error
+	if errors.As(err, &e) && strings.HasPrefix(e.What, anyfile.NoFormat) {
+		e.Do = "Say which one it is with --format"
+	}
+	return content, err
 }
 
 // options reads what the command line says of the files.

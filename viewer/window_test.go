@@ -108,7 +108,9 @@ func TestWindow(t *testing.T) {
 	p.until("the week before too", func(x *state) bool { return x.Compare == "a week before" && !x.Busy })
 	s.save("trend-compared-dark.png", p.now.Plot)
 	s.palette(p, "swells last 60 days on main")
-	p.until("swells of a meter", func(x *state) bool { return x.View == "events" && x.Shown > 0 && x.Shown < x.Events && !x.Busy && !x.Dialog })
+	p.until("swells of a meter", func(x *state) bool {
+		return x.View == "events" && x.Shown > 0 && x.Shown < x.Events && !x.Busy && !x.Dialog
+	})
 	s.save("palette-found-dark.png", p.now.List)
 	s.palette(p, "dark or light")
 	p.until("light colours", func(x *state) bool { return !x.Dark })

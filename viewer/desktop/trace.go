@@ -26,7 +26,7 @@ type traced struct {
 	Dark     bool              `json:"dark"`
 	Compare  string            `json:"compare"`
 	Sorted   int               `json:"sorted"` // the column that the list is sorted by
-	Span     [2]float64        `json:"span"` // of the view's plot: what is seen of the axis
+	Span     [2]float64        `json:"span"`   // of the view's plot: what is seen of the axis
 	A        *float64          `json:"a"`
 	B        *float64          `json:"b"`
 	Busy     bool              `json:"busy"`

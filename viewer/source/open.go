@@ -5,20 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"metermanager/logdb"
 	"metermanager/logdb/format"
+	"metermanager/logdb/format/anyfile"
 	"metermanager/logdb/format/comtrade"
 	"metermanager/logdb/format/csvlog"
-	"metermanager/logdb/format/greenbutton"
-	"metermanager/logdb/format/pqdif"
 	"metermanager/logdb/sqlite"
 	"metermanager/rpc/api"
 	"metermanager/rpc/client"
@@ -69,15 +66,18 @@ func Open(ctx context.Context, t Target, progress func(done, total int64)) (*Ope
 	if err != nil {
 		return nil, fmt.Errorf("find %s: %w", t.Place, err)
 	}
-	f := format.File{Dir: format.Gunzip(os.DirFS(filepath.Dir(path))), Name: filepath.Base(path)}
-	head, err := headOf(f)
-	if err != nil {
+	f := anyfile.At(path)
+	head, err := anyfile.Head(f)
+	switch {
+	case err != nil:
 		return nil, err
+	case len(head) == 0:
+		return nil, &format.Error{File: f.Name, What: "is empty"}
 	}
 	if bytes.HasPrefix(head, []byte("SQLite format 3\x00")) {
 		return database(ctx, path)
 	}
-	content, title, err := read(ctx, f, head, progress)
+	content, err := read(ctx, f, progress)
 	if err != nil {
 		return nil, err
 	}
@@ -85,16 +85,22 @@ func Open(ctx context.Context, t Target, progress func(done, total int64)) (*Ope
 		content.Settings.NominalVolts = t.NominalVolts
 	}
 	content.AsRecorded()
-	return fromContent(content, f.Name, title), nil
+	return fromContent(content, f.Name), nil
 }
 
 // fromContent makes a source of what a codec read.
-func fromContent(content *format.Content, name, title string) *Opened {
+func fromContent(content *format.Content, name string) *Opened {
 	if content.Settings.Name == "" {
 		content.Settings.Name = strings.TrimSpace(content.Station + " " + content.Device)
 	}
 	if content.Settings.Name == "" {
 		content.Settings.Name = name
+	}
+	title := content.Kind
+	for _, c := range anyfile.Codecs(csvlog.Mapping{}) {
+		if c.Kind == content.Kind {
+			title = c.Title
+		}
 	}
 	if content.Version != "" {
 		title += " " + content.Version
@@ -121,66 +127,28 @@ func unique(list []string) (out []string) {
 	return out
 }
 
-func headOf(f format.File) ([]byte, error) {
-	file, err := f.Dir.Open(f.Name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &format.Error{File: f.Name, What: "is not there"}
-	} else if err != nil {
-		return nil, &format.Error{File: f.Name, What: "cannot be opened", Err: format.Plain(err)}
-	}
-	defer file.Close()
-	if info, err := file.Stat(); err == nil && info.IsDir() {
-		return nil, &format.Error{File: f.Name, What: "is a folder", Do: "Open the files in it"}
-	}
-	head := make([]byte, format.SniffBytes)
-	n, err := io.ReadFull(file, head)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, &format.Error{File: f.Name, What: "cannot be read", Err: format.Plain(err)}
-	}
-	if n == 0 {
-		return nil, &format.Error{File: f.Name, What: "is empty"}
-	}
-	return head[:n], nil
-}
-
-// codecs lists the formats in the order in which they are tried: the surest sign first.
-func codecs() []format.Codec {
-	return []format.Codec{pqdif.Codec(), greenbutton.Codec(), comtrade.Codec(), csvlog.Codec(csvlog.Mapping{})}
-}
-
-func read(ctx context.Context, f format.File, head []byte, progress func(done, total int64)) (*format.Content, string, error) {
-	opt := format.Options{Progress: progress}
-	f.Name = configurationOf(f)
-	for _, codec := range codecs() {
-		if codec.Sniff(f.Name, head) || codec.Kind == comtrade.Kind && strings.EqualFold(filepath.Ext(f.Name), ".cfg") {
-			content, err := codec.Read(ctx, f, opt)
-			return content, codec.Title, err
+// read reads a file of others. People drop any file of a COMTRADE record: its .cfg beside it tells of all.
+func read(ctx context.Context, f format.File, progress func(done, total int64)) (*format.Content, error) {
+	ext := filepath.Ext(f.Name)
+	kind := anyfile.Auto
+	if slices.Contains(anyfile.Companions, strings.ToLower(ext)) {
+		for _, other := range []string{".cfg", ".CFG"} {
+			name := strings.TrimSuffix(f.Name, ext) + other
+			if _, err := fs.Stat(f.Dir, name); err == nil {
+				f.Name, ext = name, other
+				break
+			}
 		}
 	}
-	if ext := strings.ToLower(filepath.Ext(f.Name)); ext == ".dat" || ext == ".hdr" || ext == ".inf" {
-		_, err := comtrade.Codec().Read(ctx, f, opt) // says which file is missing
-		return nil, "", err
+	if strings.EqualFold(ext, ".cfg") {
+		kind = comtrade.Kind
 	}
-	var titles []string
-	for _, codec := range codecs() {
-		titles = append(titles, codec.Title)
+	content, err := anyfile.Read(ctx, f, kind, format.Options{Progress: progress}, csvlog.Mapping{})
+	var e *format.Error
+	if errors.As(err, &e) && strings.HasPrefix(e.What, anyfile.NoFormat) {
+		e.What += ", log database"
 	}
-	return nil, "", &format.Error{File: f.Name, What: "is in no format that this program knows: " + strings.Join(titles, ", ") + ", log database"}
-}
-
-// configurationOf finds the .cfg beside the data of a COMTRADE record: people drop either.
-func configurationOf(f format.File) string {
-	ext := strings.ToLower(filepath.Ext(f.Name))
-	if ext != ".dat" && ext != ".hdr" && ext != ".inf" {
-		return f.Name
-	}
-	for _, other := range []string{".cfg", ".CFG"} {
-		name := strings.TrimSuffix(f.Name, filepath.Ext(f.Name)) + other
-		if _, err := fs.Stat(f.Dir, name); err == nil {
-			return name
-		}
-	}
-	return f.Name
+	return content, err
 }
 
 // database opens the log database of a node, or a copy of one, and changes nothing in it.

@@ -19,6 +19,9 @@ import (
 	"metermanager/logdb/format/pqdif"
 )
 
+// NoFormat begins what is said of a file in no format that is known.
+const NoFormat = "is in no format that this program knows: "
+
 // Auto is the kind of a file whose format is to be found.
 const Auto = "auto"
 
@@ -42,7 +45,7 @@ func At(path string) format.File {
 // Read reads a file of a format, or of whatever format it is (Auto). Errors of the file are of type *format.Error.
 func Read(ctx context.Context, f format.File, kind string, opt format.Options, m csvlog.Mapping) (*format.Content, error) {
 	name := f.Name
-	head, err := headOf(f)
+	head, err := Head(f)
 	if err != nil {
 		return nil, err
 	}
@@ -59,11 +62,11 @@ func Read(ctx context.Context, f format.File, kind string, opt format.Options, m
 	for _, codec := range all {
 		titles = append(titles, codec.Title)
 	}
-	return nil, &format.Error{File: name, What: "is in no format that this program knows: " + strings.Join(titles, ", "), Do: "Say which one it is with --format"}
+	return nil, &format.Error{File: name, What: NoFormat + strings.Join(titles, ", ")}
 }
 
-// headOf reads the beginning of a file.
-func headOf(f format.File) ([]byte, error) {
+// Head reads the beginning of a file, as much as telling its format needs.
+func Head(f format.File) ([]byte, error) {
 	if !fs.ValidPath(f.Name) || f.Name == "." {
 		return nil, &format.Error{File: f.Name, What: "is no file"}
 	}
