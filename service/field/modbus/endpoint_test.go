@@ -462,14 +462,32 @@ func FuzzAnswer(f *testing.F) {
 	f.Add([]byte{0, 1, 0, 0, 0, 3, 1, 0x83, 2})
 	f.Add([]byte{0, 1, 0, 0, 0, 0, 1})
 	f.Add([]byte{0, 9, 0, 0, 0, 3, 1, 0x83, 2, 0, 1, 0, 0, 0, 7, 1, 3, 4, 0, 1, 0, 1})
+	f.Add([]byte{0, 1, 0, 0, 0, 13, 1, 0x2B, 0x0E, 2, 0x82, 0, 0, 1, 5, 2, 'M', '1'})
+	f.Add([]byte{1, 0x2B, 0x0E, 2, 0x82, 0xFF, 0, 9, 0, 2, 'A', 'B'})
+	registers := func(ctx context.Context, t *testing.T, u *modbus.Unit) {
+		if b, err := u.Read(ctx, 3, 0, 2, modbus.Live); err == nil && len(b) != 4 {
+			t.Errorf("%d bytes for two registers", len(b))
+		}
+	}
+	identification := func(ctx context.Context, t *testing.T, u *modbus.Unit) {
+		objects, err := u.DeviceID(ctx, modbus.IdentificationRegular, modbus.Live)
+		total := 0
+		for _, o := range objects {
+			total += len(o)
+		}
+		if err == nil && total > 256 {
+			t.Errorf("%d bytes of identification in one frame", total)
+		}
+	}
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		for _, address := range []string{"fuzz:502", "rtu+tcp://fuzz:502"} {
-			fuzzAnswer(t, address, answer)
+			fuzzAnswer(t, address, answer, registers)
+			fuzzAnswer(t, address, answer, identification)
 		}
 	})
 }
 
-func fuzzAnswer(t *testing.T, address string, answer []byte) {
+func fuzzAnswer(t *testing.T, address string, answer []byte, ask func(context.Context, *testing.T, *modbus.Unit)) {
 	e, err := modbus.New(address, modbus.Config{Dial: func(context.Context, string) (net.Conn, error) {
 		here, there := net.Pipe()
 		go func() {
@@ -486,10 +504,7 @@ func fuzzAnswer(t *testing.T, address string, answer []byte) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()
-	b, err := e.Unit(1, modbus.UnitConfig{}).Read(ctx, 3, 0, 2, modbus.Live)
-	if err == nil && len(b) != 4 {
-		t.Errorf("%d bytes for two registers", len(b))
-	}
+	ask(ctx, t, e.Unit(1, modbus.UnitConfig{}))
 	cancel()
 	<-done
 }
