@@ -191,3 +191,29 @@ func FuzzParse(f *testing.F) {
 		p.Decode(p.Points, device.NewImage(p.Defaults.FC))
 	})
 }
+
+// TestLogNumbers: the meters of the family count their logs differently (E149701 B-4, S200S B-9, MP200 E-11); the status blocks stand alike.
+func TestLogNumbers(t *testing.T) {
+	t.Parallel()
+	set, err := device.LoadProfiles(assets.Profiles())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]map[string]byte{
+		"eig-shark-200":  {"system": 0, "alarm": 1, "hist1": 2, "hist2": 3, "hist3": 4, "pq": 10, "waveform": 11},
+		"eig-shark-200s": {"system": 0, "alarm": 1, "hist1": 2, "hist2": 3, "hist3": 4},
+		"eig-mp200":      {"system": 0, "hist1": 1, "hist2": 2, "hist3": 3, "alarm": 4},
+	} {
+		p, ok := set.Get(id)
+		if !ok || len(p.Logs) != len(want) {
+			t.Errorf("%s: %d logs, want %d", id, len(p.Logs), len(want))
+			continue
+		}
+		for name, number := range want {
+			l, ok := p.LogOf(name)
+			if base := map[string]device.Addr{"system": 0xC747, "alarm": 0xC737, "hist1": 0xC757, "hist2": 0xC767, "hist3": 0xC777, "pq": 0xC797, "waveform": 0xC7A7}[name]; !ok || l.Number != number || l.StatusAddr != base {
+				t.Errorf("%s %s: %+v, want number %d at %s", id, name, l, number, base)
+			}
+		}
+	}
+}
