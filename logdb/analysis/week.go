@@ -108,9 +108,18 @@ func (w *weekReader) quantity(name, note string, values []float64) pq.Quantity16
 	return q
 }
 
+// every writes an interval: 10 s, 5 min.
+func every(interval logdb.Millis) string {
+	d := time.Duration(interval) * time.Millisecond
+	if d >= time.Minute && d%time.Minute == 0 {
+		return fmt.Sprintf("%d min", d/time.Minute)
+	}
+	return fmt.Sprintf("%g s", d.Seconds())
+}
+
 // logged says how values came to be, as the standard's reader must know.
 func (s *sampled) logged() string {
-	return fmt.Sprintf("calculated from values logged every %s", time.Duration(s.interval)*time.Millisecond)
+	return fmt.Sprintf("calculated from values logged every %s", every(s.interval))
 }
 
 func (w *weekReader) voltages() error {
@@ -174,7 +183,7 @@ func (w *weekReader) frequency() error {
 	}
 	q := pq.Quantity160{
 		Name: "frequency", Expected: int((w.to - w.from) / s.interval),
-		Note: fmt.Sprintf("indicative: logged every %s, the standard has means of 10 s", time.Duration(s.interval)*time.Millisecond) + guessed,
+		Note: fmt.Sprintf("indicative: logged every %s, the standard has means of 10 s", every(s.interval)) + guessed,
 	}
 	for i, v := range s.values {
 		q.Values = append(q.Values, pq.Interval{Value: v, Flagged: w.flagged[int((s.times[i]-w.from)/tenMinutes)]})

@@ -2,10 +2,12 @@ package chart_test
 
 import (
 	"bytes"
+	"compress/zlib"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"image/png"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -406,6 +408,36 @@ func BenchmarkFrame(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestPDFLetters: a PDF has its own bytes for letters beyond ASCII; those of Unicode would be read as two or three others.
+func TestPDFLetters(t *testing.T) {
+	t.Parallel()
+	written := func(write func(w io.Writer) error) (all string) {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range bytes.Split(b.Bytes(), []byte("stream\n")) {
+			r, err := zlib.NewReader(bytes.NewReader(part))
+			if err != nil {
+				continue
+			}
+			text, _ := io.ReadAll(r) // what follows the stream is no part of it
+			all += string(text)
+		}
+		return all
+	}
+	name := "Zähler · 5 − 3 → 2 °C … 主"
+	const want = "Z\xe4hler \xb7 5 \x96 3 > 2 \xb0C \x85 ?"
+	d := &chart.Trend{Title: name, From: day0, To: day0 + 1000}
+	if got := written(func(w io.Writer) error { return chart.PDF(w, d, 800, 500, chart.Print()) }); !strings.Contains(got, want) {
+		t.Errorf("a chart as PDF does not say %q", want)
+	}
+	page := &chart.Page{Title: name, Parts: []chart.Part{{Widths: []float64{1, 1}, Head: []string{"a", "b"}, Rows: []chart.PageRow{{Cells: []string{name, name}}}}}}
+	if got := written(func(w io.Writer) error { return chart.PagePDF(w, page, chart.Print()) }); strings.Count(got, want) != 3 {
+		t.Errorf("a page as PDF says %q %d times", want, strings.Count(got, want))
 	}
 }
 

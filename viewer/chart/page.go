@@ -126,43 +126,64 @@ func (g *Page) lines(p *pen) (out []*pageLine) {
 func (t *Part) table(p *pen, width float64) []*pageLine {
 	size := p.st.FontPt
 	head := &pageLine{height: 1.9 * size, draw: func(p *pen, top float64) {
-		t.cells(p, t.Head, top+0.8*size, width, p.st.Faint, nil)
+		t.cells(p, t.split(p, t.Head, width), top+0.8*size, width, p.st.Faint, nil)
 		p.line(pageMargin, top+1.6*size, pageMargin+width, top+1.6*size, p.st.Axis, 0.5)
 	}}
 	out := []*pageLine{head}
 	for i := range t.Rows {
 		r := &t.Rows[i]
-		notes := p.wrap(r.Note, 0.85*size, width-12)
-		out = append(out, &pageLine{height: 1.65*size + 1.2*size*float64(len(notes)), head: head, draw: func(p *pen, top float64) {
+		cells, notes, lines := t.split(p, r.Cells, width), p.wrap(r.Note, 0.85*size, width-12), 1
+		for _, c := range cells {
+			lines = max(lines, len(c))
+		}
+		high := cellLine * size * float64(lines)
+		out = append(out, &pageLine{height: high + 0.55*size + 1.2*size*float64(len(notes)), head: head, draw: func(p *pen, top float64) {
 			tone := [...]color.Color{p.st.Text, p.st.Good, p.st.Bad, p.st.Faint}[min(r.Tone, Open)]
-			t.cells(p, r.Cells, top+0.7*size, width, p.st.Text, tone)
+			t.cells(p, cells, top+0.7*size, width, p.st.Text, tone)
 			for k, n := range notes {
-				p.text(pageMargin+12, top+size*(1.85+1.2*float64(k)), n, toRight, 0.85*size, p.st.Faint)
+				p.text(pageMargin+12, top+high+size*(0.7+1.2*float64(k)), n, toRight, 0.85*size, p.st.Faint)
 			}
 		}})
 	}
 	return out
 }
 
-// cells writes a line of a table; second, when not nil, is the colour of the second cell.
-func (t *Part) cells(p *pen, cells []string, y, width float64, c, second color.Color) {
-	sum, x := 0.0, pageMargin
+// cellLine is the height of a line in a cell, in letters.
+const cellLine = 1.25
+
+// share is the width of a column.
+func (t *Part) share(i int, width float64) float64 {
+	sum := 0.0
 	for _, w := range t.Widths {
 		sum += w
 	}
-	for i, text := range cells {
-		if i >= len(t.Widths) {
-			return
-		}
-		w := t.Widths[i] / sum * width
-		tone := c
+	return t.Widths[i] / sum * width
+}
+
+// split cuts the cells of a row into lines.
+func (t *Part) split(p *pen, cells []string, width float64) [][]string {
+	out := make([][]string, min(len(cells), len(t.Widths)))
+	for i := range out {
+		out[i] = p.wrap(cells[i], p.st.FontPt, t.share(i, width)-8)
+	}
+	return out
+}
+
+// cells writes a row of a table; second, when not nil, is the colour of the second cell.
+func (t *Part) cells(p *pen, cells [][]string, y, width float64, c, second color.Color) {
+	x := pageMargin
+	for i, lines := range cells {
+		w, tone := t.share(i, width), c
 		if i == 1 && second != nil {
 			tone = second
 		}
-		if i < len(t.Numbers) && t.Numbers[i] {
-			p.text(x+w-8, y, p.fit(text, p.st.FontPt, w-8), toLeft, p.st.FontPt, tone)
-		} else {
-			p.text(x, y, p.fit(text, p.st.FontPt, w-8), toRight, p.st.FontPt, tone)
+		for k, text := range lines {
+			at := y + cellLine*p.st.FontPt*float64(k)
+			if i < len(t.Numbers) && t.Numbers[i] {
+				p.text(x+w-8, at, p.fit(text, p.st.FontPt, w-8), toLeft, p.st.FontPt, tone)
+			} else {
+				p.text(x, at, p.fit(text, p.st.FontPt, w-8), toRight, p.st.FontPt, tone)
+			}
 		}
 		x += w
 	}

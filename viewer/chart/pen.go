@@ -8,6 +8,7 @@ import (
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/font/liberation"
 	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/vgpdf"
 )
 
 // fonts holds the typeface of every drawing, which the program carries with it.
@@ -23,6 +24,7 @@ func (b box) height() float64 { return b.bottom - b.top }
 type pen struct {
 	canvas        vg.Canvas
 	pixels        *pixels // of a picture, nil of a page: letters then stand by themselves, as kerning by whole pixels lets "11" run together
+	ansi          bool    // of a PDF, which has its own bytes for letters
 	width, height float64
 	st            Style
 	faces         map[float64]font.Face
@@ -30,7 +32,8 @@ type pen struct {
 }
 
 func newPen(c vg.Canvas, x *pixels, width, height float64, st Style) *pen {
-	return &pen{canvas: c, pixels: x, width: width, height: height, st: st, faces: map[float64]font.Face{}, others: map[rune]*opentype.Font{}}
+	_, ansi := c.(*vgpdf.Canvas)
+	return &pen{canvas: c, pixels: x, ansi: ansi, width: width, height: height, st: st, faces: map[float64]font.Face{}, others: map[rune]*opentype.Font{}}
 }
 
 func (p *pen) at(x, y float64) vg.Point { return vg.Point{X: vg.Points(x), Y: vg.Points(p.height - y)} }
@@ -205,6 +208,9 @@ func (p *pen) turned(x, y float64, text string, size float64, c color.Color) {
 func (p *pen) letters(at vg.Point, text string, size float64) {
 	f := p.face(size)
 	if p.pixels == nil {
+		if p.ansi {
+			text = windows1252(text)
+		}
 		p.canvas.FillString(f, at, text)
 		return
 	}
@@ -212,6 +218,28 @@ func (p *pen) letters(at vg.Point, text string, size float64) {
 		p.canvas.FillString(f, at, string(r))
 		at.X += f.Width(string(r))
 	}
+}
+
+// ansiLetters are the letters of Windows-1252 beyond those that it shares with Unicode, and what stands for letters that charts write and it lacks.
+var ansiLetters = map[rune]byte{
+	'€': 0x80, '‚': 0x82, 'ƒ': 0x83, '„': 0x84, '…': 0x85, '†': 0x86, '‡': 0x87, 'ˆ': 0x88, '‰': 0x89, 'Š': 0x8a, '‹': 0x8b, 'Œ': 0x8c, 'Ž': 0x8e, '‘': 0x91, '’': 0x92,
+	'“': 0x93, '”': 0x94, '•': 0x95, '–': 0x96, '—': 0x97, '˜': 0x98, '™': 0x99, 'š': 0x9a, '›': 0x9b, 'œ': 0x9c, 'ž': 0x9e, 'Ÿ': 0x9f,
+	'−': 0x96, '→': '>', '←': '<', '↑': '^', 'μ': 0xb5,
+}
+
+// windows1252 writes a text in the bytes that the fonts of a PDF are embedded by; a letter that is not among them becomes a question mark.
+func windows1252(text string) string {
+	out := make([]byte, 0, len(text))
+	for _, r := range text {
+		if b, ok := ansiLetters[r]; ok {
+			out = append(out, b)
+		} else if r < 0x80 || r >= 0xa0 && r < 0x100 {
+			out = append(out, byte(r))
+		} else {
+			out = append(out, '?')
+		}
+	}
+	return string(out)
 }
 
 // fit shortens a text to a width.

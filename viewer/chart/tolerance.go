@@ -80,6 +80,9 @@ func (t *Tolerance) counts() (n [3]int, note string) {
 	if open > 0 {
 		note += fmt.Sprintf(" · %d without an end at the right edge", open)
 	}
+	for i := range t.Overlays {
+		note += " · dashed: " + t.Overlays[i].Name
+	}
 	if brief > 0 {
 		note += fmt.Sprintf(" · %d below half a cycle", brief)
 	}

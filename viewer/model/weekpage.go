@@ -44,7 +44,7 @@ func (v *Week) Page() *chart.Page {
 		nominal = fmt.Sprintf("Nominal voltage: %g V, line to neutral.", s.NominalVolts)
 	}
 	g.Parts = append(g.Parts, chart.Part{Text: nominal})
-	items := chart.Part{Widths: []float64{23, 14, 17, 8, 38}, Head: []string{"Item", "Result", "Intervals", "Outside", "Limit"}}
+	items := chart.Part{Widths: []float64{22, 13, 19, 8, 38}, Head: []string{"Item", "Result", "Intervals", "Outside", "Limit"}}
 	for i := range d.Items {
 		it := &d.Items[i]
 		valid, outside := Intervals(it)
