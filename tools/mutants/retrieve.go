@@ -16,3 +16,11 @@ func retrievalMutations() []mutation {
 		{"an event during which the clock was set back took no time", "service/field/retrieve/events.go", []edit{{`		x.DurationSeconds, e.Why = math.NaN(), endedBefore`, `		x.DurationSeconds = 0`}}, []test{{"./service/field/retrieve", "^TestLimitPairing$", nil}}},
 	}
 }
+
+// archiveMutations break what happens to values that left the database.
+func archiveMutations() []mutation {
+	const virtual = "./service/e2e/virtual"
+	return []mutation{
+		{"a new version of values that are gone counts beside them", "logdb/sqlite/gone.go", []edit{{`		if row != nil && t.gone[rowKey{o.id, p}] {`, `		if row != nil && t.gone[rowKey{}] {`}}, []test{{virtual, "^TestSumsOutliveTheirValues$", nil}}},
+	}
+}

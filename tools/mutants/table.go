@@ -46,7 +46,7 @@ func section(name string) test {
 }
 
 func table() []mutation {
-	return slices.Concat(storeMutations(), receiverMutations(), senderMutations(), bucketMutations(), retrievalMutations(), memoryMutations(), journalMutations())
+	return slices.Concat(storeMutations(), receiverMutations(), senderMutations(), bucketMutations(), retrievalMutations(), memoryMutations(), journalMutations(), archiveMutations())
 }
 
 // storeMutations break what is promised of a commit.

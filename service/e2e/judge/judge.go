@@ -207,3 +207,6 @@ func sameReading(answered, recorded float64) bool {
 	}
 	return math.Abs(answered-recorded) <= 1e-14*math.Abs(recorded)
 }
+
+// SameSum reports whether two sums of doubles are the same but for the order in which they were made.
+func SameSum(a, b float64) bool { return a == b || math.Abs(a-b) <= 1e-9*max(math.Abs(a), math.Abs(b)) }

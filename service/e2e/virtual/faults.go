@@ -107,6 +107,8 @@ type Plan struct {
 	Events  []Event
 	// Requested asks at the end for what limits had skipped.
 	Requested bool
+	// Thin lets the cloud keep sums only at the end.
+	Thin bool
 }
 
 // String tells the plan.
@@ -116,6 +118,9 @@ func (p Plan) String() string {
 		p.Seed, p.Begin.Format(time.RFC3339), p.Zone, p.History, p.Length, p.Memory, p.Latency)
 	for i, e := range p.Events {
 		fmt.Fprintf(&b, "  %2d %s\n", i, e)
+	}
+	if p.Thin {
+		b.WriteString("  at the end the cloud keeps sums only\n")
 	}
 	return b.String()
 }
@@ -132,6 +137,9 @@ func (p Plan) Contents() []string {
 		default:
 			out = append(out, string(e.Kind))
 		}
+	}
+	if p.Thin {
+		out = append(out, "thin")
 	}
 	return out
 }
@@ -221,6 +229,7 @@ func drawOld(seed uint64, p *Plan) {
 	if r.IntN(2) == 0 {
 		add(CloneCloud, "", r.Int64N(copyWays))
 	}
+	p.Thin = r.IntN(3) == 0
 }
 
 // weeksEvery is in how many plans the cloud is away for weeks: they cost as much as many others.

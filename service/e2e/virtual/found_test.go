@@ -90,3 +90,14 @@ func TestCopiesOfTheCloud(t *testing.T) {
 		})
 	}
 }
+
+// The cloud lets go of all values but their sums; new versions of them change no sum and bring nothing back.
+func TestSumsOutliveTheirValues(t *testing.T) {
+	t.Parallel()
+	out := play(t, template(t), virtual.Plan{
+		Seed: 13, Zone: "Europe/Berlin", Begin: time.Date(2026, 6, 15, 6, 0, 0, 0, time.UTC), History: 4 * time.Hour, Length: time.Hour, Thin: true,
+	})
+	if out.Thinned < 1000 {
+		t.Errorf("%d values were let go", out.Thinned)
+	}
+}

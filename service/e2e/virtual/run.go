@@ -26,6 +26,7 @@ type Outcome struct {
 	Troubles map[Trouble]int
 	Virtual  time.Duration
 	Archived int // files in the archives of all nodes at the end
+	Thinned  int // values of which the cloud let go all but their sums
 }
 
 // world is a run under way. One goroutine drives it.
@@ -385,9 +386,12 @@ func (w *world) judge(ctx context.Context) error {
 		}
 	}
 	if len(w.out.Problems) == 0 && w.plan.Requested {
-		return w.requested(ctx, cloud, truth)
+		err = w.requested(ctx, cloud, truth)
 	}
-	return nil
+	if err == nil && len(w.out.Problems) == 0 && w.plan.Thin {
+		err = w.thin(ctx)
+	}
+	return err
 }
 
 // passers are the nodes that upload to the second cloud, if there is one; who passes on what others send is the last.

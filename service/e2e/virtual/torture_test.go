@@ -48,7 +48,7 @@ func TestTorture(t *testing.T) {
 	debug.SetGCPercent(400)
 	tpl := template(t)
 	var mu sync.Mutex
-	var records, values, events, lost, archived int
+	var records, values, events, lost, archived, thinned int
 	var lasted time.Duration
 	t.Run("seed", func(t *testing.T) {
 		for _, seed := range seeds {
@@ -58,13 +58,13 @@ func TestTorture(t *testing.T) {
 				mu.Lock()
 				defer mu.Unlock()
 				records, values, events, lost = records+out.Stats.Records, values+out.Stats.Values, events+out.Stats.Events, lost+out.Stats.Lost
-				archived += out.Archived
+				archived, thinned = archived+out.Archived, thinned+out.Thinned
 				lasted += out.Virtual
 			})
 		}
 	})
-	t.Logf("%d runs, %s of virtual time: %d records of meters at sites, %d values and %d events at clouds, %d lost in meters' memories, %d archive files",
-		len(seeds), lasted.Round(time.Hour), records, values, events, lost, archived)
+	t.Logf("%d runs, %s of virtual time: %d records of meters at sites, %d values and %d events at clouds, %d lost in meters' memories, %d archive files, %d values let go",
+		len(seeds), lasted.Round(time.Hour), records, values, events, lost, archived, thinned)
 }
 
 // play plays a plan and fails with what is wrong, after it has looked which of the events are
