@@ -19,6 +19,7 @@ type Query struct {
 	Zone        *time.Location     // of the site, whose days decide between logs; UTC when nil
 	Log         *logdb.LogNo       // only this log, when not nil
 	Stream      *logdb.StreamID    // only this stream, when not nil
+	Series      []logdb.Series     // of the meter, by who has read them already
 }
 
 // Column is one channel of an answer.
@@ -70,9 +71,11 @@ func Choose(ctx context.Context, src logdb.Source, q Query) (*Choice, error) {
 	if q.Last <= q.First {
 		return nil, fmt.Errorf("%w: a range from %s to %s", logdb.ErrInvalid, q.First, q.Last)
 	}
-	series, err := src.Series(ctx, q.Meter)
-	if err != nil {
-		return nil, fmt.Errorf("list channels of %s: %w", q.Meter, err)
+	series, err := q.Series, error(nil)
+	if series == nil {
+		if series, err = src.Series(ctx, q.Meter); err != nil {
+			return nil, fmt.Errorf("list channels of %s: %w", q.Meter, err)
+		}
 	}
 	ages, err := journalAges(ctx, src, q.Meter, series)
 	if err != nil {

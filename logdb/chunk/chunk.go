@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"sync"
 
+	"github.com/klauspost/compress/huff0"
 	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go/encoding/delta"
 )
@@ -21,8 +22,11 @@ var (
 	ErrTooLarge = errors.New("too many points for one chunk of log data")
 )
 
-// The first byte of every blob: version in the high half, what it holds in the low half.
+// The first byte of every blob: version in the high half, what it holds in the low half. Version 2 of a blob is written only where it
+// differs from version 1.
 const (
+	secondVersion = 0x10 // added to the first byte
+
 	formatPoints  = 0x11
 	formatMarks   = 0x12
 	formatPage    = 0x13
@@ -41,12 +45,18 @@ type Codec struct {
 
 // scratch is what one call needs besides its result.
 type scratch struct {
-	ints   []int64
-	more   []int64
-	floats []float64
-	packed []byte
-	bytes  []byte
-	failed []int
+	ints    []int64
+	more    []int64
+	floats  []float64
+	packed  []byte
+	bytes   []byte
+	failed  []int
+	skipped []int64
+
+	tight          bool // what is written stays for long: look for the smallest way
+	second         bool // what was written needs version 2
+	classes, extra []byte
+	huffman        huff0.Scratch
 }
 
 // New returns a codec.
@@ -70,15 +80,25 @@ func (c *Codec) Close() error {
 }
 
 func (c *Codec) get() *scratch  { return c.scratch.Get().(*scratch) }
-func (c *Codec) put(s *scratch) { c.scratch.Put(s) }
+func (c *Codec) put(s *scratch) { s.tight, s.second = false, false; c.scratch.Put(s) }
+
+// version marks the blob that begins at data[0] when it needs version 2.
+func (s *scratch) version(data []byte) {
+	if s.second {
+		data[0] += secondVersion
+	}
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Checksum is the CRC-32C that is kept beside a blob.
-func Checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+func Checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
 // reader takes values off data; after the first error it returns zeros.
 type reader struct {
-	data []byte
-	err  error
+	data   []byte
+	err    error
+	second bool // version 2
 }
 
 func (r *reader) fail(why string) {
@@ -89,7 +109,11 @@ func (r *reader) fail(why string) {
 }
 
 func (r *reader) format(want byte) {
-	if r.byte() != want {
+	switch r.byte() {
+	case want:
+	case want + secondVersion:
+		r.second = true
+	default:
 		r.fail("unknown format")
 	}
 }

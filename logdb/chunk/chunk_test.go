@@ -31,12 +31,13 @@ func columns(rnd *rand.Rand, n int) map[string][]float64 {
 		}
 		return out
 	}
-	walk := 0.0
+	walk, step := 0.0, 0.0
 	return map[string][]float64{
 		"constant":       of(func(int) float64 { return 60 }),
 		"zero":           of(func(int) float64 { return 0 }),
 		"counter":        of(func(i int) float64 { return 7974004 + float64(i*20) }),
 		"two decimals":   of(func(int) float64 { walk += float64(rnd.IntN(200) - 100); return (12000 + walk) / 100 }),
+		"narrow":         of(func(int) float64 { step += float64(rnd.IntN(7) - 3); return (12000 + step) / 10 }),
 		"five decimals":  of(func(int) float64 { return float64(rnd.IntN(20_000_000)) / 1e5 }),
 		"negative":       of(func(i int) float64 { return -float64(rnd.IntN(1000)) / 1e3 }),
 		"single":         of(func(int) float64 { return float64(float32(rnd.Float64() * 480)) }),
@@ -134,7 +135,7 @@ func TestSize(t *testing.T) {
 	n := 10_080
 	rnd := rand.New(rand.NewPCG(1, 2))
 	cols := columns(rnd, n)
-	for name, most := range map[string]float64{"constant": 0.01, "counter": 0.02, "two decimals": 1.2, "five decimals": 3.3, "single": 4.6, "some odd": 1.8} {
+	for name, most := range map[string]float64{"constant": 0.01, "counter": 0.02, "two decimals": 1.2, "narrow": 0.38, "five decimals": 3.3, "single": 4.6, "some odd": 1.8} {
 		p := chunk.Points{Times: times(rnd, n)["regular"], Positions: make([]logdb.Position, n), Values: cols[name]}
 		for i := range p.Positions {
 			p.Positions[i] = logdb.Position(1 + i)
@@ -269,7 +270,7 @@ func TestRoll(t *testing.T) {
 			if w.Count != g.Count || w.Min != g.Min || w.Max != g.Max || w.First != g.First || w.Last != g.Last || w.FirstTime != g.FirstTime || w.LastTime != g.LastTime {
 				t.Errorf("%s: %+v from steps, %+v from values", name, g, w)
 			}
-			if exact := name == "two decimals" || name == "counter" || name == "five decimals"; exact && w.Sum != g.Sum {
+			if exact := name == "two decimals" || name == "narrow" || name == "counter" || name == "five decimals"; exact && w.Sum != g.Sum {
 				t.Errorf("%s: sum %v from steps, %v from values", name, g.Sum, w.Sum)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"metermanager/logdb"
@@ -123,6 +124,41 @@ func TestSumOfAnyCut(t *testing.T) {
 		}
 		if got := rolled.Bucket().Sum; got != want {
 			t.Fatalf("seed %d: sum of %d steps of one value %v, want %v", seed, len(values), got, want)
+		}
+	}
+}
+
+// TestRollExtremes has steps whose figures are as far apart as doubles with exact integers allow, beside others.
+func TestRollExtremes(t *testing.T) {
+	t.Parallel()
+	c := newCodec(t)
+	rnd := rand.New(rand.NewPCG(3, 4))
+	const most = 1<<53 - 1
+	pick := func() float64 {
+		v := []float64{0, 1, -1, most, -most, 1 << 50, float64(rnd.Int64N(most))}[rnd.IntN(7)]
+		return v / []float64{1, 1, 10, 1e5}[rnd.IntN(4)]
+	}
+	for range 2000 {
+		roll := chunk.Roll{Step: 3_600_000}
+		small := rnd.IntN(2) == 0
+		for i := range 1 + rnd.IntN(120) {
+			at := logdb.Millis(i) * roll.Step
+			b := logdb.Bucket{Count: 1 + rnd.Int64N(4000), Min: pick(), Max: pick(), First: pick(), Last: pick(), Sum: pick(), FirstTime: at + 1, LastTime: at + 2}
+			if small {
+				b.Sum = float64(rnd.IntN(1000))
+			}
+			roll.Steps, roll.Buckets = append(roll.Steps, int64(i)), append(roll.Buckets, b)
+		}
+		data, err := c.AppendRoll(nil, &roll)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got chunk.Roll
+		if err := c.Roll(data, &got); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got.Buckets, roll.Buckets) {
+			t.Fatalf("%+v came back as %+v", roll.Buckets, got.Buckets)
 		}
 	}
 }

@@ -28,6 +28,11 @@ func FuzzDecode(f *testing.F) {
 	}
 	add(c.AppendPoints(nil, p))
 	add(c.AppendSamples(nil, p.Values))
+	walk := slices.Clone(p.Values)
+	for i := range walk {
+		walk[i] = 100 + float64(i*i%11)/10
+	}
+	add(c.AppendPoints(nil, chunk.Points{Times: p.Times, Positions: p.Positions, Values: walk}))
 	raw := slices.Clone(p.Values)
 	for i := range raw {
 		raw[i] = math.Sin(float64(i))
@@ -48,6 +53,7 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("err %v, want ErrDamaged", err)
 			}
 		}
+		check(c.Values(data, &b))
 		err := c.Points(data, &b)
 		check(err)
 		if err == nil && (len(b.Positions) != b.Len() || len(b.AppendValues(nil)) != b.Len()) {

@@ -12,6 +12,7 @@ const (
 	intsVarint  = 2 // start, then deltas; for few values
 	intsPacked  = 3 // DELTA_BINARY_PACKED
 	intsZstd    = 4 // the same, compressed
+	intsClasses = 5 // deltas by classes (classes.go); from version 2 on
 )
 
 // fewValues is below which DELTA_BINARY_PACKED, which pads to 32 values, does not pay.
@@ -88,6 +89,10 @@ func readSequence[T ~int64 | ~uint64 | ~uint32](c *Codec, s *scratch, r *reader,
 			r.fail("runs of another length")
 		}
 	default:
+		if direct, ok := any(out).([]int64); ok {
+			c.readPacked(s, r, kind, direct)
+			return
+		}
 		s.ints = grown(s.ints, len(out))
 		c.readPacked(s, r, kind, s.ints)
 		if r.err == nil {
@@ -122,6 +127,13 @@ func (c *Codec) appendPacked(s *scratch, dst []byte, values []int64) []byte {
 	}
 	s.packed, _ = c.bits.EncodeInt64(s.packed, values) // it has no way to fail
 	s.bytes = c.enc.EncodeAll(s.packed, s.bytes[:0])
+	if s.tight {
+		best := min(len(s.packed), len(s.bytes))
+		if out, ok := s.appendClasses(dst, values, best-best/12-4); ok {
+			s.second = true
+			return out
+		}
+	}
 	if len(s.bytes) < len(s.packed)-len(s.packed)/16 {
 		dst = binary.AppendUvarint(append(dst, intsZstd), uint64(len(s.packed)))
 		dst = binary.AppendUvarint(dst, uint64(len(s.bytes)))
@@ -157,6 +169,12 @@ func (c *Codec) readPacked(s *scratch, r *reader, kind byte, out []int64) {
 		}
 		s.bytes = c.inflate(s.bytes, r, int(size))
 		c.unpack(r, s.bytes, out)
+	case intsClasses:
+		if !r.second {
+			r.fail("unknown kind of integers")
+			return
+		}
+		s.readClasses(r, out)
 	default:
 		r.fail("unknown kind of integers")
 	}

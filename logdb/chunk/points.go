@@ -29,23 +29,44 @@ func (c *Codec) AppendPoints(dst []byte, p Points) ([]byte, error) {
 	}
 	s := c.get()
 	defer c.put(s)
+	s.tight = true
+	first := len(dst)
 	dst = binary.AppendUvarint(append(dst, formatPoints), uint64(len(p.Times)))
 	dst = appendSequence(c, s, dst, p.Times)
 	dst = appendSequence(c, s, dst, p.Positions)
-	return c.appendValues(s, dst, p.Values), nil
+	dst = c.appendValues(s, dst, p.Values)
+	s.version(dst[first:])
+	return dst, nil
 }
 
 // Points reads what AppendPoints wrote into b, whose arrays are used again.
-func (c *Codec) Points(data []byte, b *logdb.Block) error {
+func (c *Codec) Points(data []byte, b *logdb.Block) error { return c.points(data, b, true) }
+
+// Values reads it without the positions, of which b has none then.
+func (c *Codec) Values(data []byte, b *logdb.Block) error { return c.points(data, b, false) }
+
+func (c *Codec) points(data []byte, b *logdb.Block, ordered bool) error {
 	s := c.get()
 	defer c.put(s)
 	r := reader{data: data}
 	r.format(formatPoints)
 	n := r.count()
 	b.Times = grown(b.Times, n)
-	b.Positions = grown(b.Positions, n)
 	readSequence(c, s, &r, b.Times)
-	readSequence(c, s, &r, b.Positions)
+	switch {
+	case ordered:
+		b.Positions = grown(b.Positions, n)
+		readSequence(c, s, &r, b.Positions)
+	case n > 0 && len(r.data) > 0 && r.data[0] == intsRegular:
+		b.Positions = b.Positions[:0]
+		r.byte()
+		r.varint()
+		r.varint()
+	default:
+		s.skipped = grown(s.skipped, n)
+		readSequence(c, s, &r, s.skipped)
+		b.Positions = b.Positions[:0]
+	}
 	if r.err == nil {
 		c.readValues(s, &r, n, b)
 	}

@@ -14,8 +14,10 @@ type Roll struct {
 	Covers  bool
 	Steps   []int64 // rising
 	Buckets []logdb.Bucket
-	// The sums as mantissas where they are decimal, for adding them up exactly.
-	sums logdb.Block
+	// What was decoded, for adding up exactly: mantissas of all values, or of the sums where those are decimal.
+	linked   linked
+	isLinked bool
+	sums     logdb.Block
 }
 
 // AppendRoll appends r.
@@ -26,7 +28,8 @@ func (c *Codec) AppendRoll(dst []byte, r *Roll) ([]byte, error) {
 	}
 	s := c.get()
 	defer c.put(s)
-	dst = append(dst, formatRoll)
+	// Classes would save a tenth, and take twice the time: columns of a cell are too short for the table before them.
+	dst = append(dst, formatRoll+secondVersion)
 	dst = binary.AppendUvarint(dst, uint64(r.Step))
 	covers := byte(0)
 	if r.Covers {
@@ -34,7 +37,9 @@ func (c *Codec) AppendRoll(dst []byte, r *Roll) ([]byte, error) {
 	}
 	dst = binary.AppendUvarint(append(dst, covers), uint64(n))
 	dst = appendSequence(c, s, dst, r.Steps)
-	column := make([]int64, n)
+	var l linked
+	l.counts = make([]int64, n)
+	column := l.counts // first
 	for _, of := range []func(*logdb.Bucket, logdb.Millis) int64{
 		func(b *logdb.Bucket, _ logdb.Millis) int64 { return b.Count },
 		func(b *logdb.Bucket, at logdb.Millis) int64 { return int64(b.FirstTime - at) },
@@ -44,7 +49,12 @@ func (c *Codec) AppendRoll(dst []byte, r *Roll) ([]byte, error) {
 			column[i] = of(&r.Buckets[i], logdb.Millis(r.Steps[i])*r.Step)
 		}
 		dst = appendSequence(c, s, dst, column)
+		column = make([]int64, n)
 	}
+	if l.link(r.Buckets) {
+		return c.appendLinked(s, append(dst, rollValuesLinked, l.exponent), &l), nil
+	}
+	dst = append(dst, rollValuesApart)
 	values := make([]float64, n)
 	for _, of := range rollValues {
 		for i := range r.Buckets {
@@ -66,6 +76,23 @@ var rollValues = [...]func(*logdb.Bucket) *float64{
 
 // Roll reads what AppendRoll wrote into o, whose arrays are used again.
 func (c *Codec) Roll(data []byte, o *Roll) error {
+	if err := c.Steps(data, o); err != nil {
+		return err
+	}
+	if o.isLinked {
+		o.Buckets = grown(o.Buckets, len(o.Steps))
+		for i := range o.Buckets {
+			o.Buckets[i] = o.linked.bucket(i, o.at(i))
+		}
+	}
+	return nil
+}
+
+// at is when step i begins.
+func (o *Roll) at(i int) logdb.Millis { return logdb.Millis(o.Steps[i]) * o.Step }
+
+// Steps reads what AddTo needs of what AppendRoll wrote into o, whose arrays are used again; Buckets may be left as they were.
+func (c *Codec) Steps(data []byte, o *Roll) error {
 	s := c.get()
 	defer c.put(s)
 	r := reader{data: data}
@@ -78,7 +105,6 @@ func (c *Codec) Roll(data []byte, o *Roll) error {
 	o.Covers = r.byte() == 1
 	n := r.count()
 	o.Steps = grown(o.Steps, n)
-	o.Buckets = grown(o.Buckets, n)
 	readSequence(c, s, &r, o.Steps)
 	for i := 1; i < n; i++ {
 		if o.Steps[i] <= o.Steps[i-1] {
@@ -89,28 +115,27 @@ func (c *Codec) Roll(data []byte, o *Roll) error {
 	if n > 0 && (o.Steps[0] < -1 || o.Steps[n-1] > int64(logdb.MaxTime)) {
 		r.fail("steps out of range")
 	}
-	column := make([]int64, n)
-	readSequence(c, s, &r, column)
-	for i, v := range column {
-		o.Buckets[i].Count = v
+	for _, column := range []*[]int64{&o.linked.counts, &o.linked.firstAt, &o.linked.last} {
+		*column = grown(*column, n)
+		readSequence(c, s, &r, *column)
 	}
-	readSequence(c, s, &r, column)
-	for i, v := range column {
-		o.Buckets[i].FirstTime = logdb.Millis(o.Steps[i])*o.Step + logdb.Millis(v)
+	o.isLinked = false
+	layout := byte(rollValuesApart)
+	if r.second && r.err == nil {
+		layout = r.byte()
 	}
-	readSequence(c, s, &r, column)
-	for i, v := range column {
-		o.Buckets[i].LastTime = logdb.Millis(o.Steps[i])*o.Step + logdb.Millis(v)
-	}
-	for _, of := range rollValues {
-		if r.err != nil {
-			break
+	switch layout {
+	case rollValuesApart:
+		c.readApart(s, &r, o)
+	case rollValuesLinked:
+		o.isLinked = true
+		if o.linked.exponent = r.byte(); o.linked.exponent > maxExponent {
+			r.fail("bad exponent")
+		} else {
+			c.readLinked(s, &r, &o.linked)
 		}
-		c.readValues(s, &r, n, &o.sums)
-		s.floats = o.sums.AppendValues(s.floats[:0])
-		for i, v := range s.floats {
-			*of(&o.Buckets[i]) = v
-		}
+	default:
+		r.fail("unknown kind of steps")
 	}
 	if err := r.end(); err != nil {
 		return fmt.Errorf("decode a roll-up of %d bytes: %w", len(data), err)
@@ -118,8 +143,33 @@ func (c *Codec) Roll(data []byte, o *Roll) error {
 	return nil
 }
 
+// readApart reads five columns of values into the buckets of o.
+func (c *Codec) readApart(s *scratch, r *reader, o *Roll) {
+	o.Buckets = grown(o.Buckets, len(o.Steps))
+	for i := range o.Buckets {
+		b, at := &o.Buckets[i], o.at(i)
+		b.Count, b.FirstTime, b.LastTime = o.linked.counts[i], at+logdb.Millis(o.linked.firstAt[i]), at+logdb.Millis(o.linked.last[i])
+	}
+	for _, of := range rollValues {
+		if r.err != nil {
+			return
+		}
+		c.readValues(s, r, len(o.Steps), &o.sums)
+		s.floats = o.sums.AppendValues(s.floats[:0])
+		for i, v := range s.floats {
+			*of(&o.Buckets[i]) = v
+		}
+	}
+}
+
 // AddTo adds steps [i, j) of a decoded roll-up to a.
 func (o *Roll) AddTo(a *Accumulator, i, j int) {
+	if o.isLinked {
+		if i < j {
+			o.linked.addTo(a, i, j, o.at(i), o.at(j-1))
+		}
+		return
+	}
 	x := 0
 	for x < len(o.sums.Exceptions) && o.sums.Exceptions[x].Index < i {
 		x++

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/big"
 	"math/bits"
+	"sort"
 
 	"metermanager/logdb"
 )
@@ -162,10 +163,7 @@ func (a *Accumulator) part(b logdb.Bucket) {
 
 // AddBlock adds values [i, j) of b, j > i.
 func (a *Accumulator) AddBlock(b *logdb.Block, i, j int) {
-	x := 0
-	for x < len(b.Exceptions) && b.Exceptions[x].Index < i {
-		x++
-	}
+	x := sort.Search(len(b.Exceptions), func(k int) bool { return b.Exceptions[k].Index >= i })
 	for i < j {
 		if x < len(b.Exceptions) && b.Exceptions[x].Index == i {
 			v := b.Exceptions[x].Value

@@ -315,14 +315,14 @@ func TestVacuumGivesBackAPartAtATime(t *testing.T) {
 		_, err := tx.ExecContext(t.Context(), "DELETE FROM item")
 		return err
 	})
-	before, freeErr := db.FreeBytes(t.Context())
+	before, _, freeErr := db.FreeBytes(t.Context())
 	if err = errors.Join(err, freeErr); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Vacuum(t.Context(), 100); err != nil {
 		t.Fatal(err)
 	}
-	if after, err := db.FreeBytes(t.Context()); err != nil || before-after != 100*4096 {
+	if after, _, err := db.FreeBytes(t.Context()); err != nil || before-after != 100*4096 {
 		t.Errorf("%d bytes were free, then %d, want 100 pages less (%v)", before, after, err)
 	}
 }

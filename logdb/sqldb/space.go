@@ -51,13 +51,13 @@ func (db *DB) pageCounts(ctx context.Context) (size, pages, free int64, err erro
 	return size, pages, free, nil
 }
 
-// FreeBytes is how much of the file deleted rows have left. PostgreSQL uses such space again by itself: 0.
-func (db *DB) FreeBytes(ctx context.Context) (int64, error) {
+// FreeBytes is how much of the file deleted rows have left, and how large it is. PostgreSQL uses such space again by itself: 0.
+func (db *DB) FreeBytes(ctx context.Context) (free, file int64, err error) {
 	if db.pg != nil {
-		return 0, nil
+		return 0, 0, nil
 	}
-	size, _, free, err := db.pageCounts(ctx)
-	return size * free, err
+	size, pages, unused, err := db.pageCounts(ctx)
+	return size * unused, size * pages, err
 }
 
 // Vacuum gives pages that deleted rows have left back to the disk, at most pages of them.

@@ -33,7 +33,16 @@ func (k *storedChunk) scan(rows *sql.Rows) error {
 
 // points reads the values of a chunk of a series.
 func (k *storedChunk) points(c *conn, b *logdb.Block) error {
-	return k.read(c, func() error { return c.codec.Points(k.data, b) },
+	return k.values(c, b, false)
+}
+
+// values reads the values of a chunk of a series, if so without positions.
+func (k *storedChunk) values(c *conn, b *logdb.Block, unordered bool) error {
+	decode := c.codec.Points
+	if unordered {
+		decode = c.codec.Values
+	}
+	return k.read(c, func() error { return decode(k.data, b) },
 		func(f *archive.File, part int) error {
 			_, err := f.Values(part, b)
 			return err

@@ -18,23 +18,26 @@ func (s *Store) ReadBuckets(ctx context.Context, ids []logdb.SeriesID, edges []l
 		return fmt.Errorf("%w: %d edges, want at least two that rise", logdb.ErrInvalid, len(edges))
 	}
 	return s.snapshot(ctx, fmt.Sprintf("sum up %d series", len(ids)), func(c *conn) error {
-		views := viewCache{}
+		views, common := viewCache{}, bucketCommon{conn: c}
+		known, err := c.seriesRows(ids)
+		if err != nil {
+			return err
+		}
 		in := span{max(edges[0], logdb.MinTime), min(edges[len(edges)-1]+1, logdb.MaxTime+1)}
 		out := make([]logdb.Bucket, len(edges)-1)
 		for _, id := range ids {
 			for i := range out {
 				out[i] = logdb.EmptyBucket()
 			}
-			r, err := c.seriesRow(id)
-			if err != nil {
-				return err
-			}
+			r := known[id]
 			if r != nil && in.first < in.last {
 				view, err := views.of(c, r, in)
 				if err != nil {
 					return err
 				}
-				b := bucketReader{conn: c, series: r, covers: r.covers(), view: view, edges: edges, sums: make([]chunk.Accumulator, len(out)), tiered: map[int64]bool{}}
+				b := bucketReader{
+					conn: c, common: &common, series: r, covers: r.covers(), view: view, edges: edges, sums: make([]chunk.Accumulator, len(out)), tiered: map[int64]bool{},
+				}
 				if err := b.read(); err != nil {
 					return fmt.Errorf("series %d: %w", id, err)
 				}
@@ -54,18 +57,65 @@ func (s *Store) ReadBuckets(ctx context.Context, ids []logdb.SeriesID, edges []l
 // every bucket and every step holds its first key and not its last.
 type bucketReader struct {
 	*conn
-	series *seriesRow
-	covers bool
-	view   *view
-	edges  []logdb.Millis
-	sums   []chunk.Accumulator
+	common  *bucketCommon
+	series  *seriesRow
+	covers  bool
+	view    *view
+	edges   []logdb.Millis
+	sums    []chunk.Accumulator
+	bucket  int  // of the value that was added last
+	decimal bool // anything else ends it with errNotDecimal
 
 	fresh   chunk.Points
 	changed []logdb.Millis // keys at which the tier may be wrong, rising
-	chunks  []chunkRow
 	raw     []span         // of keys that must be read from values, rising
 	tiered  map[int64]bool // cells that have an hour tier
 }
+
+// bucketCommon is what the series of one query have in common, read when it is needed first.
+type bucketCommon struct {
+	*conn
+	asked    bool
+	quarters bool              // there is a 15-minute tier of anything
+	dropped  map[int64]dropped // of the meter of a stream
+}
+
+// dropped says which steps the hour tier of a meter has, and up to which day it was dropped for its age.
+type dropped struct {
+	step logdb.Millis
+	from int64
+}
+
+// hasQuarters reports whether anything has a 15-minute tier.
+func (b *bucketCommon) hasQuarters() (bool, error) {
+	if !b.asked {
+		one := 0
+		known, err := b.one([]any{&one}, anyQuarter)
+		if err != nil {
+			return false, err
+		}
+		b.asked, b.quarters = true, known
+	}
+	return b.quarters, nil
+}
+
+// droppedOf tells it of the meter of a series.
+func (b *bucketCommon) droppedOf(r *seriesRow) (d dropped, err error) {
+	d, known := b.dropped[r.stream]
+	if known {
+		return d, nil
+	}
+	if _, err = b.one([]any{&d.step, &d.from}, droppedHours, r.id); err != nil {
+		return d, err
+	}
+	if b.dropped == nil {
+		b.dropped = map[int64]dropped{}
+	}
+	b.dropped[r.stream] = d
+	return d, nil
+}
+
+const anyQuarter = `SELECT 1 FROM quarter LIMIT 1`
 
 func (b *bucketReader) key(at logdb.Millis) logdb.Millis {
 	if b.covers {
@@ -97,7 +147,7 @@ func (b *bucketReader) read() error {
 		}
 	}
 	slices.Sort(b.changed)
-	if b.chunks, err = b.chunksOf(b.series, span{max(all.first, 0), b.times(all).last}); err != nil {
+	if done, err := b.readDirectly(all); done || err != nil {
 		return err
 	}
 	gone, err := b.readGone(all)
@@ -136,7 +186,7 @@ func (b *bucketReader) readTier(all span) error {
 		}
 		err := checked(data, crc)
 		if err == nil {
-			err = b.codec.Roll(data, &roll)
+			err = b.codec.Steps(data, &roll)
 		}
 		if err != nil {
 			return fmt.Errorf("hour tier of day %d: %w", day, err)
@@ -185,24 +235,35 @@ func ceilStep(t, step logdb.Millis) logdb.Millis {
 
 // steps adds the steps of a span, but for those that changed, to bucket i.
 func (b *bucketReader) steps(roll *chunk.Roll, i int, in span) {
-	at := func(k int64) logdb.Millis { return logdb.Millis(k) * roll.Step }
-	from := sort.Search(len(roll.Steps), func(k int) bool { return at(roll.Steps[k]) >= in.first })
+	from := stepFrom(roll, 0, in.first)
 	c := sort.Search(len(b.changed), func(k int) bool { return b.changed[k] >= in.first })
 	for ; c < len(b.changed) && b.changed[c] < in.last; c++ {
 		step := b.changed[c].Floor(roll.Step)
-		to := from + sort.Search(len(roll.Steps)-from, func(k int) bool { return at(roll.Steps[from+k]) >= step })
+		to := stepFrom(roll, from, step)
 		roll.AddTo(&b.sums[i], from, to)
 		b.need(span{step, step + roll.Step})
 		from = to
-		if from < len(roll.Steps) && at(roll.Steps[from]) == step {
+		if from < len(roll.Steps) && logdb.Millis(roll.Steps[from])*roll.Step == step {
 			from++
 		}
 		for c+1 < len(b.changed) && b.changed[c+1] < step+roll.Step {
 			c++
 		}
 	}
-	to := from + sort.Search(len(roll.Steps)-from, func(k int) bool { return at(roll.Steps[from+k]) >= in.last })
-	roll.AddTo(&b.sums[i], from, to)
+	roll.AddTo(&b.sums[i], from, stepFrom(roll, from, in.last))
+}
+
+// stepFrom returns the first step from index i on that does not begin before a time at which one may begin.
+func stepFrom(roll *chunk.Roll, i int, at logdb.Millis) int {
+	step := int64(at.Floor(roll.Step) / roll.Step)
+	if i >= len(roll.Steps) || roll.Steps[i] >= step {
+		return i
+	}
+	// Where no step is missing, its index is known.
+	if k := int64(i) + step - roll.Steps[i]; k < int64(len(roll.Steps)) && roll.Steps[k] == step {
+		return int(k)
+	}
+	return i + sort.Search(len(roll.Steps)-i, func(k int) bool { return roll.Steps[i+k] >= step })
 }
 
 // need notes keys that must be read from values; they come in rising order.
@@ -215,77 +276,4 @@ func (b *bucketReader) need(keys span) {
 		return
 	}
 	b.raw = append(b.raw, keys)
-}
-
-// readRaw adds the values of the spans that the tier could not answer.
-func (b *bucketReader) readRaw() error {
-	if len(b.raw) == 0 {
-		return nil
-	}
-	var block logdb.Block
-	decoded := -1 // a chunk serves several spans
-	next := 0
-	spans := make([]span, len(b.raw))
-	for i, keys := range b.raw {
-		spans[i] = b.times(keys)
-	}
-	run := newChunkRun(b.conn, b.chunks, spans)
-	defer run.close()
-	for _, in := range spans {
-		i := sort.Search(b.fresh.Len(), func(k int) bool { return b.fresh.Times[k] >= in.first })
-		j := i + sort.Search(b.fresh.Len()-i, func(k int) bool { return b.fresh.Times[i+k] >= in.last })
-		m := merger{codec: b.codec, view: b.view, fresh: b.fresh.Slice(i, j), visit: b.add}
-		for next > 0 && b.chunks[next-1].tMax >= in.first {
-			next--
-		}
-		for ; next < len(b.chunks) && b.chunks[next].tMin < in.last; next++ {
-			k := &b.chunks[next]
-			if k.tMax < in.first {
-				continue
-			}
-			if decoded != next {
-				if err := run.points(next, &block); err != nil {
-					return err
-				}
-				decoded = next
-			}
-			if err := m.chunk(trim(&block, in)); err != nil {
-				return err
-			}
-		}
-		if err := m.rest(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// add sums up values in order of time.
-func (b *bucketReader) add(block *logdb.Block) error {
-	n := block.Len()
-	for i := 0; i < n; {
-		bucket := sort.Search(len(b.edges), func(k int) bool { return b.edges[k] > b.key(block.Times[i]) }) - 1
-		if bucket < 0 {
-			i++
-			continue
-		}
-		if bucket >= len(b.sums) {
-			return nil
-		}
-		end := b.edges[bucket+1]
-		j := i + 1
-		// Most buckets are short beside a chunk: look ahead in growing strides.
-		for stride := 1; j < n && b.key(block.Times[j]) < end; {
-			if k := j + stride; k < n && b.key(block.Times[k]) < end {
-				j, stride = k+1, stride*2
-			} else if stride == 1 {
-				j++
-			} else {
-				stride = 1
-			}
-		}
-		b.sums[bucket].AddBlock(block, i, j)
-		i = j
-	}
-	return nil
 }

@@ -16,6 +16,8 @@ type chunkRun struct {
 	rows   *sql.Rows
 	row    storedChunk
 	last   int // of the chunks that rows give
+
+	unordered bool // nobody asks for positions
 }
 
 // newChunkRun notes which chunks hold something of spans of time, which rise.
@@ -50,7 +52,7 @@ func (r *chunkRun) points(i int, b *logdb.Block) error {
 			return err
 		}
 		if r.row.id == r.chunks[i].id {
-			return r.row.points(r.conn, b)
+			return r.row.values(r.conn, b, r.unordered)
 		}
 	}
 	if err := r.rows.Err(); err != nil {

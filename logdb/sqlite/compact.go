@@ -75,14 +75,15 @@ func (s *Store) compactDue(ctx context.Context) error {
 	return s.giveBack(ctx)
 }
 
-// giveBack returns space to the disk when much of the file is free, a bounded part at a time.
+// giveBack returns space to the disk when much of the file is free, a bounded part at a time. Less than that is soon used again, by pages that
+// wait to be merged.
 func (s *Store) giveBack(ctx context.Context) error {
-	const much, part = 64 << 20, 4096 // bytes, pages
-	free, err := s.db.FreeBytes(ctx)
+	const little, share, part = 256 << 10, 16, 4096 // bytes, of the file, pages
+	free, file, err := s.db.FreeBytes(ctx)
 	if err != nil {
 		return err
 	}
-	if free < much {
+	if free < little || free < file/share {
 		return nil
 	}
 	return s.db.Vacuum(ctx, part)
@@ -129,6 +130,9 @@ func (s *Store) Compact(ctx context.Context, uid logdb.MeterUID) error {
 	}
 	if err == nil {
 		err = s.witnessOld(ctx)
+	}
+	if err == nil {
+		err = s.giveBack(ctx)
 	}
 	return err
 }

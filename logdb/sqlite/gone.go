@@ -247,7 +247,11 @@ func (b *bucketReader) readQuarters() error {
 		return nil
 	}
 	cellAt := func(key logdb.Millis) int64 { return cellOf(dayKey(max(key, 0), false)) }
-	cells, err := b.quartersIn(b.series, cellAt(b.raw[0].first), cellAt(b.raw[len(b.raw)-1].last))
+	cells := map[int64]*quarterCell{}
+	some, err := b.common.hasQuarters()
+	if err == nil && some {
+		cells, err = b.quartersIn(b.series, cellAt(b.raw[0].first), cellAt(b.raw[len(b.raw)-1].last))
+	}
 	if err == nil {
 		err = b.addDropped(cells, cellAt)
 	}
@@ -280,17 +284,16 @@ func (b *bucketReader) readQuarters() error {
 // addDropped sums up anew the cells whose hour tier was dropped for its age: sums of doubles must be made in the same parts to be the
 // same bits.
 func (b *bucketReader) addDropped(cells map[int64]*quarterCell, cellAt func(logdb.Millis) int64) error {
-	var step logdb.Millis
-	var from int64
-	if _, err := b.one([]any{&step, &from}, droppedHours, b.series.id); err != nil {
+	gone, err := b.common.droppedOf(b.series)
+	if err != nil {
 		return err
 	}
 	for _, keys := range b.raw {
-		for day := cellAt(keys.first); day < from && day <= cellAt(keys.last-1); day += cellDays {
+		for day := cellAt(keys.first); day < gone.from && day <= cellAt(keys.last-1); day += cellDays {
 			if q := cells[day]; b.tiered[day] || q != nil && q.exact {
 				continue
 			}
-			roll, _, err := b.rollUp(b.series, day, step)
+			roll, _, err := b.rollUp(b.series, day, gone.step)
 			if err != nil {
 				return err
 			}

@@ -100,6 +100,42 @@ func (c *conn) seriesRow(id logdb.SeriesID) (*seriesRow, error) {
 	return r, nil
 }
 
+const findAllSeries = `SELECT s.id, s.stream, s.log, c.key FROM series s JOIN channel c ON c.id = s.channel WHERE s.meter = (SELECT meter FROM series WHERE id = ?)`
+
+// seriesRows finds several series, which are mostly of one meter; what is not known is left out.
+func (c *conn) seriesRows(ids []logdb.SeriesID) (map[logdb.SeriesID]*seriesRow, error) {
+	const few = 3
+	out := map[logdb.SeriesID]*seriesRow{}
+	if len(ids) > few {
+		err := c.each(func(rows *sql.Rows) error {
+			var r seriesRow
+			var channel string
+			if err := rows.Scan(&r.id, &r.stream, &r.log, &channel); err != nil {
+				return err
+			}
+			r.channel = logdb.ChannelKey(channel)
+			out[logdb.SeriesID(r.id)] = &r
+			return nil
+		}, findAllSeries, int64(ids[0]))
+		if err != nil {
+			return nil, fmt.Errorf("find the series of a meter: %w", err)
+		}
+	}
+	for _, id := range ids {
+		if out[id] != nil {
+			continue
+		}
+		r, err := c.seriesRow(id)
+		if err != nil {
+			return nil, err
+		}
+		if r != nil {
+			out[id] = r
+		}
+	}
+	return out, nil
+}
+
 // ReadSeries implements logdb.Source.
 func (s *Store) ReadSeries(ctx context.Context, ids []logdb.SeriesID, first, last logdb.Millis, visit func(logdb.SeriesID, *logdb.Block) error) error {
 	in := span{max(first, logdb.MinTime), min(last, logdb.MaxTime+1)}
@@ -108,11 +144,12 @@ func (s *Store) ReadSeries(ctx context.Context, ids []logdb.SeriesID, first, las
 	}
 	return s.snapshot(ctx, fmt.Sprintf("read %d series", len(ids)), func(c *conn) error {
 		views := viewCache{}
+		known, err := c.seriesRows(ids)
+		if err != nil {
+			return err
+		}
 		for _, id := range ids {
-			r, err := c.seriesRow(id)
-			if err != nil {
-				return err
-			}
+			r := known[id]
 			if r == nil {
 				continue
 			}

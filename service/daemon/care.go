@@ -176,7 +176,7 @@ func (c *care) Space(ctx context.Context) (api.SpaceAnswer, error) {
 // Vacuum implements command.Care.
 func (c *care) Vacuum(ctx context.Context, most int64) (api.VacuumAnswer, error) {
 	db := c.n.logs.Database()
-	before, err := db.FreeBytes(ctx)
+	before, _, err := db.FreeBytes(ctx)
 	if err != nil {
 		return api.VacuumAnswer{}, err
 	}
@@ -187,7 +187,7 @@ func (c *care) Vacuum(ctx context.Context, most int64) (api.VacuumAnswer, error)
 			return api.VacuumAnswer{}, err
 		}
 	}
-	after, err := db.FreeBytes(ctx)
+	after, _, err := db.FreeBytes(ctx)
 	return api.VacuumAnswer{GivenBack: max(0, before-after), Free: after}, err
 }
 

@@ -102,7 +102,7 @@ func (a *API) planHistory(ctx context.Context, uid logdb.MeterUID, q api.History
 			return nil, errCursor
 		}
 	}
-	ask := analysis.Query{Meter: uid, Channels: q.Channels, First: p.first, Last: p.last, Zone: p.zone, Log: q.Log}
+	ask := analysis.Query{Meter: uid, Channels: q.Channels, First: p.first, Last: p.last, Zone: p.zone, Log: q.Log, Series: series}
 	if !q.Stream.IsZero() {
 		ask.Stream = &q.Stream
 	}

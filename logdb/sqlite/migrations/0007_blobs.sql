@@ -1,0 +1,2 @@
+-- No table changes. From here on chunks and tiers may be blobs of version 2 (../../chunk/DESIGN.md), which a program that knows only the
+-- migrations before would take for damaged: so it must not open this database.
