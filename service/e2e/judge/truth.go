@@ -195,6 +195,10 @@ func (t *Truth) history(r *report, log int, journal []logdb.Entry, stats *Stats)
 		next = at + 1
 		stats.Records++
 	}
+	// A memory that is empty has nothing behind which a gap could be noted yet.
+	if n := len(records); next < n && t.held[log] == 0 && records[n-1].True.Before(t.before[historicalLogs[log]]) {
+		lost, next = lost+n-next, n
+	}
 	if next < len(records) {
 		r.add(what, "records %d to %d (%s) did not arrive; the memory holds %d", next, len(records)-1, describe(records, next), t.held[log])
 	}
