@@ -324,15 +324,18 @@ func eventCells(kind logdb.Kind, e api.Event, gaps bool, zone *time.Location) []
 	case n.Waveform != nil:
 		return []string{at, clock(n.Waveform.End, zone), strings.Join(n.Waveform.Triggers, " "), formatValue(n.Waveform.FrequencyHz), e.ID.String()}
 	case n.Excursion != nil:
-		return excursionCells(kind, at, n.Excursion)
+		return excursionCells(kind, at, n.Excursion, n.Why)
 	}
 	return []string{at}
 }
 
-func excursionCells(kind logdb.Kind, at string, x *logdb.Excursion) []string {
+func excursionCells(kind logdb.Kind, at string, x *logdb.Excursion, why string) []string {
 	duration := "open"
-	if !math.IsNaN(x.DurationSeconds) {
+	switch {
+	case !math.IsNaN(x.DurationSeconds):
 		duration = formatValue(x.DurationSeconds)
+	case why != "": // its end was seen: the meter's clock was set back meanwhile
+		duration = "unknown"
 	}
 	words := [...]string{"sag", "surge"}
 	if kind == logdb.KindLimit {

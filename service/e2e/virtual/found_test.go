@@ -101,3 +101,13 @@ func TestSumsOutliveTheirValues(t *testing.T) {
 		t.Errorf("%d values were let go", out.Thinned)
 	}
 }
+
+// The meter's clock is set back while a limit is exceeded, so that the end bears an earlier time than the start: how long it lasted is
+// unknown, at the site, at the cloud, and when the records are decoded again.
+func TestClockSetBackDuringAnEvent(t *testing.T) {
+	t.Parallel()
+	play(t, template(t), virtual.Plan{
+		Seed: 17, Zone: "UTC", Begin: time.Date(2026, 6, 15, 4, 0, 0, 0, time.UTC), History: 2 * time.Hour, Length: 15 * time.Hour,
+		Events: []virtual.Event{{At: 14 * time.Hour, For: 30 * time.Minute, Kind: virtual.Zone}},
+	})
+}
