@@ -46,7 +46,7 @@ var kindOrder = []logdb.Kind{logdb.KindPQ, logdb.KindWaveform, logdb.KindLimit, 
 func newEventsView(w *Window) *eventsView {
 	v := &eventsView{w: w, count: newWords(w.look, "", 12, colorFaint, false).elastic(), chips: map[logdb.Kind]*chip{}, columns: columns{178, 150, 84, 120, 0, 90}}
 	v.search = widget.NewEntry()
-	v.search.SetPlaceHolder("Search events  ( / )")
+	v.search.SetPlaceHolder("Search, or 14:02  ( / )")
 	v.search.OnChanged = func(s string) { v.change(func(f *timeline.Filter) { f.Text = s }) }
 	filters := container.NewHBox()
 	for _, k := range kindOrder {

@@ -21,6 +21,18 @@ type EventSet struct {
 	Zone   *time.Location // of all meters; nil when they differ
 	// Failed are the meters that could not be read, with the reason.
 	Failed map[*Meter]error
+	zones  []*time.Location
+}
+
+// Zones are those of the meters.
+func (s *EventSet) Zones() []*time.Location {
+	if len(s.zones) != len(s.Meters) {
+		s.zones = make([]*time.Location, len(s.Meters))
+		for i, m := range s.Meters {
+			s.zones[i] = m.Zone()
+		}
+	}
+	return s.zones
 }
 
 // kindsOfEvents are the logs that hold events.
@@ -159,7 +171,7 @@ func (v *Events) Fail(err error) {
 
 // Refilter applies the filter anew.
 func (v *Events) Refilter() {
-	v.Shown = v.Filter.Apply(v.Set.List, v.Set.Names)
+	v.Shown = v.Filter.Apply(v.Set.List, v.Set.Names, v.Set.Zones())
 	v.order()
 }
 

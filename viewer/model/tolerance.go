@@ -39,7 +39,7 @@ func NewTolerance(v *Events, curve string) *Tolerance {
 	}
 	f := v.Filter
 	f.Box = nil
-	for _, i := range f.Apply(v.Set.List, v.Set.Names) {
+	for _, i := range f.Apply(v.Set.List, v.Set.Names, v.Set.Zones()) {
 		e := &v.Set.List[i]
 		if e.Kind != logdb.KindPQ || math.IsNaN(e.Ratio) {
 			continue

@@ -39,7 +39,7 @@ func BenchmarkEvents100000(b *testing.B) {
 			}
 		}
 		timeline.Sort(list)
-		if n := len((&timeline.Filter{NoRoutine: true}).Apply(list, []string{"m"})); n != 100_000 {
+		if n := len((&timeline.Filter{NoRoutine: true}).Apply(list, []string{"m"}, nil)); n != 100_000 {
 			b.Fatalf("%d events", n)
 		}
 		if err := x.Close(); err != nil {

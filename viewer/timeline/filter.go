@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"metermanager/logdb"
 	"metermanager/viewer/chart"
@@ -39,23 +40,42 @@ func (b *Box) Contains(seconds, ratio float64) bool {
 	return !math.IsNaN(seconds) && seconds >= b.FromSeconds && seconds <= b.ToSeconds
 }
 
-// Apply returns the indices of the events that pass, in their order. names are those of the meters, which text is sought in too.
-func (f *Filter) Apply(list []Event, names []string) []int {
+// Apply returns the indices of the events that pass, in their order. names are those of the meters, which text is sought in too, zones those of
+// their sites: a word such as 14:02, 14:02:33 or 2026-03-08 finds the time that people read there.
+func (f *Filter) Apply(list []Event, names []string, zones []*time.Location) []int {
 	words := strings.Fields(strings.ToLower(f.Text))
+	layouts := make([]string, len(words))
+	for i, w := range words {
+		layouts[i] = layoutOf(w)
+	}
 	lower := make([]string, len(names))
 	for i, n := range names {
 		lower[i] = strings.ToLower(n)
 	}
 	out := make([]int, 0, len(list))
 	for i := range list {
-		if f.passes(&list[i], words, lower) {
+		zone := time.UTC
+		if m := list[i].Meter; m < len(zones) && zones[m] != nil {
+			zone = zones[m]
+		}
+		if f.passes(&list[i], words, layouts, lower, zone) {
 			out = append(out, i)
 		}
 	}
 	return out
 }
 
-func (f *Filter) passes(e *Event, words, names []string) bool {
+// layoutOf is how a word writes a time; "" when it is none.
+func layoutOf(word string) string {
+	for _, l := range []string{"15:04", "15:04:05", time.DateOnly, "2006-01"} {
+		if _, err := time.Parse(l, word); err == nil && len(word) == len(l) {
+			return l
+		}
+	}
+	return ""
+}
+
+func (f *Filter) passes(e *Event, words, layouts, names []string, zone *time.Location) bool {
 	if f.HiddenKinds[e.Kind] || f.HiddenMeters[e.Meter] || e.Severity < f.Least || f.NoRoutine && e.Routine {
 		return false
 	}
@@ -65,7 +85,10 @@ func (f *Filter) passes(e *Event, words, names []string) bool {
 	if f.Box != nil && (e.Kind != logdb.KindPQ || !f.Box.Contains(e.Seconds, e.Ratio)) {
 		return false
 	}
-	for _, w := range words {
+	for i, w := range words {
+		if layouts[i] != "" && e.Time.Time().In(zone).Format(layouts[i]) == w {
+			continue
+		}
 		if !strings.Contains(e.words(), w) && !(e.Meter < len(names) && strings.Contains(names[e.Meter], w)) && !strings.Contains(strings.ToLower(KindName(e.Kind)), w) {
 			return false
 		}

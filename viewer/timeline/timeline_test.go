@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math"
 	"testing"
+	"time"
 
 	"metermanager/logdb"
 	"metermanager/viewer/chart"
@@ -44,6 +45,10 @@ func TestOf(t *testing.T) {
 
 func TestFilter(t *testing.T) {
 	t.Parallel()
+	newYork, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, x := range map[string]struct {
 		filter timeline.Filter
 		want   int
@@ -56,13 +61,17 @@ func TestFilter(t *testing.T) {
 		"alarms":             {timeline.Filter{Least: chart.Alarm}, 1},
 		"words":              {timeline.Filter{Text: "SAG  feeder"}, 1},
 		"name of a log":      {timeline.Filter{Text: "waveform"}, 1},
+		"time of day":        {timeline.Filter{Text: "19:01 sag"}, 3}, // in New York; a recording says sag too
+		"second":             {timeline.Filter{Text: "19:01:40 sag"}, 2},
+		"day":                {timeline.Filter{Text: "1969-12-31 sag"}, 3},
+		"another day":        {timeline.Filter{Text: "1970-01-01"}, 1},
 		"nothing":            {timeline.Filter{Text: "swell"}, 0},
 		"box":                {timeline.Filter{Box: &timeline.Box{FromSeconds: 0.05, ToSeconds: 0.15, FromRatio: 0, ToRatio: 1}}, 1},
 		"box without an end": {timeline.Filter{Box: &timeline.Box{FromSeconds: 0, ToSeconds: 100, FromRatio: 0.7, ToRatio: 0.73}}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := x.filter.Apply(events(), []string{"main", "feeder 2"}); len(got) != x.want {
+			if got := x.filter.Apply(events(), []string{"main", "feeder 2"}, []*time.Location{newYork, nil}); len(got) != x.want {
 				t.Errorf("%d events pass, want %d", len(got), x.want)
 			}
 		})
