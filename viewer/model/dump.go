@@ -33,6 +33,23 @@ type Dump struct {
 	Waveform  *DumpWave      `json:"waveform,omitempty"`
 	Tolerance *DumpTolerance `json:"tolerance,omitempty"`
 	Week      *source.Week   `json:"en50160,omitempty"`
+	Now       *DumpNow       `json:"now,omitempty"`
+}
+
+// DumpNow is the present values of a meter.
+type DumpNow struct {
+	Meter  string       `json:"meter"`
+	Time   logdb.Millis `json:"time_ms"`
+	Direct bool         `json:"read_from_the_meter"`
+	Stale  bool         `json:"stale"`
+	Values []DumpValue  `json:"values"`
+}
+
+// DumpValue is one of them.
+type DumpValue struct {
+	Channel logdb.ChannelKey `json:"channel"`
+	Unit    string           `json:"unit"`
+	Value   format.Number    `json:"value"`
 }
 
 // DumpSource is a source with its meters.
@@ -117,6 +134,9 @@ func (s *Session) Dump(ctx context.Context, o DumpOptions) (*Dump, error) {
 	if len(meters) == 0 {
 		return out, nil
 	}
+	if out.View == "now" {
+		return out, out.now(ctx, meters[0])
+	}
 	first, last := s.Range.Bounds(meters, o.Now)
 	set, err := LoadEvents(ctx, meters, first, last, nil)
 	if err != nil {
@@ -144,6 +164,18 @@ func (s *Session) Dump(ctx context.Context, o DumpOptions) (*Dump, error) {
 		out.events(v)
 	}
 	return out, err
+}
+
+func (d *Dump) now(ctx context.Context, m *Meter) error {
+	p, err := LoadPresent(ctx, m)
+	if err != nil {
+		return err
+	}
+	d.Now = &DumpNow{Meter: m.Title(), Time: p.Time, Direct: p.Direct, Stale: p.Stale, Values: []DumpValue{}}
+	for _, v := range p.Values {
+		d.Now.Values = append(d.Now.Values, DumpValue{v.Channel.Key, UnitOf(v.Channel), format.Number(v.Value)})
+	}
+	return nil
 }
 
 // Fitting is the view that shows most of a list: a recording when there is little else, events, or values over time.
