@@ -49,6 +49,23 @@ func trend() *chart.Trend {
 	return t
 }
 
+// band is a week of means with their lowest and highest, one spike in it, over those of the week before.
+func band() *chart.Trend {
+	r := rand.New(rand.NewPCG(9, 10))
+	now := chart.TrendSeries{Name: "Volts A-N", Unit: "V", MaxGap: 4 * 1_800_000}
+	before := chart.TrendSeries{Name: "Volts A-N, a week before", Unit: "V", Like: 1, MaxGap: 4 * 1_800_000}
+	for i := range 7 * 48 {
+		if i > 200 && i < 220 {
+			continue // a gap
+		}
+		at, mean := float64(day0+1_800_000*i), 230+3*math.Sin(float64(i)/20)+r.Float64()
+		now.Times, now.Values, now.Low, now.High = append(now.Times, at), append(now.Values, mean), append(now.Low, mean-1-r.Float64()), append(now.High, mean+1+r.Float64())
+		before.Times, before.Values = append(before.Times, at), append(before.Values, 232+3*math.Sin(float64(i)/20))
+	}
+	now.Low[60], now.High[250] = 180, 262
+	return &chart.Trend{Title: "Means", From: day0, To: day0 + 7*86_400_000, Series: []chart.TrendSeries{now, before}}
+}
+
 // recording is a sag of phase A.
 func recording() *pq.Recording {
 	r := &pq.Recording{SampleIntervalSeconds: 1.0 / 7680, NominalHz: 60, NominalVolts: 277}
@@ -120,6 +137,7 @@ func drawings(t *testing.T) map[string]chart.Drawing {
 	return map[string]chart.Drawing{
 		"trend": trend(), "wave": wave, "phasors": phasors, "tolerance": tolerance, "timeline": timeline, "heatmap": heat, "bars": bars,
 		"harmonics": &chart.Harmonics{Title: "Harmonics", Names: []string{"Van"}, Ratios: [][]float64{{0.001, 0.03, 0, 0.04}}, Limits: []float64{0.02, 0.05, 0.01, 0.06}},
+		"band":      band(),
 		"empty":     &chart.Trend{Title: "Nothing", From: day0, To: day0 + 1000},
 	}
 }

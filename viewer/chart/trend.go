@@ -204,19 +204,16 @@ func (s *TrendSeries) points(g *grid, place func(float64) float64, first, last i
 	return out
 }
 
-// band fills between Low and High, with a thin line along both, so that a single spike can be seen.
+// band fills between Low and High. What reaches much further than the rest, a single spike, is drawn as a line too: a pale band of a pixel is not
+// seen.
 func (s *TrendSeries) band(p *pen, g *grid, place func(float64) float64, c color.Color, first, last int) {
 	r, gg, b, _ := c.RGBA()
 	faint := color.NRGBA{uint8(r >> 8), uint8(gg >> 8), uint8(b >> 8), 46}
-	edge := color.NRGBA{uint8(r >> 8), uint8(gg >> 8), uint8(b >> 8), 120}
+	strong := color.NRGBA{uint8(r >> 8), uint8(gg >> 8), uint8(b >> 8), 150}
+	usual := s.usualBand(first, last)
 	var up, down [][2]float64
-	clip := clipper{g.b}
 	flush := func() {
 		if len(up) > 1 {
-			clip.polylines(p, [][][2]float64{up, down}, edge, 0.7*p.st.LinePt)
-			for i := range up { // the fill ends at the edges of the plot
-				up[i][0], down[i][0] = min(max(up[i][0], g.b.left), g.b.right), min(max(down[i][0], g.b.left), g.b.right)
-			}
 			slices.Reverse(down)
 			p.polygon(append(up, down...), faint)
 		}
@@ -229,15 +226,33 @@ func (s *TrendSeries) band(p *pen, g *grid, place func(float64) float64, c color
 		if math.IsNaN(s.Low[i]) {
 			continue
 		}
-		x := g.px(s.Times[i])
-		up, down = append(up, [2]float64{x, place(s.High[i])}), append(down, [2]float64{x, place(s.Low[i])})
+		x := min(max(g.px(s.Times[i]), g.b.left), g.b.right) // the fill ends at the edges of the plot
+		high, low := [2]float64{x, place(s.High[i])}, [2]float64{x, place(s.Low[i])}
+		if s.High[i]-s.Low[i] > 4*usual && x > g.b.left && x < g.b.right {
+			p.line(x, high[1], x, low[1], strong, 0.9*p.st.LinePt)
+		}
+		up, down = append(up, high), append(down, low)
 		if len(up) > 4*chunk { // goes on from the same place
-			high, low := up[len(up)-1], down[len(down)-1]
 			flush()
 			up, down = append(up, high), append(down, low)
 		}
 	}
 	flush()
+}
+
+// usualBand is the median of how far High and Low are apart.
+func (s *TrendSeries) usualBand(first, last int) float64 {
+	var widths []float64
+	for i := first; i < last; i++ {
+		if w := s.High[i] - s.Low[i]; w == w {
+			widths = append(widths, w)
+		}
+	}
+	if len(widths) == 0 {
+		return 0
+	}
+	slices.Sort(widths)
+	return widths[len(widths)/2]
 }
 
 func (t *Trend) mark(p *pen, g *grid, m Mark) {
