@@ -216,8 +216,8 @@ func checkCapture(t *testing.T, s *site, uid logdb.MeterUID) {
 	}
 }
 
-// TestKeepsTheLogOfAServerOfOthers: a meter without memory gets a row on each second; when it
-// falls silent there is a gap with its cause and not one row more.
+// TestKeepsTheLogOfAServerOfOthers: a meter without memory gets a row on each fourth second, with a second's time to read it on a busy
+// machine; when it falls silent there is a gap with its cause and not one row more.
 func TestKeepsTheLogOfAServerOfOthers(t *testing.T) {
 	t.Parallel()
 	for _, l := range libraries {
@@ -225,7 +225,7 @@ func TestKeepsTheLogOfAServerOfOthers(t *testing.T) {
 			t.Parallel()
 			served := l.serve(t, "2:strict:sunspec-203.regs")
 			s := newSite(t, retrieve.Config{Live: time.Hour, Modbus: modbus.Config{MinBackoff: 50 * time.Millisecond, MaxBackoff: 100 * time.Millisecond}})
-			m := s.add(t, retrieve.AddRequest{Name: "pv", Address: served.addr, Unit: 2, Zone: "Europe/Berlin", LogSeconds: 1})
+			m := s.add(t, retrieve.AddRequest{Name: "pv", Address: served.addr, Unit: 2, Zone: "Europe/Berlin", LogSeconds: 4})
 			for range 2 {
 				<-s.data
 			}
@@ -234,7 +234,7 @@ func TestKeepsTheLogOfAServerOfOthers(t *testing.T) {
 			defer cancel()
 			tick := time.NewTicker(50 * time.Millisecond)
 			defer tick.Stop()
-			for silent := time.Now(); len(s.events(t, m.UID, logdb.KindHistorical, true)) == 0 || time.Since(silent) < 3*time.Second; {
+			for silent := time.Now(); len(s.events(t, m.UID, logdb.KindHistorical, true)) == 0 || time.Since(silent) < 11*time.Second; {
 				select {
 				case <-ctx.Done():
 					t.Fatal("no gap is noted for a meter that does not answer")
@@ -257,8 +257,8 @@ func TestKeepsTheLogOfAServerOfOthers(t *testing.T) {
 					t.Errorf("%s: %d values", channel, len(values))
 				}
 				for i, v := range values {
-					if v != want.value || times[i]%1000 != 0 || times[i] > gaps[0].Gap.From {
-						t.Errorf("%s: %v at %v, want %v on a whole second before the gap of %v", channel, v, times[i], want.value, gaps[0].Gap.From)
+					if v != want.value || times[i]%4000 != 0 || times[i] > gaps[0].Gap.From {
+						t.Errorf("%s: %v at %v, want %v on a fourth second before the gap of %v", channel, v, times[i], want.value, gaps[0].Gap.From)
 					}
 				}
 			}
@@ -267,8 +267,8 @@ func TestKeepsTheLogOfAServerOfOthers(t *testing.T) {
 					t.Errorf("gap %+v, want one behind the other, unreachable", g.Gap)
 				}
 			}
-			if d := gaps[len(gaps)-1].Gap.To - gaps[0].Gap.From; d < 2000 {
-				t.Errorf("the gaps cover %d ms, the meter was silent for three seconds", d)
+			if d := gaps[len(gaps)-1].Gap.To - gaps[0].Gap.From; d < 8000 {
+				t.Errorf("the gaps cover %d ms, the meter was silent for eleven seconds", d)
 			}
 		})
 	}
