@@ -321,14 +321,8 @@ func joinHistory(whole *api.History, part api.History) {
 // writeHistoryJSON writes an answer in the shape of the web API.
 func writeHistoryJSON(out io.Writer, a api.History) error {
 	w := api.NewSeriesWriter(out, api.SeriesHead{Meter: a.Meter, Columns: a.Columns, Interval: a.Interval, Zone: a.Zone})
-	row := make([]float64, len(a.Columns))
-	for i, at := range a.Times {
-		for c := range row {
-			row[c] = a.Values[c][i]
-		}
-		if err := w.Row(at, row); err != nil {
-			return err
-		}
+	if err := w.Columns(a.Times, a.Values); err != nil {
+		return err
 	}
 	if err := w.Close(api.SeriesTail{Limits: a.Limits, Corrected: a.Corrected, Next: a.Next}); err != nil {
 		return err

@@ -28,14 +28,14 @@ func classOf(u uint64) (class byte, extra int) {
 
 // appendClasses writes the differences of values when that takes at most so many bytes.
 func (s *scratch) appendClasses(dst []byte, values []int64, most int) ([]byte, bool) {
-	if len(values) > maxClasses {
+	if len(values) < 2 || len(values) > maxClasses {
 		return dst, false
 	}
-	s.classes = grown(s.classes, len(values))
+	s.classes = grown(s.classes, len(values)-1)
 	out := s.extra[:0]
 	word, used := uint64(0), 0
-	last := int64(0)
-	for i, v := range values {
+	last := values[0] // apart: its class would be a rare one, which makes others longer
+	for i, v := range values[1:] {
 		d := v - last
 		last = v
 		u := uint64(d)<<1 ^ uint64(d>>63)
@@ -62,7 +62,8 @@ func (s *scratch) appendClasses(dst []byte, values []int64, most int) ([]byte, b
 	if err != nil || len(coded)+len(out) > most {
 		return dst, false // of one class, or of too many: there are better ways
 	}
-	dst = binary.AppendUvarint(append(dst, intsClasses), uint64(len(coded)))
+	dst = binary.AppendVarint(append(dst, intsClasses), values[0])
+	dst = binary.AppendUvarint(dst, uint64(len(coded)))
 	dst = append(dst, coded...)
 	dst = binary.AppendUvarint(dst, uint64(len(out)))
 	return append(dst, out...), true
@@ -70,9 +71,11 @@ func (s *scratch) appendClasses(dst []byte, values []int64, most int) ([]byte, b
 
 // readClasses fills out with what appendClasses wrote after its first byte.
 func (s *scratch) readClasses(r *reader, out []int64) {
+	first := r.varint()
 	coded := r.take(r.uvarint())
 	extra := r.take(r.uvarint())
-	if r.err != nil || len(out) > maxClasses {
+	n := len(out) - 1
+	if r.err != nil || n < 1 || n >= maxClasses {
 		r.fail("bad size")
 		return
 	}
@@ -81,20 +84,21 @@ func (s *scratch) readClasses(r *reader, out []int64) {
 		r.fail("bad table of classes")
 		return
 	}
-	s.classes = grown(s.classes, len(out))
-	classes, err := s.huffman.Decoder().Decompress4X(s.classes[:0:len(out)], rest)
-	if err != nil || len(classes) != len(out) {
+	s.classes = grown(s.classes, n)
+	classes, err := s.huffman.Decoder().Decompress4X(s.classes[:0:n], rest)
+	if err != nil || len(classes) != n {
 		r.fail("bad classes")
 		return
 	}
-	if !undelta(classes, extra, out) {
+	out[0] = first
+	if !undelta(first, classes, extra, out[1:]) {
 		r.fail("bad differences")
 	}
 }
 
 // undelta sums up differences and reports whether their bits are just those that are there.
-func undelta(classes, extra []byte, out []int64) bool {
-	last, at := int64(0), 0 // at a bit of extra
+func undelta(last int64, classes, extra []byte, out []int64) bool {
+	at := 0 // a bit of extra
 	out = out[:len(classes)]
 	for i, class := range classes {
 		u := uint64(class)

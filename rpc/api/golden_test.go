@@ -257,10 +257,8 @@ func TestGoldenAnswers(t *testing.T) {
 		}
 		var out bytes.Buffer
 		w := api.NewSeriesWriter(&out, api.SeriesHead{Meter: "m-1", Interval: "15m", Zone: "America/New_York", Columns: columns})
-		for i, at := range want.Times {
-			if err := w.Row(at, []float64{want.Values[0][i], want.Values[1][i]}); err != nil {
-				t.Fatal(err)
-			}
+		if err := w.Columns(want.Times, want.Values); err != nil {
+			t.Fatal(err)
 		}
 		if err := w.Close(api.SeriesTail{Limits: want.Limits, Next: "abc"}); err != nil {
 			t.Fatal(err)

@@ -173,21 +173,6 @@ func (s Span) step() logdb.Millis {
 	return max((s.Last-s.First)/logdb.Millis(n)+1, 60_000)
 }
 
-// Row writes one record of values, as aggregated answers have them.
-func (w *SeriesWriter) Row(t logdb.Millis, values []float64) error {
-	if w.err != nil {
-		return w.err
-	}
-	w.open(t)
-	for _, v := range values {
-		w.b = append(w.b, ',')
-		w.value(v)
-	}
-	w.b = append(w.b, ']')
-	w.flush(flushBytes)
-	return w.err
-}
-
 // Close ends the document and sends what is left.
 func (w *SeriesWriter) Close(tail SeriesTail) error {
 	if w.err != nil {
@@ -225,20 +210,24 @@ func (w *SeriesWriter) Close(tail SeriesTail) error {
 func (w *SeriesWriter) open(t logdb.Millis) {
 	if w.rows > 0 {
 		w.b = append(w.b, ',')
-		w.first, w.last = min(w.first, t), max(w.last, t)
-	} else {
-		w.first, w.last = t, t
 	}
-	w.rows++
+	w.note(t, t, 1)
 	w.b = appendMillis(append(w.b, '['), t)
 }
 
-func (w *SeriesWriter) value(f float64) {
-	if w.head.Dialect == DialectNaN && math.IsNaN(f) {
-		w.b = append(w.b, "NaN"...)
-		return
+// note counts records of a range of times.
+func (w *SeriesWriter) note(first, last logdb.Millis, rows int) {
+	if w.rows > 0 {
+		first, last = min(w.first, first), max(w.last, last)
 	}
-	w.b = AppendFloat(w.b, f)
+	w.first, w.last, w.rows = first, last, w.rows+rows
+}
+
+func (w *SeriesWriter) appendValue(b []byte, f float64) []byte {
+	if w.head.Dialect == DialectNaN && math.IsNaN(f) {
+		return append(b, "NaN"...)
+	}
+	return AppendFloat(b, f)
 }
 
 func (w *SeriesWriter) flush(atLeast int) {

@@ -197,7 +197,7 @@ func TestSeriesCut(t *testing.T) {
 	gone := errors.New("gone")
 	w = api.NewSeriesWriter(failing{gone}, api.SeriesHead{Columns: []api.SeriesColumn{{Key: "a.a"}}})
 	for i := range 10_000 {
-		if err := w.Row(logdb.Millis(i), []float64{1}); err != nil {
+		if err := w.Columns([]logdb.Millis{logdb.Millis(i)}, [][]float64{{1}}); err != nil {
 			if !errors.Is(err, gone) || !w.Started() {
 				t.Errorf("%v", err)
 			}
@@ -286,4 +286,59 @@ func (a all) ReadSeries(_ context.Context, ids []logdb.SeriesID, _, _ logdb.Mill
 		}
 	}
 	return nil
+}
+
+// TestSeriesColumns writes records together that are written one by one, too: more than one processor's share, and few columns or many.
+func TestSeriesColumns(t *testing.T) {
+	t.Parallel()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for _, size := range [][2]int{{0, 2}, {1, 1}, {3, 4000}, {9000, 1}, {5000, 7}, {20_000, 40}} {
+		times, values := make([]logdb.Millis, size[0]), make([][]float64, size[1])
+		var columns []api.SeriesColumn
+		for i := range times {
+			times[i] = logdb.Millis(1000 + i)
+		}
+		for c := range values {
+			columns = append(columns, api.SeriesColumn{Key: logdb.ChannelKey(fmt.Sprintf("a.c%d", c))})
+			values[c] = make([]float64, size[0])
+			for i := range values[c] {
+				if values[c][i] = rnd.NormFloat64(); rnd.IntN(9) == 0 {
+					values[c][i] = math.NaN()
+				}
+			}
+		}
+		write := func(step int) string {
+			var out bytes.Buffer
+			w := api.NewSeriesWriter(&out, api.SeriesHead{Meter: "m", Columns: columns})
+			for i := 0; i < len(times); i += step {
+				end := min(i+step, len(times))
+				part := make([][]float64, len(values))
+				for c := range values {
+					part[c] = values[c][i:end]
+				}
+				if err := w.Columns(times[i:end], part); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := w.Close(api.SeriesTail{}); err != nil || w.Rows() != len(times) {
+				t.Fatalf("%d records, %v", w.Rows(), err)
+			}
+			return out.String()
+		}
+		whole := write(max(len(times), 1))
+		if one := write(1 + len(times)/700); one != whole {
+			t.Errorf("%v: written apart it is another text", size)
+		}
+		h, err := api.ParseHistory([]byte(whole), api.ScanLimits{})
+		if err != nil || len(h.Times) != len(times) {
+			t.Fatalf("%v: %d records, %v", size, len(h.Times), err)
+		}
+		for c := range values {
+			for i, v := range values[c] {
+				if got := h.Values[c][i]; h.Times[i] != times[i] || got != v && !(math.IsNaN(got) && math.IsNaN(v)) {
+					t.Fatalf("%v: value %d of column %d is %v, want %v", size, i, c, got, v)
+				}
+			}
+		}
+	}
 }

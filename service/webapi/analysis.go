@@ -78,10 +78,7 @@ func (a *API) en50160(ctx context.Context, c caller, in *weekInput) (*api.WeekEv
 	if set == nil {
 		set = pq.LowVoltage2010
 	}
-	zone, err := time.LoadLocation(settings.Zone)
-	if err != nil {
-		zone = time.UTC
-	}
+	zone := a.zone(settings.Zone)
 	from, err := parseWeek(in.Week, zone, a.cfg.Now())
 	if err != nil {
 		return nil, err

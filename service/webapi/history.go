@@ -137,10 +137,20 @@ func (a *API) siteZone(ctx context.Context, uid logdb.MeterUID) *time.Location {
 	if err != nil {
 		return time.UTC
 	}
-	zone, err := time.LoadLocation(s.Zone)
+	return a.zone(s.Zone)
+}
+
+// zone returns a time zone, UTC for an unknown name. Zones are kept, since reading the file of one takes as long as reading a day of values; names are those of the
+// zone database, so they are few.
+func (a *API) zone(name string) *time.Location {
+	if known, ok := a.zones.Load(name); ok {
+		return known.(*time.Location)
+	}
+	zone, err := time.LoadLocation(name)
 	if err != nil {
 		return time.UTC
 	}
+	a.zones.Store(name, zone)
 	return zone
 }
 
@@ -224,12 +234,8 @@ func (a *API) writeBuckets(w http.ResponseWriter, r *http.Request, p *historyPla
 		}
 	}
 	out := api.NewSeriesWriter(w, head)
-	row := make([]float64, len(columns))
-	for i := 0; len(columns) > 0 && i < len(edges)-1; i++ {
-		for c := range columns {
-			row[c] = values[c][i]
-		}
-		if err := out.Row(edges[i], row); err != nil {
+	if len(columns) > 0 {
+		if err := out.Columns(edges[:len(edges)-1], values); err != nil {
 			return a.cutOff(r, out, err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -67,6 +68,7 @@ type API struct {
 	served map[string]bool     // ids of the operations that have a handler
 
 	requests metrics.Requests
+	zones    sync.Map // *time.Location by name
 }
 
 // New returns the web API. It is an error when an operation of api.Operations has no
