@@ -62,7 +62,10 @@ const (
 	minBatch  = 256
 	maxBatch  = 4096
 	batchTime = 2 * time.Second
-	shifts    = 3 // times that records may move under us before we give up
+	// silentTries are retrievals in a row that must end in silence before a meter is taken for one without function 0x23:
+	// its recordings wait for a day then.
+	silentTries = 3
+	shifts      = 3 // times that records may move under us before we give up
 )
 
 // errAskedBefore ends a retrieval that would only time out again.
@@ -80,10 +83,12 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 				st.LastError, st.ErrorAt = err.Error(), r.now()
 			}
 			if errors.Is(err, ErrNoRepeat) && !errors.Is(err, errAskedBefore) {
-				st.NoRepeat = r.now()
+				if st.Silent++; !errors.Is(err, errSilentRepeat) || st.Silent >= silentTries {
+					st.NoRepeat = r.now()
+				}
 			}
 		} else {
-			st.NoRepeat = 0
+			st.NoRepeat, st.Silent = 0, 0
 			st.LastError, st.ErrorAt = "", 0
 		}
 	}()

@@ -12,7 +12,7 @@ import (
 )
 
 // TestNoFunction23: a meter that refuses function 0x23, or is silent to it, is not asked at every
-// retrieval; a user's wish and the next day do ask, and the logs beside are read all the while.
+// retrieval, silence only when it has come three times in a row; a user's wish and the next day do ask, and the logs beside are read all the while.
 func TestNoFunction23(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []sim.FaultKind{sim.FaultRepeatedReadOff, sim.FaultRepeatedSilence} {
@@ -33,6 +33,16 @@ func TestNoFunction23(t *testing.T) {
 				t.Fatalf("%v after %d requests", err, asked)
 			}
 			s.free()
+			if kind == sim.FaultRepeatedSilence { // a bad line is silent as well: only the third time in a row tells
+				for range 2 {
+					if again, err := ask(false); !errors.Is(err, retrieve.ErrNoRepeat) || again < asked || st.NoRepeat == 0 != (st.Silent < 3) {
+						t.Fatalf("%v after %d requests more; %+v", err, again, st)
+					}
+				}
+			}
+			if st.NoRepeat == 0 {
+				t.Errorf("state %+v", st)
+			}
 			first := st.LastError
 			if again, err := ask(false); !errors.Is(err, retrieve.ErrNoRepeat) || again >= asked || st.LastError != first {
 				t.Errorf("asked again by %d requests: %v; the error is %q, was %q", again, err, st.LastError, first)
@@ -42,7 +52,7 @@ func TestNoFunction23(t *testing.T) {
 			if _, err := ask(true); err != nil {
 				t.Errorf("at a user's wish: %v", err)
 			}
-			if n := len(s.events(logdb.KindWaveform, false)); n == 0 || st.LastError != "" || st.NoRepeat != 0 {
+			if n := len(s.events(logdb.KindWaveform, false)); n == 0 || st.LastError != "" || st.NoRepeat != 0 || st.Silent != 0 {
 				t.Errorf("%d recordings, state %+v", n, st)
 			}
 			s.meter.Inject(sim.Fault{Kind: kind})

@@ -31,6 +31,9 @@ var (
 	ErrNotReady = errors.New("the log window does not become ready")
 )
 
+// errSilentRepeat is ErrNoRepeat told by silence, which a bad line makes as well.
+var errSilentRepeat = fmt.Errorf("%w: silence", ErrNoRepeat)
+
 const (
 	engageTries   = 3
 	indexTries    = 3
@@ -314,7 +317,7 @@ func (s *session) pullWave(ctx context.Context, size int) (recs [][]byte, index 
 	}
 	if errors.Is(err, modbus.ErrTimeout) && ctx.Err() == nil {
 		if _, alive := s.readStatus(ctx); alive == nil { // it answers everything else
-			return nil, 0, false, fmt.Errorf("%w: %w", ErrNoRepeat, err)
+			return nil, 0, false, fmt.Errorf("%w: %w", errSilentRepeat, err)
 		}
 	}
 	if err != nil {

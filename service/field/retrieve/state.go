@@ -58,9 +58,10 @@ type LogState struct {
 	ErrorAt     logdb.Millis `json:"error_ms,omitempty"`
 
 	Look Look `json:"-"` // not kept over a restart
-	// NoRepeat is when the meter did not answer function 0x23; it is not asked again for a day, and
-	// after a restart.
+	// NoRepeat is when the meter refused function 0x23, or was silent to it for the last of several retrievals in a row (Silent);
+	// it is not asked again for a day, or until a restart.
 	NoRepeat logdb.Millis `json:"-"`
+	Silent   int          `json:"-"`
 }
 
 // Look is what a log's status block showed when the meter was last asked.
