@@ -198,10 +198,12 @@ const (
 func (n *Node) addGaps(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, journal logdb.JournalID, logs []api.LogStatus) error {
 	since := max(0, logdb.MillisOf(n.cfg.Now())-gapsBack)
 	byLog := map[logdb.LogNo]*api.Gaps{}
+	told := map[logdb.Position]bool{} // a gap goes with every part of a journal that is sent as a stream of its own
 	err := n.logs.ReadEvents(ctx, logdb.EventQuery{Meter: uid, Kind: kind, First: since, Gaps: true}, func(s logdb.StreamID, e *logdb.Entry) error {
-		if s.Journal != journal || e.Gap == nil {
+		if s.Journal != journal || e.Gap == nil || told[e.Position] {
 			return nil
 		}
+		told[e.Position] = true
 		g := byLog[e.Log]
 		if g == nil {
 			g = &api.Gaps{Since: since}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -171,6 +172,40 @@ func TestARecordAlongTwoWaysCountsOnce(t *testing.T) {
 				t.Errorf("%d events, %d skipped, %v; want three and one", len(e.Events), e.Limits.Skipped, err)
 			}
 		})
+	}
+}
+
+// A gap goes with every part of a journal that is sent as a stream of its own, as channels that were added later are: it is
+// listed once.
+func TestAGapInTwoCutsIsListedOnce(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for _, policy := range []string{"1", "2+1"} {
+		p := logdb.Page{Meter: s.uid, Kind: logdb.KindHistorical, Stream: logdb.StreamID{Journal: "00112233445566778899aabbccddeeff", Policy: policy}, JournalEnd: 9}
+		for _, at := range []logdb.Position{3, 5, 8} {
+			g := logdb.Gap{From: day0, To: day0 + logdb.Millis(at)*1000, Cause: logdb.GapReset}
+			p.Entries = append(p.Entries, logdb.Entry{Op: logdb.OpGap, Position: at, Time: day0, Gap: &g})
+		}
+		s.ok(s.upload, "POST", s.meterPath("/logs/historical"), string(api.AppendPage(nil, &p, api.DialectJSON)))
+	}
+	for _, limit := range []int{100, 1, 2} {
+		var have []logdb.Position
+		for cursor := ""; ; {
+			body := s.call(s.reader, "GET", s.meterPath(fmt.Sprintf("/logs/historical?gaps=true&limit=%d&cursor=%s", limit, cursor)), "").body
+			e, err := api.ParseEvents(logdb.KindHistorical, []byte(body), api.ScanLimits{})
+			if err != nil {
+				t.Fatalf("%v: %s", err, body)
+			}
+			for _, x := range e.Events {
+				have = append(have, x.Entry.Position)
+			}
+			if cursor = e.Next; cursor == "" {
+				break
+			}
+		}
+		if !slices.Equal(have, []logdb.Position{3, 5, 8}) {
+			t.Errorf("limit %d: gaps at %v, want 3, 5 and 8 once", limit, have)
+		}
 	}
 }
 

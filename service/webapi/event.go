@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 
 	"metermanager/logdb"
 	"metermanager/rpc/api"
@@ -57,6 +59,10 @@ func (a *API) events(w http.ResponseWriter, r *http.Request, c caller) error {
 	if q.Raw {
 		return a.rawPages(w, r, uid, rawQuery{kind: kind, from: q.From, to: q.To, stream: q.Stream, limit: q.Limit, cursor: q.Cursor})
 	}
+	return a.answerEvents(w, r, uid, q)
+}
+
+func (a *API) answerEvents(w http.ResponseWriter, r *http.Request, uid logdb.MeterUID, q api.EventsQuery) error {
 	out, err := a.readEvents(r.Context(), uid, q)
 	if err != nil {
 		return err
@@ -84,7 +90,14 @@ func (a *API) readEvents(ctx context.Context, uid logdb.MeterUID, q api.EventsQu
 			return nil, err
 		}
 	}
-	if q.Stream.IsZero() && choice.journal == nil && q.Filter.IsZero() {
+	var states []logdb.StreamState
+	if q.Stream.IsZero() && q.Gaps {
+		var err error
+		if states, err = a.Logs.Streams(ctx, uid, q.Kind); err != nil && !errors.Is(err, logdb.ErrUnknownMeter) {
+			return nil, err
+		}
+	}
+	if q.Stream.IsZero() && choice.journal == nil && q.Filter.IsZero() && !q.Gaps {
 		query.Limit = limit + 1 // one more tells whether there is more
 	}
 	if q.Cursor != "" {
@@ -98,6 +111,8 @@ func (a *API) readEvents(ctx context.Context, uid logdb.MeterUID, q api.EventsQu
 	err := a.Logs.ReadEvents(ctx, query, func(s logdb.StreamID, e *logdb.Entry) error {
 		switch {
 		case !q.Stream.IsZero() && s != q.Stream, !choice.shows(s, e.Time), !q.Gaps && !q.Filter.Passes(e):
+			return nil
+		case inEarlierCut(states, s, e.Position):
 			return nil
 		case len(out.Events) == limit:
 			last := out.Events[limit-1]
@@ -113,6 +128,17 @@ func (a *API) readEvents(ctx context.Context, uid logdb.MeterUID, q api.EventsQu
 	}
 	out.Limits, err = a.limitSummary(ctx, uid, q.Kind, q.From, orEnd(q.To))
 	return out, err
+}
+
+// inEarlierCut reports whether another part of the journal holds a position, too: a gap goes with every part that is sent as a stream of
+// its own, as channels that were added later are.
+func inEarlierCut(states []logdb.StreamState, s logdb.StreamID, p logdb.Position) bool {
+	_, cut, _ := strings.Cut(s.Policy, "+")
+	return slices.ContainsFunc(states, func(st logdb.StreamState) bool {
+		_, other, _ := strings.Cut(st.Stream.Policy, "+")
+		r, ok := st.Fates.At(p)
+		return st.Stream.Journal == s.Journal && other < cut && ok && r.Fate == logdb.FateStored
+	})
 }
 
 func orEnd(t logdb.Millis) logdb.Millis {

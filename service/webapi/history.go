@@ -28,6 +28,7 @@ var historyParams = []param{
 	{"stream", "Only this stream"},
 	{"limit", "At most so many records"},
 	{"cursor", "next of the answer before"},
+	{"gaps", "true: periods without data, with their cause, instead of records"},
 	{"nan", "true: absent values as bare NaN instead of null"},
 }
 
@@ -39,6 +40,9 @@ func (a *API) history(w http.ResponseWriter, r *http.Request, c caller) error {
 	uid := logdb.MeterUID(r.PathValue("meter_uid"))
 	if _, err := a.Meters.Access(r.Context(), c.Principal, permission.LogsRead, uid); err != nil {
 		return err
+	}
+	if gaps, err := api.ParseEventsQuery(logdb.KindHistorical, r.URL.Query()); err == nil && gaps.Gaps && !gaps.Raw {
+		return a.answerEvents(w, r, uid, gaps)
 	}
 	q, err := api.ParseHistoryQuery(r.URL.Query())
 	if err != nil {

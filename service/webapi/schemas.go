@@ -62,7 +62,7 @@ func logSchema(id string) *huma.Schema {
 		channel := objectOf("chan_key", map[string]*huma.Schema{"chan_key": text})
 		return &huma.Schema{AnyOf: []*huma.Schema{objectOf("meter_uid channels records limit_counts", map[string]*huma.Schema{
 			"meter_uid": text, "interval": text, "zone": text, "channels": arrayOf(channel), "records": records, "limit_counts": limits, "corrected": object, "next": text,
-		}), raw}}
+		}), objectOf("meter_uid kind limit_counts gaps", map[string]*huma.Schema{"meter_uid": text, "kind": text, "limit_counts": limits, "gaps": arrayOf(object), "next": text}), raw}}
 	case api.OpEvents:
 		of := func(list string, more map[string]*huma.Schema) *huma.Schema {
 			all := map[string]*huma.Schema{"meter_uid": text, "kind": text, "limit_counts": limits, "next": text, "alternatives": arrayOf(text)}
