@@ -72,13 +72,13 @@ func (s *Store) compactDue(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.giveBack(ctx)
+	return s.giveBack(ctx, 16)
 }
 
-// giveBack returns space to the disk when much of the file is free, a bounded part at a time. Less than that is soon used again, by pages that
-// wait to be merged.
-func (s *Store) giveBack(ctx context.Context) error {
-	const little, share, part = 256 << 10, 16, 4096 // bytes, of the file, pages
+// giveBack returns space to the disk when that share of the file is free, a bounded part at a time. Less than a sixteenth is soon used again, by
+// pages that wait to be merged.
+func (s *Store) giveBack(ctx context.Context, share int64) error {
+	const little, part = 64 << 10, 4096 // bytes, pages
 	free, file, err := s.db.FreeBytes(ctx)
 	if err != nil {
 		return err
@@ -132,7 +132,7 @@ func (s *Store) Compact(ctx context.Context, uid logdb.MeterUID) error {
 		err = s.witnessOld(ctx)
 	}
 	if err == nil {
-		err = s.giveBack(ctx)
+		err = s.giveBack(ctx, 100)
 	}
 	return err
 }

@@ -75,6 +75,7 @@ const (
 	CmdNodeStatus         = "node.status"
 	CmdMeterStatus        = "meter.status"
 	CmdNodeCheck          = "node.check"
+	CmdLogLatest          = "log.latest"
 	CmdLogSpace           = "log.space"
 	CmdLogVacuum          = "log.vacuum"
 )
@@ -249,6 +250,10 @@ var commands = []Command{
 	{CmdRetentionLosses, "Losses of archive files that were accepted: what, by whom, when, why", permission.System, []Param{
 		{"meter", ParamString, false, "UID; all meters without it"},
 	}, "rpc retention.losses"},
+	{CmdLogLatest, "Newest recorded value of each channel, of every meter whose data may be read", permission.RPCRead, []Param{
+		{"meter", ParamString, false, "name, serial or UID; all meters without it"},
+		{"channels", ParamString, false, "channel keys joined by commas; all without it"},
+	}, "rpc log.latest main-incomer readings.voltage.an,readings.voltage.bn"},
 	{CmdLogSpace, "What each log of each meter takes in the database and in the archive", permission.RPCRead, nil, "rpc log.space"},
 	{CmdLogVacuum, "Give free space of the log database back to the disk, a bounded step for each call", permission.System, []Param{
 		{"mb", ParamInt, false, "at most so many MB; 16 without it, at most 256"},

@@ -34,7 +34,7 @@ func (n *node) openServer(ctx context.Context) error {
 	state := n.statusConfig()
 	state.Conflicts = push.Conflicts
 	status := command.NewNode(n.registry, n.logs, n.board, state)
-	table, err := command.New(command.Config{Now: now, Logger: n.part("command")}, append(n.handlers(status), command.LimitHandlers(own), command.RetentionHandlers(n.retention), command.CareHandlers(n.care, n.registry))...)
+	table, err := command.New(command.Config{Now: now, Logger: n.part("command")}, append(n.handlers(status), command.LimitHandlers(own), command.RetentionHandlers(n.retention), command.CareHandlers(n.care, n.registry), command.LogHandlers(n.logs, n.registry))...)
 	if err != nil {
 		return fmt.Errorf("join the commands: %w", err)
 	}

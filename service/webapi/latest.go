@@ -4,11 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 
-	"metermanager/logdb"
 	"metermanager/rpc/api"
-	"metermanager/service/cloud/registry"
+	"metermanager/service/command"
 )
 
 var latestParams = []param{{"channels", "Channel keys joined by commas; all without it"}}
@@ -25,13 +23,13 @@ func (a *API) latest(w http.ResponseWriter, r *http.Request, c caller) error {
 		return err
 	}
 	// A meter whose data cannot be read by itself is not readable here either.
-	meters = slices.DeleteFunc(meters, func(m registry.Meter) bool { return !m.Enabled || m.Customer == "" })
+	meters = command.ReadableMeters(meters)
 	w.Header().Set("Content-Type", "application/json")
 	for i, m := range meters {
 		series, err := a.Logs.Series(r.Context(), m.UID)
 		if err == nil {
 			var doc []byte
-			if doc, err = json.Marshal(latestOf(m, series, q.Channels)); err == nil {
+			if doc, err = json.Marshal(command.LatestOf(m, series, q.Channels)); err == nil {
 				_, err = fmt.Fprintf(w, "%s%s", [...]string{`{"meters":[`, ","}[min(i, 1)], doc)
 			}
 		}
@@ -48,23 +46,4 @@ func (a *API) latest(w http.ResponseWriter, r *http.Request, c caller) error {
 	}
 	_, _ = w.Write([]byte("]}\n")) // a client that went away needs no answer
 	return nil
-}
-
-func latestOf(m registry.Meter, series []logdb.Series, channels []logdb.ChannelKey) api.LatestMeter {
-	out := api.LatestMeter{MeterUID: m.UID, Name: m.Settings.Name, Values: []api.LatestValue{}}
-	for _, s := range series {
-		if s.Count == 0 || len(channels) > 0 && !slices.Contains(channels, s.Channel) {
-			continue
-		}
-		one := api.LatestValue{Key: s.Channel, Time: s.Last, Value: api.Value(s.LastValue)}
-		// Series stand in the order of their channels.
-		if n := len(out.Values); n > 0 && out.Values[n-1].Key == s.Channel {
-			if s.Last > out.Values[n-1].Time {
-				out.Values[n-1] = one
-			}
-			continue
-		}
-		out.Values = append(out.Values, one)
-	}
-	return out
 }
