@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"metermanager/service/e2e/faultproxy"
@@ -87,6 +88,9 @@ func (w *world) doNode(a act) error {
 	case "restore":
 		return n.crash(a.wait/4, func() error { return copyFolder(n.backup, n.data) }, 0)
 	case "clone":
+		if n := w.nodeOf(a.who); slices.Contains(w.clouds, n) {
+			return w.cloneCloud(n, a)
+		}
 		return w.clone(w.siteOf(a.who))
 	case "disk":
 		word := []string{"full", "full", "readonly", "failsync"}[a.more%4]

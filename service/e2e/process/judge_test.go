@@ -290,7 +290,7 @@ func uploaded(site, cloud *holding) error {
 				if held[p] == nil {
 					held[p] = map[logdb.ChannelKey]bool{}
 				}
-				if err := sameEntry(&entries[p-1], &e, held[p]); err != nil {
+				if err := sameEntry(&entries[p-1], &e, s.Stream, held[p]); err != nil {
 					return fmt.Errorf("%s, position %d of the %s, at the cloud: %w", kind, p, site.who, err)
 				}
 			}
@@ -319,16 +319,18 @@ func furthest(states []logdb.StreamState, own logdb.JournalID) logdb.JournalID {
 	return best
 }
 
-// sameEntry compares an entry at the cloud with the site's, and notes the channels that came. Events have one.
-func sameEntry(mine, there *logdb.Entry, held map[logdb.ChannelKey]bool) error {
+// sameEntry compares an entry at the cloud with the site's, and notes the channels that came. Events have one, and gaps one of each part of
+// the journal that is sent as a stream of its own.
+func sameEntry(mine, there *logdb.Entry, stream logdb.StreamID, held map[logdb.ChannelKey]bool) error {
 	if mine.Position != there.Position || mine.Op != there.Op || mine.Time != there.Time || mine.Log != there.Log || mine.Run != there.Run {
 		return fmt.Errorf("it is another record")
 	}
 	if there.Row == nil || mine.Row == nil {
-		if held[""] {
+		_, cut, _ := strings.Cut(stream.Policy, "+")
+		if held[logdb.ChannelKey(cut)] {
 			return fmt.Errorf("it is held twice")
 		}
-		held[""] = true
+		held[logdb.ChannelKey(cut)] = true
 		if mine.ContentDigest() != there.ContentDigest() {
 			return fmt.Errorf("its content differs")
 		}

@@ -101,7 +101,7 @@ var kinds = []struct {
 	{"freeze", 4, "site cloud meter"},
 	{"restart", 2, "site cloud meter"},
 	{"restore", 6, "site cloud"},
-	{"clone", 2, "site"},
+	{"clone", 4, "site cloud"},
 	{"empty", 3, "cloud"},
 	{"reinstall", 2, "site"},
 	{"clock", 3, "site cloud"},

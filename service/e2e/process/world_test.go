@@ -28,6 +28,7 @@ type world struct {
 	meter  *part
 	clouds []*node
 	sites  []*site // clones included
+	twins  []*twin // copies of clouds
 	wg     sync.WaitGroup
 	found  string // what was compared, for the log
 
@@ -161,6 +162,9 @@ func (w *world) play(ctx context.Context) error {
 
 // calm ends the faults.
 func (w *world) calm(ctx context.Context) error {
+	if err := w.endTwins(); err != nil {
+		return err
+	}
 	for _, web := range w.ways() {
 		web.SetMix(faultproxy.Mix{})
 	}
@@ -201,6 +205,9 @@ func (w *world) calm(ctx context.Context) error {
 func (w *world) close() {
 	for _, p := range w.parts() {
 		p.end()
+	}
+	for _, t := range w.twins {
+		t.end()
 	}
 	w.wg.Wait()
 }
