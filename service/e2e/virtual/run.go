@@ -410,6 +410,9 @@ func (w *world) latest(ctx context.Context) (*judge.Truth, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := w.powered(ctx); err != nil {
+			return nil, err
+		}
 		problems := len(w.out.Problems)
 		for _, host := range w.sites {
 			if err := w.command(ctx, host, api.CmdMeterRetrieve, nil); err != nil {
