@@ -81,6 +81,7 @@ type DB struct {
 	fresh  bool      // it was made by this Open
 	copied bool      // a copy was taken before a migration
 	pg     *postgres // nil for SQLite
+	last   func(context.Context, *sql.Tx) error
 }
 
 // Open opens the database at place and creates its tables when they are missing. A place is a path, whose folder must
@@ -124,6 +125,10 @@ func (db *DB) Snapshot(ctx context.Context, f func(*sql.Tx) error) error {
 	return mapError(f(tx))
 }
 
+// Last has f run at the end of every transaction of Write: what belongs to each change is stored with it, or neither is.
+// It is set before the first Write.
+func (db *DB) Last(f func(ctx context.Context, tx *sql.Tx) error) { db.last = f }
+
 // Write runs f in a transaction that nobody else writes beside, in this process or another, and commits it when f returns
 // nil. An error of f leaves nothing.
 func (db *DB) Write(ctx context.Context, f func(*sql.Tx) error) error {
@@ -141,6 +146,11 @@ func (db *DB) Write(ctx context.Context, f func(*sql.Tx) error) error {
 	}
 	if err := f(tx); err != nil {
 		return mapError(err)
+	}
+	if db.last != nil {
+		if err := db.last(ctx, tx); err != nil {
+			return mapError(err)
+		}
 	}
 	err = tx.Commit()
 	if errors.Is(err, errCommit) {

@@ -73,6 +73,8 @@ const (
 	CmdRetentionLose      = "retention.lose"
 	CmdRetentionLosses    = "retention.losses"
 	CmdNodeStatus         = "node.status"
+	CmdAuditList          = "audit.list"
+	CmdAuditCheck         = "audit.check"
 	CmdMeterStatus        = "meter.status"
 	CmdNodeCheck          = "node.check"
 	CmdLogLatest          = "log.latest"
@@ -261,5 +263,17 @@ var commands = []Command{
 	{CmdNodeCheck, "Look for damage in the databases: one part of the check, or without a part the list of all", permission.System, []Param{
 		{"part", ParamString, false, "such as table/logs.db/chunk, references/meta.db, meter/UID/historical or archive"},
 	}, "rpc node.check references/meta.db"},
+	{CmdAuditList, "Who did what, newest first", permission.UsersManage, []Param{
+		{"view", ParamString, false, "customer (the caller's own; without it), admin (of the node, without the traffic of machines), server (everything); the last two for system administrators"},
+		{"from", ParamString, false, "start of the range, RFC 3339 or ms"},
+		{"to", ParamString, false, "end of the range"},
+		{"actor", ParamString, false, "id or name of a user or key"},
+		{"action", ParamString, false, "such as login, or meter for all commands that begin so"},
+		{"outcome", ParamString, false, "done, refused or failed"},
+		{"before", ParamInt, false, "only events of a smaller number: the next page"},
+		{"limit", ParamInt, false, "at most so many, 1 to 1000; 100 without it"},
+		{"format", ParamString, false, "json (without it), cef or syslog (RFC 5424): lines for other programs"},
+	}, "rpc audit.list view=admin action=login outcome=refused"},
+	{CmdAuditCheck, "Look whether events of the audit were changed or removed; of all customers for a system administrator", permission.UsersManage, nil, "rpc audit.check"},
 	{CmdNodeStatus, "State of the node, its meters and its cloud sync", permission.RPCRead, nil, "rpc node.status"},
 }

@@ -46,10 +46,10 @@ var noRecords = map[string]map[string]string{
 	siteMeta: {
 		"migration": "which files of the schema were applied", "cloud_destination": "settings", "cloud_meter": "settings",
 		"cloud_item": "a cache", "cloud_ended": "names of streams that are not used again: without it a journal may get another id once", "cloud_gone": "names that are not used again: without it a restored node may have to draw another one later", "cloud_share": "which destinations decide alike: without it a stream has no decisions, and is decided again", "field_meter": "settings", "field_log": "where retrieval looks first; the raw records decide",
-		"field_history": "what retrieval did, for people", "field_pickup": "settings", "field_fetched": "what need not be fetched again; what is, is a repeat", "node_setting": "settings of the node",
+		"audit": "who did what: audit.check finds changes", "audit_head": "how long the audit is", "field_history": "what retrieval did, for people", "field_pickup": "settings", "field_fetched": "what need not be fetched again; what is, is a repeat", "node_setting": "settings of the node",
 	},
 	cloudMeta: {
-		"migration": "which files of the schema were applied", "customer": "accounts", "user": "accounts", "session": "accounts", "api_key": "accounts", "meter": "registered meters", "fetch_request": "questions of people, who can ask again", "node_setting": "settings of the node",
+		"migration": "which files of the schema were applied", "customer": "accounts", "user": "accounts", "session": "accounts", "api_key": "accounts", "meter": "registered meters", "fetch_request": "questions of people, who can ask again", "audit": "who did what: audit.check finds changes", "audit_head": "how long the audit is", "node_setting": "settings of the node",
 	},
 }
 

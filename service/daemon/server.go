@@ -44,7 +44,7 @@ func (n *node) openServer(ctx context.Context) error {
 	}
 	handler, err := webapi.New(webapi.Parts{
 		Fetch: n.desk, Uploads: uploads, Accounts: n.accounts, Meters: n.registry, Logs: n.logs, Board: n.board, Commands: table, Status: status,
-		Push: push, Correct: correction.New(n.registry, n.logs, correction.Config{Now: now, Changed: n.changed}), Backup: n.care.backup,
+		Push: push, Audit: n.store, Correct: correction.New(n.registry, n.logs, correction.Config{Now: now, Changed: n.changed}), Backup: n.care.backup,
 	}, webapi.Config{
 		Figures: func(t *metrics.Text) { writeGate(t, push.Gate()) },
 		Version: api.VersionAnswer{Program: "metermanager", Version: n.options.Version, Commit: n.options.Commit, Go: runtime.Version()},

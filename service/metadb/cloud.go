@@ -34,7 +34,9 @@ func OpenCloud(ctx context.Context, db *sqldb.DB) (*Cloud, error) {
 	if err := db.Migrate(ctx, "cloud", files); err != nil {
 		return nil, fmt.Errorf("migrate the cloud side: %w", err)
 	}
-	return &Cloud{db}, nil
+	c := &Cloud{db}
+	db.Last(c.auditChange)
+	return c, nil
 }
 
 // write runs f in a transaction. A full disk is reported as logdb.ErrFull, the one word for it above

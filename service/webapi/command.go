@@ -14,6 +14,7 @@ func (a *API) command(w http.ResponseWriter, r *http.Request, c caller) error {
 	if err != nil {
 		return fmt.Errorf("read the parameters of a command: %w", err)
 	}
+	auditCommand(r.Context(), r.PathValue("command"), body)
 	result, err := a.Commands.Call(r.Context(), c.Principal, r.PathValue("command"), body)
 	if err != nil {
 		return err

@@ -53,6 +53,7 @@ var keyInBody = map[string]bool{api.OpUpload: true, api.OpPush: true, api.OpRegi
 func (a *API) guard(op api.Operation, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := a.identify(op, r)
+		who(r.Context(), c.Principal)
 		if err == nil && op.Permission != permission.Public && (c.Known() || !keyInBody[op.ID]) {
 			err = account.Allow(c.Principal, op.Permission, account.Resource{})
 		}

@@ -6,11 +6,15 @@ import (
 	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
 	"metermanager/service/cloud/account"
+	"metermanager/service/cloud/audit"
 )
 
 type loginInput struct{ Body api.LoginRequest }
 
 func (a *API) login(ctx context.Context, c caller, in *loginInput) (*api.LoginAnswer, error) {
+	if t := audit.Of(ctx); t != nil { // who it is, is known only when the password is right
+		t.Describe(api.OpLogin, "", map[string]string{"user": plainText(in.Body.User)})
+	}
 	got, err := a.Accounts.Login(ctx, account.Login{User: in.Body.User, Password: in.Body.Password, Address: c.request.address})
 	if err != nil {
 		return nil, err

@@ -86,10 +86,10 @@ func emptyServer(t testing.TB) (*server, *sqldb.DB) {
 	must(t, err)
 	push := ingest.New(s.logs, s.registry, ingest.Config{Now: now})
 	node := command.NewNode(s.registry, s.logs, s.board, command.NodeConfig{Version: "test", Now: now})
-	commands, err := command.New(command.Config{Now: now}, command.NodeHandlers(node))
+	commands, err := command.New(command.Config{Now: now}, command.NodeHandlers(node), command.AuditHandlers(store, "test"))
 	must(t, err)
 	handler, err := webapi.New(webapi.Parts{
-		Accounts: s.accounts, Meters: s.registry, Push: push, Fetch: desk, Logs: s.logs, Board: s.board, Commands: commands, Status: node,
+		Audit: store, Accounts: s.accounts, Meters: s.registry, Push: push, Fetch: desk, Logs: s.logs, Board: s.board, Commands: commands, Status: node,
 		Correct: correction.New(s.registry, s.logs, correction.Config{Now: now}),
 		Backup: func(_ context.Context, _ bool, w io.Writer) error {
 			_, err := io.WriteString(w, "the whole state")

@@ -37,6 +37,8 @@ type Parts struct {
 	Status   command.StatusSource
 	// Uploads is what this node sends to others; nil: nothing.
 	Uploads Uploads
+	// Audit keeps who did what; nil: nobody.
+	Audit AuditLog
 	// Backup writes the whole state of the node; nil: it cannot.
 	Backup func(ctx context.Context, omitKey bool, w io.Writer) error
 }
@@ -69,6 +71,7 @@ type API struct {
 
 	requests metrics.Requests
 	zones    sync.Map // *time.Location by name
+	refusals refusals
 }
 
 // New returns the web API. It is an error when an operation of api.Operations has no

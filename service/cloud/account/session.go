@@ -9,6 +9,7 @@ import (
 
 	"metermanager/logdb"
 	"metermanager/rpc/fault"
+	"metermanager/service/cloud/audit"
 )
 
 // TokenPrefix begins every session token, KeyPrefix every key.
@@ -111,13 +112,17 @@ func (s *Service) rehash(ctx context.Context, user User, password string) error 
 }
 
 func (s *Service) open(ctx context.Context, user User) (LoggedIn, error) {
+	if t := audit.Of(ctx); t != nil {
+		p := user.principal()
+		t.Of(string(p.Customer), p.Source(), p.Name)
+	}
 	now := s.now()
 	token := newSecret(TokenPrefix)
 	ses := Session{
 		Token: HashOf(token), User: user.ID, Created: now, LastUsed: now,
 		Expires: now + logdb.Millis(s.cfg.SessionLife.Milliseconds()),
 	}
-	if err := s.store.DropSessions(ctx, now, now-logdb.Millis(s.cfg.SessionIdle.Milliseconds())); err != nil {
+	if err := s.store.DropSessions(audit.Quiet(ctx), now, now-logdb.Millis(s.cfg.SessionIdle.Milliseconds())); err != nil {
 		return LoggedIn{}, fmt.Errorf("drop ended sessions: %w", err)
 	}
 	if err := s.store.CreateSession(ctx, ses); err != nil {
@@ -165,7 +170,7 @@ func (s *Service) Authenticate(ctx context.Context, secret string) (Principal, e
 		return Principal{}, fmt.Errorf("look up the user of a session: %w", err)
 	}
 	if now-ses.LastUsed >= touchEvery {
-		if err := s.store.TouchSession(ctx, ses.Token, now); err != nil {
+		if err := s.store.TouchSession(audit.Quiet(ctx), ses.Token, now); err != nil {
 			s.cfg.Logger.WarnContext(ctx, "note the use of a session", "user", user.ID, "err", err)
 		}
 	}
@@ -180,7 +185,7 @@ func (s *Service) authenticateKey(ctx context.Context, secret string) (Principal
 		return Principal{}, fmt.Errorf("look up a key: %w", err)
 	}
 	if now := s.now(); now-key.LastUsed >= touchEvery {
-		if err := s.store.TouchKey(ctx, key.ID, now); err != nil {
+		if err := s.store.TouchKey(audit.Quiet(ctx), key.ID, now); err != nil {
 			s.cfg.Logger.WarnContext(ctx, "note the use of a key", "key", key.ID, "err", err)
 		}
 	}
