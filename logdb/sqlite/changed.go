@@ -14,6 +14,7 @@ var _ logdb.Changes = (*Store)(nil)
 
 const (
 	listRevised = `SELECT id, journal, policy FROM stream WHERE meter = ? AND kind = ? AND revised = 1`
+	anyRevised  = `SELECT 1 FROM meter m JOIN stream s ON s.meter = m.id WHERE m.uid = ? AND s.kind = ? AND s.revised = 1 LIMIT 1`
 	// The newest change of each record.
 	listChanged = `SELECT e.target, e.position, e.time_ms FROM entry e WHERE e.stream = ? AND e.target <> 0 AND e.time_ms >= ? AND e.time_ms < ?
 	AND NOT EXISTS (SELECT 1 FROM entry n WHERE n.stream = e.stream AND n.target = e.target AND n.target <> 0 AND n.position > e.position)`
@@ -35,7 +36,17 @@ type change struct {
 
 // ReadChanged implements logdb.Changes.
 func (s *Store) ReadChanged(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, first, last logdb.Millis, most int, visit func(logdb.StreamID, []logdb.Entry) error) (n int, err error) {
-	err = s.snapshot(ctx, fmt.Sprintf("read what was changed of %s", uid), func(c *conn) error {
+	what := fmt.Sprintf("read what was changed of %s", uid)
+	some := false
+	err = s.oneQuery(ctx, what, func(c *conn) error {
+		one := 0
+		some, err = c.one([]any{&one}, anyRevised, string(uid), kind)
+		return err
+	})
+	if err != nil || !some { // nearly always
+		return 0, err
+	}
+	err = s.snapshot(ctx, what, func(c *conn) error {
 		all, err := c.changes(uid, kind, first, last)
 		if err != nil {
 			return err

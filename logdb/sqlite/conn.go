@@ -43,7 +43,7 @@ func (s *statements) get(query string) (stmt, error) {
 // conn is one transaction, reading or writing, with what loading data needs.
 type conn struct {
 	ctx        context.Context // of the transaction, which is why it may stand here
-	tx         *sql.Tx
+	tx         *sql.Tx         // nil: one query, which needs none
 	codec      *chunk.Codec
 	files      *archiveFiles
 	statements *statements
@@ -55,8 +55,8 @@ func (c *conn) stmt(query string) (stmt, error) {
 		return st, nil
 	}
 	st, err := c.statements.get(query)
-	if err != nil || st == nil {
-		return nil, err
+	if err != nil || st == nil || c.tx == nil {
+		return st, err
 	}
 	st = c.tx.StmtContext(c.ctx, st)
 	if c.open == nil {

@@ -399,7 +399,7 @@ const listUnapplied = `SELECT st.journal, st.policy, u.log, u.time_ms, u.positio
 
 // NotApplied implements logdb.Ladder.
 func (s *Store) NotApplied(ctx context.Context, uid logdb.MeterUID, first, last logdb.Millis) (out []logdb.NotApplied, err error) {
-	err = s.snapshot(ctx, "list changes that came too late", func(c *conn) error {
+	err = s.oneQuery(ctx, "list changes that came too late", func(c *conn) error {
 		return c.each(func(rows *sql.Rows) error {
 			var n logdb.NotApplied
 			var journal string

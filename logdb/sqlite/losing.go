@@ -320,7 +320,7 @@ func (l *loser) refillSamples(r *entryRow) (bool, error) {
 
 // Losses implements logdb.Ladder.
 func (s *Store) Losses(ctx context.Context, uid logdb.MeterUID) (out []logdb.Loss, err error) {
-	err = s.snapshot(ctx, "list what was lost", func(c *conn) error {
+	err = s.oneQuery(ctx, "list what was lost", func(c *conn) error {
 		return c.each(func(rows *sql.Rows) error {
 			var l logdb.Loss
 			var meter string

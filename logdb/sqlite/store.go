@@ -153,6 +153,14 @@ func (s *Store) snapshot(ctx context.Context, what string, f func(*conn) error) 
 	return nil
 }
 
+// oneQuery runs f, which makes a single query and none for its rows: that needs no transaction around it, which costs as much as a small query.
+func (s *Store) oneQuery(ctx context.Context, what string, f func(*conn) error) error {
+	if err := f(&conn{ctx: ctx, codec: s.codec, files: &s.files, statements: &s.reads}); err != nil {
+		return fmt.Errorf("%s: %w", what, mapError(err))
+	}
+	return nil
+}
+
 // mapError turns the errors of sqldb and chunk that logdb has a name for.
 func mapError(err error) error {
 	if errors.Is(err, sqldb.ErrFull) || errors.Is(err, syscall.ENOSPC) {
