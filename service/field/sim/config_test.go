@@ -88,7 +88,9 @@ func TestStateKeepsResets(t *testing.T) {
 	for i, do := range []func() error{
 		func() error { return m.ResetLog(sim.LogHist1) },
 		func() error { m.ResetEnergy(); return nil },
-		func() error { return m.Reprogram(sim.LogHist2, 3*time.Minute, "readings.voltage.an", "energy.total.wh.received") },
+		func() error {
+			return m.Reprogram(sim.LogHist2, 3*time.Minute, "readings.voltage.an", "energy.total.wh.received")
+		},
 		func() error { return m.ResetLog(sim.LogPQ) },
 		func() error { return m.ResetLog(sim.LogSystem) },
 	} {
