@@ -37,15 +37,27 @@ func (a *API) audited(op api.Operation, next http.HandlerFunc) http.HandlerFunc 
 			trail.Skip()
 		}
 		c := &statusWriter{ResponseWriter: w}
+		whole := false
+		defer func() {
+			outcome, reason := outcomeOf(c.status)
+			if !whole { // an answer that was cut off
+				outcome, reason = audit.Failed, "aborted"
+			}
+			a.ended(r, op, trail, outcome, reason)
+		}()
 		next(c, r.WithContext(audit.With(r.Context(), trail)))
-		outcome, reason := outcomeOf(c.status)
-		e, left := trail.End(outcome, reason)
-		if !left || op.ID == api.OpRegister && outcome == audit.Done || outcome != audit.Done && !a.refusals.take(e.Address, a.cfg.Now()) {
-			return // a meter that registers again changes nothing
-		}
-		if err := a.Audit.PutAudit(context.WithoutCancel(r.Context()), e); err != nil {
-			a.log.ErrorContext(r.Context(), "store an audit event", "action", e.Action, "err", err)
-		}
+		whole = true
+	}
+}
+
+// ended stores the event of a request that no change has stored.
+func (a *API) ended(r *http.Request, op api.Operation, trail *audit.Trail, outcome, reason string) {
+	e, left := trail.End(outcome, reason)
+	if !left || op.ID == api.OpRegister && outcome == audit.Done || outcome != audit.Done && !a.refusals.take(e.Address, a.cfg.Now()) {
+		return // a meter that registers again changes nothing
+	}
+	if err := a.Audit.PutAudit(context.WithoutCancel(r.Context()), e); err != nil {
+		a.log.ErrorContext(r.Context(), "store an audit event", "action", e.Action, "err", err)
 	}
 }
 
