@@ -45,7 +45,8 @@ func (d *Phasors) draw(p *pen) []Area {
 	table := 0.0
 	rows := make([]string, len(d.Arrows))
 	for i, a := range d.Arrows {
-		rows[i] = strings.Replace(fmt.Sprintf("%s  %.4g %s  at %.1f°", a.Name, a.RMS, a.Unit, a.Degrees), "-", "−", 1)
+		scale := ScaleFor(a.Unit, 0, a.RMS)
+		rows[i] = strings.Replace(fmt.Sprintf("%s  %.4g %s  at %.1f°", a.Name, a.RMS/scale.Factor, scale.Unit, a.Degrees), "-", "−", 1)
 		table = max(table, p.textWidth(rows[i], size))
 	}
 	b := box{10, top, p.width - 10, p.height - 8}

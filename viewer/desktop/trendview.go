@@ -37,7 +37,8 @@ type trendView struct {
 	around1  [2]logdb.Millis // to show when the channels are there
 	next     int             // the cursor that a key sets next
 	hover    logdb.Millis
-	again    bool // what is seen moved while it was read
+	shown    [2]logdb.Millis // the range of the last refresh
+	again    bool            // what is seen moved while it was read
 }
 
 func newTrendView(w *Window) *trendView {
@@ -336,6 +337,10 @@ func (v *trendView) hovered(_ *chart.Area, x, _, px, py float64) {
 }
 
 func (v *trendView) refresh() {
+	if shown := [2]logdb.Millis{v.w.trend.First, v.w.trend.Last}; shown != v.shown {
+		v.shown = shown
+		v.plot.tip.hide() // what it tells is of another place by now
+	}
 	v.stage()
 	v.plot.redraw()
 	v.cursors()
