@@ -46,7 +46,8 @@ func (d *Phasors) draw(p *pen) []Area {
 	rows := make([]string, len(d.Arrows))
 	for i, a := range d.Arrows {
 		scale := ScaleFor(a.Unit, 0, a.RMS)
-		rows[i] = strings.Replace(fmt.Sprintf("%s  %.4g %s  at %.1f°", a.Name, a.RMS/scale.Factor, scale.Unit, a.Degrees), "-", "−", 1)
+		angle := strings.Replace(fmt.Sprintf("%.1f°", a.Degrees), "-", "−", 1)
+		rows[i] = fmt.Sprintf("%s  %.4g %s  at %s", a.Name, a.RMS/scale.Factor, scale.Unit, angle)
 		table = max(table, p.textWidth(rows[i], size))
 	}
 	b := box{10, top, p.width - 10, p.height - 8}
