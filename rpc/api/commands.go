@@ -212,7 +212,7 @@ var commands = []Command{
 		{"primary", ParamBool, false, "take secondary samples to primary ones by the ratio that a recording states"},
 		{"every_s", ParamInt, false, "seconds between two looks, 5 to 86400; 30 without it"},
 	}, "rpc pickup.add main-incomer /srv/meters/main zone=Europe/Berlin"},
-	{CmdPickupList, "Watched folders with what became of their files", permission.RPCRead, nil, "rpc pickup.list"},
+	{CmdPickupList, "Watched folders with what became of their files", permission.System, nil, "rpc pickup.list"},
 	{CmdPickupRemove, "Watch a folder no more; its files stay", permission.System, []Param{
 		{"id", ParamString, true, "as pickup.list tells it"},
 	}, "rpc pickup.remove k3w9q2ab"},

@@ -55,7 +55,7 @@ func (d discovery) start(ctx context.Context, p account.Principal, a discoverArg
 	if r.Units, err = numbers("units", a.Units); err != nil {
 		return api.Discovery{}, err
 	}
-	st, err := d.scans.Start(ctx, r, string(p.User))
+	st, err := d.scans.Start(ctx, r, p.Name)
 	switch {
 	case errors.Is(err, discover.ErrBusy):
 		return api.Discovery{}, fault.Wrap(fault.Conflict, "A scan is under way.", err).WithHint("Wait for it, or end it: meter.discover.stop")
@@ -239,7 +239,7 @@ func lineHealth(l retrieve.LineHealth) api.LineHealth {
 			others--
 		}
 		f := doctor.Facts{
-			Unit: int(u.Meter.Unit), Address: l.Address, Health: l.Health, Counters: u.Counters, Others: others, Timeout: time.Duration(u.TimeoutMS) * time.Millisecond,
+			Unit: int(u.Meter.Unit), Address: l.Address, Counters: u.Counters, Others: others, Timeout: time.Duration(u.TimeoutMS) * time.Millisecond,
 		}
 		if u.SilentMS > 0 {
 			f.SilentSince = time.UnixMilli(u.SilentMS)

@@ -51,7 +51,7 @@ func TestFindAddAndExamine(t *testing.T) {
 	site.start()
 	var last api.Discovery
 	site.call(&last, "meter", "discover", "--last")
-	if last.Started != d.Started || last.Skipped != 1 || last.By == "" && last.State != "done" {
+	if last.Started != d.Started || last.Skipped != 1 || last.By == "" || last.By != d.By || last.State != "done" {
 		t.Errorf("after a restart the last scan is %+v, want %+v", last, d)
 	}
 	var r api.Registers

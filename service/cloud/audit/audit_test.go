@@ -115,8 +115,8 @@ func TestLines(t *testing.T) {
 
 func TestViews(t *testing.T) {
 	t.Parallel()
-	up := event("upload")
-	denied := event("upload")
+	up := event("register-meter")
+	denied := event("register-meter")
 	denied.Outcome, denied.Customer = audit.Refused, ""
 	for _, c := range []struct {
 		view   string

@@ -38,7 +38,6 @@ const (
 type Facts struct {
 	Unit        int
 	Address     string
-	Health      modbus.Health   // of the connection
 	Counters    modbus.Counters // of the unit
 	SilentSince time.Time       // while others at the address answer
 	Others      int             // other units at the address that answered
