@@ -91,6 +91,9 @@ func (e *Entry) AppendContent(b []byte) []byte {
 		b = binary.AppendVarint(b, int64(e.Gap.To))
 		b = appendString(b, string(e.Gap.Cause))
 		b = appendString(b, e.Gap.Detail)
+		if e.Gap.Replaces != 0 {
+			b = binary.AppendUvarint(b, uint64(e.Gap.Replaces))
+		}
 	default:
 		b = append(b, '-')
 	}
@@ -162,6 +165,11 @@ func (e *Entry) UnmarshalBinary(data []byte) error {
 		e.Waveform = r.waveform()
 	case 'g':
 		e.Gap = &Gap{From: Millis(r.varint()), To: Millis(r.varint()), Cause: GapCause(r.string()), Detail: r.string()}
+		if r.err == nil && len(r.data) > 0 {
+			if e.Gap.Replaces = Position(r.uvarint()); e.Gap.Replaces == 0 {
+				return fmt.Errorf("%w: a gap that replaces position 0", ErrInvalid)
+			}
+		}
 	case '-':
 	default:
 		return fmt.Errorf("%w: record tag %#x", ErrInvalid, tag)

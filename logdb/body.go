@@ -27,6 +27,9 @@ func (e *Entry) checkBody() error {
 		if e.Gap.From < MinTime || e.Gap.To > MaxTime {
 			return fmt.Errorf("%w: a gap from %d to %d is out of range", ErrInvalid, e.Gap.From, e.Gap.To)
 		}
+		if e.Position != 0 && e.Gap.Replaces >= e.Position {
+			return fmt.Errorf("%w: the gap at %d replaces that at %d", ErrInvalid, e.Position, e.Gap.Replaces)
+		}
 		return checkText(string(e.Gap.Cause), e.Gap.Detail)
 	case e.Waveform != nil:
 		return e.Waveform.check(e.Time)

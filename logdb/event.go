@@ -109,6 +109,9 @@ type Gap struct {
 	From, To Millis
 	Cause    GapCause
 	Detail   string
+	// Replaces is the position of the gap that this one tells of anew, of its first version: it was noted under
+	// another zone. 0 for a gap told of for the first time.
+	Replaces Position
 }
 
 // GapCause says why data are missing. The words are stored and shown.

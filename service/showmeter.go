@@ -164,9 +164,9 @@ func (p *program) showRedecoded(r meterRedecoded) error {
 	if r.DryRun {
 		head = ">Would change"
 	}
-	t := newTable("Log", ">Records", head, ">Corrected by hand", ">Unreadable", "Note")
+	t := newTable("Log", ">Records", head, ">Corrected by hand", ">Unreadable", ">Gaps moved", "Note")
 	for _, l := range r.Logs {
-		t.add(l.Log, grouped(l.Records), grouped(l.Changed), grouped(l.Corrected), grouped(l.Unreadable), l.Note)
+		t.add(l.Log, grouped(l.Records), grouped(l.Changed), grouped(l.Corrected), grouped(l.Unreadable), grouped(l.Gaps), l.Note)
 	}
 	return t.write(p.stdout)
 }

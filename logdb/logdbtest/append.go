@@ -63,7 +63,11 @@ func (j *journals) checkTargets(b *logdb.Batch) error {
 	}
 	all := entries(b.Rows, b.Entries)
 	for i, e := range all {
-		if p := end + 1 + logdb.Position(i); e.Target >= p || e.Target > end && all[e.Target-end-1].Target != 0 {
+		p := end + 1 + logdb.Position(i)
+		if e.Gap != nil && e.Gap.Replaces >= p {
+			return fmt.Errorf("%w: the gap at %d would replace that at %d", logdb.ErrInvalid, p, e.Gap.Replaces)
+		}
+		if e.Target >= p || e.Target > end && all[e.Target-end-1].Target != 0 {
 			return fmt.Errorf("%w: position %d would change position %d", logdb.ErrInvalid, p, e.Target)
 		}
 	}

@@ -147,7 +147,7 @@ func (m *Model) ReadEvents(_ context.Context, q logdb.EventQuery, visit func(log
 	j := m.journals(q.Meter, q.Kind)
 	for _, s := range j.streams {
 		for _, e := range s.held {
-			if q.Gaps && e.Op == logdb.OpGap {
+			if q.Gaps && e.Op == logdb.OpGap && (q.Withdrawn || !j.replaced(s.id.Journal, &e)) {
 				add(s.id, e)
 			}
 		}
@@ -182,6 +182,18 @@ func (m *Model) ReadEvents(_ context.Context, q logdb.EventQuery, visit func(log
 		}
 	}
 	return nil
+}
+
+// replaced reports whether a gap was told of anew later on in the same journal, in whichever stream of it.
+func (j *journals) replaced(journal logdb.JournalID, gap *logdb.Entry) bool {
+	for _, s := range j.streams {
+		if s.id.Journal == journal && slices.ContainsFunc(s.held, func(e logdb.Entry) bool {
+			return e.Op == logdb.OpGap && e.Position > gap.Position && e.Gap.Replaces == cmp.Or(gap.Gap.Replaces, gap.Position)
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 func compareCursors(a, b logdb.EventCursor) int {

@@ -290,6 +290,28 @@ func meterRules() []rule {
 				f.Errorf("gaps %v", found)
 			}
 		}},
+		{"a gap that is told of anew stands for the one before it, once", func(f *fixture) {
+			gap := func(from, to logdb.Millis, replaces logdb.Position) logdb.Entry {
+				return logdb.Entry{Op: logdb.OpGap, Time: from, Gap: &logdb.Gap{From: from, To: to, Cause: logdb.GapReset, Replaces: replaces}}
+			}
+			gaps := func(q logdb.EventQuery) string {
+				q.Kind, q.Gaps = logdb.KindSystem, true
+				out := ""
+				for _, e := range f.events(q) {
+					out += fmt.Sprintf("%d: %d-%d ", e.Position, (e.Gap.From-day0)/hour, (e.Gap.To-day0)/hour)
+				}
+				return out
+			}
+			f.append(logdb.KindSystem, gap(day0, day0+hour, 0), system(0, day0+hour, 1), gap(day0+2*hour, day0+3*hour, 0))
+			f.append(logdb.KindSystem, gap(day0+4*hour, day0+5*hour, 1))
+			f.want("after the first time", gaps(logdb.EventQuery{}), "3: 2-3 4: 4-5 ")
+			f.append(logdb.KindSystem, gap(day0+6*hour, day0+7*hour, 1))
+			f.want("after the second", gaps(logdb.EventQuery{}), "3: 2-3 5: 6-7 ")
+			f.want("of the old time", gaps(logdb.EventQuery{First: day0, Last: day0 + hour}), "")
+			f.want("old ones too", gaps(logdb.EventQuery{Withdrawn: true}), "1: 0-1 3: 2-3 4: 4-5 5: 6-7 ")
+			_, err := f.Append(f.ctx, logdb.Batch{Meter: f.meter, Kind: logdb.KindSystem, Entries: []logdb.Entry{gap(day0, day0, 6)}})
+			f.wantErr("a gap that replaces itself", err, logdb.ErrInvalid)
+		}},
 		{"clearing keeps what retrieval aligns with", func(f *fixture) {
 			_, err := f.Append(f.ctx, logdb.Batch{
 				Meter: f.meter, Kind: logdb.KindPQ, Entries: []logdb.Entry{sag(0, day0, 1)}, Raw: [][]byte{{7}},

@@ -1,6 +1,7 @@
 package logdbtest
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -157,7 +158,13 @@ func (g *generator) entry(s *sender, kind logdb.Kind, log logdb.LogNo, t logdb.M
 	}
 	switch g.IntN(8) {
 	case 0:
-		return logdb.Entry{Op: logdb.OpGap, Log: log, Time: t, Gap: &logdb.Gap{From: t, To: t + 60_000, Cause: logdb.GapUnreachable, Detail: "no answer"}}
+		gap := &logdb.Gap{From: t, To: t + 60_000, Cause: logdb.GapUnreachable, Detail: "no answer"}
+		if i := g.IntN(len(s.journal)); s.journal[i].Gap != nil && g.chance(90) { // or of any position: that means nothing then
+			gap.Replaces = cmp.Or(s.journal[i].Gap.Replaces, s.journal[i].Position)
+		} else if g.chance(30) {
+			gap.Replaces = s.journal[i].Position
+		}
+		return logdb.Entry{Op: logdb.OpGap, Log: log, Time: t, Gap: gap}
 	case 1:
 		return logdb.Entry{Op: logdb.OpClose, Log: log, Time: t}
 	case 2:

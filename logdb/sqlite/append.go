@@ -144,7 +144,7 @@ func (t *txn) appendEntries(own *stream, b *logdb.Batch, raw *rawWriter) error {
 	return nil
 }
 
-// checkTargets reports a revise or withdraw of a position that comes later or not at all, or of a change in the same
+// checkTargets reports a revise, withdraw or gap that tells anew of a position that comes later or not at all, or of a change in the same
 // batch: that names another change instead of the record that both change.
 func checkTargets(j *journals, b *logdb.Batch) error {
 	var p logdb.Position
@@ -159,6 +159,9 @@ func checkTargets(j *journals, b *logdb.Batch) error {
 		target := b.Entries[i].Target
 		if p++; target >= p || target > before && b.Entries[target-before-1].Target != 0 {
 			return fmt.Errorf("%w: position %d would change position %d", logdb.ErrInvalid, p, target)
+		}
+		if g := b.Entries[i].Gap; g != nil && g.Replaces >= p {
+			return fmt.Errorf("%w: the gap at %d would replace that at %d", logdb.ErrInvalid, p, g.Replaces)
 		}
 	}
 	return nil

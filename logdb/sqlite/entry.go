@@ -45,13 +45,15 @@ func (t *txn) insertEntry(s *stream, e *logdb.Entry, shown int64, live bool) (en
 	return entryRow{id: id, stream: s.id, shown: shown, live: live, digest: digest, entry: *e}, nil
 }
 
-// filterOf returns what events are searched by.
+// filterOf returns what events are searched by, and which gap one tells of anew.
 func filterOf(e *logdb.Entry) (channel string, code int64) {
 	switch {
 	case e.Excursion != nil:
 		return string(e.Excursion.Channel), e.Excursion.LimitID
 	case e.System != nil:
 		return "", int64(e.System.Type)
+	case e.Gap != nil:
+		return "", int64(e.Gap.Replaces)
 	}
 	return "", 0
 }

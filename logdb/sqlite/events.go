@@ -17,6 +17,10 @@ const (
 	orderEvents  = ` ORDER BY e.time_ms, st.journal || ':' || st.policy, CASE WHEN e.target <> 0 THEN e.target ELSE e.position END, e.position`
 )
 
+// notReplaced leaves out a gap that was told of anew later on in its journal: code is the first version's position.
+const notReplaced = ` AND NOT EXISTS (SELECT 1 FROM entry n JOIN stream ns ON ns.id = n.stream WHERE n.meter = e.meter AND n.kind = e.kind AND n.op = 6
+	AND n.code <> 0 AND n.code = CASE WHEN e.code <> 0 THEN e.code ELSE e.position END AND n.position > e.position AND ns.journal = st.journal)`
+
 // ReadEvents implements logdb.Source.
 func (s *Store) ReadEvents(ctx context.Context, q logdb.EventQuery, visit func(logdb.StreamID, *logdb.Entry) error) error {
 	return s.snapshot(ctx, fmt.Sprintf("read %s events of %s", q.Kind, q.Meter), func(c *conn) error {
@@ -73,6 +77,9 @@ func eventQuery(q *logdb.EventQuery, meter int64) (string, []any) {
 	switch {
 	case q.Gaps:
 		b.WriteString(" AND e.op = 6")
+		if !q.Withdrawn {
+			b.WriteString(notReplaced)
+		}
 	case q.Withdrawn:
 		b.WriteString(" AND e.kind <> 1 AND e.op <= 2")
 	default:

@@ -302,6 +302,9 @@ func (w *pageWriter) change(kind logdb.Kind, e *logdb.Entry) {
 		w.integer("to", int64(g.To))
 		w.text("cause", string(g.Cause))
 		w.text("detail", g.Detail)
+		if g.Replaces != 0 {
+			w.number("replaces", uint64(g.Replaces))
+		}
 		end()
 	}
 	if e.By != "" {

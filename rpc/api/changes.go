@@ -144,6 +144,8 @@ func (c *changeScan) gap() {
 			g.Cause = logdb.GapCause(c.str("cause"))
 		case "detail":
 			g.Detail = c.str("detail")
+		case "replaces":
+			g.Replaces = c.position("replaces")
 		default:
 			c.ignore()
 		}

@@ -1,7 +1,9 @@
 package judge
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -206,13 +208,13 @@ func (t *Truth) history(r *report, log int, journal []logdb.Entry, stats *Stats)
 }
 
 func gapsOf(journal []logdb.Entry, log logdb.LogNo) []logdb.Gap {
-	var out []logdb.Gap
+	newest := map[logdb.Position]logdb.Gap{} // by the first version's position
 	for _, e := range journal {
 		if e.Op == logdb.OpGap && e.Log == log {
-			out = append(out, *e.Gap)
+			newest[cmp.Or(e.Gap.Replaces, e.Position)] = *e.Gap
 		}
 	}
-	return out
+	return slices.Collect(maps.Values(newest))
 }
 
 // covered reports whether gaps tell of the time of every record. How long a meter went on that was

@@ -41,7 +41,7 @@ func (u *unit) catchUp(ctx context.Context, states map[string]LogState) {
 	}
 	var changed int64
 	for _, d := range done {
-		changed += d.Changed
+		changed += d.Changed + d.Gaps
 	}
 	if changed > 0 {
 		u.m.cfg.Logger.Info("decoded kept records again", "meter", string(u.meter.UID), "count", changed)
@@ -59,7 +59,7 @@ func (u *unit) redecode(ctx context.Context, states map[string]LogState, dry boo
 	for _, log := range u.profile.Logs {
 		u.setAction("decoding again", log.Name)
 		d, err := r.Redecode(ctx, t, log, states[log.Name].SetsDST, dry)
-		changed = changed || d.Changed > 0 && !dry
+		changed = changed || d.Changed+d.Gaps > 0 && !dry
 		out = append(out, d)
 		if err != nil {
 			return out, fmt.Errorf("decode log %s again: %w", log.Name, err)

@@ -17,6 +17,8 @@ type Redecoded struct {
 	Log     string `json:"log"`
 	Records int64  `json:"records"` // kept records that were looked at
 	Changed int64  `json:"changed"` // records that got a new version
+	// Gaps of the meter's memory got other times.
+	Gaps int64 `json:"gaps,omitempty"`
 	// Corrected records keep what a person or another program made of them.
 	Corrected int64 `json:"corrected,omitempty"`
 	// Unreadable records still have no values.
@@ -60,6 +62,9 @@ func (r *Reader) Redecode(ctx context.Context, t *Target, log device.Log, setsDS
 		err = x.events(ctx)
 	} else {
 		err = x.records(ctx)
+	}
+	if err == nil {
+		err = x.gaps(ctx, head.ID, setsDST)
 	}
 	if err != nil {
 		return out, err
