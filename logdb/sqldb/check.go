@@ -37,7 +37,7 @@ func (db *DB) Check(ctx context.Context) ([]string, error) {
 func (db *DB) CheckReferences(ctx context.Context) (found []string, err error) {
 	rows, err := db.reader.QueryContext(ctx, "SELECT \"table\", count(*), parent FROM pragma_foreign_key_check GROUP BY \"table\", parent")
 	if err != nil {
-		return damaged(fmt.Errorf("check the references: %w", mapError(err)))
+		return damaged(fmt.Errorf("check the references: %w", Named(err)))
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -63,7 +63,7 @@ func (db *DB) CheckTable(ctx context.Context, table string) ([]string, error) {
 func complaints(ctx context.Context, q querier, query string) (found []string, err error) {
 	rows, err := q.QueryContext(ctx, query)
 	if err != nil {
-		return damaged(fmt.Errorf("check the database: %w", mapError(err)))
+		return damaged(fmt.Errorf("check the database: %w", Named(err)))
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -76,7 +76,7 @@ func complaints(ctx context.Context, q querier, query string) (found []string, e
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return damaged(fmt.Errorf("check the database: %w", mapError(err)))
+		return damaged(fmt.Errorf("check the database: %w", Named(err)))
 	}
 	return found, nil
 }
@@ -114,7 +114,7 @@ func (db *DB) tables(ctx context.Context, q querier) (out []string, err error) {
 	}
 	rows, err := q.QueryContext(ctx, list)
 	if err != nil {
-		return nil, fmt.Errorf("list the tables: %w", mapError(err))
+		return nil, fmt.Errorf("list the tables: %w", Named(err))
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -124,7 +124,7 @@ func (db *DB) tables(ctx context.Context, q querier) (out []string, err error) {
 		}
 		out = append(out, name)
 	}
-	return out, mapError(rows.Err())
+	return out, Named(rows.Err())
 }
 
 func (db *DB) counts(ctx context.Context, tx *sql.Tx) (map[string]int64, error) {
@@ -136,7 +136,7 @@ func (db *DB) counts(ctx context.Context, tx *sql.Tx) (map[string]int64, error) 
 	for _, name := range names {
 		var n int64
 		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM "+quoted(name)).Scan(&n); err != nil {
-			return nil, fmt.Errorf("count the rows of %s: %w", name, mapError(err))
+			return nil, fmt.Errorf("count the rows of %s: %w", name, Named(err))
 		}
 		out[name] = n
 	}
@@ -155,7 +155,7 @@ func (db *DB) versions(ctx context.Context, q querier) (map[string]int, error) {
 		}
 		rows, err := q.QueryContext(ctx, "SELECT owner, max(version) FROM migration GROUP BY owner")
 		if err != nil {
-			return nil, fmt.Errorf("read the versions: %w", mapError(err))
+			return nil, fmt.Errorf("read the versions: %w", Named(err))
 		}
 		defer rows.Close()
 		for rows.Next() {
@@ -166,7 +166,7 @@ func (db *DB) versions(ctx context.Context, q querier) (map[string]int, error) {
 			}
 			out[owner] = version
 		}
-		return out, mapError(rows.Err())
+		return out, Named(rows.Err())
 	}
 	return out, nil
 }

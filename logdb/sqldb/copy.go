@@ -143,7 +143,7 @@ func (db *DB) takeCopy(ctx context.Context, to string, known map[string]int) (er
 		return err
 	}
 	if _, err := db.writer.ExecContext(ctx, "VACUUM INTO ?", unfinished); err != nil {
-		return mapError(err)
+		return Named(err)
 	}
 	if err := checkCopy(ctx, unfinished, known); err != nil {
 		return err

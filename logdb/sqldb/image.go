@@ -26,7 +26,7 @@ func Pin(ctx context.Context, dbs ...*DB) (images []*Image, err error) {
 		for _, db := range dbs {
 			image, err := db.pin(ctx)
 			if err != nil {
-				return fmt.Errorf("pin %s: %w", db.path, mapError(err))
+				return fmt.Errorf("pin %s: %w", db.path, Named(err))
 			}
 			images = append(images, image)
 		}
@@ -109,14 +109,14 @@ func (i *Image) Copy(ctx context.Context, w io.Writer) (err error) {
 	}
 	rows, err := i.tx.QueryContext(ctx, "SELECT pgno, data FROM sqlite_dbpage")
 	if err != nil {
-		return fmt.Errorf("read the pages of %s: %w", i.path, mapError(err))
+		return fmt.Errorf("read the pages of %s: %w", i.path, Named(err))
 	}
 	defer rows.Close()
 	var page sql.RawBytes
 	var number, next int64
 	for rows.Next() {
 		if err := rows.Scan(&number, &page); err != nil {
-			return fmt.Errorf("read a page of %s: %w", i.path, mapError(err))
+			return fmt.Errorf("read a page of %s: %w", i.path, Named(err))
 		}
 		if next++; number != next || int64(len(page)) != i.pageSize {
 			return fmt.Errorf("read page %d of %s: got page %d of %d bytes", next, i.path, number, len(page))
@@ -126,7 +126,7 @@ func (i *Image) Copy(ctx context.Context, w io.Writer) (err error) {
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return fmt.Errorf("read the pages of %s: %w", i.path, mapError(err))
+		return fmt.Errorf("read the pages of %s: %w", i.path, Named(err))
 	}
 	if next != i.pages {
 		return fmt.Errorf("read the pages of %s: got %d, want %d", i.path, next, i.pages)

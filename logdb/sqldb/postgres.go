@@ -155,7 +155,7 @@ func (p *postgres) prepare(ctx context.Context, config *pgconn.Config, readOnly 
 	k := &pgConnector{config: config, patience: patience}
 	dc, err := k.Connect(ctx)
 	if err != nil {
-		return mapError(err)
+		return Named(err)
 	}
 	defer func() { _ = dc.Close() }()
 	c := dc.(*pgConn).conn
@@ -172,7 +172,7 @@ func (p *postgres) prepare(ctx context.Context, config *pgconn.Config, readOnly 
 	} {
 		got, err := one(want.query)
 		if err != nil {
-			return mapError(err)
+			return Named(err)
 		}
 		if got != want.answer {
 			return errors.New(strings.ReplaceAll(want.problem, "%s", got))
@@ -180,13 +180,13 @@ func (p *postgres) prepare(ctx context.Context, config *pgconn.Config, readOnly 
 	}
 	there, err := one("select coalesce(to_regclass('" + p.schema + ".writer')::text, '')")
 	if err != nil || there != "" {
-		return mapError(err)
+		return Named(err)
 	}
 	if readOnly {
 		return fmt.Errorf("%w: there is no schema %s in it", ErrOlder, p.schema)
 	}
 	// Two nodes may start at once.
-	return mapError(c.Exec(ctx, `begin; select pg_advisory_xact_lock(hashtext('`+p.schema+`'));
+	return Named(c.Exec(ctx, `begin; select pg_advisory_xact_lock(hashtext('`+p.schema+`'));
 		create schema if not exists `+p.schema+`;
 		create table if not exists `+p.schema+`.writer (one integer primary key check (one = 1), version bigint not null);
 		insert into `+p.schema+`.writer values (1, 0) on conflict do nothing; commit`).Close())
@@ -264,7 +264,7 @@ const (
 func (db *DB) postgresSpace(ctx context.Context, s *Space) error {
 	rows, err := db.reader.QueryContext(ctx, postgresSizes)
 	if err != nil {
-		return fmt.Errorf("measure the tables: %w", mapError(err))
+		return fmt.Errorf("measure the tables: %w", Named(err))
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -276,20 +276,20 @@ func (db *DB) postgresSpace(ctx context.Context, s *Space) error {
 		s.Tables[name] = n
 		s.FileBytes += n
 	}
-	return mapError(rows.Err())
+	return Named(rows.Err())
 }
 
-// mapPostgres turns the codes that callers must tell apart into our errors.
-func mapPostgres(err error, e *pgconn.PgError) error {
-	switch e.Code {
+// postgresName returns our error for a code that callers must tell apart.
+func postgresName(code string) error {
+	switch code {
 	case "53100":
-		return fmt.Errorf("%w: %w", ErrFull, err)
+		return ErrFull
 	case "XX001", "XX002":
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
+		return ErrDamaged
 	case "25006":
-		return fmt.Errorf("%w: %w", ErrReadOnly, err)
+		return ErrReadOnly
 	case "23505":
-		return fmt.Errorf("%w: %w", ErrExists, err)
+		return ErrExists
 	}
-	return err
+	return nil
 }

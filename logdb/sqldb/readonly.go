@@ -32,12 +32,12 @@ func (db *DB) openReader(ctx context.Context) error {
 		return nil
 	}
 	err := try("&mode=ro")
-	if err != nil && db.cfg.VFS == "" && !errors.Is(mapError(err), ErrDamaged) && sealedFile(db.path) {
+	if err != nil && db.cfg.VFS == "" && !errors.Is(Named(err), ErrDamaged) && sealedFile(db.path) {
 		// Beside a WAL database SQLite makes a file, which cannot be done here; without a WAL none is needed.
 		err = try("&immutable=1")
 	}
 	if err != nil {
-		return fmt.Errorf("open the database %s for reading: %w", db.path, mapError(err))
+		return fmt.Errorf("open the database %s for reading: %w", db.path, Named(err))
 	}
 	return nil
 }

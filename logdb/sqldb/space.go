@@ -28,7 +28,7 @@ func (db *DB) Space(ctx context.Context) (Space, error) {
 	rows, err := db.reader.QueryContext(ctx, `SELECT coalesce(m.tbl_name, s.name), sum(s.pgsize) FROM dbstat('main', 1) s
 		LEFT JOIN sqlite_schema m ON m.name = s.name GROUP BY 1`)
 	if err != nil {
-		return s, fmt.Errorf("measure the tables: %w", mapError(err))
+		return s, fmt.Errorf("measure the tables: %w", Named(err))
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -39,13 +39,13 @@ func (db *DB) Space(ctx context.Context) (Space, error) {
 		}
 		s.Tables[name] = n
 	}
-	return s, mapError(rows.Err())
+	return s, Named(rows.Err())
 }
 
 func (db *DB) pageCounts(ctx context.Context) (size, pages, free int64, err error) {
 	for query, into := range map[string]*int64{"PRAGMA page_size": &size, "PRAGMA page_count": &pages, "PRAGMA freelist_count": &free} {
 		if err := db.reader.QueryRowContext(ctx, query).Scan(into); err != nil {
-			return 0, 0, 0, fmt.Errorf("measure the database: %w", mapError(err))
+			return 0, 0, 0, fmt.Errorf("measure the database: %w", Named(err))
 		}
 	}
 	return size, pages, free, nil
@@ -70,13 +70,13 @@ func (db *DB) Vacuum(ctx context.Context, pages int) error {
 	}
 	rows, err := db.writer.QueryContext(ctx, "PRAGMA incremental_vacuum("+strconv.Itoa(pages)+")")
 	if err != nil {
-		return fmt.Errorf("give back free pages: %w", mapError(err))
+		return fmt.Errorf("give back free pages: %w", Named(err))
 	}
 	defer rows.Close()
 	for rows.Next() { // each step of it gives back a page
 	}
 	if err := rows.Err(); err != nil {
-		return fmt.Errorf("give back free pages: %w", mapError(err))
+		return fmt.Errorf("give back free pages: %w", Named(err))
 	}
 	return nil
 }

@@ -119,10 +119,10 @@ func (db *DB) Read() *sql.DB { return db.reader }
 func (db *DB) Snapshot(ctx context.Context, f func(*sql.Tx) error) error {
 	tx, err := db.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return fmt.Errorf("begin to read: %w", mapError(err))
+		return fmt.Errorf("begin to read: %w", Named(err))
 	}
 	defer func() { _ = tx.Rollback() }() // nothing was written
-	return mapError(f(tx))
+	return Named(f(tx))
 }
 
 // Last has f run at the end of every transaction of Write: what belongs to each change is stored with it, or neither is.
@@ -137,7 +137,7 @@ func (db *DB) Write(ctx context.Context, f func(*sql.Tx) error) error {
 	}
 	tx, err := db.writer.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("begin to write: %w", mapError(err))
+		return fmt.Errorf("begin to write: %w", Named(err))
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit this does nothing
 	xid := ""
@@ -145,11 +145,11 @@ func (db *DB) Write(ctx context.Context, f func(*sql.Tx) error) error {
 		xid = db.pg.transaction()
 	}
 	if err := f(tx); err != nil {
-		return mapError(err)
+		return Named(err)
 	}
 	if db.last != nil {
 		if err := db.last(ctx, tx); err != nil {
-			return mapError(err)
+			return Named(err)
 		}
 	}
 	err = tx.Commit()
@@ -157,7 +157,7 @@ func (db *DB) Write(ctx context.Context, f func(*sql.Tx) error) error {
 		err = db.outcome(xid, err)
 	}
 	if err != nil {
-		return fmt.Errorf("commit: %w", mapError(err))
+		return fmt.Errorf("commit: %w", Named(err))
 	}
 	return nil
 }
@@ -168,7 +168,7 @@ func (db *DB) Version(ctx context.Context, tx *sql.Tx) (version int64, err error
 		return db.pg.version(), nil
 	}
 	if err := tx.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version); err != nil {
-		return 0, fmt.Errorf("look for other writers: %w", mapError(err))
+		return 0, fmt.Errorf("look for other writers: %w", Named(err))
 	}
 	return version, nil
 }
@@ -190,7 +190,7 @@ func (db *DB) PrepareWrite(ctx context.Context, query string) (*sql.Stmt, error)
 	}
 	stmt, err := db.writer.PrepareContext(ctx, query)
 	if err != nil {
-		return nil, fmt.Errorf("prepare %q: %w", query, mapError(err))
+		return nil, fmt.Errorf("prepare %q: %w", query, Named(err))
 	}
 	return stmt, nil
 }
@@ -206,27 +206,35 @@ func (db *DB) Close() error {
 }
 
 // Exists reports whether an error of a statement says that another row has the key.
-func Exists(err error) bool { return errors.Is(mapError(err), ErrExists) }
+func Exists(err error) bool { return errors.Is(Named(err), ErrExists) }
 
-// mapError turns the driver's result codes that callers must tell apart into our errors.
-func mapError(err error) error {
+// Named turns the driver's result codes that callers must tell apart into our errors.
+func Named(err error) error {
+	name := nameOf(err)
+	if name == nil || errors.Is(err, name) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", name, err)
+}
+
+func nameOf(err error) error {
 	var p *pgconn.PgError
 	if errors.As(err, &p) {
-		return mapPostgres(err, p)
+		return postgresName(p.Code)
 	}
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
-		return err
+		return nil
 	}
 	switch code := e.Code(); {
 	case code&0xff == sqlite3.SQLITE_FULL, code == sqlite3.SQLITE_IOERR_SHMSIZE: // the latter when it is opened
-		return fmt.Errorf("%w: %w", ErrFull, err)
+		return ErrFull
 	case code&0xff == sqlite3.SQLITE_CORRUPT, code&0xff == sqlite3.SQLITE_NOTADB:
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
+		return ErrDamaged
 	case code&0xff == sqlite3.SQLITE_READONLY:
-		return fmt.Errorf("%w: %w", ErrReadOnly, err)
+		return ErrReadOnly
 	case code == sqlite3.SQLITE_CONSTRAINT_UNIQUE, code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, code == sqlite3.SQLITE_CONSTRAINT_ROWID:
-		return fmt.Errorf("%w: %w", ErrExists, err)
+		return ErrExists
 	}
-	return err
+	return nil
 }

@@ -23,7 +23,7 @@ func openSQLite(ctx context.Context, path string, cfg Config) (*DB, error) {
 		return db, db.openReader(ctx)
 	}
 	if err := db.openWriter(ctx); err != nil {
-		return nil, fmt.Errorf("open the database %s: %w", path, mapError(err))
+		return nil, fmt.Errorf("open the database %s: %w", path, Named(err))
 	}
 	// The reader gets the other half of the cache. It is not bounded: a visitor may read again while its own read is
 	// open, and a bound could then wait for itself.

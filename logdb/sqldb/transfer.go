@@ -73,7 +73,7 @@ func (db *DB) creationOrder(ctx context.Context, other *DB) ([]string, error) {
 	}
 	rows, err := file.reader.QueryContext(ctx, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid")
 	if err != nil {
-		return nil, fmt.Errorf("list the tables: %w", mapError(err))
+		return nil, fmt.Errorf("list the tables: %w", Named(err))
 	}
 	defer func() { _ = rows.Close() }()
 	var out []string
@@ -86,7 +86,7 @@ func (db *DB) creationOrder(ctx context.Context, other *DB) ([]string, error) {
 			out = append(out, name)
 		}
 	}
-	return out, mapError(rows.Err())
+	return out, Named(rows.Err())
 }
 
 type copier struct {
@@ -98,7 +98,7 @@ type copier struct {
 func (c *copier) table(ctx context.Context, dst, src *sql.Tx, table string) error {
 	rows, err := src.QueryContext(ctx, "SELECT * FROM "+quoted(table))
 	if err != nil {
-		return mapError(err)
+		return Named(err)
 	}
 	defer func() { _ = rows.Close() }()
 	columns, err := rows.Columns()
@@ -112,7 +112,7 @@ func (c *copier) table(ctx context.Context, dst, src *sql.Tx, table string) erro
 	}
 	insert, err := dst.PrepareContext(ctx, "INSERT INTO "+quoted(table)+" ("+strings.Join(names, ", ")+") VALUES ("+strings.Join(marks, ", ")+")")
 	if err != nil {
-		return mapError(err)
+		return Named(err)
 	}
 	defer func() { _ = insert.Close() }()
 	for rows.Next() {
@@ -125,7 +125,7 @@ func (c *copier) table(ctx context.Context, dst, src *sql.Tx, table string) erro
 			}
 		}
 		if _, err := insert.ExecContext(ctx, values...); err != nil {
-			return mapError(err)
+			return Named(err)
 		}
 		if c.done++; c.progress != nil && c.done%1000 == 0 {
 			c.progress(c.done, c.total)
@@ -134,7 +134,7 @@ func (c *copier) table(ctx context.Context, dst, src *sql.Tx, table string) erro
 	if c.progress != nil {
 		c.progress(c.done, c.total)
 	}
-	return mapError(rows.Err())
+	return Named(rows.Err())
 }
 
 // renumber lets keys that number themselves go on behind the highest.
@@ -150,12 +150,12 @@ func (db *DB) renumber(ctx context.Context, tx *sql.Tx, tables []string) error {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("find the key of %s: %w", table, mapError(err))
+			return fmt.Errorf("find the key of %s: %w", table, Named(err))
 		}
 		var next int64
 		if err := tx.QueryRowContext(ctx, "SELECT setval(pg_get_serial_sequence(?, ?), (SELECT coalesce(max("+quoted(column)+"), 0) + 1 FROM "+quoted(table)+"), false)",
 			quoted(table), column).Scan(&next); err != nil {
-			return fmt.Errorf("number the key of %s: %w", table, mapError(err))
+			return fmt.Errorf("number the key of %s: %w", table, Named(err))
 		}
 	}
 	return nil

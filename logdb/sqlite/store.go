@@ -163,6 +163,7 @@ func (s *Store) oneQuery(ctx context.Context, what string, f func(*conn) error) 
 
 // mapError turns the errors of sqldb and chunk that logdb has a name for.
 func mapError(err error) error {
+	err = sqldb.Named(err)
 	if errors.Is(err, sqldb.ErrFull) || errors.Is(err, syscall.ENOSPC) {
 		return fmt.Errorf("%w: %w", logdb.ErrFull, err)
 	}

@@ -77,8 +77,16 @@ func (n Node) databases() func(func(string, *sqldb.DB) bool) {
 	}
 }
 
-// Run carries out one part. Others go on writing.
+// Run carries out one part. Others go on writing. Where the part cannot be looked at because the file is damaged, that is what it found.
 func (n Node) Run(ctx context.Context, part string) ([]api.CheckFinding, error) {
+	found, err := n.run(ctx, part)
+	if errors.Is(err, sqldb.ErrDamaged) {
+		return append(found, api.CheckFinding{Place: part, Text: err.Error(), Advice: advicePages}), nil
+	}
+	return found, err
+}
+
+func (n Node) run(ctx context.Context, part string) ([]api.CheckFinding, error) {
 	words := strings.Split(part, "/")
 	switch {
 	case len(words) == 3 && words[0] == partTable:
@@ -164,9 +172,6 @@ func (n Node) archive(ctx context.Context) ([]api.CheckFinding, error) {
 
 func (n Node) meter(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind) ([]api.CheckFinding, error) {
 	streams, err := n.Logs.Streams(ctx, uid, kind)
-	if errors.Is(err, sqldb.ErrDamaged) {
-		return pages("logs.db", []string{err.Error()}), nil
-	}
 	if err != nil {
 		return nil, err
 	}
