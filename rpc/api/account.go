@@ -58,6 +58,8 @@ type Key struct {
 // KeysAnswer lists the keys of the caller's customer.
 type KeysAnswer struct {
 	Keys []Key `json:"keys"`
+	// Next is the cursor of the next page; "" at the last one.
+	Next string `json:"next,omitempty"`
 }
 
 // CreateKeyAnswer carries a new key's secret. It is shown once.

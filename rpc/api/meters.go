@@ -44,6 +44,8 @@ type Meter struct {
 // MetersAnswer lists the meters that the caller may see.
 type MetersAnswer struct {
 	Meters []Meter `json:"meters"`
+	// Next is the cursor of the next page; "" at the last one.
+	Next string `json:"next,omitempty"`
 }
 
 // ChannelInfo is one channel of one log in one stream, with its range.

@@ -84,8 +84,17 @@ func (c *Client) Register(ctx context.Context, q api.RegisterRequest) (api.Regis
 
 // Meters lists the meters that the credential may see.
 func (c *Client) Meters(ctx context.Context) ([]api.Meter, error) {
-	a, err := ask[api.MetersAnswer](ctx, c, call{class: classQuery, method: get, path: escaped("meters")})
-	return a.Meters, err
+	var out []api.Meter
+	for cursor := ""; ; {
+		a, err := ask[api.MetersAnswer](ctx, c, call{class: classQuery, method: get, path: escaped("meters"), query: at(cursor)})
+		if err != nil {
+			return nil, err
+		}
+		if out = append(out, a.Meters...); a.Next == "" {
+			return out, nil
+		}
+		cursor = a.Next
+	}
 }
 
 // Meter returns one meter.
@@ -214,8 +223,25 @@ func (c *Client) Ready(ctx context.Context) error {
 
 // Keys lists upload keys, without their secrets.
 func (c *Client) Keys(ctx context.Context) ([]api.Key, error) {
-	a, err := ask[api.KeysAnswer](ctx, c, call{class: classQuery, method: get, path: escaped("keys")})
-	return a.Keys, err
+	var out []api.Key
+	for cursor := ""; ; {
+		a, err := ask[api.KeysAnswer](ctx, c, call{class: classQuery, method: get, path: escaped("keys"), query: at(cursor)})
+		if err != nil {
+			return nil, err
+		}
+		if out = append(out, a.Keys...); a.Next == "" {
+			return out, nil
+		}
+		cursor = a.Next
+	}
+}
+
+// at is the query of the page of a list that begins at a cursor.
+func at(cursor string) url.Values {
+	if cursor == "" {
+		return nil
+	}
+	return url.Values{"cursor": {cursor}}
 }
 
 // CreateKey makes an upload key; its secret is shown this once.

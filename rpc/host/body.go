@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -18,19 +19,35 @@ import (
 	"metermanager/rpc/fault"
 )
 
-// timedBody moves the deadline on with each read.
+// timedBody moves the deadline on with each read, but never beyond what the slowest pace allows: who sends a byte
+// now and then would hold its place for ever.
 type timedBody struct {
 	io.ReadCloser
 	rc      *http.ResponseController
 	timeout time.Duration
+	slowest int64 // bytes a second
+	began   time.Time
+	bytes   int64
 }
 
 // Read reads a piece within the timeout.
 func (b *timedBody) Read(p []byte) (int, error) {
-	_ = b.rc.SetReadDeadline(time.Now().Add(b.timeout))
+	now := time.Now()
+	if b.began.IsZero() {
+		b.began = now
+	}
+	deadline := now.Add(b.timeout)
+	if last := b.began.Add(2*b.timeout + time.Duration(b.bytes/b.slowest)*time.Second); last.Before(deadline) {
+		deadline = last
+	}
+	_ = b.rc.SetReadDeadline(deadline)
 	n, err := b.ReadCloser.Read(p)
-	if err != nil { // no deadline may be left behind: it would end the request's context
+	b.bytes += int64(n)
+	switch {
+	case err == io.EOF: // no deadline may be left behind: it would end the request's context
 		_ = b.rc.SetReadDeadline(time.Time{})
+	case err != nil: // the rest is not waited for either: the server reads on to its end when the handler is done
+		_ = b.rc.SetReadDeadline(now)
 	}
 	return n, err
 }
@@ -211,7 +228,22 @@ func (l *limited) Read(p []byte) (int, error) {
 		return n, tooLarge(l.limit)
 	}
 	l.left -= int64(n)
+	if err != nil && err != io.EOF {
+		err = cutBody(err)
+	}
 	return n, err
+}
+
+// cutBody is the fault of a body that could not be read to its end: never one of this node.
+func cutBody(err error) error {
+	var f *fault.Error
+	switch {
+	case errors.As(err, &f):
+		return err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fault.Wrap(fault.Timeout, "The body did not come in time.", err).WithHint("Send it again, or smaller pages over a slow line.")
+	}
+	return fault.Wrap(fault.Damaged, "The body was cut, or is not what its head says.", err).WithHint("Send it again.")
 }
 
 // packed unpacks on the first read, so that a handler that refuses the caller costs nothing.

@@ -144,7 +144,9 @@ func timed(cfg Config) middleware {
 			rc := http.NewResponseController(w)
 			_ = rc.SetWriteDeadline(time.Now().Add(cfg.WriteTimeout)) // not every writer has deadlines
 			if r.Body != nil && r.Body != http.NoBody {
-				r.Body = &timedBody{ReadCloser: r.Body, rc: rc, timeout: cfg.ReadTimeout}
+				// For a body that nobody reads: the server waits for its end before it sends the answer.
+				_ = rc.SetReadDeadline(time.Now().Add(2 * cfg.ReadTimeout))
+				r.Body = &timedBody{ReadCloser: r.Body, rc: rc, timeout: cfg.ReadTimeout, slowest: cfg.SlowestBytes}
 			}
 			next.ServeHTTP(&timedWriter{ResponseWriter: w, rc: rc, timeout: cfg.WriteTimeout}, r)
 		})

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -15,19 +16,33 @@ import (
 // rated limits how many requests an address makes. The counts live in this process only.
 func rated(cfg Config) middleware {
 	return func(next http.Handler) http.Handler {
-		if cfg.Rate < 0 {
+		rates := NewRates[netip.Addr](cfg.Rate, cfg.Burst, cfg.Now)
+		if rates == nil {
 			return next
 		}
-		buckets := &buckets{limit: rate.Limit(cfg.Rate), burst: cfg.Burst, now: cfg.Now, turned: cfg.Now()}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if !buckets.allow(addressOf(r.RemoteAddr)) {
-				w.Header().Set("Retry-After", "1")
-				WriteError(w, r, fault.New(fault.RateLimited, "Too many requests from this address.").WithHint("Wait a second."))
+			if wait := rates.Take(addressOf(r.RemoteAddr)); wait > 0 {
+				WriteError(w, r, TooMany("from this address", wait))
 				return
 			}
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// Pause is the cause of a refusal that ends by itself.
+type Pause struct{ Wait time.Duration }
+
+// Error says how long.
+func (p Pause) Error() string { return "come back in " + p.Wait.String() }
+
+// RetryAfter returns how long to wait.
+func (p Pause) RetryAfter() time.Duration { return p.Wait }
+
+// TooMany refuses a request of somebody who asks more often than he may; by says whose requests are counted.
+func TooMany(by string, wait time.Duration) error {
+	seconds := int64((wait + time.Second - 1) / time.Second)
+	return fault.Wrap(fault.RateLimited, "Too many requests "+by+".", Pause{wait}).WithHint(fmt.Sprintf("Send it again in %d s.", seconds))
 }
 
 // crowded bounds how many requests are answered at a time.
@@ -75,39 +90,61 @@ func addressOf(remote string) netip.Addr {
 	return a
 }
 
-// bucketLife is how long an address is remembered at least; maxBuckets how many are. Beyond
+// bucketLife is how long somebody is remembered at least; maxBuckets how many are. Beyond
 // that the older generation is forgotten, which costs less than keeping everybody.
 const (
 	bucketLife = 5 * time.Minute
 	maxBuckets = 50_000
 )
 
-// buckets holds a limiter per address in two generations, so that old ones go without a
-// search.
-type buckets struct {
+// Rates counts requests by who makes them: a bucket for each, in two generations, so that old ones go
+// without a search. It lives in this process only.
+type Rates[K comparable] struct {
 	limit rate.Limit
 	burst int
 	now   func() time.Time
+	life  time.Duration
 
 	mu       sync.Mutex
 	turned   time.Time
-	young    map[netip.Addr]*rate.Limiter
-	previous map[netip.Addr]*rate.Limiter
+	young    map[K]*rate.Limiter
+	previous map[K]*rate.Limiter
 }
 
-func (b *buckets) allow(a netip.Addr) bool {
-	now := b.now()
-	b.mu.Lock()
-	if b.young == nil || now.Sub(b.turned) > bucketLife || len(b.young) >= maxBuckets {
-		b.previous, b.young, b.turned = b.young, map[netip.Addr]*rate.Limiter{}, now
+// NewRates allows everybody burst requests at once and perSecond on average; nil, which allows everything, when perSecond is
+// not above 0.
+func NewRates[K comparable](perSecond float64, burst int, now func() time.Time) *Rates[K] {
+	if perSecond <= 0 {
+		return nil
 	}
-	l := b.young[a]
+	burst = max(burst, 1)
+	// Who is forgotten gets the whole burst anew, so nobody is before his bucket is full again.
+	life := max(bucketLife, time.Duration(float64(burst)/perSecond*float64(time.Second)))
+	return &Rates[K]{limit: rate.Limit(perSecond), burst: burst, now: now, life: life, turned: now()}
+}
+
+// Take takes a request of who, or returns how long to wait for one.
+func (r *Rates[K]) Take(who K) time.Duration {
+	if r == nil {
+		return 0
+	}
+	now := r.now()
+	r.mu.Lock()
+	if r.young == nil || now.Sub(r.turned) > r.life || len(r.young) >= maxBuckets {
+		r.previous, r.young, r.turned = r.young, map[K]*rate.Limiter{}, now
+	}
+	l := r.young[who]
 	if l == nil {
-		if l = b.previous[a]; l == nil {
-			l = rate.NewLimiter(b.limit, b.burst)
+		if l = r.previous[who]; l == nil {
+			l = rate.NewLimiter(r.limit, r.burst)
 		}
-		b.young[a] = l
+		r.young[who] = l
 	}
-	b.mu.Unlock()
-	return l.AllowN(now, 1)
+	r.mu.Unlock()
+	one := l.ReserveN(now, 1)
+	wait := one.DelayFrom(now)
+	if wait > 0 {
+		one.CancelAt(now)
+	}
+	return wait
 }

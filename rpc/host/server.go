@@ -28,6 +28,12 @@ type Config struct {
 	// ReadTimeout and WriteTimeout bound how long a peer may take for each piece of a
 	// request or an answer; default 30 s and 60 s. Long answers may take as long as they flow.
 	ReadTimeout, WriteTimeout time.Duration
+	// HeaderTimeout bounds how long the head of a request may take, IdleTimeout how long a connection may
+	// wait for the next one; default 10 s and 2 min.
+	HeaderTimeout, IdleTimeout time.Duration
+	// SlowestBytes is the pace in bytes a second below which a body is given up, once it took longer than
+	// two ReadTimeouts; default 256.
+	SlowestBytes int64
 	// Drain is how long requests may go on after the end of Run's context; default 15 s.
 	Drain time.Duration
 	// Listen opens the listener; nil: TCP.
@@ -57,6 +63,15 @@ func (c Config) withDefaults() Config {
 	}
 	if c.WriteTimeout == 0 {
 		c.WriteTimeout = time.Minute
+	}
+	if c.HeaderTimeout == 0 {
+		c.HeaderTimeout = 10 * time.Second
+	}
+	if c.IdleTimeout == 0 {
+		c.IdleTimeout = 2 * time.Minute
+	}
+	if c.SlowestBytes <= 0 {
+		c.SlowestBytes = 256
 	}
 	if c.Drain == 0 {
 		c.Drain = 15 * time.Second
@@ -99,8 +114,8 @@ func New(ctx context.Context, address string, handler http.Handler, cfg Config) 
 	s := &Server{cfg: cfg, log: cfg.Logger.With("component", "host"), listener: listener}
 	s.server = &http.Server{
 		Handler:           stack,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
+		ReadHeaderTimeout: cfg.HeaderTimeout,
+		IdleTimeout:       cfg.IdleTimeout,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}

@@ -68,6 +68,7 @@ type Config struct {
 	DiskStopMB  int64 `json:"disk_stop_mb"`
 	// DataMaxMB bounds the data folder; 0: only the disk does.
 	DataMaxMB int64 `json:"data_max_mb"`
+	API
 }
 
 // Options say where the configuration comes from. The zero value reads the process's
@@ -93,7 +94,7 @@ func Load(o Options) (Config, error) {
 	}
 	c := Config{
 		Data: env.defaultData(), Listen: DefaultListen, Roles: []string{RoleSite, RoleCloud}, LogLevel: "info",
-		LogFile: LogFileAuto, LogFileMB: 10, LogFiles: 4, DiskAlarmMB: 1024, DiskStopMB: 256,
+		LogFile: LogFileAuto, LogFileMB: 10, LogFiles: 4, DiskAlarmMB: 1024, DiskStopMB: 256, API: defaultAPI,
 	}
 
 	file, explicit := firstNonEmpty(o.File, env.values["MM_CONFIG"]), true
@@ -139,6 +140,9 @@ func (c *Config) Check() error {
 		}
 	}
 	if _, err := c.Level(); err != nil {
+		return err
+	}
+	if err := c.checkAPI(); err != nil {
 		return err
 	}
 	return c.checkBounds()

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -37,8 +38,15 @@ func readEnviron(list []string) (environ, error) {
 	return env, nil
 }
 
-// setters has one line per variable that overrides the file. An empty value overrides nothing.
-var setters = map[string]func(c *Config, value string) error{
+// setters are all variables that override the file.
+var setters = func() map[string]func(c *Config, value string) error {
+	all := apiVariables()
+	maps.Copy(all, plainSetters)
+	return all
+}()
+
+// plainSetters has one line per variable that overrides the file. An empty value overrides nothing.
+var plainSetters = map[string]func(c *Config, value string) error{
 	"MM_DATA":     func(c *Config, v string) error { c.Data = v; return nil },
 	"MM_DATABASE": func(c *Config, v string) error { c.Database = v; return nil },
 	"MM_LISTEN":   func(c *Config, v string) error { c.Listen = v; return nil },

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"time"
 
 	"metermanager/logdb"
 	"metermanager/rpc/api"
@@ -48,7 +49,8 @@ func (n *node) openServer(ctx context.Context) error {
 	}, webapi.Config{
 		Figures: func(t *metrics.Text) { writeGate(t, push.Gate()) },
 		Version: api.VersionAnswer{Program: "metermanager", Version: n.options.Version, Commit: n.options.Commit, Go: runtime.Version()},
-		Ready:   n.problems, LogLines: n.program.Lines, Now: now, Logger: n.part("webapi"),
+		KeyRate: float64(n.config.KeyRate), KeyBurst: int(n.config.KeyBurst), Queries: int(n.config.Queries), QueryWait: seconds(n.config.QueryWaitS),
+		Ready: n.problems, LogLines: n.program.Lines, Now: now, Logger: n.part("webapi"),
 	})
 	if err != nil {
 		return fmt.Errorf("open the web API: %w", err)
@@ -59,12 +61,24 @@ func (n *node) openServer(ctx context.Context) error {
 			return fmt.Errorf("%w: tls_cert, tls_key: %w", config.ErrInvalid, err)
 		}
 	}
-	n.server, err = host.New(ctx, n.config.Listen, byRole(handler, n.config), host.Config{TLS: secure, Listen: n.options.Seams.Listen, Now: now, Logger: n.part("host")})
+	n.server, err = host.New(ctx, n.config.Listen, byRole(handler, n.config), n.hostConfig(secure))
 	if err != nil {
 		return fmt.Errorf("open the web API: %w", err)
 	}
 	return nil
 }
+
+// hostConfig is that of the listener.
+func (n *node) hostConfig(secure *tls.Config) host.Config {
+	c := n.config
+	return host.Config{
+		TLS: secure, Listen: n.options.Seams.Listen, Now: n.options.Seams.Now, Logger: n.part("host"),
+		Rate: float64(c.Rate), Burst: int(c.Burst), Requests: int(c.Requests), WireBytes: c.WireMB << 20, BodyBytes: c.BodyMB << 20,
+		ReadTimeout: seconds(c.ReadTimeoutS), WriteTimeout: seconds(c.WriteTimeoutS),
+	}
+}
+
+func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
 
 // writeGate writes how much is being taken in.
 func writeGate(t *metrics.Text, s ingest.GateStats) {

@@ -7,12 +7,16 @@ import (
 	"net/http"
 
 	"metermanager/rpc/api"
+	"metermanager/rpc/fault"
 )
 
 func (a *API) command(w http.ResponseWriter, r *http.Request, c caller) error {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return fmt.Errorf("read the parameters of a command: %w", err)
+	}
+	if at := tooDeep(body); at >= 0 {
+		return fault.Newf(fault.Invalid, "The parameters are nested deeper than %d at byte %d.", mostNested, at)
 	}
 	auditCommand(r.Context(), r.PathValue("command"), body)
 	result, err := a.Commands.Call(r.Context(), c.Principal, r.PathValue("command"), body)

@@ -26,7 +26,7 @@ var errCursor = fault.New(fault.Invalid, "This cursor did not come from an answe
 func unpackCursor(kind, cursor string, n int) ([]string, error) {
 	text, err := base64.RawURLEncoding.DecodeString(cursor)
 	parts := strings.Split(string(text), "|")
-	if err != nil || len(cursor) > 256 || len(parts) != n+1 || parts[0] != kind {
+	if err != nil || len(cursor) > 1024 || len(parts) != n+1 || parts[0] != kind {
 		return nil, errCursor
 	}
 	return parts[1:], nil

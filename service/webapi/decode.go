@@ -26,6 +26,9 @@ func (e bodyError) Error() string { return bodyMark + e.field + "\x00" + e.messa
 
 // decodeJSON reads the small documents of typed routes.
 func decodeJSON(body []byte, v any) error {
+	if at := tooDeep(body); at >= 0 {
+		return bodyError{"", fmt.Sprintf("The body is nested deeper than %d at byte %d", mostNested, at)}
+	}
 	err := json.Unmarshal(body, v)
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
@@ -50,6 +53,30 @@ func decodeJSON(body []byte, v any) error {
 		return bodyError{field, "Names of permissions are expected, joined by commas"}
 	}
 	return bodyError{field, "The value is not one that this member takes"}
+}
+
+// mostNested is how deep a document may be nested. The deepest one that is taken has five levels.
+const mostNested = 32
+
+// tooDeep returns where a text is nested too deep, below 0 when it is not.
+func tooDeep(body []byte) int {
+	depth, inText := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case inText && c == '\\':
+			i++
+		case c == '"':
+			inText = !inText
+		case inText:
+		case c == '{' || c == '[':
+			if depth++; depth > mostNested {
+				return i
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return -1
 }
 
 // memberAt returns the path of the member whose value ends at or behind an offset.

@@ -61,6 +61,9 @@ func (a *API) guard(op api.Operation, next http.HandlerFunc) http.HandlerFunc {
 			err = a.checkQuery(op, r.URL.Query())
 		}
 		if err != nil {
+			if op.Body == api.BodyUpload && c.Known() {
+				drain(r.Body)
+			}
 			a.writeError(w, r, err)
 			return
 		}
@@ -88,11 +91,11 @@ func (a *API) identify(op api.Operation, r *http.Request) (caller, error) {
 	if secret == "" || anonymous[op.ID] {
 		return c, nil
 	}
-	p, err := a.Accounts.Authenticate(r.Context(), secret)
+	p, err := a.authenticate(r.Context(), secret)
+	c.Principal = p // of one who asks too often too
 	if err != nil {
 		return c, err
 	}
-	c.Principal = p
 	if p.User != "" {
 		req.token = secret
 	}

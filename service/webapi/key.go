@@ -1,24 +1,43 @@
 package webapi
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"slices"
 
 	"metermanager/rpc/api"
 	"metermanager/rpc/permission"
 	"metermanager/service/cloud/account"
 )
 
-func (a *API) keys(ctx context.Context, c caller, _ *none) (*api.KeysAnswer, error) {
+func (a *API) keys(ctx context.Context, c caller, in *PageInput) (*api.KeysAnswer, error) {
+	after, limit, err := in.after("k")
+	if err != nil {
+		return nil, err
+	}
 	keys, err := a.Accounts.Keys(ctx, c.Principal)
 	if err != nil {
 		return nil, err
 	}
-	out := &api.KeysAnswer{Keys: []api.Key{}}
+	out, last := &api.KeysAnswer{Keys: []api.Key{}}, ""
+	slices.SortFunc(keys, func(a, b account.Key) int { return cmp.Compare(keyPlace(a), keyPlace(b)) })
 	for _, k := range keys {
+		if keyPlace(k) <= after {
+			continue
+		}
+		if len(out.Keys) == limit {
+			out.Next = nextAfter("k", last)
+			break
+		}
+		last = keyPlace(k)
 		out.Keys = append(out.Keys, keyDocument(k))
 	}
 	return out, nil
 }
+
+// keyPlace is the place of a key in the list: the oldest first.
+func keyPlace(k account.Key) string { return fmt.Sprintf("%015d %s", k.Created, k.ID) }
 
 func keyDocument(k account.Key) api.Key {
 	return api.Key{ID: string(k.ID), Name: k.Name, Permissions: k.Permissions, Meter: k.Meter, Created: k.Created, LastUsed: k.LastUsed}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
 
 	"metermanager/logdb"
 	"metermanager/rpc/api"
@@ -18,7 +19,7 @@ func (a *API) register(ctx context.Context, c caller, in *registerInput) (*api.R
 	p := c.Principal
 	if !p.Known() && in.Body.APIKey != "" {
 		var err error
-		if p, err = a.Accounts.Authenticate(ctx, in.Body.APIKey); err != nil {
+		if p, err = a.authenticate(ctx, in.Body.APIKey); err != nil {
 			return nil, err
 		}
 	}
@@ -37,12 +38,50 @@ func (a *API) register(ctx context.Context, c caller, in *registerInput) (*api.R
 	return out, nil
 }
 
-func (a *API) meters(ctx context.Context, c caller, _ *none) (*api.MetersAnswer, error) {
-	list, err := a.Meters.Meters(ctx, c.Principal)
+// PageInput says which page of a list is wanted. It is exported since huma fills exported parts only.
+type PageInput struct {
+	Limit  int    `query:"limit" minimum:"0" maximum:"5000" doc:"How many at most; 1000 without it"`
+	Cursor string `query:"cursor" maxLength:"1024" doc:"The next of the page before"`
+}
+
+// usualPage is how long a page of a list is when nobody says.
+const usualPage = 1000
+
+// after returns where the page begins and how long it is. kind tells lists apart.
+func (p PageInput) after(kind string) (after string, limit int, err error) {
+	limit = p.Limit
+	if limit <= 0 {
+		limit = usualPage
+	}
+	if p.Cursor == "" {
+		return "", limit, nil
+	}
+	parts, err := unpackCursor(kind, p.Cursor, 1)
+	if err != nil {
+		return "", 0, err
+	}
+	if after, err = url.QueryUnescape(parts[0]); err != nil {
+		return "", 0, errCursor
+	}
+	return after, limit, nil
+}
+
+// nextAfter is the cursor of the page behind the one that ends with last.
+func nextAfter(kind, last string) string { return packCursor(kind, url.QueryEscape(last)) }
+
+func (a *API) meters(ctx context.Context, c caller, in *PageInput) (*api.MetersAnswer, error) {
+	after, limit, err := in.after("m")
+	if err != nil {
+		return nil, err
+	}
+	list, more, err := a.Meters.MetersAfter(ctx, c.Principal, logdb.MeterUID(after), limit)
 	if err != nil {
 		return nil, err
 	}
 	out := &api.MetersAnswer{Meters: []api.Meter{}}
+	if more {
+		out.Next = nextAfter("m", string(list[len(list)-1].UID))
+	}
 	for _, m := range list {
 		doc, err := a.meterDocument(ctx, m)
 		if err != nil {

@@ -124,7 +124,7 @@ func (a *API) uploader(ctx context.Context, c caller, up api.Upload) (account.Pr
 		return account.Principal{}, fault.New(fault.Unauthenticated, "The page came without a key.").
 			WithHint("Send it in the header " + keyHeader + ", or as apikey in the body.")
 	}
-	return a.Accounts.Authenticate(ctx, up.APIKey)
+	return a.authenticate(ctx, up.APIKey)
 }
 
 // setMeter joins the meter of the path and that of the body.

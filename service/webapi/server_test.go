@@ -63,7 +63,25 @@ func newServer(t testing.TB) *server {
 }
 
 // emptyServer is a node at its first start.
-func emptyServer(t testing.TB) (*server, *sqldb.DB) {
+func emptyServer(t testing.TB, set ...func(*webapi.Config)) (*server, *sqldb.DB) {
+	t.Helper()
+	s, db, handler := emptyNode(t, set...)
+	s.serve(handler)
+	return s, db
+}
+
+// serve serves a node until the test ends.
+func (s *server) serve(handler http.Handler) {
+	s.t.Helper()
+	stack, err := host.Stack(handler, host.Config{Rate: -1})
+	must(s.t, err)
+	h := httptest.NewServer(stack)
+	s.t.Cleanup(h.Close)
+	s.url = h.URL
+}
+
+// emptyNode is a node at its first start that nobody serves yet.
+func emptyNode(t testing.TB, set ...func(*webapi.Config)) (*server, *sqldb.DB, *webapi.API) {
 	t.Helper()
 	s := &server{t: t, log: &bytes.Buffer{}, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return s.now }
@@ -88,6 +106,10 @@ func emptyServer(t testing.TB) (*server, *sqldb.DB) {
 	node := command.NewNode(s.registry, s.logs, s.board, command.NodeConfig{Version: "test", Now: now})
 	commands, err := command.New(command.Config{Now: now}, command.NodeHandlers(node), command.AuditHandlers(store, "test"))
 	must(t, err)
+	cfg := webapi.Config{Now: now, Logger: slog.New(slog.NewTextHandler(s.log, nil)), Version: api.VersionAnswer{Program: "metermanager", Version: "test"}}
+	for _, f := range set {
+		f(&cfg)
+	}
 	handler, err := webapi.New(webapi.Parts{
 		Audit: store, Accounts: s.accounts, Meters: s.registry, Push: push, Fetch: desk, Logs: s.logs, Board: s.board, Commands: commands, Status: node,
 		Correct: correction.New(s.registry, s.logs, correction.Config{Now: now}),
@@ -95,14 +117,9 @@ func emptyServer(t testing.TB) (*server, *sqldb.DB) {
 			_, err := io.WriteString(w, "the whole state")
 			return err
 		},
-	}, webapi.Config{Now: now, Logger: slog.New(slog.NewTextHandler(s.log, nil)), Version: api.VersionAnswer{Program: "metermanager", Version: "test"}})
+	}, cfg)
 	must(t, err)
-	stack, err := host.Stack(handler, host.Config{Rate: -1})
-	must(t, err)
-	h := httptest.NewServer(stack)
-	t.Cleanup(h.Close)
-	s.url = h.URL
-	return s, db
+	return s, db, handler
 }
 
 func (s *server) populate(db *sqldb.DB) {

@@ -14,6 +14,7 @@ import (
 
 	"metermanager/logdb"
 	"metermanager/rpc/api"
+	"metermanager/rpc/host"
 	"metermanager/service/cloud/account"
 	"metermanager/service/cloud/correction"
 	"metermanager/service/cloud/fetch"
@@ -50,6 +51,14 @@ type Config struct {
 	Ready func(ctx context.Context) []string
 	// Scan bounds uploads; zero fields take the defaults of rpc/api.
 	Scan api.ScanLimits
+	// KeyRate is how many requests a second one key or user may make on average, KeyBurst how many at once;
+	// 300 and 2,000 by default, a rate below 0 is no limit.
+	KeyRate  float64
+	KeyBurst int
+	// Queries is how many requests that read logs are answered at a time (8 for each processor, at least 16, by default),
+	// QueryWait how long others wait for their turn (10 s).
+	Queries   int
+	QueryWait time.Duration
 	// Figures adds metrics to those of the node and of the requests; may be nil.
 	Figures func(*metrics.Text)
 	// LogLines returns the program's last lines of log; may be nil.
@@ -69,6 +78,8 @@ type API struct {
 	params map[string][]string // names of the query parameters of an operation, by its id
 	served map[string]bool     // ids of the operations that have a handler
 
+	rates    *host.Rates[string] // by who asks
+	queue    *queue
 	requests metrics.Requests
 	zones    sync.Map // *time.Location by name
 	refusals refusals
@@ -86,9 +97,16 @@ func New(parts Parts, cfg Config) (*API, error) {
 	if cfg.Version.API == "" {
 		cfg.Version.API = api.Root
 	}
+	if cfg.KeyRate == 0 {
+		cfg.KeyRate = 300
+	}
+	if cfg.KeyBurst == 0 {
+		cfg.KeyBurst = 2000
+	}
 	a := &API{
 		Parts: parts, cfg: cfg, log: cfg.Logger, mux: http.NewServeMux(),
 		cross: http.NewCrossOriginProtection(), served: map[string]bool{},
+		rates: host.NewRates[string](cfg.KeyRate, cfg.KeyBurst, cfg.Now), queue: newQueue(cfg.Queries, cfg.QueryWait),
 	}
 	a.huma = humago.New(guarded{a}, a.humaConfig())
 	if err := a.routes(); err != nil {

@@ -1,11 +1,13 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -200,6 +202,34 @@ func (r *Registry) Meters(ctx context.Context, p account.Principal) ([]Meter, er
 		}
 	}
 	return meters, nil
+}
+
+// MetersAfter lists the meters that p may see whose UID follows after, so many at most, and says whether there are more.
+func (r *Registry) MetersAfter(ctx context.Context, p account.Principal, after logdb.MeterUID, limit int) (page []Meter, more bool, err error) {
+	if err := account.Allow(p, permission.MetersRead, account.Resource{}); err != nil {
+		return nil, false, err
+	}
+	if _, err := r.adoptLocal(ctx); err != nil {
+		return nil, false, err
+	}
+	all, err := r.store.Meters(ctx, p.Scope())
+	if err != nil {
+		return nil, false, fmt.Errorf("list meters: %w", err)
+	}
+	slices.SortFunc(all, func(a, b Meter) int { return cmp.Compare(a.UID, b.UID) }) // a database has an order of its own
+	for _, m := range all {
+		if m.UID <= after {
+			continue
+		}
+		if len(page) == limit {
+			return page, true, nil
+		}
+		if m, err = r.withSettings(ctx, m); err != nil {
+			return nil, false, err
+		}
+		page = append(page, m)
+	}
+	return page, false, nil
 }
 
 func (r *Registry) withSettings(ctx context.Context, m Meter) (Meter, error) {
