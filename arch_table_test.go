@@ -53,7 +53,7 @@ var table = []row{
 	{path: "service/field/sim", owns: "simulated meters: one model, Modbus TCP servers, faults", imports: ""},
 	{path: "service/field/oracle", owns: "tests against Modbus servers and clients of other authors", imports: ""},
 	{path: "service/cloud/audit", owns: "audit event, its chain and its three views; CEF and syslog lines", imports: ""},
-	{path: "service/cloud/account", owns: "users, customers, sessions, keys; the only import of bcrypt", imports: "service/cloud/audit"},
+	{path: "service/cloud/account", owns: "customers, users, roles, facilities, invitations, sessions, keys; the only import of bcrypt", imports: "service/cloud/audit"},
 	{path: "service/cloud/registry", owns: "registered meters: UID, make and serial, customer, settings", imports: "service/cloud/account"},
 	{path: "service/cloud/fetch", owns: "requests for what managers did not send, and what came of them", imports: "rpc/api service/cloud/account service/cloud/registry"},
 	{path: "service/cloud/correction", owns: "corrections of records by people: what may be corrected here, and how it enters the journal", imports: "service/cloud/account service/cloud/registry"},

@@ -25,6 +25,13 @@ const (
 	Verify                              // compare this node with its cloud
 	System                              // the whole node, every customer
 	LogsCorrect                         // correct and withdraw records; the original stays
+	OwnAccount                          // see and change one's own user: all that who waits to be let in can do
+	FacilitiesManage                    // facilities, and which meter is at which
+	CustomerManage                      // what is said of the own customer: name, contact, address
+	RolesManage                         // make and change roles
+	UsersDelete                         // delete users
+	BillingManage                       // what the invoices of a customer say; its owner's
+	AllCustomers                        // the other permissions hold for every customer of the node
 )
 
 // Public marks operations that need no permission, such as the health checks.
@@ -38,6 +45,8 @@ var names = []struct {
 	{LogsRead, "logs_read"}, {LogsDelete, "logs_delete"}, {RealtimeRead, "realtime_read"},
 	{RealtimePost, "realtime_post"}, {UsersManage, "users_manage"}, {RPCRead, "rpc_read"},
 	{RPCControl, "rpc_control"}, {Verify, "verify"}, {System, "system"}, {LogsCorrect, "logs_correct"},
+	{OwnAccount, "own_account"}, {FacilitiesManage, "facilities_manage"}, {CustomerManage, "customer_manage"},
+	{RolesManage, "roles_manage"}, {UsersDelete, "users_delete"}, {BillingManage, "billing_manage"}, {AllCustomers, "all_customers"},
 }
 
 // String returns the permission's name, "public" for Public.

@@ -55,7 +55,7 @@ func TestCareOfTheDataIsTheOwners(t *testing.T) {
 		t.Fatal(err)
 	}
 	owner := account.Principal{User: "o", Customer: "ours", Permissions: permission.Everything()}
-	admin := account.Principal{User: "a", Customer: "ours", Permissions: permission.Everything().Without(permission.Of(permission.System))}
+	admin := account.Principal{User: "a", Customer: "ours", Permissions: permission.Everything().Without(permission.Of(permission.System, permission.AllCustomers))}
 	for _, name := range []string{api.CmdNodeCheck, api.CmdLogVacuum} {
 		if _, err := table.Call(t.Context(), admin, name, nil); !errors.Is(err, fault.Forbidden) {
 			t.Errorf("%s by a customer's administrator: %v", name, err)

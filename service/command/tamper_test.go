@@ -49,7 +49,7 @@ var noRecords = map[string]map[string]string{
 		"audit": "who did what: audit.check finds changes", "audit_head": "how long the audit is", "field_history": "what retrieval did, for people", "field_pickup": "settings", "field_fetched": "what need not be fetched again; what is, is a repeat", "node_setting": "settings of the node",
 	},
 	cloudMeta: {
-		"migration": "which files of the schema were applied", "customer": "accounts", "user": "accounts", "session": "accounts", "api_key": "accounts", "meter": "registered meters", "fetch_request": "questions of people, who can ask again", "audit": "who did what: audit.check finds changes", "audit_head": "how long the audit is", "node_setting": "settings of the node",
+		"migration": "which files of the schema were applied", "customer": "accounts", "user": "accounts", "session": "accounts", "api_key": "accounts", "meter": "registered meters", "role": "accounts", "user_role": "accounts", "facility": "accounts", "user_facility": "accounts", "invitation": "accounts", "password_reset": "accounts", "reset_wish": "accounts", "mail": "letters to people", "meter_hardware": "registered meters, before they were replaced", "fetch_request": "questions of people, who can ask again", "audit": "who did what: audit.check finds changes", "audit_head": "how long the audit is", "node_setting": "settings of the node",
 	},
 }
 

@@ -51,7 +51,7 @@ func (c *Cloud) write(ctx context.Context, f func(*sql.Tx) error) error {
 
 // scopeArgs are the parameters of the scope conditions below, in order.
 func scopeArgs(s account.Scope) []any {
-	return []any{sql.Named("all", s.All()), sql.Named("customer", string(s.Customer())), sql.Named("meter", string(s.Meter()))}
+	return []any{sql.Named("all", s.All()), sql.Named("customer", string(s.Customer())), sql.Named("meter", string(s.Meter())), sql.Named("limited", string(s.User()))}
 }
 
 // inScope is the condition that every statement on customer data carries: rows of the
@@ -63,6 +63,9 @@ func inScope(customer, meter string) string {
 	}
 	return "(@all OR CASE WHEN @meter != '' THEN " + byMeter + " ELSE @customer != '' AND " + customer + " = @customer END)"
 }
+
+// atFacility is the condition on meters, beside inScope, of somebody who sees only those of some facilities.
+const atFacility = "(@limited = '' OR facility IN (SELECT facility FROM user_facility WHERE user = @limited))"
 
 // nobody stores the empty customer as NULL, so that it can refer to none.
 func nobody(c account.CustomerID) sql.NullString {

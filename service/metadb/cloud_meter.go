@@ -31,6 +31,9 @@ func (c *Cloud) CreateMeter(ctx context.Context, m registry.Meter, key *account.
 	})
 }
 
+// meterInScope is the condition that every statement on meters carries.
+var meterInScope = inScope("customer", "uid") + " AND " + atFacility
+
 const selectMeter = `SELECT uid, coalesce(customer, ''), manufacturer, serial, enabled, claim_hash, created_ms, removed_ms FROM meter WHERE `
 
 func scanMeter(row interface{ Scan(...any) error }) (registry.Meter, error) {
@@ -48,13 +51,13 @@ func (c *Cloud) MeterBySerial(ctx context.Context, manufacturer, serial string) 
 
 // Meter returns a meter of the scope that is on the list.
 func (c *Cloud) Meter(ctx context.Context, s account.Scope, uid logdb.MeterUID) (registry.Meter, error) {
-	return scanMeter(c.db.Read().QueryRowContext(ctx, selectMeter+`uid = @uid AND removed_ms = 0 AND `+inScope("customer", "uid"),
+	return scanMeter(c.db.Read().QueryRowContext(ctx, selectMeter+`uid = @uid AND removed_ms = 0 AND `+meterInScope,
 		append(scopeArgs(s), sql.Named("uid", string(uid)))...))
 }
 
 // Meters lists the meters of the scope that have a customer.
 func (c *Cloud) Meters(ctx context.Context, s account.Scope) (out []registry.Meter, err error) {
-	q := selectMeter + `removed_ms = 0 AND customer IS NOT NULL AND ` + inScope("customer", "uid") + ` ORDER BY uid`
+	q := selectMeter + `removed_ms = 0 AND customer IS NOT NULL AND ` + meterInScope + ` ORDER BY uid`
 	rows, err := c.db.Read().QueryContext(ctx, q, scopeArgs(s)...)
 	if err != nil {
 		return nil, fmt.Errorf("list meters: %w", err)
@@ -87,7 +90,7 @@ func (c *Cloud) AssignMeter(ctx context.Context, uid logdb.MeterUID, to account.
 // EnableMeter makes a meter readable, or not.
 func (c *Cloud) EnableMeter(ctx context.Context, s account.Scope, uid logdb.MeterUID, enabled bool) error {
 	return c.write(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE meter SET enabled = @enabled WHERE uid = @uid AND `+inScope("customer", "uid"),
+		res, err := tx.ExecContext(ctx, `UPDATE meter SET enabled = @enabled WHERE uid = @uid AND `+meterInScope,
 			append(scopeArgs(s), sql.Named("enabled", enabled), sql.Named("uid", string(uid)))...)
 		return one(res, err, registry.ErrNotFound)
 	})
@@ -96,7 +99,7 @@ func (c *Cloud) EnableMeter(ctx context.Context, s account.Scope, uid logdb.Mete
 // RemoveMeter takes a meter off the list, or with at 0 puts it back.
 func (c *Cloud) RemoveMeter(ctx context.Context, s account.Scope, uid logdb.MeterUID, at logdb.Millis) error {
 	return c.write(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE meter SET removed_ms = @at WHERE uid = @uid AND `+inScope("customer", "uid"),
+		res, err := tx.ExecContext(ctx, `UPDATE meter SET removed_ms = @at WHERE uid = @uid AND `+meterInScope,
 			append(scopeArgs(s), sql.Named("at", at), sql.Named("uid", string(uid)))...)
 		return one(res, err, registry.ErrNotFound)
 	})

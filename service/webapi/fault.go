@@ -33,6 +33,8 @@ var faults = []struct {
 	{registry.ErrExists, fault.Conflict, "The meter is registered already."},
 	{account.ErrNotFound, fault.NotFound, "There is no such account."},
 	{account.ErrExists, fault.Conflict, "The account exists already."},
+	{account.ErrNoFacility, fault.NotFound, "There is no such facility."},
+	{account.ErrFull, fault.RateLimited, "Too many wait for that already."},
 	{fetch.ErrNotFound, fault.NotFound, "There is no such request."},
 	{bus.ErrBusy, fault.RateLimited, "Too much is being stored just now."},
 	{bus.ErrClosed, fault.Unavailable, "This node is stopping."},

@@ -52,7 +52,7 @@ type server struct {
 
 var (
 	readerPermissions = permission.Of(permission.MetersRead, permission.LogsRead, permission.RealtimeRead, permission.RPCRead)
-	adminPermissions  = permission.Everything().Without(permission.Of(permission.System))
+	adminPermissions  = permission.Everything().Without(permission.Of(permission.System, permission.AllCustomers))
 )
 
 func newServer(t testing.TB) *server {

@@ -15,25 +15,47 @@ import (
 	"metermanager/rpc/permission"
 )
 
-// Customer is a group of users and meters, isolated from all others.
+// Customer is a group of users and meters, isolated from all others. A customer that a user made has that user's id: its object is
+// that user's, with more said of it.
 type Customer struct {
-	ID   CustomerID
-	Name string
+	ID      CustomerID
+	Name    string
+	Owner   UserID
+	Contact Contact
 	// KeyHash finds the customer by its key, SealedKey lets its users see the key again.
 	KeyHash   Hash
 	SealedKey []byte
 	Created   logdb.Millis
 }
 
-// User is somebody who logs in. A user belongs to one customer.
+// Contact is whom to ask at a customer, and where it is.
+type Contact struct{ First, Last, Email, Phone, Address string }
+
+// User is somebody who logs in. A user belongs to one customer, or to none: who waits to be let in, or was turned away.
 type User struct {
 	ID           UserID
 	Customer     CustomerID
 	Name         string
 	PasswordHash []byte
-	Permissions  permission.Set
+	Permissions  permission.Set // granted besides those of the roles
 	Disabled     bool
 	Created      logdb.Millis
+
+	Email, First, Last, Phone string
+	// Applied is the customer that the user waits for, since AppliedAt.
+	Applied   CustomerID
+	AppliedAt logdb.Millis
+	// ByFacility holds the user to meters of Facilities.
+	ByFacility bool
+	Facilities []FacilityID
+	// Banned keeps a user out as Disabled does, and only the administrator of the system takes it back.
+	Banned    logdb.Millis
+	BannedWhy string
+	LastLogin logdb.Millis
+
+	Owner  bool     // of the customer
+	Roles  []RoleID // given, the owner's not among them
+	Custom []Role   // those of Roles that people made
 }
 
 // Session is a login. Its token is known only to who logged in.
@@ -71,6 +93,10 @@ var (
 	ErrNotFound = errors.New("no such account")
 	// ErrExists marks a name or id that is taken.
 	ErrExists = errors.New("the account exists already")
+	// ErrNoFacility marks a facility that is not there, or not in the scope.
+	ErrNoFacility = errors.New("no such facility")
+	// ErrFull marks a list that takes no more.
+	ErrFull = errors.New("too many wait already")
 )
 
 // Store keeps accounts. Every method is one transaction.
@@ -79,9 +105,6 @@ type Store interface {
 	// already: then nothing is stored and the error is ErrExists.
 	Bootstrap(ctx context.Context, c Customer, u User, keys []Key) error
 	HasUsers(ctx context.Context) (bool, error)
-	Customer(ctx context.Context, s Scope, id CustomerID) (Customer, error)
-	CustomerByKey(ctx context.Context, h Hash) (Customer, error)
-
 	// UserByName and User are what a login and a session need, before there is a scope.
 	UserByName(ctx context.Context, name string) (User, error)
 	User(ctx context.Context, id UserID) (User, error)
@@ -89,6 +112,15 @@ type Store interface {
 	SetPassword(ctx context.Context, s Scope, id UserID, hash []byte) error
 	// SetDisabled ends the user's sessions too when it disables.
 	SetDisabled(ctx context.Context, s Scope, id UserID, disabled bool) error
+	// NoteLogin keeps when a user logged in last.
+	NoteLogin(ctx context.Context, id UserID, at logdb.Millis) error
+
+	CustomerStore
+	UserStore
+	RoleStore
+	FacilityStore
+	JoinStore
+	PasswordStore
 
 	CreateSession(ctx context.Context, s Session) error
 	Session(ctx context.Context, token Hash) (Session, error)

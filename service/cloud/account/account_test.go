@@ -242,7 +242,9 @@ func TestSessionsEnd(t *testing.T) {
 	_, err = s.Authenticate(ctx, in.Token)
 	wantCode(t, err, fault.Unauthenticated)
 	_, err = s.Login(ctx, account.Login{User: "reader", Password: "some password"})
-	wantCode(t, err, fault.Unauthenticated)
+	wantCode(t, err, fault.Forbidden) // told that the account is disabled
+	_, err = s.Login(ctx, account.Login{User: "reader", Password: "another password"})
+	wantCode(t, err, fault.Unauthenticated) // and only who knows the password
 }
 
 func TestKeys(t *testing.T) {

@@ -26,13 +26,20 @@ type Principal struct {
 	Name        string // of the user or key, for people and logs
 	Permissions permission.Set
 	Meter       logdb.MeterUID // a key that is bound to one meter
+	ByFacility  bool           // a user who sees only meters of some facilities
+	Owner       bool           // of the customer
 }
 
 // Known reports whether p is somebody.
 func (p Principal) Known() bool { return p.User != "" || p.Key != "" }
 
-// System reports whether p acts for the whole node, across customers.
+// System reports whether p acts for the whole node: its databases, its program, every customer.
 func (p Principal) System() bool { return p.Permissions.Has(permission.System) }
+
+// Everywhere reports whether what p may do holds for every customer.
+func (p Principal) Everywhere() bool {
+	return p.System() || p.Permissions.Has(permission.AllCustomers)
+}
 
 // Source names p as the source of pages without positions: the credential's id.
 func (p Principal) Source() string {
@@ -80,6 +87,7 @@ func Allow(p Principal, perm permission.Permission, r Resource) error {
 type Scope struct {
 	customer CustomerID
 	meter    logdb.MeterUID
+	user     UserID // only meters of the facilities of this user
 	all      bool
 }
 
@@ -90,8 +98,10 @@ func (p Principal) Scope() Scope {
 		return Scope{}
 	case p.Meter != "":
 		return Scope{customer: p.Customer, meter: p.Meter}
-	case p.System():
+	case p.Everywhere():
 		return Scope{customer: p.Customer, all: true}
+	case p.ByFacility:
+		return Scope{customer: p.Customer, user: p.User}
 	}
 	return Scope{customer: p.Customer}
 }
@@ -108,10 +118,13 @@ func (s Scope) Customer() CustomerID { return s.customer }
 // Meter returns the only meter that s sees, "" when it is not bound to one.
 func (s Scope) Meter() logdb.MeterUID { return s.meter }
 
+// User returns the user whose facilities bound s, "" when it is not bound to some.
+func (s Scope) User() UserID { return s.user }
+
 // All reports whether s sees every customer.
 func (s Scope) All() bool { return s.all }
 
-// Contains reports whether s sees r.
+// Contains reports whether s sees r. Whether a meter is at one of the facilities of s, only a store can tell: it looks up the meter.
 func (s Scope) Contains(r Resource) bool {
 	switch {
 	case s.all || r == Resource{}:

@@ -35,8 +35,11 @@ type LoggedIn struct {
 
 var errWrongLogin = fault.New(fault.Unauthenticated, "User name or password is wrong.")
 
-// Login checks a password and opens a session. A user that does not exist, one that is
-// disabled and a wrong password take the same time and give the same answer.
+// errDisabled is told to who gave the right password.
+var errDisabled = fault.New(fault.Forbidden, "This account is disabled.").WithHint("Ask an administrator of your customer.")
+
+// Login checks a password and opens a session. A user that does not exist and a wrong password take the same time and give the
+// same answer, whether the account is disabled or not.
 func (s *Service) Login(ctx context.Context, l Login) (LoggedIn, error) {
 	now := s.cfg.Now()
 	name := strings.ToLower(l.User)
@@ -57,13 +60,16 @@ func (s *Service) Login(ctx context.Context, l Login) (LoggedIn, error) {
 	if err != nil {
 		return LoggedIn{}, err
 	}
-	if !ok || user.Disabled {
+	if !ok {
 		return LoggedIn{}, errWrongLogin
 	}
 	// Who may log in may do so often: a script does for every command.
 	s.byPair.forget(pair)
 	s.byAddr.refund(l.Address, now)
 	s.byUser.refund(name, now)
+	if user.Disabled || user.Banned != 0 { // only who knows the password hears it
+		return LoggedIn{}, errDisabled
+	}
 	if s.hasher.outdated(stored) {
 		if err := s.rehash(ctx, user, l.Password); err != nil {
 			return LoggedIn{}, err
@@ -117,6 +123,9 @@ func (s *Service) open(ctx context.Context, user User) (LoggedIn, error) {
 		t.Of(string(p.Customer), p.Source(), p.Name)
 	}
 	now := s.now()
+	if err := s.store.NoteLogin(audit.Quiet(ctx), user.ID, now); err != nil {
+		return LoggedIn{}, fmt.Errorf("note a login: %w", err)
+	}
 	token := newSecret(TokenPrefix)
 	ses := Session{
 		Token: HashOf(token), User: user.ID, Created: now, LastUsed: now,
@@ -140,7 +149,7 @@ func (s *Service) Logout(ctx context.Context, token string) error {
 }
 
 func (u User) principal() Principal {
-	return Principal{User: u.ID, Customer: u.Customer, Name: u.Name, Permissions: u.Permissions}
+	return Principal{User: u.ID, Customer: u.Customer, Name: u.Name, Permissions: u.Granted(), ByFacility: u.ByFacility && !u.Owner, Owner: u.Owner}
 }
 
 // touchEvery is how exact the time of the last use is kept, so that reading does not mean
@@ -164,7 +173,7 @@ func (s *Service) Authenticate(ctx context.Context, secret string) (Principal, e
 		return Principal{}, fault.New(fault.Unauthenticated, "The login has ended.").WithHint("Log in again.")
 	}
 	user, err := s.store.User(ctx, ses.User)
-	if errors.Is(err, ErrNotFound) || err == nil && user.Disabled {
+	if errors.Is(err, ErrNotFound) || err == nil && (user.Disabled || user.Banned != 0) {
 		return Principal{}, fault.New(fault.Unauthenticated, "The login has ended.")
 	} else if err != nil {
 		return Principal{}, fmt.Errorf("look up the user of a session: %w", err)

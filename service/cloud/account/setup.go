@@ -115,8 +115,9 @@ func (s *Service) bootstrap(ctx context.Context, b Bootstrap) (User, bool, error
 		return User{}, false, fmt.Errorf("seal the customer key: %w", err)
 	}
 	now := s.now()
-	c := Customer{ID: CustomerID(newID()), Name: b.Customer, KeyHash: HashOf(customerKey), SealedKey: sealed, Created: now}
-	u := User{ID: UserID(newID()), Customer: c.ID, Name: b.User, PasswordHash: hash, Permissions: permission.Everything(), Created: now}
+	id := newID() // one for both: a customer's object is its owner's
+	c := Customer{ID: CustomerID(id), Name: b.Customer, Owner: UserID(id), KeyHash: HashOf(customerKey), SealedKey: sealed, Created: now}
+	u := User{ID: UserID(id), Customer: c.ID, Name: b.User, PasswordHash: hash, Owner: true, Roles: []RoleID{RoleSystemAdmin}, Created: now}
 	var keys []Key
 	if b.Key != "" {
 		if len(b.Key) < len(KeyPrefix)+32 || b.Key[:len(KeyPrefix)] != KeyPrefix {

@@ -88,7 +88,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.owner = in.Principal
-	w.owner.Permissions = permission.Everything().Without(permission.Of(permission.System))
+	w.owner.Permissions = permission.Everything().Without(permission.Of(permission.System, permission.AllCustomers))
 	// The second customer is written straight into the table, as its own set-up is not offered yet.
 	if err := db.Write(ctx, insertOther); err != nil {
 		t.Fatal(err)
