@@ -138,6 +138,12 @@ const (
 	RecordPQ       = "eig-pq"
 	RecordWaveform = "eig-wave-970"
 	RecordSystem   = "eig-system-14"
+
+	RecordRingHistory  = "nexus-hist"
+	RecordRingLimit    = "nexus-limit-32"
+	RecordRingPQ       = "nexus-pq-128"
+	RecordRingWaveform = "nexus-wave"
+	RecordRingSystem   = "nexus-system-16"
 )
 
 // HasMemory reports whether the meter keeps logs of its own.

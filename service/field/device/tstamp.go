@@ -7,11 +7,15 @@ import (
 	"metermanager/logdb"
 )
 
-// TStamp is a meter-local time of one second's resolution, as EIG meters keep it.
+// TStamp is a meter-local time, as EIG meters keep it: of one second's resolution, or of a hundredth.
 type TStamp struct {
 	Year, Month, Day, Hour, Minute, Second int
+	Hundredth                              int
 	// DST is the meter's own mark that daylight time was in effect.
 	DST bool
+	// Partial: the record tells of a part of an interval, since the meter started or its clock was set. RolledBack: of more than
+	// one, since the clock was set back within it. Apart: the record does not follow on the one before, or was made in test mode.
+	Partial, RolledBack, Apart bool
 }
 
 const dstBit = 0x40 // of the hour byte
@@ -46,10 +50,31 @@ func AppendTStamp(b []byte, t time.Time) []byte {
 // String shows the meter's own reading.
 func (t TStamp) String() string {
 	s := fmt.Sprintf("%04d-%02d-%02d %02d:%02d:%02d", t.Year, t.Month, t.Day, t.Hour, t.Minute, t.Second)
+	if t.Hundredth > 0 {
+		s += fmt.Sprintf(".%02d", t.Hundredth)
+	}
 	if t.DST {
 		s += " DST"
 	}
 	return s
+}
+
+// ParseTStamp8 reads the 8 bytes of the Nexus style: century, year, month, day, hour, minute, second and hundredth, with
+// flags in the high bits of the last three.
+func ParseTStamp8(b []byte) (TStamp, error) {
+	if len(b) < 8 {
+		return TStamp{}, fmt.Errorf("%w: a timestamp of %d bytes, want 8", ErrRecord, len(b))
+	}
+	t := TStamp{
+		Year: 100*int(b[0]) + int(b[1]), Month: int(b[2]), Day: int(b[3]), Hour: int(b[4]),
+		Minute: int(b[5] & 0x3F), Second: int(b[6] & 0x3F), Hundredth: int(b[7] & 0x7F),
+		Partial: (b[6]|b[5])&0x80 != 0, RolledBack: b[5]&0x40 != 0, Apart: b[7]&0x80 != 0,
+	}
+	if b[1] > 99 || t.Year < 1990 || t.Year > 2099 || t.Month < 1 || t.Month > 12 || t.Day < 1 || t.Hour > 23 || t.Minute > 59 || t.Second > 59 ||
+		t.Hundredth > 100 || t.Day > time.Date(t.Year, time.Month(t.Month)+1, 0, 0, 0, 0, 0, time.UTC).Day() {
+		return TStamp{}, fmt.Errorf("%w: % x is no time", ErrRecord, b[:8])
+	}
+	return t, nil
 }
 
 // Clock turns the local times of one log, in the order of recording, into UTC.
@@ -78,7 +103,7 @@ func (c *Clock) SetsDST() bool { return c.bits }
 
 // UTC converts the next record's time.
 func (c *Clock) UTC(t TStamp) logdb.Millis {
-	wall := time.Date(t.Year, time.Month(t.Month), t.Day, t.Hour, t.Minute, t.Second, 0, time.UTC)
+	wall := time.Date(t.Year, time.Month(t.Month), t.Day, t.Hour, t.Minute, t.Second, t.Hundredth*10_000_000, time.UTC)
 	early, late := offsets(wall, c.zone)
 	if t.DST {
 		c.bits = true

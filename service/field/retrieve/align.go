@@ -25,27 +25,27 @@ type place struct {
 // align finds the place behind the stored tail (oldest first). first is the index of the
 // meter's oldest real record, hint where the place is thought to be. Only equal bytes
 // decide; time and index merely say where to look first.
-func (s *session) align(ctx context.Context, tail [][]byte, first, hint uint32) (place, error) {
-	used := s.status.Used
+func align(ctx context.Context, s session, log device.Log, tail [][]byte, first, hint uint32) (place, error) {
+	used, perRequest := s.extent().Used, s.extent().perRequest
 	if len(tail) == 0 {
 		return place{next: first}, nil
 	}
 	if hint > first && hint <= used {
-		if ok, err := s.matches(ctx, tail[max(0, len(tail)-tailRecords):], first, hint); err != nil || ok {
+		if ok, err := matches(ctx, s, tail[max(0, len(tail)-tailRecords):], first, hint); err != nil || ok {
 			return place{hint, ok}, err
 		}
 	}
-	guess, err := s.searchTime(ctx, tail[len(tail)-1], first, used)
+	guess, err := searchTime(ctx, s, log, tail[len(tail)-1], first, used)
 	if err != nil {
 		return place{}, err
 	}
 	// Near the guess first, then everything from the newest on: clocks go back.
-	window := uint32(4 * device.RecordsPerWindow(int(s.status.RecordSize)))
+	window := uint32(4 * perRequest)
 	lo, hi := first, min(used, guess+window)
 	if guess > first+window {
 		lo = guess - window
 	}
-	if at, ok, err := s.scan(ctx, tail, first, lo, hi); err != nil || ok {
+	if at, ok, err := scan(ctx, s, tail, first, lo, hi); err != nil || ok {
 		return place{at, ok}, err
 	}
 	for end := used; end > first; {
@@ -53,7 +53,7 @@ func (s *session) align(ctx context.Context, tail [][]byte, first, hint uint32) 
 		if end-first > 16*window {
 			start = end - 16*window
 		}
-		if at, ok, err := s.scan(ctx, tail, first, start, end); err != nil || ok {
+		if at, ok, err := scan(ctx, s, tail, first, start, end); err != nil || ok {
 			return place{at, ok}, err
 		}
 		end = start
@@ -63,7 +63,7 @@ func (s *session) align(ctx context.Context, tail [][]byte, first, hint uint32) 
 
 // matches reports whether the tail stands right before index at. Where the memory begins
 // inside the tail, the part that is left must match.
-func (s *session) matches(ctx context.Context, tail [][]byte, first, at uint32) (bool, error) {
+func matches(ctx context.Context, s session, tail [][]byte, first, at uint32) (bool, error) {
 	n := min(uint32(len(tail)), at-first)
 	if n == 0 {
 		return false, nil
@@ -85,7 +85,7 @@ func equalRun(a, b [][]byte) bool {
 }
 
 // scan looks for the tail's end in (lo, hi], newest first.
-func (s *session) scan(ctx context.Context, tail [][]byte, first, lo, hi uint32) (uint32, bool, error) {
+func scan(ctx context.Context, s session, tail [][]byte, first, lo, hi uint32) (uint32, bool, error) {
 	from := lo
 	if back := uint32(len(tail)); lo > first+back {
 		from = lo - back
@@ -113,7 +113,7 @@ func (s *session) scan(ctx context.Context, tail [][]byte, first, lo, hi uint32)
 
 // searchTime returns about the first index whose record is later than last, by the
 // meter's own clock.
-func (s *session) searchTime(ctx context.Context, last []byte, first, used uint32) (uint32, error) {
+func searchTime(ctx context.Context, s session, log device.Log, last []byte, first, used uint32) (uint32, error) {
 	lo, hi := first, used
 	for hi-lo > 1 {
 		mid := lo + (hi-lo)/2
@@ -121,23 +121,11 @@ func (s *session) searchTime(ctx context.Context, last []byte, first, used uint3
 		if err != nil {
 			return 0, err
 		}
-		if bytes.Compare(stampOf(recs[0]), stampOf(last)) > 0 {
+		if bytes.Compare(log.StampOrder(recs[0]), log.StampOrder(last)) > 0 {
 			hi = mid
 		} else {
 			lo = mid
 		}
 	}
 	return hi, nil
-}
-
-// stampOf masks the state bits out of a record's time, so that bytes compare as times do.
-func stampOf(rec []byte) []byte {
-	masks := [6]byte{0x7F, 0x0F, 0x1F, 0x1F, 0x3F, 0x3F}
-	out := make([]byte, 6)
-	for i := range out {
-		if i < len(rec) {
-			out[i] = rec[i] & masks[i]
-		}
-	}
-	return out
 }

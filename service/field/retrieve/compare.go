@@ -64,7 +64,7 @@ func (r *Reader) Compare(ctx context.Context, t *Target, log device.Log, st LogS
 	if err != nil {
 		return out, err
 	}
-	if err := s.status.Check(w.recordSize()); err != nil {
+	if err := s.check(w.recordSize()); err != nil {
 		return out, fmt.Errorf("log %s is unavailable: %w", log.Name, err)
 	}
 	entries := newest/w.decoder.unit() + tailRecords
@@ -75,15 +75,15 @@ func (r *Reader) Compare(ctx context.Context, t *Target, log device.Log, st LogS
 	if len(raws) == 0 {
 		return out, nil
 	}
-	if err := s.engage(ctx, t.Profile); err != nil {
-		return out, errors.Join(err, s.disengageIfAsked(ctx))
+	if err := s.engage(ctx); err != nil {
+		return out, errors.Join(err, s.disengage(ctx))
 	}
 	defer func() { err = errors.Join(err, s.disengage(ctx)) }()
 	return out, w.compareMemory(ctx, s, st, raws, newest, &out)
 }
 
-func (w *work) compareMemory(ctx context.Context, s *session, st LogState, raws []logdb.RawRecord, newest int, out *Comparison) error {
-	first, err := w.firstIndex(ctx, s)
+func (w *work) compareMemory(ctx context.Context, s session, st LogState, raws []logdb.RawRecord, newest int, out *Comparison) error {
+	first, err := s.oldest(ctx)
 	if err != nil {
 		return err
 	}
@@ -93,8 +93,8 @@ func (w *work) compareMemory(ctx context.Context, s *session, st LogState, raws 
 			stored = append(stored, storedRecord{rec, raw.Position, raw.Time})
 		}
 	}
-	tail := fitting(w.tail[max(0, len(w.tail)-searchRecords):], int(s.status.RecordSize))
-	at, err := s.align(ctx, tail, first, st.Next)
+	tail := fitting(w.tail[max(0, len(w.tail)-searchRecords):], s.extent().RecordSize)
+	at, err := align(ctx, s, w.log, tail, first, st.Next)
 	if err != nil {
 		return fmt.Errorf("align log %s: %w", w.log.Name, err)
 	}
@@ -102,7 +102,7 @@ func (w *work) compareMemory(ctx context.Context, s *session, st LogState, raws 
 		return err
 	}
 	if !at.found {
-		out.Apart, out.NotRead = true, int64(s.status.Used)-int64(first)
+		out.Apart, out.NotRead = true, int64(s.extent().Used)-int64(first)
 		return nil
 	}
 	n := min(int(at.next-first), len(stored), newest)

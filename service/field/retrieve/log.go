@@ -2,7 +2,6 @@ package retrieve
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -97,10 +96,10 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 		return out, err
 	}
 	r.looked(s, st)
-	if !force && s.wave() && st.NoRepeat > 0 && r.now() < st.NoRepeat+logdb.DayMillis {
+	if !force && s.extent().repeats && st.NoRepeat > 0 && r.now() < st.NoRepeat+logdb.DayMillis {
 		return out, fmt.Errorf("log %s: %w; asked again at %s", log.Name, errAskedBefore, (st.NoRepeat + logdb.DayMillis).String())
 	}
-	if !force && st.unchanged(s.status.Used, s.status.Max, s.status.Last) {
+	if !force && st.unchanged(s.extent()) {
 		st.LastSuccess = r.now()
 		return out, nil
 	}
@@ -108,18 +107,18 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 	if err != nil {
 		return out, err
 	}
-	if err := s.status.Check(work.recordSize()); err != nil {
+	if err := s.check(work.recordSize()); err != nil {
 		return out, fmt.Errorf("log %s is unavailable: %w", log.Name, err)
 	}
-	if err := s.engage(ctx, t.Profile); err != nil {
-		return out, errors.Join(err, s.disengageIfAsked(ctx))
+	if err := s.engage(ctx); err != nil {
+		return out, errors.Join(err, s.disengage(ctx))
 	}
 	defer func() {
 		if derr := s.disengage(ctx); derr != nil {
 			err = errors.Join(err, derr)
 		}
 	}()
-	if err := s.status.Check(work.recordSize()); err != nil {
+	if err := s.check(work.recordSize()); err != nil {
 		return out, fmt.Errorf("log %s is unavailable: %w", log.Name, err)
 	}
 	for try := 0; ; try++ {
@@ -127,22 +126,22 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 		if err == nil || !errors.Is(err, ErrShifted) && !errors.Is(err, ErrDisturbed) || try == shifts {
 			break
 		}
-		if s.status, err = s.readStatus(ctx); err != nil {
+		if err = s.look(ctx); err != nil {
 			break
 		}
 	}
 	if err != nil {
 		return out, err
 	}
-	st.Used, st.Max, st.LastSuccess = s.status.Used, s.status.Max, r.now()
-	st.LastStamp = hex.EncodeToString(s.status.Last[:])
+	now := s.extent()
+	st.Used, st.Max, st.LastStamp, st.LastSuccess = now.Used, now.Max, now.Last, r.now()
 	r.looked(s, st)
 	return out, nil
 }
 
 // looked notes what the meter says that it holds.
-func (r *Reader) looked(s *session, st *LogState) {
-	st.Look = Look{At: r.now(), Used: s.status.Used, Max: s.status.Max, Last: s.status.Last}
+func (r *Reader) looked(s session, st *LogState) {
+	st.Look = Look{At: r.now(), Used: s.extent().Used, Max: s.extent().Max, Last: s.extent().Last}
 	r.tell(st)
 }
 
@@ -150,13 +149,6 @@ func (r *Reader) tell(st *LogState) {
 	if r.Progress != nil {
 		r.Progress(*st)
 	}
-}
-
-func (s *session) disengageIfAsked(ctx context.Context) error {
-	if !s.asked {
-		return nil
-	}
-	return s.disengage(ctx)
 }
 
 func (r *Reader) now() logdb.Millis {
@@ -205,9 +197,9 @@ type decoder interface {
 
 func (w *work) recordSize() int { return w.decoder.size() }
 
-func (r *Reader) prepare(ctx context.Context, t *Target, log device.Log, s *session, st *LogState) (*work, error) {
+func (r *Reader) prepare(ctx context.Context, t *Target, log device.Log, s session, st *LogState) (*work, error) {
 	w := &work{r: r, t: t, log: log, kind: log.LogKind()}
-	snap, err := w.readSettings(ctx, s)
+	snap, err := w.readSettings(ctx, s.registers())
 	if err != nil {
 		return nil, err
 	}
@@ -219,8 +211,8 @@ func (r *Reader) prepare(ctx context.Context, t *Target, log device.Log, s *sess
 		return nil, fmt.Errorf("keep the settings: %w", err)
 	}
 	n := searchRecords
-	if w.decoder.unit() > 1 {
-		n = 1 // one capture is a run of 26 records by itself
+	if w.kind == logdb.KindWaveform {
+		n = 1 // one capture is a run of records by itself
 	}
 	raws, err := r.Store.LastRaw(ctx, t.UID, w.kind, log.Log, n)
 	if err != nil {
@@ -231,9 +223,8 @@ func (r *Reader) prepare(ctx context.Context, t *Target, log device.Log, s *sess
 		w.run, w.gen, w.lastAt = raw.Run, raw.Generation, raw.Time
 	}
 	for _, rec := range w.tail {
-		if len(rec) > 3 && rec[3]&0x40 != 0 {
-			st.SetsDST = true
-		}
+		at, err := log.ParseStamp(rec)
+		st.SetsDST = st.SetsDST || err == nil && at.DST
 	}
 	if len(raws) > 0 {
 		if err := w.compare(ctx, snap, raws[len(raws)-1].Snapshot, st.SetsDST); err != nil {
@@ -264,7 +255,7 @@ func (w *work) compare(ctx context.Context, now snapshot, id logdb.Digest, setsD
 	if old.Zone != now.Zone {
 		clock := device.NewClock(w.t.Zone, 0, setsDST)
 		for _, rec := range w.tail {
-			if t, err := device.ParseTStamp(rec); err == nil {
+			if t, err := w.log.ParseStamp(rec); err == nil {
 				w.lastAt = clock.UTC(t)
 			}
 		}
@@ -273,7 +264,7 @@ func (w *work) compare(ctx context.Context, now snapshot, id logdb.Digest, setsD
 	switch {
 	case old.Serial != now.Serial:
 		w.newGen, w.detail = logdb.GapReplaced, fmt.Sprintf("serial %s instead of %s", now.Serial, old.Serial)
-	case w.log.Record == device.RecordHistory && old.Blocks["program"] != now.Blocks["program"]:
+	case w.log.IsHistory() && old.Blocks["program"] != now.Blocks["program"]:
 		w.newGen, w.detail = logdb.GapSettings, "the log was programmed anew"
 	}
 	return nil

@@ -43,10 +43,7 @@ func memoryOf(l device.Log, st LogState, zone *time.Location) Memory {
 	out := Memory{Name: l.Name, Kind: l.LogKind(), Log: l.Log, LastError: st.LastError, ErrorAt: st.ErrorAt}
 	look := st.Look
 	if look.At == 0 {
-		look = Look{At: st.LastSuccess, Used: st.Used, Max: st.Max}
-		if b, err := hex.DecodeString(st.LastStamp); err == nil && len(b) == len(look.Last) {
-			copy(look.Last[:], b)
-		}
+		look = Look{At: st.LastSuccess, Used: st.Used, Max: st.Max, Last: st.LastStamp}
 	}
 	unit := int64(1)
 	if l.Record == device.RecordWaveform {
@@ -54,17 +51,19 @@ func memoryOf(l device.Log, st LogState, zone *time.Location) Memory {
 	}
 	out.Looked, out.Capacity = look.At, int64(look.Max)/unit
 	held := int64(look.Used)
-	if look.Used > 0 && look.Used < look.Max {
+	if l.Family == device.FamilyWindow && look.Used > 0 && look.Used < look.Max {
 		held-- // the filler that stands first until the log rolls over
 	}
 	out.Held = held / unit
 	if look.Used > st.Next {
 		out.Behind = min((int64(look.Used-st.Next)+unit-1)/unit, out.Held)
-	} else if look.Used > 0 && hex.EncodeToString(look.Last[:]) != st.LastStamp {
+	} else if look.Used > 0 && look.Last != st.LastStamp {
 		out.Behind = 1 // a full memory stays as long as it is while new records push out the oldest
 	}
-	if t, err := device.ParseTStamp(look.Last[:]); err == nil && out.Held > 0 {
-		out.Last = device.NewClock(zone, 0, st.SetsDST).UTC(t)
+	if b, err := hex.DecodeString(look.Last); err == nil && out.Held > 0 {
+		if t, err := l.ParseStamp(b); err == nil {
+			out.Last = device.NewClock(zone, 0, st.SetsDST).UTC(t)
+		}
 	}
 	return out
 }

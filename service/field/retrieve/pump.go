@@ -11,13 +11,13 @@ import (
 )
 
 // run aligns, then fetches, decodes and appends batch by batch.
-func (r *Reader) run(ctx context.Context, s *session, w *work, st *LogState, out *Outcome) error {
-	first, err := w.firstIndex(ctx, s)
+func (r *Reader) run(ctx context.Context, s session, w *work, st *LogState, out *Outcome) error {
+	first, err := s.oldest(ctx)
 	if err != nil {
 		return err
 	}
-	tail := fitting(w.tail[max(0, len(w.tail)-searchRecords):], int(s.status.RecordSize))
-	at, err := s.align(ctx, tail, first, st.Next)
+	tail := fitting(w.tail[max(0, len(w.tail)-searchRecords):], s.extent().RecordSize)
+	at, err := align(ctx, s, w.log, tail, first, st.Next)
 	if err != nil {
 		return fmt.Errorf("align log %s: %w", w.log.Name, err)
 	}
@@ -48,30 +48,14 @@ func fitting(tail [][]byte, size int) [][]byte {
 	return tail[i:]
 }
 
-// firstIndex is 1 while the filler stands at 0, 0 once the log has rolled over. One record that is not the filler
-// contradicts itself: a log that says 1 is empty. Read on, it would be the oldest record once more, behind a gap.
-func (w *work) firstIndex(ctx context.Context, s *session) (uint32, error) {
-	recs, err := s.window(ctx, 0, 1)
-	if err != nil {
-		return 0, err
-	}
-	if device.IsFiller(recs[0]) {
-		return 1, nil
-	}
-	if s.status.Used == 1 {
-		return 0, fmt.Errorf("log %s is said to be empty and is not: %w", w.log.Name, ErrShifted)
-	}
-	return 0, nil
-}
-
 // generation notes that the meter's memory does not continue what is stored.
-func (w *work) generation(ctx context.Context, s *session, at place, first uint32, out *Outcome) error {
+func (w *work) generation(ctx context.Context, s session, at place, first uint32, out *Outcome) error {
 	if at.found { // the records go on without a hole, only under new settings
 		w.gen++
 		w.newGen = ""
 		return nil
 	}
-	if first >= s.status.Used {
+	if first >= s.extent().Used {
 		return nil // nothing follows yet: the break is noted with the first record after it
 	}
 	if err := w.lookForStarts(ctx, s, first); err != nil {
@@ -97,7 +81,7 @@ func (w *work) generation(ctx context.Context, s *session, at place, first uint3
 	w.until(&gap, recs[0])
 	if gap.Cause == "" {
 		gap.Cause, gap.Detail = logdb.GapReset, "the stored records are no longer in the meter"
-		if s.status.Used == s.status.Max && gap.To > gap.From {
+		if s.extent().Used == s.extent().Max && gap.To > gap.From {
 			gap.Cause, gap.Detail = logdb.GapOverwritten, "the meter's memory was full before its records were retrieved"
 		}
 	}
@@ -110,7 +94,7 @@ func (w *work) generation(ctx context.Context, s *session, at place, first uint3
 // until ends a gap at the first record behind it. Another meter may have been at work elsewhere before: what the old one
 // recorded until it was taken away is lost, and nobody knows more of that time than that it is over.
 func (w *work) until(gap *logdb.Gap, rec []byte) {
-	if t, err := device.ParseTStamp(rec); err == nil {
+	if t, err := w.log.ParseStamp(rec); err == nil {
 		clock := device.NewClock(w.t.Zone, 0, w.clock.SetsDST())
 		gap.To = max(gap.From, clock.UTC(t))
 	}
@@ -121,12 +105,12 @@ func (w *work) until(gap *logdb.Gap, rec []byte) {
 
 // lookForStarts finds out which of the starts that wait stand in the memory that is there now: they came
 // behind the break, and their ends may still come.
-func (w *work) lookForStarts(ctx context.Context, s *session, first uint32) error {
+func (w *work) lookForStarts(ctx context.Context, s session, first uint32) error {
 	d, ok := w.decoder.(interface{ starts() int })
 	if !ok || d.starts() == 0 {
 		return nil
 	}
-	recs, err := s.fetch(ctx, first, s.status.Used)
+	recs, err := s.fetch(ctx, first, s.extent().Used)
 	if err != nil {
 		return err
 	}
@@ -139,15 +123,15 @@ func (w *work) lookForStarts(ctx context.Context, s *session, first uint32) erro
 
 // pump moves records from st.Next to the end of the log. Each batch begins with the last
 // record of the one before, so that nothing can move between them unseen.
-func (w *work) pump(ctx context.Context, s *session, st *LogState, out *Outcome) error {
+func (w *work) pump(ctx context.Context, s session, st *LogState, out *Outcome) error {
 	size := minBatch
-	for st.Next < s.status.Used {
+	for st.Next < s.extent().Used {
 		if w.r.Room != nil {
 			if err := w.r.Room(); err != nil {
 				return fmt.Errorf("go on with log %s at record %d: %w", w.log.Name, st.Next, err)
 			}
 		}
-		n := min(size, int(s.status.Used-st.Next))
+		n := min(size, int(s.extent().Used-st.Next))
 		if u := w.decoder.unit(); u > 1 {
 			if n = min(n, u); n < u {
 				return nil // the rest of this capture is not there yet

@@ -58,7 +58,7 @@ func (r *Reader) Redecode(ctx context.Context, t *Target, log device.Log, setsDS
 	if err := x.versions(ctx); err != nil {
 		return out, err
 	}
-	if log.Record == device.RecordAlarm || log.Record == device.RecordPQ {
+	if log.Pairs() {
 		err = x.events(ctx)
 	} else {
 		err = x.records(ctx)

@@ -233,7 +233,7 @@ func (x *redecoder) start(ctx context.Context, s *settings, o logdb.OpenStart) (
 }
 
 func (x *redecoder) startTime(o logdb.OpenStart) (logdb.OpenStart, bool) {
-	t, err := device.ParseTStamp(o.Raw)
+	t, err := x.w.log.ParseStamp(o.Raw)
 	if err != nil {
 		return o, false
 	}

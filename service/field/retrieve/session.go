@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -42,19 +43,14 @@ const (
 	disengageTime = 5 * time.Second
 )
 
-// Conn is a unit of an endpoint.
-type Conn interface {
-	Do(ctx context.Context, r modbus.Request) ([]byte, error)
-}
-
-// session is an engaged log.
-type session struct {
-	conn     Conn
-	lay      device.SessionLayout
-	log      device.Log
-	status   device.LogStatus
-	port     uint16
-	priority modbus.Priority
+// windowSession is an engaged log of the family "eig-window".
+type windowSession struct {
+	caller
+	lay     device.SessionLayout
+	profile *device.Profile
+	log     device.Log
+	status  device.LogStatus
+	port    uint16
 
 	asked   bool // engage was sent, so that we may hold the log
 	setup   bool // the window registers hold records and repeats
@@ -65,46 +61,7 @@ type session struct {
 	careful bool
 }
 
-// do sends a request, again while the meter is busy and after one timeout or a broken link.
-func (s *session) do(ctx context.Context, r modbus.Request) ([]byte, error) {
-	r.Priority = s.priority
-	deadline := time.Now().Add(readyTime)
-	delay, links := time.Duration(0), 0
-	for try := 0; ; try++ {
-		data, err := s.conn.Do(ctx, r)
-		if err == nil || ctx.Err() != nil {
-			return data, err
-		}
-		x, busy := modbus.ExceptionOf(err)
-		busy = busy && (x == modbus.Busy || x == modbus.Acknowledge)
-		if !busy {
-			if links++; links > 1 || !errors.Is(err, modbus.ErrTimeout) && !errors.Is(err, modbus.ErrDesync) && !errors.Is(err, modbus.ErrUnreachable) {
-				return nil, err
-			}
-		}
-		if try >= readyTries || time.Now().After(deadline) {
-			return nil, err
-		}
-		if err := sleep(ctx, delay); err != nil {
-			return nil, err
-		}
-		delay = min(2*delay+5*time.Millisecond, time.Second)
-	}
-}
-
-func (s *session) read(ctx context.Context, addr device.Addr, count int) ([]byte, error) {
-	return s.do(ctx, modbus.Request{FC: 3, Addr: uint16(addr), Count: count})
-}
-
-func (s *session) word(ctx context.Context, addr device.Addr) (uint16, error) {
-	b, err := s.read(ctx, addr, 1)
-	if err != nil {
-		return 0, err
-	}
-	return binary.BigEndian.Uint16(b), nil
-}
-
-func (s *session) readStatus(ctx context.Context) (device.LogStatus, error) {
+func (s *windowSession) readStatus(ctx context.Context) (device.LogStatus, error) {
 	b, err := s.read(ctx, s.log.StatusAddr, device.StatusRegs)
 	if err != nil {
 		return device.LogStatus{}, fmt.Errorf("read the status of log %s: %w", s.log.Name, err)
@@ -112,22 +69,46 @@ func (s *session) readStatus(ctx context.Context) (device.LogStatus, error) {
 	return device.ParseStatus(b)
 }
 
-func (s *session) writeEnable(ctx context.Context, word uint16) error {
+func (s *windowSession) writeEnable(ctx context.Context, word uint16) error {
 	_, err := s.do(ctx, modbus.Request{FC: 6, Addr: uint16(s.lay.Enable), Count: 1, Data: binary.BigEndian.AppendUint16(nil, word)})
 	return err
 }
 
-// newSession reads the log's status and our port number; nothing is engaged yet.
-func newSession(ctx context.Context, conn Conn, p *device.Profile, log device.Log, priority modbus.Priority) (*session, error) {
-	s := &session{conn: conn, lay: p.Layouts.Session, log: log, priority: priority}
-	var err error
+func (s *windowSession) extent() extent {
+	return extent{
+		Used: s.status.Used, Max: s.status.Max, RecordSize: int(s.status.RecordSize), Last: hex.EncodeToString(s.status.Last[:]),
+		perRequest: device.RecordsPerWindow(int(s.status.RecordSize)), repeats: s.wave(),
+	}
+}
+
+func (s *windowSession) registers() *caller { return &s.caller }
+
+func (s *windowSession) look(ctx context.Context) (err error) {
 	if s.status, err = s.readStatus(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if s.status.Availability == device.NotPresent {
-		return nil, fmt.Errorf("log %s: %w", log.Name, ErrLogDisabled)
+		return fmt.Errorf("log %s: %w", s.log.Name, ErrLogDisabled)
 	}
-	return s, nil
+	return nil
+}
+
+func (s *windowSession) check(want int) error { return s.status.Check(want) }
+
+// oldest is 1 while the filler stands at 0, 0 once the log has rolled over. One record that is not the filler
+// contradicts itself: a log that says 1 is empty. Read on, it would be the oldest record once more, behind a gap.
+func (s *windowSession) oldest(ctx context.Context) (uint32, error) {
+	recs, err := s.window(ctx, 0, 1)
+	if err != nil {
+		return 0, err
+	}
+	if device.IsFiller(recs[0]) {
+		return 1, nil
+	}
+	if s.status.Used == 1 {
+		return 0, fmt.Errorf("log %s is said to be empty and is not: %w", s.log.Name, ErrShifted)
+	}
+	return 0, nil
 }
 
 // portAddr is where the meter says which of its ports we are.
@@ -141,8 +122,8 @@ func portAddr(p *device.Profile) (device.Addr, bool) {
 }
 
 // engage locks the log to our port. A session of our own that an earlier run lost is ended first.
-func (s *session) engage(ctx context.Context, p *device.Profile) error {
-	addr, ok := portAddr(p)
+func (s *windowSession) engage(ctx context.Context) error {
+	addr, ok := portAddr(s.profile)
 	if !ok {
 		return fmt.Errorf("log %s: %w: the profile has no port_id", s.log.Name, device.ErrProfile)
 	}
@@ -188,8 +169,11 @@ func (s *session) engage(ctx context.Context, p *device.Profile) error {
 	return fmt.Errorf("log %s: %w by port %d", s.log.Name, ErrLogBusy, s.status.Availability)
 }
 
-// disengage lets the log go, whatever became of ctx: other software is locked out until then.
-func (s *session) disengage(ctx context.Context) error {
+// disengage lets the log go if it was asked for, whatever became of ctx: other software is locked out until then.
+func (s *windowSession) disengage(ctx context.Context) error {
+	if !s.asked {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), disengageTime)
 	defer cancel()
 	s.priority = modbus.User
@@ -205,7 +189,7 @@ func (s *session) disengage(ctx context.Context) error {
 }
 
 // repeats is how often one request reads the window: with 1 the index moves on by itself.
-func (s *session) repeats() byte {
+func (s *windowSession) repeats() byte {
 	if s.wave() {
 		return device.WaveRepeats
 	}
@@ -213,7 +197,7 @@ func (s *session) repeats() byte {
 }
 
 // seek sets the window registers for records per window at index.
-func (s *session) seek(ctx context.Context, records int, index uint32) error {
+func (s *windowSession) seek(ctx context.Context, records int, index uint32) error {
 	if s.setup && s.records == records && s.index == index {
 		return nil
 	}
@@ -230,10 +214,10 @@ func (s *session) seek(ctx context.Context, records int, index uint32) error {
 	return nil
 }
 
-func (s *session) wave() bool { return int(s.status.RecordSize) > device.WindowBytes }
+func (s *windowSession) wave() bool { return int(s.status.RecordSize) > device.WindowBytes }
 
 // window reads the records [index, index+records).
-func (s *session) window(ctx context.Context, index uint32, records int) ([][]byte, error) {
+func (s *windowSession) window(ctx context.Context, index uint32, records int) ([][]byte, error) {
 	if err := s.seek(ctx, records, index); err != nil {
 		return nil, err
 	}
@@ -286,7 +270,7 @@ func (s *session) window(ctx context.Context, index uint32, records int) ([][]by
 }
 
 // pull reads the window where it stands.
-func (s *session) pull(ctx context.Context, records int) (recs [][]byte, index uint32, ready bool, err error) {
+func (s *windowSession) pull(ctx context.Context, records int) (recs [][]byte, index uint32, ready bool, err error) {
 	size := int(s.status.RecordSize)
 	if s.wave() {
 		return s.pullWave(ctx, size)
@@ -310,7 +294,7 @@ func (s *session) pull(ctx context.Context, records int) (recs [][]byte, index u
 }
 
 // pullWave reads one record in four windows by function 0x23, checking each of them.
-func (s *session) pullWave(ctx context.Context, size int) (recs [][]byte, index uint32, ready bool, err error) {
+func (s *windowSession) pullWave(ctx context.Context, size int) (recs [][]byte, index uint32, ready bool, err error) {
 	b, err := s.do(ctx, modbus.Request{FC: modbus.FCReadRepeated, Addr: uint16(s.lay.Window), Count: device.WaveWindowRegs, Repeat: device.WaveRepeats})
 	if x, refused := modbus.ExceptionOf(err); refused && x == modbus.IllegalFunction {
 		return nil, 0, false, fmt.Errorf("%w: %w", ErrNoRepeat, err)
@@ -344,7 +328,7 @@ func (s *session) pullWave(ctx context.Context, size int) (recs [][]byte, index 
 
 // fetch reads records [from, to). The first is read again at the end: where it changed,
 // the records moved meanwhile and there may be a hole in what was read.
-func (s *session) fetch(ctx context.Context, from, to uint32) ([][]byte, error) {
+func (s *windowSession) fetch(ctx context.Context, from, to uint32) ([][]byte, error) {
 	perWindow := device.RecordsPerWindow(int(s.status.RecordSize))
 	out := make([][]byte, 0, to-from)
 	for at := from; at < to; {
@@ -366,18 +350,4 @@ func (s *session) fetch(ctx context.Context, from, to uint32) ([][]byte, error) 
 		}
 	}
 	return out, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -15,14 +15,14 @@ import (
 
 // readSettings reads what the log's records need to be decoded, makes the decoder and
 // returns all of it as the snapshot that is kept with the records.
-func (w *work) readSettings(ctx context.Context, s *session) (snapshot, error) {
+func (w *work) readSettings(ctx context.Context, c *caller) (snapshot, error) {
 	p := w.t.Profile
 	snap := snapshot{Profile: p.ID, Version: p.Version(), Zone: w.t.Zone.String(), Serial: w.t.Identity.Serial, Blocks: map[string]string{}}
 	if c := w.t.Correction; !c.IsZero() {
 		snap.CT, snap.PT = c.CT, c.PT
 	}
 	block := func(name string, addr device.Addr, regs int) ([]byte, error) {
-		all, err := readBlock(ctx, s, addr, regs)
+		all, err := readBlock(ctx, c, addr, regs)
 		if err != nil {
 			return nil, fmt.Errorf("read the %s settings of log %s: %w", name, w.log.Name, err)
 		}
@@ -112,7 +112,7 @@ func (r *Reader) noteIntervals(ctx context.Context, t *Target) error {
 		if log.Record != device.RecordHistory {
 			continue
 		}
-		block, err := readBlock(ctx, &session{conn: t.Conn, log: log, priority: r.Priority}, log.SettingsAddr, device.HistorySettings)
+		block, err := readBlock(ctx, &caller{conn: t.Conn, priority: r.Priority}, log.SettingsAddr, device.HistorySettings)
 		if err != nil {
 			return fmt.Errorf("read the program of log %s: %w", log.Name, err)
 		}
@@ -132,10 +132,10 @@ func (r *Reader) noteIntervals(ctx context.Context, t *Target) error {
 }
 
 // readBlock reads more registers than one request may ask for.
-func readBlock(ctx context.Context, s *session, addr device.Addr, regs int) ([]byte, error) {
+func readBlock(ctx context.Context, c *caller, addr device.Addr, regs int) ([]byte, error) {
 	var all []byte
 	for off := 0; off < regs; off += 120 {
-		b, err := s.read(ctx, addr+device.Addr(off), min(120, regs-off))
+		b, err := c.read(ctx, addr+device.Addr(off), min(120, regs-off))
 		if err != nil {
 			return nil, err
 		}

@@ -18,7 +18,7 @@ import (
 const aliveTime = time.Second
 
 // alive reports whether somebody works in the session that is open on our port.
-func (s *session) alive(ctx context.Context) (bool, error) {
+func (s *windowSession) alive(ctx context.Context) (bool, error) {
 	before, err := s.read(ctx, s.lay.Enable, 4)
 	if err != nil {
 		return false, err
@@ -32,7 +32,7 @@ func (s *session) alive(ctx context.Context) (bool, error) {
 
 // held checks that the session is still ours. Registers of a lost one read 0, which
 // would look like records at index 0.
-func (s *session) held(ctx context.Context) error {
+func (s *windowSession) held(ctx context.Context) error {
 	st, err := s.readStatus(ctx)
 	if err != nil {
 		return err
@@ -46,7 +46,7 @@ func (s *session) held(ctx context.Context) error {
 // undisturbed checks that the registers of the session are as we left them. Programs that reach the meter by
 // one of its ports, such as several by its network card, are one to it: each can engage another log meanwhile,
 // whose records would come in the place of ours, and give the session back.
-func (s *session) undisturbed(ctx context.Context) error {
+func (s *windowSession) undisturbed(ctx context.Context) error {
 	b, err := s.read(ctx, s.lay.Enable, 4) // log and enable, records and repeats, status and index
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package retrieve
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"time"
 
@@ -68,12 +67,12 @@ type LogState struct {
 type Look struct {
 	At        logdb.Millis
 	Used, Max uint32
-	Last      [6]byte
+	Last      string // time of the newest record as the meter has it, hexadecimal
 }
 
 // unchanged reports whether the status block shows nothing beyond what was stored.
-func (s *LogState) unchanged(used, max uint32, last [6]byte) bool {
-	return s.LastSuccess > 0 && s.LastError == "" && s.Next == used && s.Used == used && s.Max == max && s.LastStamp == hex.EncodeToString(last[:])
+func (s *LogState) unchanged(x extent) bool {
+	return s.LastSuccess > 0 && s.LastError == "" && s.Next == x.Used && s.Used == x.Used && s.Max == x.Max && s.LastStamp == x.Last
 }
 
 // HistoryItem is one retrieval of a meter.
