@@ -81,6 +81,8 @@ const (
 	OpKeys         = "list-keys"
 	OpCreateKey    = "create-key"
 	OpRevokeKey    = "revoke-key"
+	OpRotateKey    = "rotate-key"
+	OpAuthority    = "authority"
 	meterPath      = Root + "/meters/{meter_uid}"
 	tagNode        = "node"
 	tagAccount     = "account"
@@ -113,6 +115,7 @@ var operations = []Operation{
 	{OpVersion, methodGet, "/version", permission.Public, "Version of the program", tagNode, BodyNone},
 	{OpHome, methodGet, "/{$}", permission.Public, "Status page", tagNode, BodyNone},
 	{OpOpenAPI, methodGet, Root + "/openapi.json", permission.Public, "This document", tagNode, BodyNone},
+	{OpAuthority, methodGet, "/ca.pem", permission.Public, "Certificate of the node's own authority, for clients", tagNode, BodyNone},
 	{OpSetupPage, methodGet, "/setup", permission.Public, "First start: choose a user and password", tagAccount, BodyNone},
 	{OpSetup, methodPost, "/setup", permission.Public, "First start: make the first user with the one-time token", tagAccount, BodyJSON},
 
@@ -122,6 +125,7 @@ var operations = []Operation{
 	{OpKeys, methodGet, Root + "/keys", permission.UsersManage, "Upload keys, without their secrets", tagAccount, BodyNone},
 	{OpCreateKey, methodPost, Root + "/keys", permission.UsersManage, "Make an upload key; it is shown once", tagAccount, BodyJSON},
 	{OpRevokeKey, methodDelete, Root + "/keys/{key_id}", permission.UsersManage, "Revoke an upload key", tagAccount, BodyNone},
+	{OpRotateKey, methodPost, Root + "/keys/{key_id}/rotate", permission.Public, "Make a key that takes the place of another one, or of the caller's own; the old one goes on for a while", tagAccount, BodyJSON},
 
 	{OpRegister, methodPost, Root + "/meters/register", permission.Public, "Register a meter; a known one answers with its UID", tagMeters, BodyJSON},
 	{OpMeters, methodGet, Root + "/meters", permission.MetersRead, "Meters that the caller may see", tagMeters, BodyNone},

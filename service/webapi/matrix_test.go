@@ -27,6 +27,7 @@ func samples(s *server) map[string]sample {
 		api.OpLogin:  {body: `{"user":"owner","password":"a long password"}`},
 		api.OpLogout: {wrong: 401}, api.OpUser: {nobody: 401, wrong: 401},
 		api.OpKeys: {}, api.OpCreateKey: {body: `{"name":"k","permissions":"upload"}`}, api.OpRevokeKey: {path: api.Root + "/keys/none", theirs: 404},
+		api.OpRotateKey: {path: api.Root + "/keys/none/rotate", body: `{"overlap_s":60}`, nobody: 401, wrong: 401, upload: 403, reader: 403, theirs: 404}, api.OpAuthority: {},
 		api.OpRegister: {body: `{"make":"EIG","serial":"1","name":"n"}`, nobody: 409, wrong: 401, reader: 403, theirs: 409},
 		api.OpMeters:   {theirs: 200}, api.OpMeter: {path: at("")}, api.OpRemoveMeter: {path: at("")},
 		api.OpPutSettings: {path: at("/settings"), body: `{"name":"n"}`}, api.OpChannels: {path: at("/channels")},
@@ -51,7 +52,7 @@ func samples(s *server) map[string]sample {
 }
 
 // notThere are operations whose sample names something that is not there: allowed is 404.
-var notThere = map[string]bool{api.OpRecording: true, api.OpVersions: true, api.OpCorrect: true, api.OpAnalysis: true, api.OpDigests: true, api.OpForget: true, api.OpRevokeKey: true, api.OpCancelFetch: true, api.OpReportFetch: true}
+var notThere = map[string]bool{api.OpRecording: true, api.OpVersions: true, api.OpCorrect: true, api.OpAnalysis: true, api.OpDigests: true, api.OpForget: true, api.OpRevokeKey: true, api.OpRotateKey: true, api.OpCancelFetch: true, api.OpReportFetch: true}
 
 // refusedToAll are operations whose sample nobody may do.
 var refusedToAll = map[string]bool{api.OpSetup: true}
