@@ -51,7 +51,7 @@ func (v viewCache) of(c *conn, r *seriesRow, in span) (*view, error) {
 
 const (
 	readHeads   = `SELECT seq, crc, data FROM head WHERE stream = ? AND log = ? AND t_max >= ? AND t_min <= ? ORDER BY seq`
-	readPatches = `SELECT position, hide_ms, show_ms, run, generation, data FROM patch WHERE stream = ? AND log = ? AND position BETWEEN ? AND ?`
+	readPatches = `SELECT position, hide_ms, show_ms, run, generation, data FROM patch WHERE stream = ? AND log = ?`
 )
 
 func (c *conn) viewOf(stream int64, log logdb.LogNo, in span) (*view, error) {
@@ -75,14 +75,13 @@ func (c *conn) viewOf(stream int64, log logdb.LogNo, in span) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v.patches, err = c.patchesOf(stream, log, 0, math.MaxInt64); err != nil {
+	if v.patches, err = c.patchesOf(stream, log); err != nil {
 		return nil, err
 	}
 	return v, c.goneCells(v, stream, log)
 }
 
-// patchesOf returns the changes of rows of a log at positions first to last.
-func (c *conn) patchesOf(stream int64, log logdb.LogNo, first, last logdb.Position) (map[logdb.Position]*patch, error) {
+func (c *conn) patchesOf(stream int64, log logdb.LogNo) (map[logdb.Position]*patch, error) {
 	var out map[logdb.Position]*patch
 	err := c.each(func(rows *sql.Rows) error {
 		p := &patch{}
@@ -103,7 +102,7 @@ func (c *conn) patchesOf(stream int64, log logdb.LogNo, first, last logdb.Positi
 		}
 		out[position] = p
 		return nil
-	}, readPatches, stream, log, first, last)
+	}, readPatches, stream, log)
 	return out, err
 }
 

@@ -17,15 +17,24 @@ type LoginAnswer struct {
 	Token       string         `json:"token" doc:"Send it as Authorization: Bearer"`
 	Expires     logdb.Millis   `json:"expires_ms" doc:"When the token ends"`
 	User        string         `json:"user"`
+	UserUID     string         `json:"user_uid,omitempty"`
 	Customer    string         `json:"customer"`
+	CustUID     string         `json:"cust_uid,omitempty"`
 	Permissions permission.Set `json:"permissions" doc:"Names joined by commas"`
+	State       string         `json:"state,omitempty" enum:"member,pending,alone"`
+	Pending     int            `json:"pending_users,omitempty" doc:"How many users wait for the caller's decision"`
 }
 
 // UserAnswer says who the caller is.
 type UserAnswer struct {
 	User        string         `json:"user,omitempty" doc:"User name, for a token"`
+	UserUID     string         `json:"user_uid,omitempty"`
+	Email       string         `json:"email,omitempty"`
+	State       string         `json:"state,omitempty" enum:"member,pending,alone" doc:"Of a user"`
+	Pending     int            `json:"pending_users,omitempty" doc:"How many users wait for the caller's decision"`
 	KeyID       string         `json:"key_id,omitempty" doc:"Id of the key, for a key"`
 	Customer    string         `json:"customer"`
+	CustUID     string         `json:"cust_uid,omitempty"`
 	Permissions permission.Set `json:"permissions" doc:"Names joined by commas"`
 	Meter       logdb.MeterUID `json:"meter_uid,omitempty" doc:"The only meter of a meter's own key"`
 	Expires     logdb.Millis   `json:"expires_ms,omitempty"`
@@ -53,12 +62,6 @@ type Key struct {
 	Meter       logdb.MeterUID `json:"meter_uid,omitempty"`
 	Created     logdb.Millis   `json:"created_ms"`
 	LastUsed    logdb.Millis   `json:"last_used_ms,omitempty"`
-	Ends        logdb.Millis   `json:"ends_ms,omitempty" doc:"When a key ends that was replaced by another one"`
-}
-
-// RotateKeyRequest asks for a key in the place of another one.
-type RotateKeyRequest struct {
-	OverlapS *int64 `json:"overlap_s,omitempty" minimum:"0" maximum:"2592000" doc:"How many seconds the old key is still good; a day without it, 0: it ends at once"`
 }
 
 // KeysAnswer lists the keys of the caller's customer.

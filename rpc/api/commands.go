@@ -95,6 +95,14 @@ func LookupCommand(name string) (Command, bool) {
 	return Command{}, false
 }
 
+// shared are the commands that tell each customer only what is its own. All others act for the customer that runs the node.
+var shared = map[string]bool{
+	CmdNodeStatus: true, CmdMeterStatus: true, CmdLogLatest: true, CmdLogSpace: true, CmdAuditList: true, CmdAuditCheck: true, CmdLimitList: true, CmdRetentionGet: true,
+}
+
+// Shared reports whether the command tells each customer only what is its own, so that all may call it.
+func (c Command) Shared() bool { return shared[c.Name] }
+
 // cloudParam names one of several clouds.
 var cloudParam = Param{"cloud", ParamString, false, "name of the cloud; the first one without it"}
 

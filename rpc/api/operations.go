@@ -81,18 +81,59 @@ const (
 	OpKeys         = "list-keys"
 	OpCreateKey    = "create-key"
 	OpRevokeKey    = "revoke-key"
-	OpRotateKey    = "rotate-key"
-	OpAuthority    = "authority"
-	meterPath      = Root + "/meters/{meter_uid}"
-	tagNode        = "node"
-	tagAccount     = "account"
-	tagMeters      = "meters"
-	tagLogs        = "logs"
-	tagCommands    = "commands"
-	methodGet      = "GET"
-	methodPost     = "POST"
-	methodPut      = "PUT"
-	methodDelete   = "DELETE"
+
+	OpRegisterAccount = "register-account"
+	OpForgot          = "forgot-password"
+	OpReset           = "reset-password"
+	OpJoinPage        = "join-page"
+	OpResetPage       = "reset-page"
+	OpChangePassword  = "change-password"
+	OpApply           = "apply-to-customer"
+	OpUsers           = "list-users"
+	OpGetUser         = "get-user"
+	OpAddUser         = "add-user"
+	OpUpdateUser      = "update-user"
+	OpDeleteUser      = "delete-user"
+	OpEnableUser      = "enable-user"
+	OpBanUser         = "ban-user"
+	OpSetRoles        = "set-user-roles"
+	OpResetUser       = "reset-user-password"
+	OpUserHistory     = "user-history"
+	OpPending         = "list-pending-users"
+	OpApprove         = "approve-user"
+	OpReject          = "reject-user"
+	OpInvitations     = "list-invitations"
+	OpInvite          = "invite-user"
+	OpEndInvitation   = "withdraw-invitation"
+	OpRoles           = "list-roles"
+	OpCreateRole      = "create-role"
+	OpUpdateRole      = "update-role"
+	OpDeleteRole      = "delete-role"
+	OpFacilities      = "list-facilities"
+	OpCreateFacility  = "create-facility"
+	OpUpdateFacility  = "update-facility"
+	OpDeleteFacility  = "delete-facility"
+	OpCustomers       = "list-customers"
+	OpCustomer        = "get-customer"
+	OpUpdateCustomer  = "update-customer"
+	OpDeleteCustomer  = "delete-customer"
+	OpRotateCustomer  = "rotate-customer-key"
+	OpTransfer        = "transfer-ownership"
+	OpBilling         = "get-billing-information"
+	OpSetBilling      = "put-billing-information"
+
+	userPath     = Root + "/users/{user_uid}"
+	customerPath = Root + "/customers/{cust_uid}"
+	meterPath    = Root + "/meters/{meter_uid}"
+	tagNode      = "node"
+	tagAccount   = "account"
+	tagMeters    = "meters"
+	tagLogs      = "logs"
+	tagCommands  = "commands"
+	methodGet    = "GET"
+	methodPost   = "POST"
+	methodPut    = "PUT"
+	methodDelete = "DELETE"
 )
 
 // Operations lists every HTTP route. Server, OpenAPI document and permission tests are made
@@ -115,7 +156,6 @@ var operations = []Operation{
 	{OpVersion, methodGet, "/version", permission.Public, "Version of the program", tagNode, BodyNone},
 	{OpHome, methodGet, "/{$}", permission.Public, "Status page", tagNode, BodyNone},
 	{OpOpenAPI, methodGet, Root + "/openapi.json", permission.Public, "This document", tagNode, BodyNone},
-	{OpAuthority, methodGet, "/ca.pem", permission.Public, "Certificate of the node's own authority, for clients", tagNode, BodyNone},
 	{OpSetupPage, methodGet, "/setup", permission.Public, "First start: choose a user and password", tagAccount, BodyNone},
 	{OpSetup, methodPost, "/setup", permission.Public, "First start: make the first user with the one-time token", tagAccount, BodyJSON},
 
@@ -125,7 +165,46 @@ var operations = []Operation{
 	{OpKeys, methodGet, Root + "/keys", permission.UsersManage, "Upload keys, without their secrets", tagAccount, BodyNone},
 	{OpCreateKey, methodPost, Root + "/keys", permission.UsersManage, "Make an upload key; it is shown once", tagAccount, BodyJSON},
 	{OpRevokeKey, methodDelete, Root + "/keys/{key_id}", permission.UsersManage, "Revoke an upload key", tagAccount, BodyNone},
-	{OpRotateKey, methodPost, Root + "/keys/{key_id}/rotate", permission.Public, "Make a key that takes the place of another one, or of the caller's own; the old one goes on for a while", tagAccount, BodyJSON},
+
+	{OpRegisterAccount, methodPost, Root + "/accounts", permission.Public, "Make an account: with a new customer, by a customer key, or by an invitation", tagAccount, BodyJSON},
+	{OpForgot, methodPost, Root + "/password/forgot", permission.Public, "Ask for a mail with a link to choose another password; answers alike for every name", tagAccount, BodyJSON},
+	{OpReset, methodPost, Root + "/password/reset", permission.Public, "Choose a password by such a link", tagAccount, BodyJSON},
+	{OpJoinPage, methodGet, "/join", permission.Public, "Page of an invitation's link", tagAccount, BodyNone},
+	{OpResetPage, methodGet, "/reset", permission.Public, "Page of a link to choose a password", tagAccount, BodyNone},
+	{OpChangePassword, methodPost, Root + "/user/password", permission.OwnAccount, "Change one's password; ends one's other logins", tagAccount, BodyJSON},
+	{OpApply, methodPost, Root + "/user/customer", permission.OwnAccount, "Ask a customer to be let in, for who belongs to none", tagAccount, BodyJSON},
+	{OpUsers, methodGet, Root + "/users", permission.OwnAccount, "Users with what is said of them: one's own, those of the customer for who manages users, all for administrators of the system", tagAccount, BodyNone},
+	{OpAddUser, methodPost, Root + "/users", permission.UsersManage, "Add a user", tagAccount, BodyJSON},
+	{OpGetUser, methodGet, userPath, permission.OwnAccount, "One user", tagAccount, BodyNone},
+	{OpUpdateUser, methodPut, userPath, permission.OwnAccount, "Change what is said of a user, and the facilities to which they are held", tagAccount, BodyJSON},
+	{OpDeleteUser, methodDelete, userPath, permission.OwnAccount, "Delete a user: oneself, or with users_delete another", tagAccount, BodyNone},
+	{OpEnableUser, methodPost, userPath + "/enabled", permission.UsersManage, "Let a user log in, or not", tagAccount, BodyJSON},
+	{OpBanUser, methodPost, userPath + "/ban", permission.System, "Keep a user out, whatever their customer says", tagAccount, BodyJSON},
+	{OpSetRoles, methodPost, userPath + "/roles", permission.UsersManage, "Give roles to a user and take some; what is not named stays", tagAccount, BodyJSON},
+	{OpResetUser, methodPost, userPath + "/password", permission.UsersManage, "End a user's password and logins, and send a link to choose another", tagAccount, BodyNone},
+	{OpUserHistory, methodGet, userPath + "/history", permission.OwnAccount, "What a user did, newest first", tagAccount, BodyNone},
+	{OpPending, methodGet, Root + "/pending-users", permission.UsersManage, "Users who wait to be let in", tagAccount, BodyNone},
+	{OpApprove, methodPost, Root + "/pending-users/{user_uid}/approve", permission.UsersManage, "Let a user in, with the limited role unless others are named", tagAccount, BodyJSON},
+	{OpReject, methodPost, Root + "/pending-users/{user_uid}/reject", permission.UsersManage, "Turn a user away", tagAccount, BodyNone},
+	{OpInvitations, methodGet, Root + "/invitations", permission.UsersManage, "Open invitations", tagAccount, BodyNone},
+	{OpInvite, methodPost, Root + "/invitations", permission.UsersManage, "Invite somebody by mail", tagAccount, BodyJSON},
+	{OpEndInvitation, methodDelete, Root + "/invitations/{invitation}", permission.UsersManage, "Take an invitation back", tagAccount, BodyNone},
+	{OpRoles, methodGet, Root + "/roles", permission.OwnAccount, "Roles that users can have", tagAccount, BodyNone},
+	{OpCreateRole, methodPost, Root + "/roles", permission.RolesManage, "Make a role", tagAccount, BodyJSON},
+	{OpUpdateRole, methodPut, Root + "/roles/{role}", permission.RolesManage, "Change a role", tagAccount, BodyJSON},
+	{OpDeleteRole, methodDelete, Root + "/roles/{role}", permission.RolesManage, "Delete a role, and take it from who has it", tagAccount, BodyNone},
+	{OpFacilities, methodGet, Root + "/facilities", permission.MetersRead, "Facilities: those to which the caller is held, those of the customer, or all for administrators of the system", tagAccount, BodyNone},
+	{OpCreateFacility, methodPost, Root + "/facilities", permission.FacilitiesManage, "Make a facility", tagAccount, BodyJSON},
+	{OpUpdateFacility, methodPut, Root + "/facilities/{facility_uid}", permission.FacilitiesManage, "Change a facility", tagAccount, BodyJSON},
+	{OpDeleteFacility, methodDelete, Root + "/facilities/{facility_uid}", permission.FacilitiesManage, "Delete a facility; its meters are at none then", tagAccount, BodyNone},
+	{OpCustomers, methodGet, Root + "/customers", permission.AllCustomers, "Every customer", tagAccount, BodyNone},
+	{OpCustomer, methodGet, customerPath, permission.OwnAccount, "What is said of a customer", tagAccount, BodyNone},
+	{OpUpdateCustomer, methodPut, customerPath, permission.CustomerManage, "Change what is said of a customer", tagAccount, BodyJSON},
+	{OpDeleteCustomer, methodDelete, customerPath, permission.OwnAccount, "Delete a customer with its facilities, for its owner and administrators of the system; its users belong to none then, its meters wait in the pool", tagAccount, BodyNone},
+	{OpRotateCustomer, methodPost, customerPath + "/key", permission.CustomerManage, "Give a customer another customer key", tagAccount, BodyNone},
+	{OpTransfer, methodPost, customerPath + "/owner", permission.OwnAccount, "Make another user the owner, for the owner and administrators of the system", tagAccount, BodyJSON},
+	{OpBilling, methodGet, customerPath + "/billing", permission.BillingManage, "What the invoices of a customer say", tagAccount, BodyNone},
+	{OpSetBilling, methodPut, customerPath + "/billing", permission.BillingManage, "Change what the invoices of a customer say", tagAccount, BodyJSON},
 
 	{OpRegister, methodPost, Root + "/meters/register", permission.Public, "Register a meter; a known one answers with its UID", tagMeters, BodyJSON},
 	{OpMeters, methodGet, Root + "/meters", permission.MetersRead, "Meters that the caller may see", tagMeters, BodyNone},

@@ -12,26 +12,26 @@ type Permission uint32
 
 // The permissions. The names are stored and on the wire; the bits are neither.
 const (
-	Upload       Permission = 1 << iota // push log data of meters
-	MetersRead                          // see meters, their settings and channels
-	MetersManage                        // register, change, enable, remove meters
-	LogsRead                            // query log data
-	LogsDelete                          // forget and clear log data
-	RealtimeRead                        // see present values
-	RealtimePost                        // post present values
-	UsersManage                         // users and keys of the own customer
-	RPCRead                             // status commands
-	RPCControl                          // commands that change something
-	Verify                              // compare this node with its cloud
-	System                              // the whole node, every customer
-	LogsCorrect                         // correct and withdraw records; the original stays
-	OwnAccount                          // see and change one's own user: all that who waits to be let in can do
-	FacilitiesManage                    // facilities, and which meter is at which
-	CustomerManage                      // what is said of the own customer: name, contact, address
-	RolesManage                         // make and change roles
-	UsersDelete                         // delete users
-	BillingManage                       // what the invoices of a customer say; its owner's
-	AllCustomers                        // the other permissions hold for every customer of the node
+	Upload           Permission = 1 << iota // push log data of meters
+	MetersRead                              // see meters, their settings and channels
+	MetersManage                            // register, change, enable, remove meters
+	LogsRead                                // query log data
+	LogsDelete                              // forget and clear log data
+	RealtimeRead                            // see present values
+	RealtimePost                            // post present values
+	UsersManage                             // users and keys of the own customer
+	RPCRead                                 // status commands
+	RPCControl                              // commands that change something
+	Verify                                  // compare this node with its cloud
+	System                                  // the whole node, every customer
+	LogsCorrect                             // correct and withdraw records; the original stays
+	OwnAccount                              // see and change one's own user: all that who waits to be let in can do
+	FacilitiesManage                        // facilities, and which meter is at which
+	CustomerManage                          // what is said of the own customer: name, contact, address
+	RolesManage                             // make and change roles
+	UsersDelete                             // delete users
+	BillingManage                           // what the invoices of a customer say; its owner's
+	AllCustomers                            // the other permissions hold for every customer of the node
 )
 
 // Public marks operations that need no permission, such as the health checks.

@@ -24,6 +24,8 @@ type Handlers map[string]Handler
 
 // Config sets a table. The zero value works.
 type Config struct {
+	// Home tells which customer runs the node: the others only get the commands that are shared. nil: there are no others.
+	Home func(ctx context.Context) (account.CustomerID, error)
 	Logger *slog.Logger
 	Now    func() time.Time
 }
@@ -31,6 +33,7 @@ type Config struct {
 // Table is every command that this node carries out.
 type Table struct {
 	handlers Handlers
+	home     func(ctx context.Context) (account.CustomerID, error)
 	log      *slog.Logger
 	now      func() time.Time
 }
@@ -44,7 +47,7 @@ func New(cfg Config, parts ...Handlers) (*Table, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	t := &Table{handlers: Handlers{}, log: cfg.Logger, now: cfg.Now}
+	t := &Table{handlers: Handlers{}, home: cfg.Home, log: cfg.Logger, now: cfg.Now}
 	for _, part := range parts {
 		for name, h := range part {
 			if _, ok := api.LookupCommand(name); !ok {
@@ -82,6 +85,11 @@ func (t *Table) Call(ctx context.Context, p account.Principal, name string, args
 	if p.Meter != "" {
 		return nil, fault.New(fault.Forbidden, "A key of one meter cannot call commands.")
 	}
+	if ok, err := runs(ctx, t.home, p); err != nil {
+		return nil, err
+	} else if !ok && !c.Shared() {
+		return nil, fault.New(fault.Forbidden, "This command is for the customer that runs the node, and its users who see all facilities.")
+	}
 	if err := checkArgs(c, args); err != nil {
 		return nil, err
 	}
@@ -98,6 +106,18 @@ func (t *Table) Call(ctx context.Context, p account.Principal, name string, args
 	t.log.InfoContext(ctx, "carried out a command", "action", name, "user", string(p.User), "key", string(p.Key),
 		"customer", string(p.Customer), "dur_ms", t.now().Sub(start).Milliseconds(), "result", resultWord(err))
 	return result, err
+}
+
+// runs reports whether p acts for the customer that runs the node, without being held to some facilities.
+func runs(ctx context.Context, home func(context.Context) (account.CustomerID, error), p account.Principal) (bool, error) {
+	if home == nil || p.System() {
+		return true, nil
+	}
+	customer, err := home(ctx)
+	if err != nil {
+		return false, fmt.Errorf("look up the customer that runs the node: %w", err)
+	}
+	return p.Customer == customer && customer != "" && !p.ByFacility, nil
 }
 
 func resultWord(err error) string {

@@ -37,6 +37,8 @@ type NodeBoard interface {
 type NodeConfig struct {
 	Version string
 	Data    string // the data folder
+	// Home tells which customer runs the node: only it sees what is the node's. nil: there are no others.
+	Home func(ctx context.Context) (account.CustomerID, error)
 	// Field tells the state of the meters that this node reads itself.
 	Field func(ctx context.Context) ([]api.MeterStatus, error)
 	// Sync tells the state of the cloud sync; nil when it has none.
@@ -110,14 +112,23 @@ func (n *Node) NodeStatus(ctx context.Context, p account.Principal) (any, error)
 			out.Retention = state
 		}
 	}
-	out.Disk = n.disk()
-	if n.cfg.DiskLevel != nil {
-		out.Disk.Level = n.cfg.DiskLevel()
+	mine, err := runs(ctx, n.cfg.Home, p)
+	if err != nil {
+		return nil, err
+	}
+	if mine {
+		out.Disk = n.disk()
+		if n.cfg.DiskLevel != nil {
+			out.Disk.Level = n.cfg.DiskLevel()
+		}
 	}
 	if p.Permissions.Has(permission.MetersRead) {
 		if err := n.addMeters(ctx, p, &out); err != nil {
 			return nil, err
 		}
+	}
+	if !mine {
+		return out, nil
 	}
 	if n.cfg.Sync != nil {
 		sync, err := n.cfg.Sync(ctx)

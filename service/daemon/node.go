@@ -14,7 +14,6 @@ import (
 	"metermanager/logdb/sqldb"
 	"metermanager/logdb/sqlite"
 	"metermanager/rpc/host"
-	"metermanager/rpc/pki"
 	"metermanager/service/applog"
 	"metermanager/service/cloud/account"
 	"metermanager/service/cloud/fetch"
@@ -52,7 +51,6 @@ type node struct {
 	profiles  *device.Set       // as field
 	sync      *cloudsync.Service
 	server    *host.Server
-	authority *pki.Authority // nil: the certificate is another one's, or there is none
 	retention *retention
 	care      *care
 	upgrade   string // names the copies that this start takes before migrations
@@ -83,6 +81,15 @@ func (n *node) close() error {
 	}
 	n.closers = nil
 	return errors.Join(errs...)
+}
+
+// home is the customer that runs the node: the oldest; "" before the set-up.
+func (n *node) home(ctx context.Context) (account.CustomerID, error) {
+	id, err := n.store.FirstCustomer(ctx)
+	if errors.Is(err, registry.ErrNotFound) {
+		return "", nil
+	}
+	return id, err
 }
 
 // part is the logger of one part.
@@ -159,14 +166,8 @@ func (n *node) openCloudSide(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look for users: %w", err)
 	}
-	inData := config.MasterKeyFile(n.config.Data)
-	if n.master, err = credentialKey(n.options.Getenv("CREDENTIALS_DIRECTORY"), inData); err != nil {
+	if n.master, err = masterKey(config.MasterKeyFile(n.config.Data), !hasUsers); err != nil {
 		return err
-	}
-	if n.master == nil {
-		if n.master, err = masterKey(inData, !hasUsers); err != nil {
-			return err
-		}
 	}
 	sealer, err := account.NewSealer(n.master)
 	if err != nil {

@@ -33,23 +33,15 @@ func (n *node) openServer(ctx context.Context) error {
 		return fmt.Errorf("open the limits: %w", err)
 	}
 	state := n.statusConfig()
-	state.Conflicts = push.Conflicts
+	state.Home, state.Conflicts = n.home, push.Conflicts
 	status := command.NewNode(n.registry, n.logs, n.board, state)
-	table, err := command.New(command.Config{Now: now, Logger: n.part("command")}, append(n.handlers(status), command.LimitHandlers(own), command.RetentionHandlers(n.retention), command.CareHandlers(n.care, n.registry), command.LogHandlers(n.logs, n.registry))...)
+	table, err := command.New(command.Config{Home: n.home, Now: now, Logger: n.part("command")}, append(n.handlers(status), command.LimitHandlers(own), command.RetentionHandlers(n.retention), command.CareHandlers(n.care, n.registry), command.LogHandlers(n.logs, n.registry))...)
 	if err != nil {
 		return fmt.Errorf("join the commands: %w", err)
 	}
 	var uploads webapi.Uploads
 	if n.sync != nil {
 		uploads = n.sync
-	}
-	secure, err := n.openTLS(ctx)
-	if err != nil {
-		return err
-	}
-	var authority []byte
-	if n.authority != nil {
-		authority = n.authority.PEM()
 	}
 	handler, err := webapi.New(webapi.Parts{
 		Fetch: n.desk, Uploads: uploads, Accounts: n.accounts, Meters: n.registry, Logs: n.logs, Board: n.board, Commands: table, Status: status,
@@ -58,11 +50,16 @@ func (n *node) openServer(ctx context.Context) error {
 		Figures: func(t *metrics.Text) { writeGate(t, push.Gate()) },
 		Version: api.VersionAnswer{Program: "metermanager", Version: n.options.Version, Commit: n.options.Commit, Go: runtime.Version()},
 		KeyRate: float64(n.config.KeyRate), KeyBurst: int(n.config.KeyBurst), Queries: int(n.config.Queries), QueryWait: seconds(n.config.QueryWaitS),
-		Authority: authority,
-		Ready:     n.problems, LogLines: n.program.Lines, Now: now, Logger: n.part("webapi"),
+		Ready: n.problems, LogLines: n.program.Lines, Now: now, Logger: n.part("webapi"),
 	})
 	if err != nil {
 		return fmt.Errorf("open the web API: %w", err)
+	}
+	var secure *tls.Config
+	if n.config.TLSCert != "" {
+		if secure, err = host.LoadTLS(n.config.TLSCert, n.config.TLSKey); err != nil {
+			return fmt.Errorf("%w: tls_cert, tls_key: %w", config.ErrInvalid, err)
+		}
 	}
 	n.server, err = host.New(ctx, n.config.Listen, byRole(handler, n.config), n.hostConfig(secure))
 	if err != nil {

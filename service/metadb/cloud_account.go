@@ -31,6 +31,9 @@ func (c *Cloud) Bootstrap(ctx context.Context, cu account.Customer, u account.Us
 		if err := insertCustomer(ctx, tx, cu); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, `UPDATE customer SET home = 1 WHERE id = ?`, string(cu.ID)); err != nil {
+			return fmt.Errorf("note whose node it is: %w", err)
+		}
 		if err := insertUser(ctx, tx, u); err != nil {
 			return err
 		}
@@ -73,9 +76,9 @@ func (c *Cloud) CustomerByKey(ctx context.Context, h account.Hash) (account.Cust
 	return scanCustomer(c.db.Read().QueryRowContext(ctx, selectCustomer+`key_hash = ?`, h[:]))
 }
 
-// FirstCustomer returns the oldest customer.
+// FirstCustomer returns the customer that runs the node: the one of the set-up.
 func (c *Cloud) FirstCustomer(ctx context.Context) (account.CustomerID, error) {
 	var id account.CustomerID
-	err := c.db.Read().QueryRowContext(ctx, `SELECT id FROM customer ORDER BY created_ms, id LIMIT 1`).Scan(&id)
+	err := c.db.Read().QueryRowContext(ctx, `SELECT id FROM customer WHERE home = 1`).Scan(&id)
 	return id, found(err, errNoCustomer)
 }

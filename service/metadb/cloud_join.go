@@ -14,8 +14,7 @@ import (
 func (c *Cloud) AddUser(ctx context.Context, u account.User, invitation account.InvitationID, at logdb.Millis, letters account.Letters) error {
 	return c.write(ctx, func(tx *sql.Tx) error {
 		if invitation != "" {
-			res, err := tx.ExecContext(ctx, `UPDATE invitation SET used_ms = ? WHERE id = ? AND customer = ? AND used_ms = 0`, at, string(invitation), string(u.Customer))
-			if err := one(res, err, account.ErrNotFound); err != nil {
+			if err := useInvitation(ctx, tx, u, invitation, at); err != nil {
 				return err
 			}
 		}
@@ -23,6 +22,25 @@ func (c *Cloud) AddUser(ctx context.Context, u account.User, invitation account.
 			return err
 		}
 		return c.post(ctx, tx, letters)
+	})
+}
+
+func useInvitation(ctx context.Context, tx *sql.Tx, u account.User, invitation account.InvitationID, at logdb.Millis) error {
+	res, err := tx.ExecContext(ctx, `UPDATE invitation SET used_ms = ? WHERE id = ? AND customer = ? AND used_ms = 0 AND expires_ms > ?`, at, string(invitation), string(u.Customer), at)
+	return one(res, err, account.ErrNotFound)
+}
+
+// Accept lets a user of no customer in with an invitation.
+func (c *Cloud) Accept(ctx context.Context, u account.User, invitation account.InvitationID, at logdb.Millis) error {
+	return c.write(ctx, func(tx *sql.Tx) error {
+		if err := useInvitation(ctx, tx, u, invitation, at); err != nil {
+			return err
+		}
+		res, err := tx.ExecContext(ctx, `UPDATE user SET customer = ?, applied = NULL, applied_ms = 0, by_facility = ? WHERE id = ? AND customer IS NULL`, string(u.Customer), u.ByFacility, string(u.ID))
+		if err := one(res, err, account.ErrNotFound); err != nil {
+			return err
+		}
+		return putAccess(ctx, tx, u)
 	})
 }
 

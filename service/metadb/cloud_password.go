@@ -57,9 +57,12 @@ func (c *Cloud) Grant(ctx context.Context, wish int64, r *account.Reset, letters
 	})
 }
 
-// PutReset stores a link that an administrator asked for.
-func (c *Cloud) PutReset(ctx context.Context, r account.Reset, letters account.Letters) error {
+// PutReset stores a link that an administrator asked for, in place of the password and the sessions.
+func (c *Cloud) PutReset(ctx context.Context, r account.Reset, hash []byte, letters account.Letters) error {
 	return c.write(ctx, func(tx *sql.Tx) error {
+		if err := setPassword(ctx, tx, r.User, hash, account.Hash{}); err != nil {
+			return err
+		}
 		if err := insertReset(ctx, tx, r); err != nil {
 			return err
 		}

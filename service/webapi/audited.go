@@ -19,6 +19,7 @@ import (
 // AuditLog is where events of the audit go that no change carries with it.
 type AuditLog interface {
 	PutAudit(ctx context.Context, e audit.Event) error
+	Audit(ctx context.Context, f audit.Filter) ([]audit.Event, error)
 }
 
 // traffic are the operations of machines, thousands a day: they leave an event only when they are refused or fail.
@@ -32,8 +33,8 @@ func (a *API) audited(op api.Operation, next http.HandlerFunc) http.HandlerFunc 
 		return next
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
-		trail := audit.Begin(audit.Event{AtMillis: a.cfg.Now().UnixMilli(), Address: host.CountedAddress(r.RemoteAddr), Request: host.RequestID(r.Context()), Action: op.ID, Target: r.PathValue("meter_uid")})
-		if op.Method == http.MethodGet && op.ID != api.OpBackup || traffic[op.ID] || op.ID == api.OpSetupPage {
+		trail := audit.Begin(audit.Event{AtMillis: a.cfg.Now().UnixMilli(), Address: host.CountedAddress(r.RemoteAddr), Request: host.RequestID(r.Context()), Action: op.ID, Target: target(op, r)})
+		if op.Method == http.MethodGet && op.ID != api.OpBackup || traffic[op.ID] || pages[op.ID] {
 			trail.Skip()
 		}
 		c := &statusWriter{ResponseWriter: w}
@@ -48,6 +49,15 @@ func (a *API) audited(op api.Operation, next http.HandlerFunc) http.HandlerFunc 
 		next(c, r.WithContext(audit.With(r.Context(), trail)))
 		whole = true
 	}
+}
+
+// target is what a request is about: the first part of its path that varies.
+func target(op api.Operation, r *http.Request) string {
+	m := pathParam.FindStringSubmatch(op.Path)
+	if m == nil || m[1] == "kind" || m[1] == "command" {
+		return ""
+	}
+	return plainText(r.PathValue(m[1]))
 }
 
 // ended stores the event of a request that no change has stored.

@@ -41,8 +41,14 @@ func callerOf(ctx context.Context) caller {
 // anonymous are the public operations that take no notice of credentials. The other public
 // ones look at who asks: what they answer depends on it.
 var anonymous = map[string]bool{
-	api.OpLive: true, api.OpReady: true, api.OpVersion: true, api.OpHome: true, api.OpOpenAPI: true, api.OpAuthority: true,
+	api.OpLive: true, api.OpReady: true, api.OpVersion: true, api.OpHome: true, api.OpOpenAPI: true,
 	api.OpSetupPage: true, api.OpSetup: true, api.OpLogin: true,
+	api.OpJoinPage: true, api.OpResetPage: true, api.OpForgot: true, api.OpReset: true,
+}
+
+// fromPages are the public operations that another site's page must not make a browser send.
+var fromPages = map[string]bool{
+	api.OpLogin: true, api.OpSetup: true, api.OpLogout: true, api.OpRegisterAccount: true, api.OpForgot: true, api.OpReset: true,
 }
 
 // keyInBody are the operations whose body may hold the key.
@@ -83,7 +89,7 @@ func (a *API) identify(op api.Operation, r *http.Request) (caller, error) {
 	c := caller{request: req}
 	secret, fromCookie := credential(r, req.cookie)
 	// Browsers send cookies by themselves, also when another site's page makes them.
-	if fromCookie || op.ID == api.OpLogin || op.ID == api.OpSetup || op.ID == api.OpLogout {
+	if fromCookie || fromPages[op.ID] {
 		if err := a.cross.Check(r); err != nil {
 			return c, fault.Wrap(fault.Forbidden, "A page of another site may not do this.", err)
 		}

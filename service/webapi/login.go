@@ -23,7 +23,15 @@ func (a *API) login(ctx context.Context, c caller, in *loginInput) (*api.LoginAn
 }
 
 func (a *API) loggedIn(ctx context.Context, c caller, got account.LoggedIn, cookie bool) (*api.LoginAnswer, error) {
-	customer, _, err := a.Accounts.CustomerOf(ctx, got.Principal)
+	name := ""
+	if got.Principal.Customer != "" { // who waits for a customer has none
+		customer, _, err := a.Accounts.CustomerOf(ctx, got.Principal)
+		if err != nil {
+			return nil, err
+		}
+		name = customer.Name
+	}
+	waiting, err := a.Accounts.Waiting(ctx, got.Principal)
 	if err != nil {
 		return nil, err
 	}
@@ -32,8 +40,19 @@ func (a *API) loggedIn(ctx context.Context, c caller, got account.LoggedIn, cook
 		c.request.cookies = append(c.request.cookies, c.request.sessionCookie(got.Token, max(age, 1)))
 	}
 	return &api.LoginAnswer{
-		Token: got.Token, Expires: got.Expires, User: got.Principal.Name, Customer: customer.Name, Permissions: got.Principal.Permissions,
+		Token: got.Token, Expires: got.Expires, User: got.Principal.Name, UserUID: string(got.Principal.User), Customer: name, CustUID: string(got.Principal.Customer),
+		Permissions: got.Principal.Permissions, State: stateOf(got.Principal.Customer, got.Waiting), Pending: waiting,
 	}, nil
+}
+
+func stateOf(customer account.CustomerID, waiting bool) string {
+	switch {
+	case customer != "":
+		return api.UserMember
+	case waiting:
+		return api.UserPending
+	}
+	return api.UserAlone
 }
 
 // done is the answer of what only succeeds.
@@ -57,11 +76,19 @@ func (a *API) user(ctx context.Context, c caller, _ *none) (*userAnswer, error) 
 	}
 	out := &userAnswer{UserAnswer: api.UserAnswer{KeyID: string(c.Key), Permissions: c.Permissions, Meter: c.Meter}}
 	if c.User != "" {
-		out.User = c.Name
+		u, err := a.Accounts.Me(ctx, c.Principal)
+		if err != nil {
+			return nil, err
+		}
+		out.User, out.UserUID, out.Email, out.State = u.Name, string(u.ID), u.Email, stateOf(u.Customer, u.Applied != "")
+		if out.Pending, err = a.Accounts.Waiting(ctx, c.Principal); err != nil {
+			return nil, err
+		}
 	}
-	if c.Customer == "" { // the key of a meter that is nobody's yet
+	if c.Customer == "" { // the key of a meter that is nobody's yet, and who waits to be let in
 		return out, nil
 	}
+	out.CustUID = string(c.Customer)
 	customer, key, err := a.Accounts.CustomerOf(ctx, c.Principal)
 	out.Customer, out.CustomerKey = customer.Name, key
 	return out, err

@@ -23,6 +23,16 @@ var (
 	setupHTML string
 	//go:embed page/setup.js
 	setupJS string
+	//go:embed page/form.js
+	formJS string
+	//go:embed page/join.html
+	joinHTML string
+	//go:embed page/join.js
+	joinJS string
+	//go:embed page/reset.html
+	resetHTML string
+	//go:embed page/reset.js
+	resetJS string
 	//go:embed page/style.css
 	styleCSS string
 )

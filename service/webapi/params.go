@@ -13,7 +13,7 @@ import (
 )
 
 // pages are the operations for people, whose links may carry anything.
-var pages = map[string]bool{api.OpHome: true, api.OpSetupPage: true}
+var pages = map[string]bool{api.OpHome: true, api.OpSetupPage: true, api.OpJoinPage: true, api.OpResetPage: true}
 
 // queryParams lists the query parameters of every operation of the document, so that what is
 // taken and what is described cannot differ.

@@ -25,7 +25,6 @@ func (a *API) routes() error {
 	typed(r, api.OpVersion, a.version)
 	r.raw(api.OpHome, a.home, answers{media: "text/html"})
 	r.raw(api.OpSetupPage, a.setupPage, answers{media: "text/html"})
-	r.raw(api.OpAuthority, a.authority, answers{media: "application/x-pem-file"})
 	r.raw(api.OpOpenAPI, a.openAPI, answers{media: "application/json"})
 
 	typed(r, api.OpSetup, a.setup)
@@ -35,7 +34,8 @@ func (a *API) routes() error {
 	typed(r, api.OpKeys, a.keys)
 	typed(r, api.OpCreateKey, a.createKey)
 	typed(r, api.OpRevokeKey, a.revokeKey)
-	typed(r, api.OpRotateKey, a.rotateKey)
+
+	a.accountRoutes(r)
 
 	typed(r, api.OpRegister, a.register)
 	typed(r, api.OpMeters, a.meters)
@@ -77,6 +77,49 @@ func (a *API) routes() error {
 	r.raw(api.OpBackup, a.backup, answers{media: "application/zstd", query: backupParams})
 	r.raw(api.OpCommand, a.command, answers{body: reflect.TypeFor[api.CommandAnswer]()})
 	return r.err
+}
+
+// accountRoutes registers what is about users and customers.
+func (a *API) accountRoutes(r *registrar) {
+	typed(r, api.OpRegisterAccount, a.registerAccount)
+	typed(r, api.OpForgot, a.forgot)
+	typed(r, api.OpReset, a.reset)
+	r.raw(api.OpJoinPage, a.joinPage, answers{media: "text/html"})
+	r.raw(api.OpResetPage, a.resetPage, answers{media: "text/html"})
+	typed(r, api.OpChangePassword, a.changePassword)
+	typed(r, api.OpApply, a.apply)
+	typed(r, api.OpUsers, a.users)
+	typed(r, api.OpGetUser, a.getUser)
+	typed(r, api.OpAddUser, a.addUser)
+	typed(r, api.OpUpdateUser, a.updateUser)
+	typed(r, api.OpDeleteUser, a.deleteUser)
+	typed(r, api.OpEnableUser, a.enableUser)
+	typed(r, api.OpBanUser, a.banUser)
+	typed(r, api.OpSetRoles, a.setRoles)
+	typed(r, api.OpResetUser, a.resetUser)
+	typed(r, api.OpUserHistory, a.userHistory)
+	typed(r, api.OpPending, a.pending)
+	typed(r, api.OpApprove, a.approve)
+	typed(r, api.OpReject, a.reject)
+	typed(r, api.OpInvitations, a.invitations)
+	typed(r, api.OpInvite, a.invite)
+	typed(r, api.OpEndInvitation, a.endInvitation)
+	typed(r, api.OpRoles, a.roles)
+	typed(r, api.OpCreateRole, a.createRole)
+	typed(r, api.OpUpdateRole, a.updateRole)
+	typed(r, api.OpDeleteRole, a.deleteRole)
+	typed(r, api.OpFacilities, a.facilities)
+	typed(r, api.OpCreateFacility, a.createFacility)
+	typed(r, api.OpUpdateFacility, a.updateFacility)
+	typed(r, api.OpDeleteFacility, a.deleteFacility)
+	typed(r, api.OpCustomers, a.customers)
+	typed(r, api.OpCustomer, a.customer)
+	typed(r, api.OpUpdateCustomer, a.updateCustomer)
+	typed(r, api.OpDeleteCustomer, a.deleteCustomer)
+	typed(r, api.OpRotateCustomer, a.rotateCustomerKey)
+	typed(r, api.OpTransfer, a.transfer)
+	typed(r, api.OpBilling, a.billing)
+	typed(r, api.OpSetBilling, a.setBilling)
 }
 
 // registrar collects routes and keeps the first mistake.

@@ -48,6 +48,37 @@ type server struct {
 	uid, otherUID logdb.MeterUID
 	// Credentials by role.
 	upload, reader, admin, system, theirs string
+	ours                                  place // what our customer has
+}
+
+// place is what a customer has: one of each.
+type place struct {
+	customer   account.CustomerID
+	meter      logdb.MeterUID
+	user       account.UserID // has the limited role
+	pending    account.UserID // waits for the customer
+	facility   account.FacilityID
+	role       account.RoleID
+	invitation account.InvitationID
+}
+
+// furnish makes one of each for a customer; p may do everything in it. name makes them its own.
+func (s *server) furnish(p account.Principal, name string, meter logdb.MeterUID) place {
+	s.t.Helper()
+	ctx := s.t.Context()
+	u, err := s.accounts.CreateUser(ctx, p, account.NewUser{Name: "user of " + name, Password: password, Email: "user@" + name + ".example", Customer: p.Customer})
+	must(s.t, err)
+	_, key, err := s.accounts.CustomerOf(ctx, account.Principal{User: "x", Customer: p.Customer})
+	must(s.t, err)
+	waits, err := s.accounts.Join(ctx, account.Principal{}, account.Join{NewUser: account.NewUser{Name: "who waits for " + name, Password: password}, CustomerKey: key, Address: name})
+	must(s.t, err)
+	f, err := s.accounts.CreateFacility(ctx, p, account.Facility{Name: "hall of " + name, Customer: p.Customer})
+	must(s.t, err)
+	r, err := s.accounts.PutRole(ctx, p, account.Role{Name: "role of " + name, Permissions: permission.Of(permission.LogsRead)})
+	must(s.t, err)
+	i, err := s.accounts.Invite(ctx, p, account.Invite{Email: "guest@" + name + ".example"})
+	must(s.t, err)
+	return place{p.Customer, meter, u.ID, waits.User.ID, f.ID, r.ID, i.ID}
 }
 
 var (
@@ -103,10 +134,11 @@ func emptyNode(t testing.TB, set ...func(*webapi.Config)) (*server, *sqldb.DB, *
 	desk, err := fetch.New(t.Context(), store, s.logs, s.registry, fetch.Config{Now: now})
 	must(t, err)
 	push := ingest.New(s.logs, s.registry, ingest.Config{Now: now})
-	node := command.NewNode(s.registry, s.logs, s.board, command.NodeConfig{Version: "test", Now: now})
-	commands, err := command.New(command.Config{Now: now}, command.NodeHandlers(node), command.AuditHandlers(store, "test"))
+	home := func(ctx context.Context) (account.CustomerID, error) { return store.FirstCustomer(ctx) }
+	node := command.NewNode(s.registry, s.logs, s.board, command.NodeConfig{Version: "test", Home: home, Now: now})
+	commands, err := command.New(command.Config{Home: home, Now: now}, command.NodeHandlers(node), command.AuditHandlers(store, "test"))
 	must(t, err)
-	cfg := webapi.Config{Now: now, Logger: slog.New(slog.NewTextHandler(s.log, nil)), Version: api.VersionAnswer{Program: "metermanager", Version: "test"}, Authority: []byte("-----BEGIN CERTIFICATE-----")}
+	cfg := webapi.Config{Now: now, Logger: slog.New(slog.NewTextHandler(s.log, nil)), Version: api.VersionAnswer{Program: "metermanager", Version: "test"}}
 	for _, f := range set {
 		f(&cfg)
 	}
@@ -132,8 +164,13 @@ func (s *server) populate(db *sqldb.DB) {
 	must(s.t, err)
 	owner, err := s.accounts.Authenticate(ctx, s.system)
 	must(s.t, err)
+	sealer, err := account.NewSealer(make([]byte, 32))
+	must(s.t, err)
+	sealed, err := sealer.Seal([]byte("mmc_theirs"))
+	must(s.t, err)
+	hash := account.HashOf("mmc_theirs")
 	must(s.t, db.Write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.Exec(`INSERT INTO customer (id, name, key_hash, sealed_key, created_ms) VALUES ('theirs', 'Theirs', x'01', x'02', 9000000000000)`)
+		_, err := tx.Exec(`INSERT INTO customer (id, name, key_hash, sealed_key, created_ms) VALUES ('theirs', 'Theirs', ?, ?, 9000000000000)`, hash[:], sealed)
 		return err
 	}))
 	key := func(p account.Principal, perms permission.Set) string {
@@ -148,6 +185,7 @@ func (s *server) populate(db *sqldb.DB) {
 	s.theirs = key(their, adminPermissions)
 	s.uid = s.register(owner, "1")
 	s.otherUID = s.register(their, "2")
+	s.ours = s.furnish(owner, "ours", s.uid)
 }
 
 func (s *server) register(p account.Principal, serial string) logdb.MeterUID {

@@ -151,7 +151,7 @@ func TestDocumentCoversEveryRoute(t *testing.T) {
 func TestPagesAskNothingOfOthers(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	for _, path := range []string{"/", "/setup"} {
+	for _, path := range []string{"/", "/setup", "/join", "/reset"} {
 		r := s.call("", "GET", path, "")
 		csp := r.header.Get("Content-Security-Policy")
 		if r.status != 200 || !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") || !strings.Contains(csp, "script-src 'sha256-") {

@@ -78,7 +78,7 @@ type Key struct {
 	CreatedBy   string
 	Created     logdb.Millis
 	LastUsed    logdb.Millis // to the minute
-	Revoked     logdb.Millis // 0: valid; in the future: valid until then
+	Revoked     logdb.Millis // 0: valid
 }
 
 // Hash is the SHA-256 of a random secret. Secrets of 256 random bits need no slow hash.
@@ -131,9 +131,6 @@ type Store interface {
 
 	CreateKey(ctx context.Context, s Scope, k Key) error
 	KeyByHash(ctx context.Context, h Hash) (Key, error)
-	Key(ctx context.Context, s Scope, id KeyID) (Key, error)
-	// ReplaceKey stores k and ends another key of the scope at a time.
-	ReplaceKey(ctx context.Context, s Scope, old KeyID, ends logdb.Millis, k Key) error
 	Keys(ctx context.Context, s Scope) ([]Key, error)
 	TouchKey(ctx context.Context, id KeyID, at logdb.Millis) error
 	RevokeKey(ctx context.Context, s Scope, id KeyID, at logdb.Millis) error
@@ -154,6 +151,10 @@ type Config struct {
 	// SessionLife is how long a login lasts (7 days by default), SessionIdle how long
 	// it lasts unused (1 day).
 	SessionLife, SessionIdle time.Duration
+	// Registration is one of the ways in which people make accounts for themselves; join by default.
+	Registration string
+	// PublicURL is where people reach the node, for links in letters; without a slash at its end.
+	PublicURL string
 	Now                      func() time.Time
 	Logger                   *slog.Logger
 }
@@ -167,6 +168,11 @@ type Service struct {
 	byPair *limiter
 	byUser *limiter
 	byAddr *limiter
+
+	byJoin    *limiter // accounts made from an address
+	byForgot  *limiter // words of forgotten passwords from an address
+	byWish    *limiter // the same for one user name
+	byInviter *limiter // invitations of a customer
 
 	mu    sync.Mutex
 	setup Hash // of the one-time set-up token; zero when there is none
@@ -186,6 +192,9 @@ func New(store Store, sealer Sealer, cfg Config) (*Service, error) {
 	if cfg.SessionIdle <= 0 {
 		cfg.SessionIdle = 24 * time.Hour
 	}
+	if cfg.Registration == "" {
+		cfg.Registration = RegisterJoin
+	}
 	h, err := newHasher(cfg.BcryptCost, cfg.HashParallel)
 	if err != nil {
 		return nil, err
@@ -193,6 +202,7 @@ func New(store Store, sealer Sealer, cfg Config) (*Service, error) {
 	return &Service{
 		store: store, sealer: sealer, hasher: h, cfg: cfg,
 		byPair: newLimiter(loginsPerPair), byUser: newLimiter(loginsPerUser), byAddr: newLimiter(loginsPerAddress),
+		byJoin: newLimiter(joinsPerAddress), byForgot: newLimiter(forgotPerAddress), byWish: newLimiter(forgotPerUser), byInviter: newLimiter(invitationsPerCustomer),
 	}, nil
 }
 

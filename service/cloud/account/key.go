@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 	"unicode/utf8"
 
 	"metermanager/logdb"
@@ -20,9 +18,17 @@ type NewKey struct {
 	Meter       logdb.MeterUID // "" for all meters of the customer
 }
 
+// managesKeys reports whether p may make and revoke keys, which reach all facilities. A meter's key may for its own meter.
+func managesKeys(p Principal) error {
+	if p.ByFacility {
+		return manages(p, permission.UsersManage)
+	}
+	return Allow(p, permission.UsersManage, Resource{})
+}
+
 // CreateKey makes a key of p's customer and returns its secret, which nobody can see again.
 func (s *Service) CreateKey(ctx context.Context, p Principal, n NewKey) (Key, string, error) {
-	if err := Allow(p, permission.UsersManage, Resource{}); err != nil {
+	if err := managesKeys(p); err != nil {
 		return Key{}, "", err
 	}
 	if c := utf8.RuneCountInString(n.Name); c < 1 || c > 100 || !utf8.ValidString(n.Name) {
@@ -62,66 +68,19 @@ func (s *Service) makeKey(customer CustomerID, n NewKey) (Key, string) {
 
 // Keys lists the keys that p may manage, without their secrets.
 func (s *Service) Keys(ctx context.Context, p Principal) ([]Key, error) {
-	if err := Allow(p, permission.UsersManage, Resource{}); err != nil {
+	if err := managesKeys(p); err != nil {
 		return nil, err
 	}
 	keys, err := s.store.Keys(ctx, p.Scope())
 	if err != nil {
 		return nil, fmt.Errorf("list keys: %w", err)
 	}
-	now := s.now()
-	return slices.DeleteFunc(keys, func(k Key) bool { return k.ended(now) }), nil
-}
-
-// ended reports whether k is good no more.
-func (k Key) ended(now logdb.Millis) bool { return k.Revoked != 0 && now >= k.Revoked }
-
-// mostOverlap is how long a replaced key can be good.
-const mostOverlap = 30 * 24 * time.Hour
-
-// RotateKey makes a key with the rights of another one, which ends when overlap is over. A key may do so with itself; with
-// others, who manages keys and has the rights himself.
-func (s *Service) RotateKey(ctx context.Context, p Principal, id KeyID, overlap time.Duration) (Key, string, error) {
-	if !p.Known() {
-		return Key{}, "", Allow(p, permission.UsersManage, Resource{})
-	}
-	own := p.Key != "" && p.Key == id
-	if !own {
-		if err := Allow(p, permission.UsersManage, Resource{}); err != nil {
-			return Key{}, "", err
-		}
-	}
-	if overlap < 0 || overlap > mostOverlap {
-		return Key{}, "", fault.New(fault.Invalid, "A replaced key is good for 30 days at most.").At("overlap_s")
-	}
-	old, err := s.store.Key(ctx, p.Scope(), id)
-	now := s.now()
-	if errors.Is(err, ErrNotFound) || err == nil && old.ended(now) {
-		return Key{}, "", fault.New(fault.NotFound, "There is no such key.")
-	} else if err != nil {
-		return Key{}, "", fmt.Errorf("look up a key: %w", err)
-	}
-	if !own && !p.Permissions.Covers(old.Permissions) {
-		return Key{}, "", fault.New(fault.Forbidden, "This key has a permission that you lack.")
-	}
-	k, secret := s.makeKey(old.Customer, NewKey{Name: old.Name, Permissions: old.Permissions, Meter: old.Meter})
-	k.CreatedBy = p.Name
-	ends := now + logdb.Millis(overlap.Milliseconds())
-	if old.Revoked != 0 {
-		ends = min(ends, old.Revoked) // nobody prolongs a key that is ending
-	}
-	switch err := s.store.ReplaceKey(ctx, p.Scope(), id, ends, k); {
-	case errors.Is(err, ErrNotFound):
-		return Key{}, "", fault.New(fault.NotFound, "There is no such key.")
-	case err != nil:
-		return Key{}, "", fmt.Errorf("replace a key: %w", err)
-	}
-	return k, secret, nil
+	return keys, nil
 }
 
 // RevokeKey ends a key at once.
 func (s *Service) RevokeKey(ctx context.Context, p Principal, id KeyID) error {
-	if err := Allow(p, permission.UsersManage, Resource{}); err != nil {
+	if err := managesKeys(p); err != nil {
 		return err
 	}
 	switch err := s.store.RevokeKey(ctx, p.Scope(), id, s.now()); {

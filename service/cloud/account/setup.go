@@ -109,15 +109,13 @@ func (s *Service) bootstrap(ctx context.Context, b Bootstrap) (User, bool, error
 	if b.Customer == "" {
 		b.Customer = b.User
 	}
-	customerKey := newSecret("mmc_")
-	sealed, err := s.sealer.Seal([]byte(customerKey))
-	if err != nil {
-		return User{}, false, fmt.Errorf("seal the customer key: %w", err)
-	}
 	now := s.now()
-	id := newID() // one for both: a customer's object is its owner's
-	c := Customer{ID: CustomerID(id), Name: b.Customer, Owner: UserID(id), KeyHash: HashOf(customerKey), SealedKey: sealed, Created: now}
-	u := User{ID: UserID(id), Customer: c.ID, Name: b.User, PasswordHash: hash, Owner: true, Roles: []RoleID{RoleSystemAdmin}, Created: now}
+	id := UserID(newID())
+	c, err := s.newCustomer(b.Customer, id) // a customer's object is its owner's: one id for both
+	if err != nil {
+		return User{}, false, err
+	}
+	u := User{ID: id, Customer: c.ID, Name: b.User, PasswordHash: hash, Owner: true, Roles: []RoleID{RoleSystemAdmin}, Created: now}
 	var keys []Key
 	if b.Key != "" {
 		if len(b.Key) < len(KeyPrefix)+32 || b.Key[:len(KeyPrefix)] != KeyPrefix {

@@ -26,6 +26,8 @@ type Letter struct {
 type CustomerStore interface {
 	Customer(ctx context.Context, s Scope, id CustomerID) (Customer, error)
 	CustomerByKey(ctx context.Context, h Hash) (Customer, error)
+	// FirstCustomer is the one that runs the node.
+	FirstCustomer(ctx context.Context) (CustomerID, error)
 	// Customers lists those of the scope by id, from the one after on.
 	Customers(ctx context.Context, s Scope, after CustomerID, limit int) ([]Customer, error)
 	// Found stores a customer with its first user.
@@ -81,6 +83,8 @@ type FacilityStore interface {
 type JoinStore interface {
 	// AddUser stores a user of no customer, or one that an invitation lets in, which is used up by it.
 	AddUser(ctx context.Context, u User, invitation InvitationID, at logdb.Millis, letters Letters) error
+	// Accept lets a user of no customer in with an invitation, which is used up by it.
+	Accept(ctx context.Context, u User, invitation InvitationID, at logdb.Millis) error
 	// Apply has a user of no customer wait for one.
 	Apply(ctx context.Context, id UserID, c CustomerID, at logdb.Millis, letters Letters) error
 	// Pending lists who waits for a customer of the scope.
@@ -105,8 +109,8 @@ type PasswordStore interface {
 	// Reset finds a link, ResetPassword uses it up: it stores another password and ends the user's sessions and other links.
 	Reset(ctx context.Context, token Hash) (Reset, error)
 	ResetPassword(ctx context.Context, r Reset, hash []byte, letters Letters) error
-	// PutReset stores a link that an administrator asked for.
-	PutReset(ctx context.Context, r Reset, letters Letters) error
+	// PutReset stores a link that an administrator asked for, in place of the password and the sessions.
+	PutReset(ctx context.Context, r Reset, hash []byte, letters Letters) error
 }
 
 // Wish is somebody's word that they forgot the password of a name.

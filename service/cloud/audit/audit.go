@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 )
@@ -99,6 +100,22 @@ func (t *Trail) Describe(action, target string, details map[string]string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.event.Action, t.event.Target = action, target
+	t.event.Details = details
+}
+
+// Say adds pairs of name and value to the details: what it was before, and after.
+func (t *Trail) Say(pairs ...string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	details := maps.Clone(t.event.Details)
+	if details == nil {
+		details = map[string]string{}
+	}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			details[pairs[i]] = pairs[i+1]
+		}
+	}
 	t.event.Details = details
 }
 

@@ -80,6 +80,8 @@ func (r *Registry) customerOf(ctx context.Context, p account.Principal, reg Regi
 		}
 	} else if !p.Permissions.Has(permission.Upload) && !p.Permissions.Has(permission.MetersManage) {
 		return "", account.Allow(p, permission.Upload, account.Resource{})
+	} else if p.ByFacility {
+		return "", fault.New(fault.Forbidden, "Meters are registered by users who see all facilities.")
 	}
 	if reg.CustomerKey == "" {
 		return p.Customer, nil

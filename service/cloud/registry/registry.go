@@ -63,7 +63,7 @@ type Store interface {
 	Unassigned(ctx context.Context) (int, error)
 	// KnownMeters lists every UID, removed ones too.
 	KnownMeters(ctx context.Context) ([]logdb.MeterUID, error)
-	// FirstCustomer returns the node's oldest customer; ErrNotFound before the set-up.
+	// FirstCustomer returns the customer that runs the node; ErrNotFound before the set-up.
 	FirstCustomer(ctx context.Context) (account.CustomerID, error)
 }
 
