@@ -40,6 +40,8 @@ type Config struct {
 	// PassOn is told of a request for a journal of a meter that is not this node's own: it may wait here for the
 	// manager that keeps it. nil: such requests are left to others.
 	PassOn func(ctx context.Context, meter logdb.MeterUID, r api.FetchRequest) error
+	// Fingerprint connects to the address of a cloud and returns the fingerprint of its certificate; nil: nobody can.
+	Fingerprint func(ctx context.Context, address string) (string, error)
 	// Found lists the meters that are to be registered and uploaded without being asked; nil: those of the log database.
 	Found func(ctx context.Context) ([]logdb.MeterUID, error)
 

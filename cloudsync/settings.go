@@ -13,6 +13,7 @@ import (
 	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
 	"metermanager/rpc/permission"
+	"metermanager/rpc/pki"
 )
 
 // The cloud settings by the names under which people and scripts know them.
@@ -34,6 +35,8 @@ const (
 	// SettingLimit begins the names of the limitor's numbers: cloud.limit.pq and those that limit.Names lists.
 	SettingLimit    = "cloud.limit."
 	SettingReceived = "cloud.upload.received"
+	// SettingFingerprint is the certificate of the cloud, or of its authority; TrustFirst takes the one that it has now.
+	SettingFingerprint = "cloud.fingerprint"
 
 	SettingMeterUID     = "cloud.meter.uid"
 	SettingMeterEnabled = "cloud.meter.enabled"
@@ -45,9 +48,34 @@ var needed = permission.Of(permission.Upload, permission.MetersManage)
 
 // Set changes one cloud setting by name. The text of lists is joined by commas; "*" stands for all channels.
 func (l Link) Set(ctx context.Context, name, value string) error {
+	if name == SettingFingerprint && strings.TrimSpace(value) == TrustFirst {
+		d, err := l.Destination(ctx)
+		if err != nil {
+			return err
+		}
+		if value, err = l.service.fingerprintOf(ctx, d); err != nil {
+			return err
+		}
+	}
 	return l.change(ctx, func(d *Destination) error {
 		return setDestination(d, name, value)
 	})
+}
+
+// TrustFirst is the value of SettingFingerprint that takes the certificate which the cloud shows now.
+const TrustFirst = "first"
+
+// fingerprintOf asks a cloud for its certificate.
+func (s *Service) fingerprintOf(ctx context.Context, d Destination) (string, error) {
+	address := d.URL()
+	if s.cfg.Fingerprint == nil || !strings.HasPrefix(address, "https://") {
+		return "", fault.New(fault.Invalid, "A cloud without https:// shows no certificate.").At("value").WithHint("Set etheria.client~host first.")
+	}
+	found, err := s.cfg.Fingerprint(ctx, address)
+	if err != nil {
+		return "", fault.Wrap(fault.Unavailable, "The cloud cannot be asked for its certificate.", err)
+	}
+	return found, nil
 }
 
 func setDestination(d *Destination, name, value string) error {
@@ -69,6 +97,15 @@ func setDestination(d *Destination, name, value string) error {
 			return invalid("The host is a name or address, with http:// or https:// before it where that matters.")
 		}
 		d.Host, d.Token, d.Expires = value, "", 0
+	case SettingFingerprint:
+		if value != "" {
+			known, err := pki.ParseFingerprint(value)
+			if err != nil {
+				return invalid("The fingerprint is 64 hex digits, with or without colons, or first, or nothing.")
+			}
+			value = known
+		}
+		d.Fingerprint = value
 	case SettingPort:
 		port, err := strconv.Atoi(value)
 		if err != nil || port < 0 || port > 65535 {

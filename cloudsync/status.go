@@ -214,7 +214,7 @@ func (l Link) Info(ctx context.Context) (Info, error) {
 		SettingLocation: conf.Location, SettingAPIKey: conf.APIKey.String(), SettingCustomer: conf.Customer,
 		SettingUser: conf.User, SettingPassword: conf.Password.String(), SettingEnabled: conf.Enabled,
 		SettingHost: conf.Host, SettingPort: conf.Port, SettingRootPath: conf.RootPath, SettingAuto: !conf.ManualRegister,
-		SettingReceived: !conf.OwnOnly, SettingRate: conf.DrainRate,
+		SettingReceived: !conf.OwnOnly, SettingRate: conf.DrainRate, SettingFingerprint: conf.Fingerprint,
 	}}
 	if conf.Channels != nil {
 		out.Settings[SettingChannels] = conf.Channels

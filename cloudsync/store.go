@@ -54,6 +54,9 @@ type Destination struct {
 	APIKey   Secret // cloud.apikey
 	Token    Secret // of the last login; preferred to the password while it lasts
 	Expires  logdb.Millis
+	// Fingerprint is the only certificate that the cloud may have, or that of its authority; "": one that this machine
+	// trusts anyway.
+	Fingerprint string
 	// ManualRegister switches off that meters are registered and upload without being asked.
 	ManualRegister bool
 	// DrainRate is how many pages a minute of historical data and of waveforms that have waited are sent, each; 0: as

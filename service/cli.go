@@ -21,6 +21,8 @@ type cli struct {
 	Log    logCmd    `cmd:"" group:"ask" help:"List, query and export logs."`
 	Verify verifyCmd `cmd:"" group:"ask" help:"Compare meters, site and cloud, record by record."`
 	Check  checkCmd  `cmd:"" group:"ask" help:"Look for damage in the databases and archive files."`
+	Key    keyCmd    `cmd:"" group:"ask" help:"List, make, rotate and revoke upload keys."`
+	CA     caCmd     `cmd:"" name:"ca" group:"ask" help:"Show the certificate by which a node is trusted, with its fingerprint."`
 	RPC    rpcCmd    `cmd:"" name:"rpc" group:"ask" help:"Call one command of a running service by its name."`
 
 	Backup   backupCmd   `cmd:"" group:"care" help:"Write the whole state of a node into one file, and check it."`

@@ -9,6 +9,7 @@ import (
 	"metermanager/rpc/api"
 	"metermanager/rpc/client"
 	"metermanager/rpc/permission"
+	"metermanager/rpc/pki"
 	"metermanager/service/config"
 	"metermanager/service/demo"
 )
@@ -22,20 +23,25 @@ type remote struct {
 	Key      string `placeholder:"KEY" env:"MM_KEY" group:"service" help:"Upload key."`
 	User     string `placeholder:"NAME" env:"MM_USER" group:"service" help:"User; the password comes from MM_PASSWORD or --password."`
 	Password string `placeholder:"TEXT" env:"MM_PASSWORD" group:"service" help:"Password of the user."`
-	Data     string `placeholder:"DIR" group:"service" help:"Folder of a demonstration: take address and key from DIR/demo.json (default .demo, if there is one and no address is given)."`
-	Cloud    bool   `group:"service" help:"Ask the cloud of the demonstration instead of its site."`
+	CA       string `placeholder:"FILE" env:"MM_CA" name:"ca" group:"service" help:"Certificate of the authority that the service's certificate is signed by, in PEM form."`
+
+	Fingerprint string `placeholder:"HEX" env:"MM_FINGERPRINT" group:"service" help:"Trust the service with this certificate, or with one that it has signed (see metermanager ca)."`
+
+	Data  string `placeholder:"DIR" group:"service" help:"Folder of a demonstration: take address and key from DIR/demo.json (default .demo, if there is one and no address is given)."`
+	Cloud bool   `group:"service" help:"Ask the cloud of the demonstration instead of its site."`
 }
 
 // target is a service and how to be let in.
 type target struct {
 	url                 string
 	key, user, password string
+	ca, fingerprint     string // what makes its certificate trusted; "": the machine's own authorities
 }
 
 // find finds the service: options and environment first, then a demonstration, then
 // the service that the configuration describes.
 func (r *remote) find(environ []string) (target, error) {
-	t := target{r.URL, r.Key, r.User, r.Password}
+	t := target{r.URL, r.Key, r.User, r.Password, r.CA, r.Fingerprint}
 	dir := r.Data
 	if dir == "" && t.url == "" {
 		if _, err := os.Stat(config.DemoFile(defaultDemo)); err == nil {
@@ -71,6 +77,9 @@ func (r *remote) find(environ []string) (target, error) {
 			return t, err
 		}
 		t.url = c.URL()
+		if t.ca == "" && t.fingerprint == "" && c.OwnTLS() {
+			t.fingerprint, _ = pki.FingerprintOfFile(config.CAFile(c.Data)) // without it the machine's authorities decide
+		}
 	}
 	if !strings.Contains(t.url, "://") {
 		t.url = "http://" + t.url
@@ -89,7 +98,12 @@ func (r *remote) connect(ctx context.Context, p *program, perm permission.Permis
 		return nil, nil, err
 	}
 	// Somebody waits for the answer: better an error now than a long silence.
-	cfg := client.Config{APIKey: t.key, Retries: -1}
+	cfg := client.Config{APIKey: t.key, Retries: -1, Fingerprint: t.fingerprint}
+	if t.ca != "" {
+		if cfg.RootCAs, err = pki.Pool(t.ca); err != nil {
+			return nil, nil, err
+		}
+	}
 	login := t.user != "" && (t.key == "" || !demoKey().Has(perm))
 	if login {
 		cfg.APIKey = ""

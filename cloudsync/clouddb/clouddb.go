@@ -48,7 +48,7 @@ func New(ctx context.Context, db *sqldb.DB, cfg Config) (*Store, error) {
 }
 
 const selectDestinations = `SELECT id, name, enabled, host, port, rootpath, location, customer, user,
-	password, apikey, token, expires_ms, manual_register, own_only, drain_rate, channels, limits FROM cloud_destination ORDER BY id`
+	password, apikey, token, expires_ms, manual_register, own_only, drain_rate, fingerprint, channels, limits FROM cloud_destination ORDER BY id`
 
 // Destinations lists the destinations by number.
 func (s *Store) Destinations(ctx context.Context) ([]cloudsync.Destination, error) {
@@ -63,7 +63,7 @@ func (s *Store) Destinations(ctx context.Context) ([]cloudsync.Destination, erro
 		var password, apikey, token []byte
 		var channels, limits string
 		if err := rows.Scan(&d.ID, &d.Name, &d.Enabled, &d.Host, &d.Port, &d.RootPath, &d.Location, &d.Customer, &d.User,
-			&password, &apikey, &token, &d.Expires, &d.ManualRegister, &d.OwnOnly, &d.DrainRate, &channels, &limits); err != nil {
+			&password, &apikey, &token, &d.Expires, &d.ManualRegister, &d.OwnOnly, &d.DrainRate, &d.Fingerprint, &channels, &limits); err != nil {
 			return nil, fmt.Errorf("read a cloud destination: %w", err)
 		}
 		for _, f := range []struct {
@@ -92,7 +92,7 @@ const insertDestination = `INSERT INTO cloud_destination (id, name, enabled, hos
 	WHERE true ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING id`
 
 const updateDestination = `UPDATE cloud_destination SET name = ?, enabled = ?, host = ?, port = ?, rootpath = ?, location = ?,
-	customer = ?, user = ?, password = ?, apikey = ?, token = ?, expires_ms = ?, manual_register = ?, own_only = ?, drain_rate = ?, channels = ?, limits = ? WHERE id = ?`
+	customer = ?, user = ?, password = ?, apikey = ?, token = ?, expires_ms = ?, manual_register = ?, own_only = ?, drain_rate = ?, fingerprint = ?, channels = ?, limits = ? WHERE id = ?`
 
 // PutDestination stores d, with a new number when it has none.
 func (s *Store) PutDestination(ctx context.Context, d cloudsync.Destination) (cloudsync.Destination, error) {
@@ -110,7 +110,7 @@ func (s *Store) PutDestination(ctx context.Context, d cloudsync.Destination) (cl
 		}
 		_, err := tx.ExecContext(ctx, updateDestination, d.Name, d.Enabled, d.Host, d.Port, d.RootPath, d.Location, d.Customer, d.User,
 			s.sealed(d.ID, "password", d.Password), s.sealed(d.ID, "apikey", d.APIKey), s.sealed(d.ID, "token", d.Token),
-			d.Expires, d.ManualRegister, d.OwnOnly, d.DrainRate, string(channels), string(limits), d.ID)
+			d.Expires, d.ManualRegister, d.OwnOnly, d.DrainRate, d.Fingerprint, string(channels), string(limits), d.ID)
 		return err
 	})
 	if err != nil {

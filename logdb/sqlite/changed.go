@@ -15,9 +15,10 @@ var _ logdb.Changes = (*Store)(nil)
 const (
 	listRevised = `SELECT id, journal, policy FROM stream WHERE meter = ? AND kind = ? AND revised = 1`
 	anyRevised  = `SELECT 1 FROM meter m JOIN stream s ON s.meter = m.id WHERE m.uid = ? AND s.kind = ? AND s.revised = 1 LIMIT 1`
-	// The newest change of each record.
+	// The changes of a stream that no other stream of the cut has a newer one of the same record to. The plus keeps SQLite from
+	// looking through all later positions instead of the few changes of the record.
 	listChanged = `SELECT e.target, e.position, e.time_ms FROM entry e WHERE e.stream = ? AND e.target <> 0 AND e.time_ms >= ? AND e.time_ms < ?
-	AND NOT EXISTS (SELECT 1 FROM entry n WHERE n.stream = e.stream AND n.target = e.target AND n.target <> 0 AND n.position > e.position)`
+	AND NOT EXISTS (SELECT 1 FROM entry n WHERE n.target = e.target AND n.target <> 0 AND +n.position > e.position%s)`
 )
 
 // revisedStream is a stream that holds changes.
@@ -103,37 +104,30 @@ func (c *conn) changes(uid logdb.MeterUID, kind logdb.Kind, first, last logdb.Mi
 	return all, err
 }
 
-// changesOf lists the changes of one cut. Where several streams hold changes, the newest of a record may lie
-// outside of the range although an older one lies in it.
+// changesOf lists the changes of one cut. The newest of a record may have come in another stream, and may lie outside of the
+// range although an older one lies in it.
 func (c *conn) changesOf(meter int64, kind logdb.Kind, revised []revisedStream, first, last logdb.Millis) ([]change, error) {
-	from, to := first, last
-	if len(revised) > 1 {
-		from, to = logdb.MinTime, logdb.MaxTime+1
-	}
 	cut, err := c.cutOf(meter, kind, revised[0].ref)
 	if err != nil {
 		return nil, err
 	}
-	newest := map[logdb.Position]change{}
+	query := fmt.Sprintf(listChanged, anyOf("n.stream", len(revised)))
+	var out []change
 	for _, s := range revised {
+		args := []any{s.id, first, last}
+		for i := range listSize(len(revised)) {
+			args = append(args, revised[min(i, len(revised)-1)].id)
+		}
 		err := c.each(func(rows *sql.Rows) error {
 			one := change{stream: s.ref, cut: cut}
 			if err := rows.Scan(&one.target, &one.last, &one.at); err != nil {
 				return err
 			}
-			if one.last > newest[one.target].last {
-				newest[one.target] = one
-			}
+			out = append(out, one)
 			return nil
-		}, listChanged, s.id, from, to)
+		}, query, args...)
 		if err != nil {
 			return nil, err
-		}
-	}
-	var out []change
-	for _, one := range newest {
-		if one.at >= first && one.at < last {
-			out = append(out, one)
 		}
 	}
 	return out, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"time"
 
 	"metermanager/logdb"
@@ -172,7 +173,7 @@ const (
 // compact merges a part of what waits of a log and reports whether there is more.
 func (t *txn) compact(l logRef, without *span) (more bool, err error) {
 	c := compactor{txn: t, logRef: l, without: without, view: &view{codec: t.codec}}
-	if c.view.patches, err = t.patchesOf(l.stream, l.log); err != nil {
+	if c.view.patches, err = t.patchesOf(l.stream, l.log, 0, math.MaxInt64); err != nil {
 		return false, err
 	}
 	if err := t.goneCells(c.view, l.stream, l.log); err != nil {

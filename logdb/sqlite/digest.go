@@ -223,7 +223,7 @@ func (d *digester) soundPart(r *seriesRow) (*view, error) {
 	if err := d.goneCells(v, r.stream, r.log); err != nil {
 		return nil, err
 	}
-	v.patches, err = d.patchesOf(r.stream, r.log)
+	v.patches, err = d.patchesOf(r.stream, r.log, 0, math.MaxInt64)
 	if errors.Is(err, chunk.ErrDamaged) {
 		return v, nil
 	}

@@ -145,7 +145,7 @@ const readHeadsByPosition = `SELECT seq, crc, data FROM head WHERE stream = ? AN
 func (f *rowFinder) find(log logdb.LogNo, marks int64) error {
 	f.view = &view{codec: f.codec}
 	var err error
-	if f.view.patches, err = f.patchesOf(f.stream, log); err != nil {
+	if f.view.patches, err = f.patchesOf(f.stream, log, f.w.first, f.w.last); err != nil {
 		return err
 	}
 	if err := f.goneCells(f.view, f.stream, log); err != nil {

@@ -51,7 +51,7 @@ func (v viewCache) of(c *conn, r *seriesRow, in span) (*view, error) {
 
 const (
 	readHeads   = `SELECT seq, crc, data FROM head WHERE stream = ? AND log = ? AND t_max >= ? AND t_min <= ? ORDER BY seq`
-	readPatches = `SELECT position, hide_ms, show_ms, run, generation, data FROM patch WHERE stream = ? AND log = ?`
+	readPatches = `SELECT position, hide_ms, show_ms, run, generation, data FROM patch WHERE stream = ? AND log = ? AND position BETWEEN ? AND ?`
 )
 
 func (c *conn) viewOf(stream int64, log logdb.LogNo, in span) (*view, error) {
@@ -75,13 +75,14 @@ func (c *conn) viewOf(stream int64, log logdb.LogNo, in span) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v.patches, err = c.patchesOf(stream, log); err != nil {
+	if v.patches, err = c.patchesOf(stream, log, 0, math.MaxInt64); err != nil {
 		return nil, err
 	}
 	return v, c.goneCells(v, stream, log)
 }
 
-func (c *conn) patchesOf(stream int64, log logdb.LogNo) (map[logdb.Position]*patch, error) {
+// patchesOf returns the changes of rows of a log at positions first to last.
+func (c *conn) patchesOf(stream int64, log logdb.LogNo, first, last logdb.Position) (map[logdb.Position]*patch, error) {
 	var out map[logdb.Position]*patch
 	err := c.each(func(rows *sql.Rows) error {
 		p := &patch{}
@@ -102,7 +103,7 @@ func (c *conn) patchesOf(stream int64, log logdb.LogNo) (map[logdb.Position]*pat
 		}
 		out[position] = p
 		return nil
-	}, readPatches, stream, log)
+	}, readPatches, stream, log, first, last)
 	return out, err
 }
 

@@ -62,6 +62,12 @@ type Key struct {
 	Meter       logdb.MeterUID `json:"meter_uid,omitempty"`
 	Created     logdb.Millis   `json:"created_ms"`
 	LastUsed    logdb.Millis   `json:"last_used_ms,omitempty"`
+	Ends        logdb.Millis   `json:"ends_ms,omitempty" doc:"When a key ends that was replaced by another one"`
+}
+
+// RotateKeyRequest asks for a key in the place of another one.
+type RotateKeyRequest struct {
+	OverlapS *int64 `json:"overlap_s,omitempty" minimum:"0" maximum:"2592000" doc:"How many seconds the old key is still good; a day without it, 0: it ends at once"`
 }
 
 // KeysAnswer lists the keys of the caller's customer.

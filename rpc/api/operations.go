@@ -81,6 +81,8 @@ const (
 	OpKeys         = "list-keys"
 	OpCreateKey    = "create-key"
 	OpRevokeKey    = "revoke-key"
+	OpRotateKey    = "rotate-key"
+	OpAuthority    = "authority"
 
 	OpRegisterAccount = "register-account"
 	OpForgot          = "forgot-password"
@@ -156,6 +158,7 @@ var operations = []Operation{
 	{OpVersion, methodGet, "/version", permission.Public, "Version of the program", tagNode, BodyNone},
 	{OpHome, methodGet, "/{$}", permission.Public, "Status page", tagNode, BodyNone},
 	{OpOpenAPI, methodGet, Root + "/openapi.json", permission.Public, "This document", tagNode, BodyNone},
+	{OpAuthority, methodGet, "/ca.pem", permission.Public, "Certificate of the node's own authority, for clients", tagNode, BodyNone},
 	{OpSetupPage, methodGet, "/setup", permission.Public, "First start: choose a user and password", tagAccount, BodyNone},
 	{OpSetup, methodPost, "/setup", permission.Public, "First start: make the first user with the one-time token", tagAccount, BodyJSON},
 
@@ -165,6 +168,7 @@ var operations = []Operation{
 	{OpKeys, methodGet, Root + "/keys", permission.UsersManage, "Upload keys, without their secrets", tagAccount, BodyNone},
 	{OpCreateKey, methodPost, Root + "/keys", permission.UsersManage, "Make an upload key; it is shown once", tagAccount, BodyJSON},
 	{OpRevokeKey, methodDelete, Root + "/keys/{key_id}", permission.UsersManage, "Revoke an upload key", tagAccount, BodyNone},
+	{OpRotateKey, methodPost, Root + "/keys/{key_id}/rotate", permission.Public, "Make a key that takes the place of another one, or of the caller's own; the old one goes on for a while", tagAccount, BodyJSON},
 
 	{OpRegisterAccount, methodPost, Root + "/accounts", permission.Public, "Make an account: with a new customer, by a customer key, or by an invitation", tagAccount, BodyJSON},
 	{OpForgot, methodPost, Root + "/password/forgot", permission.Public, "Ask for a mail with a link to choose another password; answers alike for every name", tagAccount, BodyJSON},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"time"
 
 	"metermanager/logdb"
 	"metermanager/rpc/api"
@@ -247,6 +248,18 @@ func at(cursor string) url.Values {
 // CreateKey makes an upload key; its secret is shown this once.
 func (c *Client) CreateKey(ctx context.Context, q api.CreateKeyRequest) (api.CreateKeyAnswer, error) {
 	return tell[api.CreateKeyAnswer](ctx, c, call{class: classOnce, method: post, path: escaped("keys")}, q)
+}
+
+// RotateKey makes a key in the place of another one, or of the client's own, which goes on for overlap.
+func (c *Client) RotateKey(ctx context.Context, id string, overlap time.Duration) (api.CreateKeyAnswer, error) {
+	seconds := int64(overlap / time.Second)
+	return tell[api.CreateKeyAnswer](ctx, c, call{class: classOnce, method: post, path: escaped("keys", id, "rotate")}, api.RotateKeyRequest{OverlapS: &seconds})
+}
+
+// Authority returns the certificate of the node's own authority in PEM form.
+func (c *Client) Authority(ctx context.Context) ([]byte, error) {
+	a, err := c.do(ctx, call{class: classQuery, method: get, path: "/ca.pem", public: true})
+	return a.body, err
 }
 
 // RevokeKey revokes an upload key.

@@ -16,6 +16,7 @@ import (
 
 	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
+	"metermanager/rpc/pki"
 )
 
 // Client calls one node. It may be used by several goroutines.
@@ -239,6 +240,10 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 		return fault.Wrap(fault.Canceled, "The request was given up.", err)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return fault.Wrap(fault.Timeout, "The other side did not answer in time.", err)
+	}
+	if fingerprint := pki.Unverified(err); fingerprint != "" {
+		return fault.Wrap(fault.Unavailable, "The certificate of the other side is not one that is trusted here. Nothing was sent.", err).
+			WithHint("Its fingerprint is " + fingerprint + ". If metermanager ca shows the same one at that node, trust it: --fingerprint for a command, cloud.fingerprint for the cloud sync.")
 	}
 	return fault.Wrap(fault.Unavailable, "The other side cannot be reached.", err)
 }

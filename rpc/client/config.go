@@ -21,6 +21,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"metermanager/rpc/fault"
+	"metermanager/rpc/pki"
 )
 
 // Config of a Client. The zero value works, without a credential.
@@ -44,10 +45,13 @@ type Config struct {
 	OnRequests func()
 
 	// Dial opens connections; nil: TCP, in 10 s, kept alive.
-	Dial          func(ctx context.Context, network, address string) (net.Conn, error)
-	Proxy         string         // URL; "" takes the environment's
-	RootCAs       *x509.CertPool // beside the system's: nil
-	HTTP1         bool           // never HTTP/2
+	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	Proxy   string         // URL; "" takes the environment's
+	RootCAs *x509.CertPool // instead of the system's: nil
+	// Fingerprint, when not "", is the only certificate that the other side may have: its own, or that of the authority which
+	// signed it (package pki). Names are not compared then.
+	Fingerprint   string
+	HTTP1         bool // never HTTP/2
 	NoCompression bool
 	CompressFrom  int   // bytes from which bodies are packed; default 1,024
 	AnswerBytes   int64 // bound of an answer; default 1 GiB, and 64 MiB where answers are small
@@ -119,10 +123,16 @@ func (c *Client) transport(header time.Duration) (*http.Transport, error) {
 		}
 		proxy = http.ProxyURL(u)
 	}
+	secure := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.cfg.RootCAs}
+	if c.cfg.Fingerprint != "" {
+		if err := pki.Pin(secure, c.cfg.Fingerprint, nil); err != nil {
+			return nil, fault.Wrap(fault.Invalid, "That is no fingerprint of a certificate.", err).At("fingerprint").WithHint("64 hex digits, with or without colons.")
+		}
+	}
 	t := &http.Transport{
 		Proxy:                 proxy,
 		DialContext:           c.cfg.Dial,
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.cfg.RootCAs},
+		TLSClientConfig:       secure,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ResponseHeaderTimeout: header,
 		ExpectContinueTimeout: time.Second,
@@ -178,7 +188,7 @@ func retryAfter(res *resty.Response) time.Duration {
 // again reports whether a request is worth another try within the same call.
 func again(res *resty.Response, err error) bool {
 	if err != nil {
-		return !errors.Is(err, resty.ErrResponseBodyTooLarge)
+		return !errors.Is(err, resty.ErrResponseBodyTooLarge) && pki.Unverified(err) == ""
 	}
 	switch status := res.StatusCode(); status {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:

@@ -179,12 +179,3 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	return nil
 }
-
-// LoadTLS reads a certificate and its key from files.
-func LoadTLS(certFile, keyFile string) (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
-	if err != nil {
-		return nil, fmt.Errorf("load certificate: %w", err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
-}

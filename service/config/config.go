@@ -26,6 +26,12 @@ const (
 	LogFileOff  = "off"
 )
 
+// The values of TLS.
+const (
+	TLSAuto = "auto"
+	TLSOn   = "on"
+)
+
 // mostMB bounds sizes: an exabyte.
 const mostMB = 1 << 40
 
@@ -51,6 +57,11 @@ type Config struct {
 	// TLSCert and TLSKey are PEM files; both or none.
 	TLSCert string `json:"tls_cert"`
 	TLSKey  string `json:"tls_key"`
+	// TLS says when the web API speaks HTTPS without TLSCert, with a certificate of the node's own authority: auto (outside
+	// loopback) or on (always).
+	TLS string `json:"tls"`
+	// TLSNames are the host names and addresses under which others reach this node, for that certificate.
+	TLSNames []string `json:"tls_names,omitempty"`
 	// InsecureHTTP allows plain HTTP outside loopback, for a proxy that adds TLS.
 	InsecureHTTP bool `json:"insecure_http"`
 	// Roles are site, cloud or both (the default).
@@ -93,7 +104,7 @@ func Load(o Options) (Config, error) {
 		return Config{}, err
 	}
 	c := Config{
-		Data: env.defaultData(), Listen: DefaultListen, Roles: []string{RoleSite, RoleCloud}, LogLevel: "info",
+		Data: env.defaultData(), Listen: DefaultListen, TLS: TLSAuto, Roles: []string{RoleSite, RoleCloud}, LogLevel: "info",
 		LogFile: LogFileAuto, LogFileMB: 10, LogFiles: 4, DiskAlarmMB: 1024, DiskStopMB: 256, API: defaultAPI,
 	}
 
@@ -181,17 +192,23 @@ func (c *Config) checkBounds() error {
 	return nil
 }
 
-// checkListen holds the rule that credentials never cross a network in the clear by accident.
+// checkListen reports an address that is none, and a TLS that is not known.
 func (c *Config) checkListen() error {
-	host, _, err := net.SplitHostPort(c.Listen)
-	if err != nil {
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return fmt.Errorf("%w: listen: %q, want host:port such as %s", ErrInvalid, c.Listen, DefaultListen)
 	}
-	if loopback(host) || c.TLSCert != "" || c.InsecureHTTP {
+	switch c.TLS {
+	case "", TLSAuto, TLSOn:
 		return nil
 	}
-	return fmt.Errorf("%w: listen: %s can be reached from other machines, so it needs tls_cert and tls_key; "+
-		"set insecure_http only behind a proxy that adds TLS", ErrInvalid, c.Listen)
+	return fmt.Errorf("%w: tls: %q, want auto or on (insecure_http is plain HTTP, behind a proxy that adds TLS)", ErrInvalid, c.TLS)
+}
+
+// OwnTLS reports whether the web API speaks HTTPS with a certificate of the node's own authority: credentials never cross
+// a network in the clear by accident.
+func (c *Config) OwnTLS() bool {
+	host, _, err := net.SplitHostPort(c.Listen)
+	return c.TLSCert == "" && (c.TLS == TLSOn || err == nil && !loopback(host) && !c.InsecureHTTP)
 }
 
 func loopback(host string) bool {
@@ -223,7 +240,7 @@ func (c *Config) Level() (slog.Level, error) {
 // URL is the address at which this machine reaches the web API.
 func (c *Config) URL() string {
 	scheme := "http://"
-	if c.TLSCert != "" {
+	if c.TLSCert != "" || c.OwnTLS() {
 		scheme = "https://"
 	}
 	host, port, err := net.SplitHostPort(c.Listen)

@@ -68,8 +68,9 @@ func TestLoadRefuses(t *testing.T) {
 		{"wrong type", `{"listen": 80}`, "", "listen"},
 		{"unknown variable", `{}`, "MM_LISTN=x", "MM_LISTN"},
 		{"no port", `{"listen": "127.0.0.1"}`, "", "host:port"},
-		{"open without TLS", `{"listen": "0.0.0.0:8080"}`, "", "tls_cert"},
-		{"every address without TLS", `{"listen": ":8080"}`, "", "tls_cert"},
+		{"TLS off", `{"tls": "off"}`, "", "auto or on"},
+		{"a rate below none", `{"api_rate": -2}`, "", "api_rate"},
+		{"a rate of no number", `{}`, "MM_API_KEY_RATE=many", "MM_API_KEY_RATE"},
 		{"certificate without key", `{"tls_cert": "a.pem"}`, "", "belong together"},
 		{"role", `{"roles": ["sight"]}`, "", "sight"},
 		{"no role", `{"roles": []}`, "", "roles"},
@@ -118,12 +119,38 @@ func TestOpenListenIsAllowedWhenSaid(t *testing.T) {
 	}
 }
 
+// TestCredentialsNeverCrossANetworkInTheClear: who can be reached from elsewhere speaks TLS, unless it is said that he must not.
+func TestCredentialsNeverCrossANetworkInTheClear(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		env []string
+		own bool
+	}{
+		{[]string{"MM_LISTEN=0.0.0.0:8080"}, true},
+		{[]string{"MM_LISTEN=:8080"}, true},
+		{[]string{"MM_LISTEN=192.0.2.1:8080"}, true},
+		{[]string{"MM_LISTEN=meters.example.net:8080"}, true},
+		{[]string{"MM_LISTEN=[::]:8080"}, true},
+		{[]string{"MM_LISTEN=127.0.0.1:8080"}, false},
+		{[]string{"MM_LISTEN=127.0.0.1:8080", "MM_TLS=on"}, true},
+		{[]string{"MM_LISTEN=localhost:8080"}, false},
+		{[]string{"MM_LISTEN=[::1]:8080"}, false},
+		{[]string{"MM_LISTEN=0.0.0.0:8080", "MM_INSECURE_HTTP=true"}, false},
+		{[]string{"MM_LISTEN=0.0.0.0:8080", "MM_TLS_CERT=c.pem", "MM_TLS_KEY=k.pem"}, false}, // TLS, with a certificate of one's own
+	} {
+		got, err := config.Load(config.Options{Data: t.TempDir(), Environ: c.env})
+		if err != nil || got.OwnTLS() != c.own {
+			t.Errorf("%v: own TLS %v, %v", c.env, got.OwnTLS(), err)
+		}
+	}
+}
+
 func TestURL(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ listen, cert, want string }{
 		{"127.0.0.1:8080", "", "http://127.0.0.1:8080"},
 		{"0.0.0.0:443", "c.pem", "https://127.0.0.1:443"},
-		{":80", "", "http://127.0.0.1:80"},
+		{":80", "", "https://127.0.0.1:80"},
 		{"[::1]:80", "", "http://[::1]:80"},
 	}
 	for _, tt := range tests {

@@ -13,7 +13,7 @@ import (
 
 // The variables that belong to commands which talk to a running service, not to the file; the last one is for
 // tests, which start this program.
-var clientVariables = []string{"MM_URL", "MM_KEY", "MM_USER", "MM_PASSWORD", "MM_CONFIG", "MM_SHARED_DATA"}
+var clientVariables = []string{"MM_URL", "MM_KEY", "MM_CA", "MM_FINGERPRINT", "MM_USER", "MM_PASSWORD", "MM_CONFIG", "MM_SHARED_DATA"}
 
 // environ is the part of the environment that matters here.
 type environ struct {
@@ -52,6 +52,14 @@ var plainSetters = map[string]func(c *Config, value string) error{
 	"MM_LISTEN":   func(c *Config, v string) error { c.Listen = v; return nil },
 	"MM_TLS_CERT": func(c *Config, v string) error { c.TLSCert = v; return nil },
 	"MM_TLS_KEY":  func(c *Config, v string) error { c.TLSKey = v; return nil },
+	"MM_TLS":      func(c *Config, v string) error { c.TLS = v; return nil },
+	"MM_TLS_NAMES": func(c *Config, v string) error {
+		c.TLSNames = nil
+		for _, name := range strings.Split(v, ",") {
+			c.TLSNames = append(c.TLSNames, strings.TrimSpace(name))
+		}
+		return nil
+	},
 	"MM_INSECURE_HTTP": func(c *Config, v string) error {
 		b, err := strconv.ParseBool(v)
 		if err != nil {

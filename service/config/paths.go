@@ -11,6 +11,9 @@ func MetaFile(data string) string { return filepath.Join(data, "meta.db") }
 // MasterKeyFile is the key that seals secrets in a data folder's databases.
 func MasterKeyFile(data string) string { return filepath.Join(data, "secrets", "master.key") }
 
+// CAFile is the certificate of a node's own authority, for clients: a copy, which nobody reads back.
+func CAFile(data string) string { return filepath.Join(data, "ca.pem") }
+
 // LogFile is the program's own log in a data folder.
 func LogFile(data string) string { return filepath.Join(data, "log", "metermanager.log") }
 

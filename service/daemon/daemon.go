@@ -85,6 +85,9 @@ func (n *node) welcome(ctx context.Context) error {
 		}
 		return nil
 	}
+	if n.authority != nil {
+		fmt.Fprintf(n.options.Out, "Fingerprint of this node's certificate authority (%s), for those who connect:\n\n  %s\n\n", config.CAFile(n.config.Data), n.authority.Fingerprint())
+	}
 	token, err := n.accounts.SetupToken(ctx)
 	if err != nil {
 		return fmt.Errorf("prepare the first start: %w", err)

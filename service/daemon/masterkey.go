@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"crypto/rand"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,28 @@ import (
 
 // masterKeyBytes is the length of the key that seals secrets in the databases.
 const masterKeyBytes = 32
+
+// credentialKey is the master key that systemd hands to the service (LoadCredential=master.key:FILE), and so keeps out of the data
+// folder; nil: it hands none.
+func credentialKey(folder, inData string) ([]byte, error) {
+	if folder == "" {
+		return nil, nil
+	}
+	path := filepath.Join(folder, "master.key")
+	key, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("read master key: %w", err)
+	}
+	if len(key) != masterKeyBytes {
+		return nil, fmt.Errorf("read master key: the credential %s has %d bytes, want %d", path, len(key), masterKeyBytes)
+	}
+	if old, err := os.ReadFile(inData); err == nil && subtle.ConstantTimeCompare(old, key) != 1 {
+		return nil, fmt.Errorf("read master key: the credential master.key and %s differ; the databases are sealed with one of them: remove the file only if it is the wrong one", inData)
+	}
+	return key, nil
+}
 
 // masterKey reads the key of a data folder, and makes it when the folder is new. A folder
 // with a database and without a key is refused: a new key would open none of its secrets.

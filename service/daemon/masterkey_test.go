@@ -38,3 +38,34 @@ func TestMasterKey(t *testing.T) {
 		t.Error("a cut key was taken")
 	}
 }
+
+func TestMasterKeyFromSystemd(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	inData := filepath.Join(dir, "data", "master.key")
+	if key, err := credentialKey("", inData); key != nil || err != nil {
+		t.Errorf("without systemd: %d bytes, %v", len(key), err)
+	}
+	if key, err := credentialKey(dir, inData); key != nil || err != nil {
+		t.Errorf("without a credential: %d bytes, %v", len(key), err)
+	}
+	want := bytes.Repeat([]byte{7}, masterKeyBytes)
+	if err := os.WriteFile(filepath.Join(dir, "master.key"), want, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if key, err := credentialKey(dir, inData); err != nil || !bytes.Equal(key, want) {
+		t.Errorf("the credential: %d bytes, %v", len(key), err)
+	}
+	if _, err := masterKey(inData, true); err != nil { // a folder that has made its own before
+		t.Fatal(err)
+	}
+	if _, err := credentialKey(dir, inData); err == nil {
+		t.Error("two different keys: the databases are sealed with one of them, and nobody says which")
+	}
+	if err := os.WriteFile(filepath.Join(dir, "master.key"), want[1:], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := credentialKey(dir, filepath.Join(dir, "none")); err == nil {
+		t.Error("half a key is taken")
+	}
+}

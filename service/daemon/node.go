@@ -14,6 +14,7 @@ import (
 	"metermanager/logdb/sqldb"
 	"metermanager/logdb/sqlite"
 	"metermanager/rpc/host"
+	"metermanager/rpc/pki"
 	"metermanager/service/applog"
 	"metermanager/service/cloud/account"
 	"metermanager/service/cloud/fetch"
@@ -51,6 +52,7 @@ type node struct {
 	profiles  *device.Set       // as field
 	sync      *cloudsync.Service
 	server    *host.Server
+	authority *pki.Authority // nil: the certificate is another one's, or there is none
 	retention *retention
 	care      *care
 	upgrade   string // names the copies that this start takes before migrations
@@ -166,8 +168,14 @@ func (n *node) openCloudSide(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look for users: %w", err)
 	}
-	if n.master, err = masterKey(config.MasterKeyFile(n.config.Data), !hasUsers); err != nil {
+	inData := config.MasterKeyFile(n.config.Data)
+	if n.master, err = credentialKey(n.options.Getenv("CREDENTIALS_DIRECTORY"), inData); err != nil {
 		return err
+	}
+	if n.master == nil {
+		if n.master, err = masterKey(inData, !hasUsers); err != nil {
+			return err
+		}
 	}
 	sealer, err := account.NewSealer(n.master)
 	if err != nil {

@@ -69,6 +69,7 @@ func (n *node) database(part string) sqldb.Config {
 func (n *node) syncConfig(log *slog.Logger) cloudsync.Config {
 	c := n.options.Seams.Sync
 	c.Found, c.PassOn = n.registry.NodeMeters, n.desk.PassOn
+	c.Fingerprint = n.fingerprint
 	c.Now, c.Logger = n.options.Seams.Now, log
 	return c
 }

@@ -43,6 +43,14 @@ func (n *node) openServer(ctx context.Context) error {
 	if n.sync != nil {
 		uploads = n.sync
 	}
+	secure, err := n.openTLS(ctx)
+	if err != nil {
+		return err
+	}
+	var authority []byte
+	if n.authority != nil {
+		authority = n.authority.PEM()
+	}
 	handler, err := webapi.New(webapi.Parts{
 		Fetch: n.desk, Uploads: uploads, Accounts: n.accounts, Meters: n.registry, Logs: n.logs, Board: n.board, Commands: table, Status: status,
 		Push: push, Audit: n.store, Correct: correction.New(n.registry, n.logs, correction.Config{Now: now, Changed: n.changed}), Backup: n.care.backup,
@@ -50,16 +58,11 @@ func (n *node) openServer(ctx context.Context) error {
 		Figures: func(t *metrics.Text) { writeGate(t, push.Gate()) },
 		Version: api.VersionAnswer{Program: "metermanager", Version: n.options.Version, Commit: n.options.Commit, Go: runtime.Version()},
 		KeyRate: float64(n.config.KeyRate), KeyBurst: int(n.config.KeyBurst), Queries: int(n.config.Queries), QueryWait: seconds(n.config.QueryWaitS),
-		Ready: n.problems, LogLines: n.program.Lines, Now: now, Logger: n.part("webapi"),
+		Authority: authority,
+		Ready:     n.problems, LogLines: n.program.Lines, Now: now, Logger: n.part("webapi"),
 	})
 	if err != nil {
 		return fmt.Errorf("open the web API: %w", err)
-	}
-	var secure *tls.Config
-	if n.config.TLSCert != "" {
-		if secure, err = host.LoadTLS(n.config.TLSCert, n.config.TLSKey); err != nil {
-			return fmt.Errorf("%w: tls_cert, tls_key: %w", config.ErrInvalid, err)
-		}
 	}
 	n.server, err = host.New(ctx, n.config.Listen, byRole(handler, n.config), n.hostConfig(secure))
 	if err != nil {

@@ -68,6 +68,7 @@ func (n *node) openSite(ctx context.Context) error {
 func (n *node) dial(d cloudsync.Destination) (cloudsync.Cloud, error) {
 	cfg := n.options.Seams.Client
 	cfg.Token, cfg.User, cfg.Password = string(d.Token), d.User, string(d.Password)
+	cfg.Fingerprint = d.Fingerprint
 	cfg.Dial, cfg.Logger = n.options.Seams.DialCloud, n.part("client")
 	cfg.OnRequests = func() { n.sync.RequestsWait(d.ID) }
 	if cfg.Token == "" && cfg.Password == "" {

@@ -49,9 +49,14 @@ func (c *Cloud) KeyByHash(ctx context.Context, h account.Hash) (account.Key, err
 	return scanKey(c.db.Read().QueryRowContext(ctx, selectKey+`hash = ?`, h[:]))
 }
 
-// Keys lists the valid keys of the scope, oldest first.
+// Key returns a key of the scope, ended or not.
+func (c *Cloud) Key(ctx context.Context, s account.Scope, id account.KeyID) (account.Key, error) {
+	return scanKey(c.db.Read().QueryRowContext(ctx, selectKey+`id = @id AND `+inScope("customer", "meter"), append(scopeArgs(s), sql.Named("id", string(id)))...))
+}
+
+// Keys lists the keys of the scope, oldest first, with those that have ended.
 func (c *Cloud) Keys(ctx context.Context, s account.Scope) (out []account.Key, err error) {
-	rows, err := c.db.Read().QueryContext(ctx, selectKey+`revoked_ms = 0 AND `+inScope("customer", "meter")+` ORDER BY created_ms, id`, scopeArgs(s)...)
+	rows, err := c.db.Read().QueryContext(ctx, selectKey+inScope("customer", "meter")+` ORDER BY created_ms, id`, scopeArgs(s)...)
 	if err != nil {
 		return nil, fmt.Errorf("list keys: %w", err)
 	}
@@ -77,8 +82,23 @@ func (c *Cloud) TouchKey(ctx context.Context, id account.KeyID, at logdb.Millis)
 // RevokeKey ends a key of the scope.
 func (c *Cloud) RevokeKey(ctx context.Context, s account.Scope, id account.KeyID, at logdb.Millis) error {
 	return c.write(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE api_key SET revoked_ms = @at WHERE id = @id AND revoked_ms = 0 AND `+inScope("customer", "meter"),
+		res, err := tx.ExecContext(ctx, `UPDATE api_key SET revoked_ms = @at WHERE id = @id AND (revoked_ms = 0 OR revoked_ms > @at) AND `+inScope("customer", "meter"),
 			append(scopeArgs(s), sql.Named("at", at), sql.Named("id", string(id)))...)
 		return one(res, err, account.ErrNotFound)
+	})
+}
+
+// ReplaceKey stores k and ends another key of the scope at a time.
+func (c *Cloud) ReplaceKey(ctx context.Context, s account.Scope, old account.KeyID, ends logdb.Millis, k account.Key) error {
+	if !s.Contains(account.Resource{Customer: k.Customer, Meter: k.Meter}) {
+		return account.ErrNotFound
+	}
+	return c.write(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE api_key SET revoked_ms = @ends WHERE id = @id AND (revoked_ms = 0 OR revoked_ms >= @ends) AND `+inScope("customer", "meter"),
+			append(scopeArgs(s), sql.Named("ends", ends), sql.Named("id", string(old)))...)
+		if err := one(res, err, account.ErrNotFound); err != nil {
+			return err
+		}
+		return insertKey(ctx, tx, k)
 	})
 }

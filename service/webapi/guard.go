@@ -41,7 +41,7 @@ func callerOf(ctx context.Context) caller {
 // anonymous are the public operations that take no notice of credentials. The other public
 // ones look at who asks: what they answer depends on it.
 var anonymous = map[string]bool{
-	api.OpLive: true, api.OpReady: true, api.OpVersion: true, api.OpHome: true, api.OpOpenAPI: true,
+	api.OpLive: true, api.OpReady: true, api.OpVersion: true, api.OpHome: true, api.OpOpenAPI: true, api.OpAuthority: true,
 	api.OpSetupPage: true, api.OpSetup: true, api.OpLogin: true,
 	api.OpJoinPage: true, api.OpResetPage: true, api.OpForgot: true, api.OpReset: true,
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"metermanager/rpc/api"
 	"metermanager/rpc/permission"
@@ -40,7 +41,7 @@ func (a *API) keys(ctx context.Context, c caller, in *PageInput) (*api.KeysAnswe
 func keyPlace(k account.Key) string { return fmt.Sprintf("%015d %s", k.Created, k.ID) }
 
 func keyDocument(k account.Key) api.Key {
-	return api.Key{ID: string(k.ID), Name: k.Name, Permissions: k.Permissions, Meter: k.Meter, Created: k.Created, LastUsed: k.LastUsed}
+	return api.Key{ID: string(k.ID), Name: k.Name, Permissions: k.Permissions, Meter: k.Meter, Created: k.Created, LastUsed: k.LastUsed, Ends: k.Revoked}
 }
 
 type createKeyInput struct{ Body api.CreateKeyRequest }
@@ -60,13 +61,34 @@ func (a *API) createKey(ctx context.Context, c caller, in *createKeyInput) (*api
 	return &api.CreateKeyAnswer{Key: keyDocument(k), Secret: secret}, nil
 }
 
-type keyInput struct {
+// KeyPath is the key of a path. It is exported since huma fills exported parts only.
+type KeyPath struct {
 	ID account.KeyID `path:"key_id" maxLength:"64"`
 }
 
-func (a *API) revokeKey(ctx context.Context, c caller, in *keyInput) (*done, error) {
+func (a *API) revokeKey(ctx context.Context, c caller, in *KeyPath) (*done, error) {
 	if err := a.Accounts.RevokeKey(ctx, c.Principal, in.ID); err != nil {
 		return nil, err
 	}
 	return &done{true}, nil
+}
+
+type rotateKeyInput struct {
+	KeyPath
+	Body api.RotateKeyRequest
+}
+
+// usualOverlap is how long a replaced key is still good when nobody says.
+const usualOverlap = 24 * time.Hour
+
+func (a *API) rotateKey(ctx context.Context, c caller, in *rotateKeyInput) (*api.CreateKeyAnswer, error) {
+	overlap := usualOverlap
+	if in.Body.OverlapS != nil {
+		overlap = time.Duration(*in.Body.OverlapS) * time.Second
+	}
+	k, secret, err := a.Accounts.RotateKey(ctx, c.Principal, in.ID, overlap)
+	if err != nil {
+		return nil, err
+	}
+	return &api.CreateKeyAnswer{Key: keyDocument(k), Secret: secret}, nil
 }

@@ -32,6 +32,7 @@ func samples(of place) map[string]sample {
 		api.OpLogin:  {body: `{"user":"owner","password":"a long password"}`},
 		api.OpLogout: {wrong: 401}, api.OpUser: {nobody: 401, wrong: 401},
 		api.OpKeys: {}, api.OpCreateKey: {body: `{"name":"k","permissions":"upload"}`}, api.OpRevokeKey: {path: api.Root + "/keys/none", theirs: 404},
+		api.OpRotateKey: {path: api.Root + "/keys/none/rotate", body: `{"overlap_s":60}`, nobody: 401, wrong: 401, upload: 403, reader: 403, theirs: 404}, api.OpAuthority: {},
 		api.OpRegisterAccount: {body: `{"user":"somebody new","password":"a long password","customer_name":"New"}`, nobody: 403, wrong: 401, upload: 403, reader: 403, theirs: 403},
 		api.OpForgot:          {body: `{"user":"owner"}`}, api.OpJoinPage: {}, api.OpResetPage: {},
 		api.OpReset:          {body: `{"token":"mmr_x","password":"a long password"}`, nobody: 403, wrong: 403, upload: 403, reader: 403, theirs: 403},
@@ -75,7 +76,7 @@ func samples(of place) map[string]sample {
 }
 
 // notThere are operations whose sample names something that is not there: allowed is 404.
-var notThere = map[string]bool{api.OpRecording: true, api.OpVersions: true, api.OpCorrect: true, api.OpAnalysis: true, api.OpDigests: true, api.OpForget: true, api.OpRevokeKey: true, api.OpCancelFetch: true, api.OpReportFetch: true}
+var notThere = map[string]bool{api.OpRecording: true, api.OpVersions: true, api.OpCorrect: true, api.OpAnalysis: true, api.OpDigests: true, api.OpForget: true, api.OpRevokeKey: true, api.OpRotateKey: true, api.OpCancelFetch: true, api.OpReportFetch: true}
 
 // refusedToAll are operations whose sample nobody may do.
 var refusedToAll = map[string]bool{api.OpSetup: true, api.OpReset: true, api.OpRegisterAccount: true}

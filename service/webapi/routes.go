@@ -25,6 +25,7 @@ func (a *API) routes() error {
 	typed(r, api.OpVersion, a.version)
 	r.raw(api.OpHome, a.home, answers{media: "text/html"})
 	r.raw(api.OpSetupPage, a.setupPage, answers{media: "text/html"})
+	r.raw(api.OpAuthority, a.authority, answers{media: "application/x-pem-file"})
 	r.raw(api.OpOpenAPI, a.openAPI, answers{media: "application/json"})
 
 	typed(r, api.OpSetup, a.setup)
@@ -34,6 +35,7 @@ func (a *API) routes() error {
 	typed(r, api.OpKeys, a.keys)
 	typed(r, api.OpCreateKey, a.createKey)
 	typed(r, api.OpRevokeKey, a.revokeKey)
+	typed(r, api.OpRotateKey, a.rotateKey)
 
 	a.accountRoutes(r)
 

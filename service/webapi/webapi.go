@@ -47,6 +47,8 @@ type Parts struct {
 // Config sets a web API. The zero value works.
 type Config struct {
 	Version api.VersionAnswer
+	// Authority is the certificate of the node's own authority in PEM form; nil: it has none.
+	Authority []byte
 	// Ready tells what keeps the node from its work, for people; nil: nothing.
 	Ready func(ctx context.Context) []string
 	// Scan bounds uploads; zero fields take the defaults of rpc/api.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"sync"
+	"syscall"
 )
 
 // ErrInUse is answered by Close while a database of the disk is open.
@@ -145,6 +146,33 @@ func (d *Disk) SetReadOnly(on bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.readOnly = on
+}
+
+// Writable returns the error that a write to a file beside the databases gets now: EROFS or ENOSPC.
+func (d *Disk) Writable() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.readOnly:
+		return syscall.EROFS
+	case d.free == 0:
+		return syscall.ENOSPC
+	}
+	return nil
+}
+
+// SyncOther is the sync of a file beside the databases: one of those that fail when there are any.
+func (d *Disk) SyncOther() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.readOnly:
+		return syscall.EROFS
+	case d.failSyncs > 0:
+		d.failSyncs--
+		return syscall.EIO
+	}
+	return nil
 }
 
 // FailSync makes the next n syncs fail. What they were to sync then is on the disk after all, or waits for the next

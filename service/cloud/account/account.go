@@ -78,7 +78,7 @@ type Key struct {
 	CreatedBy   string
 	Created     logdb.Millis
 	LastUsed    logdb.Millis // to the minute
-	Revoked     logdb.Millis // 0: valid
+	Revoked     logdb.Millis // 0: valid; in the future: valid until then
 }
 
 // Hash is the SHA-256 of a random secret. Secrets of 256 random bits need no slow hash.
@@ -131,6 +131,9 @@ type Store interface {
 
 	CreateKey(ctx context.Context, s Scope, k Key) error
 	KeyByHash(ctx context.Context, h Hash) (Key, error)
+	Key(ctx context.Context, s Scope, id KeyID) (Key, error)
+	// ReplaceKey stores k and ends another key of the scope at a time.
+	ReplaceKey(ctx context.Context, s Scope, old KeyID, ends logdb.Millis, k Key) error
 	Keys(ctx context.Context, s Scope) ([]Key, error)
 	TouchKey(ctx context.Context, id KeyID, at logdb.Millis) error
 	RevokeKey(ctx context.Context, s Scope, id KeyID, at logdb.Millis) error

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 	"unicode/utf8"
 
 	"metermanager/logdb"
@@ -75,7 +77,54 @@ func (s *Service) Keys(ctx context.Context, p Principal) ([]Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list keys: %w", err)
 	}
-	return keys, nil
+	now := s.now()
+	return slices.DeleteFunc(keys, func(k Key) bool { return k.ended(now) }), nil
+}
+
+// ended reports whether k is good no more.
+func (k Key) ended(now logdb.Millis) bool { return k.Revoked != 0 && now >= k.Revoked }
+
+// mostOverlap is how long a replaced key can be good.
+const mostOverlap = 30 * 24 * time.Hour
+
+// RotateKey makes a key with the rights of another one, which ends when overlap is over. A key may do so with itself; with
+// others, who manages keys and has the rights himself.
+func (s *Service) RotateKey(ctx context.Context, p Principal, id KeyID, overlap time.Duration) (Key, string, error) {
+	if !p.Known() {
+		return Key{}, "", Allow(p, permission.UsersManage, Resource{})
+	}
+	own := p.Key != "" && p.Key == id
+	if !own {
+		if err := Allow(p, permission.UsersManage, Resource{}); err != nil {
+			return Key{}, "", err
+		}
+	}
+	if overlap < 0 || overlap > mostOverlap {
+		return Key{}, "", fault.New(fault.Invalid, "A replaced key is good for 30 days at most.").At("overlap_s")
+	}
+	old, err := s.store.Key(ctx, p.Scope(), id)
+	now := s.now()
+	if errors.Is(err, ErrNotFound) || err == nil && old.ended(now) {
+		return Key{}, "", fault.New(fault.NotFound, "There is no such key.")
+	} else if err != nil {
+		return Key{}, "", fmt.Errorf("look up a key: %w", err)
+	}
+	if !own && !p.Permissions.Covers(old.Permissions) {
+		return Key{}, "", fault.New(fault.Forbidden, "This key has a permission that you lack.")
+	}
+	k, secret := s.makeKey(old.Customer, NewKey{Name: old.Name, Permissions: old.Permissions, Meter: old.Meter})
+	k.CreatedBy = p.Name
+	ends := now + logdb.Millis(overlap.Milliseconds())
+	if old.Revoked != 0 {
+		ends = min(ends, old.Revoked) // nobody prolongs a key that is ending
+	}
+	switch err := s.store.ReplaceKey(ctx, p.Scope(), id, ends, k); {
+	case errors.Is(err, ErrNotFound):
+		return Key{}, "", fault.New(fault.NotFound, "There is no such key.")
+	case err != nil:
+		return Key{}, "", fmt.Errorf("replace a key: %w", err)
+	}
+	return k, secret, nil
 }
 
 // RevokeKey ends a key at once.

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"strings"
@@ -198,7 +199,8 @@ func (s *Service) Authenticate(ctx context.Context, secret string) (Principal, e
 
 func (s *Service) authenticateKey(ctx context.Context, secret string) (Principal, error) {
 	key, err := s.store.KeyByHash(ctx, HashOf(secret))
-	if errors.Is(err, ErrNotFound) || err == nil && key.Revoked != 0 {
+	want := HashOf(secret)
+	if errors.Is(err, ErrNotFound) || err == nil && (key.ended(s.now()) || subtle.ConstantTimeCompare(key.Hash[:], want[:]) != 1) {
 		return Principal{}, fault.New(fault.Unauthenticated, "The login or key is not known.")
 	} else if err != nil {
 		return Principal{}, fmt.Errorf("look up a key: %w", err)

@@ -2,6 +2,7 @@ package virtual
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -69,8 +70,8 @@ func (v view) usable(writes bool) error {
 	if v.life != v.folder.life {
 		return fs.ErrClosed
 	}
-	if free, err := v.disk.FreeBytes(""); writes && (err != nil || free <= 0) {
-		return syscall.ENOSPC
+	if writes {
+		return v.disk.Writable()
 	}
 	return nil
 }
@@ -108,6 +109,9 @@ func (v view) Remove(name string) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err := v.usable(false); err != nil {
+		return err
+	}
+	if err := v.disk.Writable(); errors.Is(err, syscall.EROFS) { // a full disk lets files go
 		return err
 	}
 	delete(v.files, name)
@@ -157,6 +161,9 @@ func (s *sink) Sync() error {
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()
 	if err := s.of.usable(true); err != nil {
+		return err
+	}
+	if err := s.of.disk.SyncOther(); err != nil {
 		return err
 	}
 	s.to.synced = true
