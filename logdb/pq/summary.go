@@ -75,7 +75,7 @@ func (c *Cause) because() string {
 	return strings.Join(parts, ", ")
 }
 
-// Card tells an event of a PQ log in one sentence. phase and others may be empty; seconds is NaN when no end was seen.
+// Card tells an event of a PQ log in one sentence. phase and others may be empty; seconds is NaN when that is not known.
 func Card(phase string, ratio, seconds, nominalHz float64, others []string) string {
 	verb := "fell"
 	if ratio > 1 {
@@ -86,7 +86,7 @@ func Card(phase string, ratio, seconds, nominalHz float64, others []string) stri
 		who = "Phase " + strings.ToUpper(phase)
 	}
 	if math.IsNaN(seconds) {
-		return fmt.Sprintf("%s %s to %s; no end was seen.%s", who, verb, ratioText(ratio), seenBy(others))
+		return fmt.Sprintf("%s %s to %s; how long is not known.%s", who, verb, ratioText(ratio), seenBy(others))
 	}
 	itic := ITIC()
 	return fmt.Sprintf("%s %s to %s for %s (%s); ITIC: %s.%s", who, verb, ratioText(ratio), secondsText(seconds),

@@ -242,7 +242,7 @@ type EventSighting struct {
 	Event       string         `json:"event" doc:"Position and stream in its PQ log"`
 	Start       logdb.Millis   `json:"start_ms" doc:"As the meter wrote it"`
 	Corrected   logdb.Millis   `json:"corrected_ms"`
-	Duration    Value          `json:"duration_s" doc:"null: no end was seen"`
+	Duration    Value          `json:"duration_s" doc:"null: not known"`
 	Ratio       Value          `json:"worst_ratio"`
 	Phase       string         `json:"phase"`
 	OfFullScale bool           `json:"of_full_scale,omitempty" doc:"The ratio is to the meter's full scale: its nominal voltage is not set"`

@@ -109,7 +109,7 @@ func (v *Event) disturbance(x *logdb.Excursion, s logdb.Settings) {
 			v.Severity = chart.Alarm
 		}
 	} else {
-		v.Detail += " · no end seen"
+		v.Detail += " · duration not known"
 	}
 }
 
