@@ -95,8 +95,9 @@ var exceptions = map[string]map[string]int{
 	// For everybody.
 	api.OpRegisterAccount: {"*": 403, "system_admin": 200}, api.OpReset: {"*": 403}, api.OpSetup: {"*": 403},
 	api.OpApply: {"*": 409, "pending": 200}, api.OpCommand: {"role_creator": 403, "pending": 403},
-	api.OpRegister: {"*": 409, "pending": 403, "role_creator": 403, "limited": 403, "system_reader": 403, "held": 403}, // the sample is another customer's
-	api.OpPush:     {"pending": 404, "role_creator": 403, "limited": 403, "system_reader": 403, "system_support": 403, "held": 404},
+	api.OpRegister:  {"*": 409, "pending": 403, "role_creator": 403, "limited": 403, "system_reader": 403, "held": 403}, // the sample is another customer's
+	api.OpPush:      {"pending": 404, "role_creator": 403, "limited": 403, "system_reader": 403, "system_support": 403, "held": 404},
+	api.OpRotateKey: {"pending": 403, "role_creator": 403, "limited": 403, "system_reader": 403, "held": 403}, // but for one's own
 	// Another's account: found by who manages users, deleted by who may.
 	api.OpGetUser:     {"pending": 404, "role_creator": 403, "limited": 403, "system_reader": 403, "held": 403},
 	api.OpUpdateUser:  {"pending": 404, "role_creator": 403, "limited": 403, "system_reader": 403, "held": 403},

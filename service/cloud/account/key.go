@@ -95,7 +95,7 @@ func (s *Service) RotateKey(ctx context.Context, p Principal, id KeyID, overlap 
 	}
 	own := p.Key != "" && p.Key == id
 	if !own {
-		if err := Allow(p, permission.UsersManage, Resource{}); err != nil {
+		if err := managesKeys(p); err != nil {
 			return Key{}, "", err
 		}
 	}
