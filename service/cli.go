@@ -16,14 +16,15 @@ type cli struct {
 	Service  serviceCmd  `cmd:"" group:"start" help:"Install and control the system service."`
 	Simulate simulateCmd `cmd:"" group:"start" help:"Run one simulated meter that answers Modbus TCP."`
 
-	Status statusCmd `cmd:"" group:"ask" help:"Show what the service is doing: meters, retrieval, cloud sync."`
-	Meter  meterCmd  `cmd:"" group:"ask" help:"Add, show, test and read meters."`
-	Log    logCmd    `cmd:"" group:"ask" help:"List, query and export logs."`
-	Verify verifyCmd `cmd:"" group:"ask" help:"Compare meters, site and cloud, record by record."`
-	Check  checkCmd  `cmd:"" group:"ask" help:"Look for damage in the databases and archive files."`
-	Key    keyCmd    `cmd:"" group:"ask" help:"List, make, rotate and revoke upload keys."`
-	CA     caCmd     `cmd:"" name:"ca" group:"ask" help:"Show the certificate by which a node is trusted, with its fingerprint."`
-	RPC    rpcCmd    `cmd:"" name:"rpc" group:"ask" help:"Call one command of a running service by its name."`
+	Status  statusCmd  `cmd:"" group:"ask" help:"Show what the service is doing: meters, retrieval, cloud sync."`
+	Meter   meterCmd   `cmd:"" group:"ask" help:"Add, show, test and read meters."`
+	Log     logCmd     `cmd:"" group:"ask" help:"List, query and export logs."`
+	Verify  verifyCmd  `cmd:"" group:"ask" help:"Compare meters, site and cloud, record by record."`
+	Check   checkCmd   `cmd:"" group:"ask" help:"Look for damage in the databases and archive files."`
+	Key     keyCmd     `cmd:"" group:"ask" help:"List, make, rotate and revoke upload keys."`
+	Licence licenceCmd `cmd:"" group:"ask" help:"Until when meters are paid for, what customers used, extensions."`
+	CA      caCmd      `cmd:"" name:"ca" group:"ask" help:"Show the certificate by which a node is trusted, with its fingerprint."`
+	RPC     rpcCmd     `cmd:"" name:"rpc" group:"ask" help:"Call one command of a running service by its name."`
 
 	Backup   backupCmd   `cmd:"" group:"care" help:"Write the whole state of a node into one file, and check it."`
 	Database databaseCmd `cmd:"" group:"care" help:"Move a node's databases between files and PostgreSQL."`

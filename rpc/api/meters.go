@@ -34,6 +34,8 @@ type RegisterAnswer struct {
 type Meter struct {
 	UID      logdb.MeterUID `json:"meter_uid"`
 	Enabled  bool           `json:"enabled" doc:"The data of a meter that is not enabled cannot be read"`
+	Readable bool           `json:"readable" doc:"Enabled, of a customer, and its licence is not over"`
+	Expires  logdb.Millis   `json:"expires_ms,omitempty" doc:"When its licence is over; without it no date was set"`
 	Customer string         `json:"customer,omitempty"`
 	Created  logdb.Millis   `json:"created_ms,omitempty"`
 	LastData logdb.Millis   `json:"last_data_ms,omitempty" doc:"Newest time of any record"`

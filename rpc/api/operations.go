@@ -83,6 +83,13 @@ const (
 	OpRevokeKey    = "revoke-key"
 	OpRotateKey    = "rotate-key"
 	OpAuthority    = "authority"
+	OpExpiration   = "set-expiration"
+	OpRenewals     = "list-renewals"
+	OpUsage        = "usage-report"
+	OpExtensions   = "list-extensions"
+	OpSwitch       = "switch-extension"
+	OpLicensing    = "get-licensing"
+	OpSetLicensing = "set-licensing"
 
 	OpRegisterAccount = "register-account"
 	OpForgot          = "forgot-password"
@@ -132,6 +139,7 @@ const (
 	tagMeters    = "meters"
 	tagLogs      = "logs"
 	tagCommands  = "commands"
+	tagLicences  = "licences"
 	methodGet    = "GET"
 	methodPost   = "POST"
 	methodPut    = "PUT"
@@ -219,6 +227,14 @@ var operations = []Operation{
 	{OpLatest, methodGet, Root + "/latest", permission.LogsRead, "Newest recorded value of each channel, of every meter that the caller may see", tagLogs, BodyNone},
 	{OpRealtime, methodGet, meterPath + "/realtime", permission.RealtimeRead, "Present values", tagMeters, BodyNone},
 	{OpPostRealtime, methodPost, meterPath + "/realtime", permission.RealtimePost, "Post present values", tagMeters, BodyJSON},
+
+	{OpExpiration, methodPut, meterPath + "/expiration", permission.System, "Set the date from which a meter cannot be read, or clear it", tagLicences, BodyJSON},
+	{OpRenewals, methodGet, Root + "/renewals", permission.UsersManage, "Meters whose licence ends until the end of the next month, or ended lately", tagLicences, BodyNone},
+	{OpUsage, methodGet, Root + "/usage/{period}", permission.UsersManage, "What customers used in a month or a year, as JSON or CSV", tagLicences, BodyNone},
+	{OpExtensions, methodGet, Root + "/extensions", permission.MetersRead, "Extensions, and which of them a customer has switched on", tagLicences, BodyNone},
+	{OpSwitch, methodPut, Root + "/extensions/{extension}", permission.UsersManage, "Switch an extension on or off", tagLicences, BodyJSON},
+	{OpLicensing, methodGet, Root + "/licensing", permission.System, "What this node asks its customers to pay for", tagLicences, BodyNone},
+	{OpSetLicensing, methodPut, Root + "/licensing", permission.System, "Change what this node asks its customers to pay for", tagLicences, BodyJSON},
 
 	{OpUpload, methodPost, meterPath + "/logs/{kind}", permission.Upload, "Upload a page of a meter's log", tagLogs, BodyUpload},
 	{OpPush, methodPost, Root + "/push/{kind}", permission.Public, "Upload a page that names its meter and key itself", tagLogs, BodyUpload},

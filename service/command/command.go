@@ -25,7 +25,7 @@ type Handlers map[string]Handler
 // Config sets a table. The zero value works.
 type Config struct {
 	// Home tells which customer runs the node: the others only get the commands that are shared. nil: there are no others.
-	Home func(ctx context.Context) (account.CustomerID, error)
+	Home   func(ctx context.Context) (account.CustomerID, error)
 	Logger *slog.Logger
 	Now    func() time.Time
 }

@@ -66,9 +66,9 @@ func (n newest) latest(ctx context.Context, p account.Principal, a latestArgs) (
 	return out, nil
 }
 
-// ReadableMeters leaves out meters whose data nobody can read: those that are not enabled, and those of no customer.
+// ReadableMeters leaves out meters whose data nobody can read: those that are not enabled or not paid for, and those of no customer.
 func ReadableMeters(list []registry.Meter) []registry.Meter {
-	return slices.DeleteFunc(list, func(m registry.Meter) bool { return !m.Enabled || m.Customer == "" })
+	return slices.DeleteFunc(list, func(m registry.Meter) bool { return !m.Readable })
 }
 
 // LatestOf picks the newest value of each channel of a meter, of those channels when there are any.

@@ -24,9 +24,9 @@ func (newestMeters) Meters(_ context.Context, p account.Principal) ([]registry.M
 		return nil, nil
 	}
 	return []registry.Meter{
-		{UID: "1", Customer: "ours", Enabled: true, Settings: logdb.Settings{Name: "incomer", Serial: "77"}},
+		{UID: "1", Customer: "ours", Enabled: true, Readable: true, Settings: logdb.Settings{Name: "incomer", Serial: "77"}},
 		{UID: "2", Customer: "ours", Settings: logdb.Settings{Name: "off"}},
-		{UID: "3", Customer: "ours", Enabled: true, Settings: logdb.Settings{Name: "feeder"}},
+		{UID: "3", Customer: "ours", Enabled: true, Readable: true, Settings: logdb.Settings{Name: "feeder"}},
 		{UID: "4", Enabled: true, Settings: logdb.Settings{Name: "nobody's"}},
 	}, nil
 }

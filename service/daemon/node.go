@@ -20,6 +20,7 @@ import (
 	"metermanager/service/cloud/fetch"
 	"metermanager/service/cloud/realtime"
 	"metermanager/service/cloud/registry"
+	"metermanager/service/cloud/subscription"
 	"metermanager/service/config"
 	"metermanager/service/field/device"
 	"metermanager/service/field/discover"
@@ -52,6 +53,7 @@ type node struct {
 	profiles  *device.Set       // as field
 	sync      *cloudsync.Service
 	server    *host.Server
+	licences  *subscription.Service
 	authority *pki.Authority // nil: the certificate is another one's, or there is none
 	retention *retention
 	care      *care
@@ -184,7 +186,10 @@ func (n *node) openCloudSide(ctx context.Context) error {
 	if n.accounts, err = account.New(store, sealer, account.Config{BcryptCost: n.options.Seams.PasswordCost, Now: n.options.Seams.Now, Logger: n.part("account")}); err != nil {
 		return fmt.Errorf("open the accounts: %w", err)
 	}
-	n.registry = registry.New(store, n.logs, n.accounts, registry.Config{Now: n.options.Seams.Now, Logger: n.part("registry")})
+	if err := n.openLicences(ctx); err != nil {
+		return err
+	}
+	n.registry = registry.New(store, n.logs, n.accounts, registry.Config{LicenceRequired: n.licences.Required, Now: n.options.Seams.Now, Logger: n.part("registry")})
 	if n.desk, err = fetch.New(ctx, store, n.logs, n.registry, fetch.Config{Now: n.options.Seams.Now}); err != nil {
 		return fmt.Errorf("open the requests: %w", err)
 	}

@@ -53,7 +53,7 @@ func (n *node) openServer(ctx context.Context) error {
 	}
 	handler, err := webapi.New(webapi.Parts{
 		Fetch: n.desk, Uploads: uploads, Accounts: n.accounts, Meters: n.registry, Logs: n.logs, Board: n.board, Commands: table, Status: status,
-		Push: push, Audit: n.store, Correct: correction.New(n.registry, n.logs, correction.Config{Now: now, Changed: n.changed}), Backup: n.care.backup,
+		Push: push, Audit: n.store, Licences: n.licences, Correct: correction.New(n.registry, n.logs, correction.Config{Now: now, Changed: n.changed}), Backup: n.care.backup,
 	}, webapi.Config{
 		Figures: func(t *metrics.Text) { writeGate(t, push.Gate()) },
 		Version: api.VersionAnswer{Program: "metermanager", Version: n.options.Version, Commit: n.options.Commit, Go: runtime.Version()},
@@ -140,6 +140,7 @@ func (n *node) stages(notifier Notifier) []stage {
 	return append(out,
 		stage{"disk", n.disk.run},
 		stage{"space", n.care.run},
+		stage{"licences", n.licences.Run},
 		stage{"web API", n.server.Run},
 		stage{"watchdog", func(ctx context.Context) error { return notifier.Watch(ctx, n.alive) }})
 }

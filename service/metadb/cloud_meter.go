@@ -34,12 +34,12 @@ func (c *Cloud) CreateMeter(ctx context.Context, m registry.Meter, key *account.
 // meterInScope is the condition that every statement on meters carries.
 var meterInScope = inScope("customer", "uid") + " AND " + atFacility
 
-const selectMeter = `SELECT uid, coalesce(customer, ''), manufacturer, serial, enabled, claim_hash, created_ms, removed_ms FROM meter WHERE `
+const selectMeter = `SELECT uid, coalesce(customer, ''), manufacturer, serial, enabled, claim_hash, created_ms, removed_ms, expires_ms FROM meter WHERE `
 
 func scanMeter(row interface{ Scan(...any) error }) (registry.Meter, error) {
 	var m registry.Meter
 	var claim []byte
-	err := row.Scan(&m.UID, &m.Customer, &m.Make, &m.Serial, &m.Enabled, &claim, &m.Created, &m.Removed)
+	err := row.Scan(&m.UID, &m.Customer, &m.Make, &m.Serial, &m.Enabled, &claim, &m.Created, &m.Removed, &m.Expires)
 	copy(m.Claim[:], claim)
 	return m, found(err, registry.ErrNotFound)
 }

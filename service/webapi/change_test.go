@@ -24,7 +24,7 @@ func TestSettingsMerge(t *testing.T) {
 	}
 	for _, enabled := range []bool{false, true} {
 		got := s.ok(s.admin, "PUT", path, fmt.Sprintf(`{"enabled":%t}`, enabled))
-		want["enabled"] = enabled
+		want["enabled"], want["readable"] = enabled, enabled
 		if fmt.Sprint(got) != fmt.Sprint(want) || fmt.Sprint(stored()) != fmt.Sprint(want) {
 			t.Errorf("enabled %t: %v, want %v", enabled, got, want)
 		}

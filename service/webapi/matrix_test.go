@@ -70,6 +70,9 @@ func samples(of place) map[string]sample {
 		api.OpCancelFetch: {path: at("/requests/none")}, api.OpOpenFetches: {path: api.Root + "/requests"},
 		api.OpReportFetch: {path: at("/requests/none/report"), body: `{"state":"taken"}`},
 		api.OpLatest:      {theirs: 200},
+		api.OpExpiration:  {path: at("/expiration"), body: `{"expires":"2027-01-01"}`, theirs: 403},
+		api.OpRenewals:    {theirs: 200}, api.OpUsage: {path: api.Root + "/usage/2026-03", theirs: 200}, api.OpExtensions: {theirs: 200},
+		api.OpSwitch: {path: api.Root + "/extensions/analysis", body: `{"on":true}`, theirs: 200}, api.OpLicensing: {}, api.OpSetLicensing: {body: `{"required":false,"billable":[]}`},
 		api.OpMeterStatus: {path: at("/status")}, api.OpMetrics: {}, api.OpProgramLog: {}, api.OpBackup: {},
 		api.OpStatus: {}, api.OpCommand: {path: api.Root + "/rpc/node.status", nobody: 401, wrong: 401, upload: 403},
 	}

@@ -107,7 +107,7 @@ func (a *API) meter(ctx context.Context, c caller, in *MeterPath) (*api.Meter, e
 
 func (a *API) meterDocument(ctx context.Context, m registry.Meter) (*api.Meter, error) {
 	out := &api.Meter{
-		UID: m.UID, Enabled: m.Enabled, Customer: string(m.Customer), Created: m.Created, Settings: m.Settings, LastPush: a.Push.LastPush(m.UID),
+		UID: m.UID, Enabled: m.Enabled, Readable: m.Readable, Expires: m.Expires, Customer: string(m.Customer), Created: m.Created, Settings: m.Settings, LastPush: a.Push.LastPush(m.UID),
 	}
 	series, err := a.Logs.Series(ctx, m.UID)
 	if err != nil {
@@ -156,7 +156,13 @@ func (a *API) putSettings(ctx context.Context, c caller, in *settingsInput) (*ap
 		if err := a.Meters.SetEnabled(ctx, c.Principal, in.UID, *in.Body.Enabled); err != nil {
 			return nil, err
 		}
+		if a.Licences != nil { // a minute later it would be seen anyway
+			if err := a.Licences.Settle(ctx); err != nil {
+				return nil, err
+			}
+		}
 		m.Enabled = *in.Body.Enabled
+		m.Readable = a.Meters.IsReadable(m)
 	}
 	return a.meterDocument(ctx, m)
 }

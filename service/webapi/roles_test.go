@@ -114,6 +114,7 @@ var exceptions = map[string]map[string]int{
 	api.OpUpdateRole: {"held": 403, "role_creator": 403}, api.OpDeleteRole: {"held": 403, "role_creator": 403}, api.OpCreateFacility: {"held": 403}, api.OpUpdateFacility: {"held": 403},
 	api.OpDeleteFacility: {"held": 403}, api.OpUpdateCustomer: {"held": 403}, api.OpRotateCustomer: {"held": 403},
 	api.OpKeys: {"held": 403}, api.OpCreateKey: {"held": 403, "system_support": 403}, api.OpRevokeKey: {"held": 403},
+	api.OpUsage: {"held": 403}, api.OpSwitch: {"held": 403},
 }
 
 // onceOnly are operations that find nothing the second time.

@@ -49,6 +49,14 @@ func (a *API) routes() error {
 	typed(r, api.OpRealtime, a.realtime)
 	typed(r, api.OpPostRealtime, a.postRealtime)
 
+	typed(r, api.OpExpiration, a.setExpiration)
+	typed(r, api.OpRenewals, a.renewals)
+	r.raw(api.OpUsage, a.usage, answers{body: reflect.TypeFor[api.UsageReport](), query: usageParams})
+	typed(r, api.OpExtensions, a.extensions)
+	typed(r, api.OpSwitch, a.switchExtension)
+	typed(r, api.OpLicensing, a.licensing)
+	typed(r, api.OpSetLicensing, a.setLicensing)
+
 	r.raw(api.OpUpload, a.upload, answers{body: reflect.TypeFor[api.UploadAnswer]()})
 	r.raw(api.OpPush, a.upload, answers{body: reflect.TypeFor[api.UploadAnswer]()})
 	r.raw(api.OpHistory, a.history, answers{media: "application/json", query: historyParams})
@@ -212,7 +220,7 @@ type guarded struct{ a *API }
 func (g guarded) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
 	for _, op := range api.Operations() {
 		if op.Pattern() == pattern {
-			g.a.mux.HandleFunc(pattern, g.a.measured(op, g.a.audited(op, g.a.guard(op, g.a.queued(op, handler)))))
+			g.a.mux.HandleFunc(pattern, g.a.measured(op, g.a.audited(op, g.a.guard(op, g.a.paid(op, g.a.queued(op, handler))))))
 			return
 		}
 	}

@@ -27,6 +27,7 @@ import (
 	"metermanager/service/cloud/ingest"
 	"metermanager/service/cloud/realtime"
 	"metermanager/service/cloud/registry"
+	"metermanager/service/cloud/subscription"
 	"metermanager/service/command"
 	"metermanager/service/metadb"
 	"metermanager/service/webapi"
@@ -44,6 +45,7 @@ type server struct {
 	board    *realtime.Board
 	log      *bytes.Buffer
 	now      time.Time
+	over     []logdb.MeterUID // whose licences ended
 
 	uid, otherUID logdb.MeterUID
 	// Credentials by role.
@@ -129,7 +131,9 @@ func emptyNode(t testing.TB, set ...func(*webapi.Config)) (*server, *sqldb.DB, *
 	must(t, err)
 	t.Cleanup(func() { _ = logs.Close() })
 	s.logs = logs
-	s.registry = registry.New(store, s.logs, s.accounts, registry.Config{Now: now})
+	licences, err := subscription.New(t.Context(), store, subscription.Config{Now: now, Expired: func(_ context.Context, m subscription.Meter) { s.over = append(s.over, m.UID) }})
+	must(t, err)
+	s.registry = registry.New(store, s.logs, s.accounts, registry.Config{Now: now, LicenceRequired: licences.Required})
 	s.board = realtime.New(realtime.Config{Now: now})
 	desk, err := fetch.New(t.Context(), store, s.logs, s.registry, fetch.Config{Now: now})
 	must(t, err)
@@ -143,7 +147,7 @@ func emptyNode(t testing.TB, set ...func(*webapi.Config)) (*server, *sqldb.DB, *
 		f(&cfg)
 	}
 	handler, err := webapi.New(webapi.Parts{
-		Audit: store, Accounts: s.accounts, Meters: s.registry, Push: push, Fetch: desk, Logs: s.logs, Board: s.board, Commands: commands, Status: node,
+		Audit: store, Licences: licences, Accounts: s.accounts, Meters: s.registry, Push: push, Fetch: desk, Logs: s.logs, Board: s.board, Commands: commands, Status: node,
 		Correct: correction.New(s.registry, s.logs, correction.Config{Now: now}),
 		Backup: func(_ context.Context, _ bool, w io.Writer) error {
 			_, err := io.WriteString(w, "the whole state")

@@ -21,6 +21,7 @@ import (
 	"metermanager/service/cloud/ingest"
 	"metermanager/service/cloud/realtime"
 	"metermanager/service/cloud/registry"
+	"metermanager/service/cloud/subscription"
 	"metermanager/service/command"
 	"metermanager/service/metrics"
 )
@@ -38,6 +39,8 @@ type Parts struct {
 	Status   command.StatusSource
 	// Uploads is what this node sends to others; nil: nothing.
 	Uploads Uploads
+	// Licences is what customers pay for; nil: nothing.
+	Licences *subscription.Service
 	// Audit keeps who did what; nil: nobody.
 	Audit AuditLog
 	// Backup writes the whole state of the node; nil: it cannot.

@@ -158,8 +158,8 @@ type Config struct {
 	Registration string
 	// PublicURL is where people reach the node, for links in letters; without a slash at its end.
 	PublicURL string
-	Now                      func() time.Time
-	Logger                   *slog.Logger
+	Now       func() time.Time
+	Logger    *slog.Logger
 }
 
 // Service is the rules of accounts.

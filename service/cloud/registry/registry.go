@@ -17,6 +17,7 @@ import (
 	"metermanager/rpc/fault"
 	"metermanager/rpc/permission"
 	"metermanager/service/cloud/account"
+	"metermanager/service/cloud/subscription"
 )
 
 // Meter is one measuring point. Its settings live with its data in the log database.
@@ -30,6 +31,9 @@ type Meter struct {
 	Claim   account.Hash // of the claim code; zero when there is none
 	Created logdb.Millis
 	Removed logdb.Millis // 0: on the list
+	Expires logdb.Millis // from then on its data cannot be read; 0: no date was set
+	// Readable is filled in by Registry: whether the data can be read now.
+	Readable bool
 	// Settings are filled in by Registry, not by Store.
 	Settings logdb.Settings
 }
@@ -84,6 +88,8 @@ type Accounts interface {
 type Config struct {
 	// MaxUnassigned bounds how many meters may wait for a customer; 1000 by default.
 	MaxUnassigned int
+	// LicenceRequired reports whether a meter without a date of expiration cannot be read; nil: it can.
+	LicenceRequired func() bool
 	// NewUID makes a UID; a random UUID by default.
 	NewUID func() logdb.MeterUID
 	Now    func() time.Time
@@ -168,7 +174,10 @@ func (r *Registry) Access(ctx context.Context, p account.Principal, perm permiss
 	}
 	if reads := readPermissions.Has(perm); reads && m.Customer == "" {
 		return Meter{}, errNoMeter
-	} else if reads && !m.Enabled {
+	} else if m.Readable = r.IsReadable(m); reads && !m.Readable && m.Enabled {
+		return Meter{}, fault.New(fault.Forbidden, "This meter's licence is over: its data are kept and go on coming in, but cannot be read.").
+			WithHint("Ask the administrator of the system to renew it.")
+	} else if reads && !m.Readable {
 		return Meter{}, fault.New(fault.Forbidden, "This meter is not enabled: its data are kept, but cannot be read.").
 			WithHint("Enable the meter first.")
 	}
@@ -232,6 +241,12 @@ func (r *Registry) MetersAfter(ctx context.Context, p account.Principal, after l
 	return page, false, nil
 }
 
+// IsReadable reports whether the data of m can be read now.
+func (r *Registry) IsReadable(m Meter) bool {
+	required := r.cfg.LicenceRequired != nil && r.cfg.LicenceRequired()
+	return m.Enabled && m.Customer != "" && subscription.InTime(m.Expires, required, r.now())
+}
+
 func (r *Registry) withSettings(ctx context.Context, m Meter) (Meter, error) {
 	s, err := r.logs.Settings(ctx, m.UID)
 	if errors.Is(err, logdb.ErrUnknownMeter) {
@@ -240,7 +255,7 @@ func (r *Registry) withSettings(ctx context.Context, m Meter) (Meter, error) {
 		return Meter{}, fmt.Errorf("read settings of meter %s: %w", m.UID, err)
 	}
 	s.UID = m.UID
-	m.Settings = s
+	m.Settings, m.Readable = s, r.IsReadable(m)
 	return m, nil
 }
 
