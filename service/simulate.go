@@ -13,7 +13,7 @@ import (
 // simulateCmd runs one simulated meter.
 type simulateCmd struct {
 	Listen  string `default:"127.0.0.1:15020" placeholder:"HOST:PORT" help:"Address on which the meter answers Modbus TCP (default: ${default})."`
-	Kind    string `enum:"shark200,sunspec" default:"shark200" help:"Kind of meter: shark200 or sunspec (default: ${default})."`
+	Kind    string `enum:"shark200,sunspec,nexus1252" default:"shark200" help:"Kind of meter: shark200, nexus1252 or sunspec (default: ${default})."`
 	Unit    int    `default:"1" help:"Modbus unit (default: ${default})."`
 	Seed    uint64 `default:"1" help:"Number from which all values follow: the same seed and time give the same values."`
 	Zone    string `default:"UTC" placeholder:"ZONE" help:"IANA time zone of the meter's clock (default: ${default})."`
@@ -32,7 +32,7 @@ type simulateCmd struct {
 func (simulateCmd) Help() string {
 	return `Example: metermanager simulate --listen 127.0.0.1:15020 --history 30d
 
-A shark200 has the log memory of an EIG Shark 200 (it may hold more than the real one does, and says so), a sunspec only present values. History ends now and goes on in real time.`
+A shark200 has the log memory of an EIG Shark 200 (it may hold more than the real one does, and says so), a nexus1252 that of the Nexus 1252 style (GE EPM 9650/9800; add it with --profile eig-nexus-1252), a sunspec only present values. History ends now and goes on in real time.`
 }
 
 // Run answers until ctx ends.

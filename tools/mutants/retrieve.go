@@ -2,6 +2,7 @@ package main
 
 // retrievalMutations break how a record finds its way out of the meter's memory.
 func retrievalMutations() []mutation {
+	const ring = "service/field/retrieve/ring.go"
 	const align, pump = "service/field/retrieve/align.go", "service/field/retrieve/pump.go"
 	return []mutation{
 		{"one equal record is enough to align", align, []edit{{`	tailRecords   = 8`, `	tailRecords   = 1`}, {`	searchRecords = 64`, `	searchRecords = 1`}}, []test{boundary}},
@@ -12,8 +13,13 @@ func retrievalMutations() []mutation {
 		{"a gap ends where the memory began when it was found", pump, []edit{{`		if w.pending != nil && w.prev == nil {`, `		if w.pending != nil && w.prev != nil {`}}, []test{{"./service/field/retrieve", "^TestGapEndsAtTheFirstRecordBehindIt$", nil}}},
 		{"that records are decoded under another zone is noted only at the end", "service/field/retrieve/catchup.go", []edit{{`	err := u.m.setDecoded(ctx, u.meter.UID, "")`, `	err := error(nil)`}}, []test{{"./service/field/retrieve", "^TestZoneSetBackInMidDecoding$", nil}}},
 		{"fill bytes behind the last record are taken for records", pump, []edit{{`		if len(bytes.Trim(rec, "\xff")) == 0 {`, `		if len(rec) == 0 {`}}, []test{{"./service/field/retrieve", "^TestRolledOverDuringRetrieval$", nil}, retrieval}},
-		{"a full memory that says for a moment that it is empty is read again", pump, []edit{{`	if s.status.Used == 1 {`, `	if s.status.Used == 0 {`}}, []test{{"./service/field/retrieve", "^TestFullMemoryIsSaidToBeEmpty$", nil}}},
+		{"a full memory that says for a moment that it is empty is read again", "service/field/retrieve/session.go", []edit{{`	if s.status.Used == 1 {`, `	if s.status.Used == 0 {`}}, []test{{"./service/field/retrieve", "^TestFullMemoryIsSaidToBeEmpty$", nil}}},
 		{"an event during which the clock was set back took no time", "service/field/retrieve/events.go", []edit{{`		x.DurationSeconds, e.Why = math.NaN(), endedBefore`, `		x.DurationSeconds = 0`}}, []test{{"./service/field/retrieve", "^TestLimitPairing$", nil}}},
+		{"a window of a ring is taken whatever its index", ring, []edit{{`		if got == want && len(b)`, `		if len(b)`}}, []test{{"./service/field/retrieve", "^TestRingDisturbed$", nil}}},
+		{"a window of times is taken for records", ring, []edit{{`		if mode != device.RingRecordsRunning {`, `		if mode > 3 {`}}, []test{{"./service/field/retrieve", "^TestRingDisturbed$", nil}}},
+		{"that the meter came round in its ring is not noticed", ring, []edit{{`	if from < s.from {`, `	if s.rings == nil {`}}, []test{{"./service/field/retrieve", "^TestRingComesRound$", nil}}},
+		{"a log of the ring family is paused while it is read", "service/field/device/ring.go", []edit{{`	RingRecordsRunning = 2`, `	RingRecordsRunning = 0`}}, []test{{"./service/field/retrieve", "^TestRingValuesAreTheMeters$", nil}}},
+		{"a ring that says it holds one record of two times is believed", ring, []edit{{`		if r.head.Used() == 1 && r.head.FirstStamp != r.head.LastStamp {`, `		if r.head.Used() < 0 {`}}, []test{{"./service/field/retrieve", "^TestFullMemoryIsSaidToBeEmpty$", nil}}},
 	}
 }
 

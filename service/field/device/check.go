@@ -96,9 +96,19 @@ func (p *Profile) rebase() error {
 		}
 	}
 	for i := range p.Logs {
-		all = append(all, &p.Logs[i].StatusAddr)
+		if p.Logs[i].Family != FamilyRing {
+			all = append(all, &p.Logs[i].StatusAddr)
+		}
 		if p.Logs[i].SettingsAddr != 0 {
 			all = append(all, &p.Logs[i].SettingsAddr)
+		}
+		if p.Logs[i].SizeAddr != 0 {
+			all = append(all, &p.Logs[i].SizeAddr)
+		}
+		for _, r := range []*RingAddrs{p.Logs[i].Ring, p.Logs[i].Samples} {
+			if r != nil {
+				all = append(all, &r.Header, &r.Index, &r.Mode, &r.Window)
+			}
 		}
 	}
 	for i := range p.WriteAllow {
@@ -198,14 +208,19 @@ func (p *Profile) checkLogs() error {
 			return bad("log name %q is not good or stands twice", l.Name)
 		}
 		names[l.Name] = true
-		if l.Family != "eig-window" {
-			return bad("log %s: family %q, want eig-window", l.Name, l.Family)
+		if l.Family != FamilyWindow && l.Family != FamilyRing || l.Family != p.Logs[0].Family {
+			return bad("log %s: family %q, want %s or %s for all logs", l.Name, l.Family, FamilyWindow, FamilyRing)
 		}
 		if l.LogKind() == 0 {
 			return bad("log %s: kind %q", l.Name, l.Kind)
 		}
-		if !slices.Contains([]string{RecordHistory, RecordAlarm, RecordPQ, RecordWaveform, RecordSystem}, l.Record) {
-			return bad("log %s: record %q", l.Name, l.Record)
+		if !slices.Contains(recordsOf[l.Family], l.Record) {
+			return bad("log %s: record %q, want one of %q", l.Name, l.Record, recordsOf[l.Family])
+		}
+		if l.Family == FamilyRing {
+			if err := p.checkRing(l); err != nil {
+				return err
+			}
 		}
 		if int(l.StatusAddr)+StatusRegs > 1<<16 {
 			return bad("log %s: status address %s", l.Name, l.StatusAddr)
@@ -217,7 +232,40 @@ func (p *Profile) checkLogs() error {
 	if p.Layouts == nil {
 		return bad("a profile with logs needs the member layouts")
 	}
+	if p.Logs[0].Family == FamilyRing {
+		if p.Layouts.Ring == nil {
+			return bad("a profile with logs of the family %s needs layouts.ring", FamilyRing)
+		}
+		return p.Layouts.Ring.check(p)
+	}
 	return p.Layouts.check(p)
+}
+
+// recordsOf lists the record decoders of each family.
+var recordsOf = map[string][]string{
+	FamilyWindow: {RecordHistory, RecordAlarm, RecordPQ, RecordWaveform, RecordSystem},
+	FamilyRing:   {RecordRingHistory, RecordRingLimit, RecordRingPQ, RecordRingWaveform, RecordRingSystem},
+}
+
+// checkRing checks where a log of the ring family lies.
+func (p *Profile) checkRing(l Log) error {
+	if l.Ring == nil || (l.Record == RecordRingWaveform) != (l.Samples != nil) {
+		return bad("log %s: a ring log has the member ring, and that of waveforms the member samples", l.Name)
+	}
+	for _, r := range []*RingAddrs{l.Ring, l.Samples} {
+		if r == nil {
+			continue
+		}
+		if int(r.Header)+RingHeaderRegs > 1<<16 || int(r.Window)+RingWindowRegs > 1<<16 || r.Mode < r.Index || int(r.Mode-r.Index) > 124 {
+			return bad("log %s: header %s, window %s, index %s and mode %s", l.Name, r.Header, r.Window, r.Index, r.Mode)
+		}
+		for _, a := range []Addr{r.Index, r.Mode} {
+			if !slices.Contains(p.WriteAllow, a) {
+				return bad("log %s: writing %s must be allowed", l.Name, a)
+			}
+		}
+	}
+	return nil
 }
 
 func validName(s, extra string, least, most int) bool {

@@ -9,7 +9,12 @@ import (
 
 // Correction says by what a meter's primary values are wrong because its transformer ratios were
 // programmed wrongly: the true ratio divided by the programmed one. 0 means right.
-type Correction struct{ CT, PT float64 }
+//
+// Of a meter that gives its readings as they are at its terminals, they are the ratios themselves; its energies are primary then.
+type Correction struct {
+	CT, PT        float64
+	PrimaryEnergy bool
+}
 
 // IsZero reports whether nothing is corrected.
 func (c Correction) IsZero() bool { return c.ct() == 1 && c.pt() == 1 }
@@ -34,6 +39,8 @@ func (c Correction) Factor(channel logdb.ChannelKey) float64 {
 	case strings.HasPrefix(k, "readings.current."):
 		return c.ct()
 	case strings.HasPrefix(k, "readings.power.factor"), strings.HasPrefix(k, "demand.max.factor"):
+		return 1
+	case c.PrimaryEnergy && strings.HasPrefix(k, "energy."):
 		return 1
 	case strings.HasPrefix(k, "readings.power."), strings.HasPrefix(k, "demand."), strings.HasPrefix(k, "energy."):
 		return c.ct() * c.pt()

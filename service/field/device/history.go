@@ -1,6 +1,7 @@
 package device
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -22,6 +23,8 @@ const (
 	ItemUnsigned = 5
 	ItemTenths   = 6
 	ItemEnd      = 15
+
+	itemLine = 16 // as the profile says
 )
 
 // HistoryItem is one logged value.
@@ -97,6 +100,7 @@ func ParseHistoryProgram(b []byte) (HistoryProgram, error) {
 type HistoryDecoder struct {
 	Channels []logdb.ChannelKey
 	size     int
+	stamp    func([]byte) (TStamp, error)
 	fields   []historyField
 }
 
@@ -106,12 +110,13 @@ type historyField struct {
 	exp       int      // of energies
 	scale     *float64 // of integers that the profile knows
 	invalid   *Point
+	line      *Point // of itemLine
 }
 
 // HistoryDecoder returns the decoder of program under the meter's energy format. A
 // register that the profile does not know gets a key made from its address.
 func (p *Profile) HistoryDecoder(program HistoryProgram, energy EnergyFormat) (*HistoryDecoder, error) {
-	d := &HistoryDecoder{size: program.RecordSize()}
+	d := &HistoryDecoder{size: program.RecordSize(), stamp: ParseTStamp}
 	seen := map[logdb.ChannelKey]bool{}
 	off := 6
 	for _, it := range program.Items {
@@ -152,15 +157,21 @@ func (d *HistoryDecoder) Decode(rec []byte, out []float64) (TStamp, error) {
 	if len(rec) != d.size || len(out) != len(d.fields) {
 		return TStamp{}, fmt.Errorf("%w: a historical record of %d bytes, want %d", ErrRecord, len(rec), d.size)
 	}
-	t, err := ParseTStamp(rec)
+	t, err := d.stamp(rec)
 	if err != nil {
 		return t, err
 	}
 	for i := range d.fields {
 		out[i] = d.fields[i].value(rec)
+		if f := &d.fields[i]; f.typ == itemLine && t.Apart && onlyTest(rec[f.off:f.off+f.size]) {
+			out[i] = math.NaN()
+		}
 	}
 	return t, nil
 }
+
+// onlyTest reports whether a value was recorded in test mode, where only energies are.
+func onlyTest(b []byte) bool { return len(bytes.Trim(b, "\x55")) == 0 }
 
 func (f *historyField) value(rec []byte) float64 {
 	b := rec[f.off : f.off+f.size]
@@ -169,6 +180,12 @@ func (f *historyField) value(rec []byte) float64 {
 		return math.NaN()
 	}
 	switch f.typ {
+	case itemLine:
+		v := f.line.number(raw)
+		if !finite(v) {
+			return math.NaN()
+		}
+		return applyScale(v, f.line.Scale)
 	case ItemFloat:
 		if f.size == 8 {
 			v := math.Float64frombits(raw)

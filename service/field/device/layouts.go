@@ -14,6 +14,8 @@ type Layouts struct {
 	Alarm    AlarmLayout    `json:"alarm"`
 	PQ       PQLayout       `json:"pq"`
 	Waveform WaveformLayout `json:"waveform"`
+
+	Ring *RingLayout `json:"ring,omitempty"` // of the family eig-ring, which has none of the others
 }
 
 // SessionLayout is where the log retrieval block lies.
@@ -38,6 +40,8 @@ type SystemName struct {
 	Event byte             `json:"event"`
 	Text  string           `json:"text"`
 	Type  logdb.SystemType `json:"type"`
+	// AnyEvent names all events of the group that have no name of their own.
+	AnyEvent bool `json:"any_event,omitempty"`
 }
 
 // ByName finds an event by its name in the profile.
@@ -51,7 +55,10 @@ func (l SystemLayout) ByName(name string) (SystemName, bool) {
 
 // Lookup finds an event by its numbers.
 func (l SystemLayout) Lookup(group, event byte) (SystemName, bool) {
-	i := slices.IndexFunc(l.Names, func(n SystemName) bool { return n.Group == group && n.Event == event })
+	i := slices.IndexFunc(l.Names, func(n SystemName) bool { return n.Group == group && n.Event == event && !n.AnyEvent })
+	if i < 0 {
+		i = slices.IndexFunc(l.Names, func(n SystemName) bool { return n.Group == group && n.AnyEvent })
+	}
 	if i < 0 {
 		return SystemName{}, false
 	}

@@ -94,11 +94,11 @@ func (x *Point) width() int {
 	switch x.Type {
 	case "u16", "s16", "bits16":
 		return 1
-	case "u32", "s32", "f32", "bits32", "acc32":
+	case "u32", "s32", "f32", "bits32", "acc32", "dec32":
 		return 2
 	case "tstamp6":
 		return 3
-	case "u64", "s64", "f64":
+	case "u64", "s64", "f64", "bcd64", "tstamp8":
 		return 4
 	case "ascii":
 		if x.Count >= 1 && x.Count <= 125 {
@@ -179,8 +179,8 @@ func (x *Point) decode(b []byte, order string, img *Image) Reading {
 	case "ascii":
 		r.Text = Text(b)
 		return r
-	case "tstamp6":
-		t, err := ParseTStamp(b)
+	case "tstamp6", "tstamp8":
+		t, err := parseStamp(b)
 		if err != nil {
 			return fail(Invalid, "%v", err)
 		}
@@ -231,8 +231,43 @@ func (x *Point) number(raw uint64) float64 {
 		return Float32(f)
 	case "f64":
 		return math.Float64frombits(raw)
+	case "bcd64": // 16 packed decimal digits
+		return decimals(raw, 4, 16, 10)
+	case "dec32": // two registers of four decimal digits
+		return decimals(raw, 16, 2, 10_000)
 	}
 	return float64(raw)
+}
+
+// decimals reads digits, the last one in the lowest of the parts of raw; NaN where a part is no digit or, in dec32, no four digits.
+func decimals(raw uint64, bits int, parts int, base uint64) float64 {
+	var v uint64
+	for i := parts - 1; i >= 0; i-- {
+		d := raw >> (bits * i) & (1<<bits - 1)
+		if d >= base {
+			return math.NaN()
+		}
+		v = v*base + d
+	}
+	return float64(v)
+}
+
+// ClockOf reads a point that is the meter's clock.
+func (p *Profile) ClockOf(x Point, img *Image) (TStamp, bool) {
+	b, ok := img.Get(x.fc(p.Defaults), x.Addr, x.width())
+	if !ok {
+		return TStamp{}, false
+	}
+	t, err := parseStamp(b)
+	return t, err == nil
+}
+
+// parseStamp reads a time of 6 or 8 bytes.
+func parseStamp(b []byte) (TStamp, error) {
+	if len(b) == 8 {
+		return ParseTStamp8(b)
+	}
+	return ParseTStamp(b)
 }
 
 func (x *Point) isInvalid(raw uint64) bool {

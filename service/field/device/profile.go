@@ -50,23 +50,25 @@ func (a Addr) String() string { return fmt.Sprintf("0x%04X", uint16(a)) }
 
 // Profile describes one type of meter. It is data: see assets/profiles.
 type Profile struct {
-	Schema      int      `json:"schema"`
-	ID          string   `json:"id"`
-	Vendor      string   `json:"vendor"`
-	Model       string   `json:"model"`
-	Source      string   `json:"source"`
-	Kind        string   `json:"kind"` // "registers" or "sunspec"
-	AddressBase int      `json:"address_base"`
-	Defaults    Defaults `json:"defaults"`
-	Identify    []Point  `json:"identify"`
-	Probe       *Probe   `json:"probe,omitempty"`
-	Points      []Point  `json:"points"`
-	Barriers    []Addr   `json:"barriers,omitempty"` // no request starts before and ends at or after one
-	NoRead      []Hole   `json:"no_read,omitempty"`
-	WriteAllow  []Addr   `json:"write_allow"`
-	Logs        []Log    `json:"logs"`
-	Layouts     *Layouts `json:"layouts,omitempty"`
-	SunSpec     *SunSpec `json:"sunspec,omitempty"`
+	Schema      int    `json:"schema"`
+	ID          string `json:"id"`
+	Vendor      string `json:"vendor"`
+	Model       string `json:"model"`
+	Source      string `json:"source"`
+	Kind        string `json:"kind"` // "registers" or "sunspec"
+	AddressBase int    `json:"address_base"`
+	// Secondary: the meter gives readings and recordings as they are at its terminals; its energies are primary.
+	Secondary  bool     `json:"secondary,omitempty"`
+	Defaults   Defaults `json:"defaults"`
+	Identify   []Point  `json:"identify"`
+	Probe      *Probe   `json:"probe,omitempty"`
+	Points     []Point  `json:"points"`
+	Barriers   []Addr   `json:"barriers,omitempty"` // no request starts before and ends at or after one
+	NoRead     []Hole   `json:"no_read,omitempty"`
+	WriteAllow []Addr   `json:"write_allow"`
+	Logs       []Log    `json:"logs"`
+	Layouts    *Layouts `json:"layouts,omitempty"`
+	SunSpec    *SunSpec `json:"sunspec,omitempty"`
 
 	version string
 }
@@ -120,6 +122,11 @@ type Log struct {
 	SettingsAddr Addr        `json:"settings_addr,omitempty"`
 	NeedsFC23    bool        `json:"needs_fc23,omitempty"`
 	Unverified   bool        `json:"unverified,omitempty"`
+	// Ring is where a log of the family eig-ring lies, Samples the memory of a waveform log's samples beside that of its triggers, and
+	// SizeAddr where the record size of a historical log is programmed.
+	Ring     *RingAddrs `json:"ring,omitempty"`
+	Samples  *RingAddrs `json:"samples,omitempty"`
+	SizeAddr Addr       `json:"size_addr,omitempty"`
 }
 
 // LogKind returns the kind of the log's journal.
@@ -194,7 +201,9 @@ func (p *Profile) Unverified() []string {
 			out = append(out, "log "+l.Name+" address")
 		}
 	}
-	if l := p.Layouts; l != nil {
+	if l := p.Layouts; l != nil && l.Ring != nil {
+		out = append(out, l.Ring.unverified()...)
+	} else if l != nil {
 		for _, u := range []struct {
 			name string
 			set  bool

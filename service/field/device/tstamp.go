@@ -59,6 +59,13 @@ func (t TStamp) String() string {
 	return s
 }
 
+// Sub returns the time from o to t by the meter's clock.
+func (t TStamp) Sub(o TStamp) time.Duration { return t.wall().Sub(o.wall()) }
+
+func (t TStamp) wall() time.Time {
+	return time.Date(t.Year, time.Month(t.Month), t.Day, t.Hour, t.Minute, t.Second, t.Hundredth*10_000_000, time.UTC)
+}
+
 // ParseTStamp8 reads the 8 bytes of the Nexus style: century, year, month, day, hour, minute, second and hundredth, with
 // flags in the high bits of the last three.
 func ParseTStamp8(b []byte) (TStamp, error) {
@@ -103,7 +110,7 @@ func (c *Clock) SetsDST() bool { return c.bits }
 
 // UTC converts the next record's time.
 func (c *Clock) UTC(t TStamp) logdb.Millis {
-	wall := time.Date(t.Year, time.Month(t.Month), t.Day, t.Hour, t.Minute, t.Second, t.Hundredth*10_000_000, time.UTC)
+	wall := t.wall()
 	early, late := offsets(wall, c.zone)
 	if t.DST {
 		c.bits = true

@@ -90,10 +90,7 @@ func (s *Source) Identify(ctx context.Context, prio modbus.Priority) (Identity, 
 		case "firmware":
 			id.Firmware = r.Text
 		case "clock":
-			if b, ok := img.Get(s.profile.Defaults.FC, s.profile.Identify[i].Addr, 3); ok {
-				t, err := device.ParseTStamp(b)
-				id.Clock, id.HasClock = t, err == nil
-			}
+			id.Clock, id.HasClock = s.profile.ClockOf(s.profile.Identify[i], img)
 		}
 		if isSetup(r.Name) && r.Quality != device.Good {
 			// Half a set-up would scale every value of the next records wrongly.

@@ -11,7 +11,7 @@ import (
 
 // target is the meter for a Reader.
 func (u *unit) target(id poll.Identity) *Target {
-	return &Target{UID: u.meter.UID, Profile: u.profile, Zone: u.zone, Conn: u.conn, Identity: id, Correction: u.meter.correction()}
+	return &Target{UID: u.meter.UID, Profile: u.profile, Zone: u.zone, Conn: u.conn, Identity: id, Correction: u.correction()}
 }
 
 // decodedAs names what the meter's records are decoded by now.

@@ -1,7 +1,9 @@
 package retrieve_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -21,6 +23,20 @@ import (
 )
 
 const uid logdb.MeterUID = "meter-1"
+
+// profileOf is the profile of a simulated meter.
+var profileOf = map[sim.Kind]string{"": "eig-shark-200", sim.Shark200: "eig-shark-200", sim.Nexus: "eig-nexus-1252"}
+
+// eachFamily runs a test with a meter of each family of logs.
+func eachFamily(t *testing.T, test func(t *testing.T, kind sim.Kind)) {
+	t.Parallel()
+	for _, kind := range []sim.Kind{sim.Shark200, sim.Nexus} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			test(t, kind)
+		})
+	}
+}
 
 // site is a simulated meter, the path to it and an empty log database.
 type site struct {
@@ -112,7 +128,7 @@ func newSite(t *testing.T, cfg sim.Config) *site {
 		t.Fatal(err)
 	}
 	background(t, e.Run)
-	p, _ := profiles(t).Get("eig-shark-200")
+	p, _ := profiles(t).Get(profileOf[cfg.Kind])
 	zone, err := time.LoadLocation("America/New_York")
 	if err != nil {
 		t.Fatal(err)
@@ -197,4 +213,47 @@ func (s *site) events(kind logdb.Kind, gaps bool) []logdb.Entry {
 		s.t.Fatal(err)
 	}
 	return out
+}
+
+// meddler is another program that writes a register by our port at one of our requests.
+type meddler struct {
+	retrieve.Conn
+	at    int
+	write [2]uint16
+}
+
+// Do lets the other program write first.
+func (c *meddler) Do(ctx context.Context, r modbus.Request) ([]byte, error) {
+	if c.at--; c.at == 0 {
+		if _, err := c.Conn.Do(ctx, modbus.Request{FC: 6, Addr: c.write[0], Count: 1, Data: binary.BigEndian.AppendUint16(nil, c.write[1])}); err != nil {
+			return nil, err
+		}
+	}
+	return c.Conn.Do(ctx, r)
+}
+
+// sameHistory compares the rows of the first historical log byte by byte.
+func (s *site) sameHistory(want *site) {
+	s.t.Helper()
+	a, b := s.raws(logdb.KindHistorical, 0), want.raws(logdb.KindHistorical, 0)
+	for i := range min(len(a), len(b)) {
+		if !bytes.Equal(a[i].Bytes, b[i].Bytes) {
+			s.t.Fatalf("record %d is % x, want % x", i, a[i].Bytes, b[i].Bytes)
+		}
+	}
+}
+
+// doer lets something happen at one of our requests.
+type doer struct {
+	retrieve.Conn
+	at int
+	do func()
+}
+
+// Do does it before the request.
+func (c *doer) Do(ctx context.Context, r modbus.Request) ([]byte, error) {
+	if c.at--; c.at == 0 {
+		c.do()
+	}
+	return c.Conn.Do(ctx, r)
 }

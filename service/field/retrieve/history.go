@@ -13,8 +13,10 @@ import (
 
 // history decodes the rows of a historical log.
 type history struct {
-	program device.HistoryProgram
-	dec     *device.HistoryDecoder
+	recordSize int
+	interval   time.Duration // 0: not known, or none
+	fixed      bool          // rows come at an interval, known or not
+	dec        *device.HistoryDecoder
 }
 
 func newHistory(p *device.Profile, block []byte, setup device.Setup) (*history, error) {
@@ -32,10 +34,10 @@ func newHistory(p *device.Profile, block []byte, setup device.Setup) (*history, 
 	if len(dec.Channels) == 0 {
 		return nil, fmt.Errorf("%w: the log's program holds no numbers", ErrLogDisabled)
 	}
-	return &history{program, dec}, nil
+	return &history{program.RecordSize(), program.Interval, program.Interval > 0, dec}, nil
 }
 
-func (h *history) size() int                          { return h.program.RecordSize() }
+func (h *history) size() int                          { return h.recordSize }
 func (h *history) unit() int                          { return 1 }
 func (h *history) begin(context.Context, *work) error { return nil }
 func (h *history) records(raw []byte) [][]byte        { return [][]byte{raw} }
@@ -62,10 +64,10 @@ func (h *history) decode(ctx context.Context, w *work, recs [][]byte) ([]logdb.B
 		}
 		last := w.lastAt
 		at, back := w.stamp(t)
-		if at == last && h.program.Interval > 0 {
+		if at == last && h.fixed {
 			// A log of fixed intervals writes one moment twice only when its clock was set back
 			// meanwhile: without a new run the two would be taken for one interval.
-			back = logdb.Millis(h.program.Interval.Milliseconds())
+			back = max(1, logdb.Millis(h.interval.Milliseconds()))
 			w.run++
 		}
 		if back > 0 {
@@ -121,7 +123,11 @@ func (w *work) steppedBack(ctx context.Context, at, back logdb.Millis) ([]logdb.
 const seenByManager = ", seen by the manager)"
 
 // systems decodes system events.
-type systems struct{ lay device.SystemLayout }
+type systems struct {
+	lay   device.SystemLayout
+	parse func([]byte) (device.SystemRecord, error)
+	event func(device.SystemLayout, device.SystemRecord) logdb.SystemEvent
+}
 
 func (d *systems) size() int                          { return device.SystemRecordSize }
 func (d *systems) unit() int                          { return 1 }
@@ -134,13 +140,13 @@ func (d *systems) lost(context.Context, *work) ([]logdb.Batch, error) {
 func (d *systems) decode(_ context.Context, w *work, recs [][]byte) ([]logdb.Batch, error) {
 	var b logdb.Batch
 	for _, rec := range recs {
-		r, err := device.ParseSystem(rec)
+		r, err := d.parse(rec)
 		var e logdb.Entry
 		if err != nil {
 			e = w.unreadable(err)
 		} else {
 			at, _ := w.stamp(r.Time)
-			ev := d.lay.Event(r)
+			ev := d.event(d.lay, r)
 			e = logdb.Entry{Op: logdb.OpAdd, Log: w.log.Log, Run: w.run, Generation: w.gen, Time: at, System: &ev}
 		}
 		b.Entries = append(b.Entries, e)

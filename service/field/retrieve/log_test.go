@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,11 +18,22 @@ import (
 	"metermanager/service/field/sim"
 )
 
-var allLogs = []string{"hist1", "hist2", "hist3", "alarm", "pq", "waveform", "system"}
+// otherProgram is what a historical log is programmed anew for.
+var otherProgram = map[sim.Kind][]logdb.ChannelKey{
+	sim.Shark200: {"readings.frequency", "energy.total.wh.received"}, sim.Nexus: {"readings.voltage.cn", "readings.voltage.an"},
+}
+
+// logs names the logs of the meter.
+func (s *site) logs() (out []string) {
+	for _, l := range s.profile.Logs {
+		out = append(out, l.Name)
+	}
+	return out
+}
 
 func (s *site) all() {
 	s.t.Helper()
-	for _, name := range allLogs {
+	for _, name := range s.logs() {
 		s.must(name)
 	}
 }
@@ -70,19 +82,27 @@ func (s *site) advance(d time.Duration) {
 // free fails when the meter's log is still engaged.
 func (s *site) free() {
 	s.t.Helper()
+	if s.profile.ID == profileOf[sim.Nexus] {
+		b, err := s.conn.Read(s.t.Context(), 3, 38144, 14, modbus.User)
+		if err != nil || len(bytes.Trim(b, "\xff")) > 0 {
+			s.t.Errorf("a window is still open: % x, %v", b, err)
+		}
+		return
+	}
 	b, err := s.conn.Read(s.t.Context(), 3, 0xC34E, 1, modbus.User)
 	if err != nil || b[1] != 0 {
 		s.t.Errorf("a session is still open: % x, %v", b, err)
 	}
 }
 
-func TestLittleByLittleIsAllAtOnce(t *testing.T) {
-	t.Parallel()
+func TestLittleByLittleIsAllAtOnce(t *testing.T) { eachFamily(t, littleByLittleIsAllAtOnce) }
+
+func littleByLittleIsAllAtOnce(t *testing.T, kind sim.Kind) {
 	start := time.Date(2026, 11, 18, 0, 0, 0, 0, time.UTC)
-	once := newSite(t, sim.Config{Start: start})
+	once := newSite(t, sim.Config{Kind: kind, Start: start})
 	once.now.Add(24 * time.Hour)
 	once.all()
-	often := newSite(t, sim.Config{Start: start})
+	often := newSite(t, sim.Config{Kind: kind, Start: start})
 	often.all()
 	for range 6 {
 		often.now.Add(4 * time.Hour)
@@ -90,7 +110,11 @@ func TestLittleByLittleIsAllAtOnce(t *testing.T) {
 	}
 	often.sameAs(once)
 	often.free()
-	for _, name := range []string{"hist1", "hist2", "hist3", "waveform"} {
+	for _, l := range often.profile.Logs {
+		name := l.Name
+		if l.LogKind() != logdb.KindHistorical && l.LogKind() != logdb.KindWaveform {
+			continue
+		}
 		if out := often.must(name); out.Records != 0 {
 			t.Errorf("nothing is new in %s, but %+v was stored", name, out)
 		}
@@ -165,10 +189,11 @@ func TestHistoryValuesAreTheMeters(t *testing.T) {
 	}
 }
 
-func TestFaultsLoseAndDoubleNothing(t *testing.T) {
-	t.Parallel()
+func TestFaultsLoseAndDoubleNothing(t *testing.T) { eachFamily(t, faultsLoseAndDoubleNothing) }
+
+func faultsLoseAndDoubleNothing(t *testing.T, kind sim.Kind) {
 	start := time.Date(2026, 11, 19, 12, 0, 0, 0, time.UTC)
-	clean := newSite(t, sim.Config{Start: start})
+	clean := newSite(t, sim.Config{Kind: kind, Start: start})
 	clean.all()
 	for _, f := range []sim.Fault{
 		{Kind: sim.FaultWrongTransaction, Times: 3, Skip: 20},
@@ -194,10 +219,10 @@ func TestFaultsLoseAndDoubleNothing(t *testing.T) {
 	} {
 		t.Run(string(f.Kind), func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, sim.Config{Start: start})
+			s := newSite(t, sim.Config{Kind: kind, Start: start})
 			s.target()
 			s.meter.Inject(f)
-			for _, name := range allLogs {
+			for _, name := range s.logs() {
 				if _, err := s.retrieve(name); err != nil {
 					t.Logf("%s: %v", name, err)
 				}
@@ -212,15 +237,16 @@ func TestFaultsLoseAndDoubleNothing(t *testing.T) {
 }
 
 // A retrieval that is cut off anywhere goes on where it was, and disengages.
-func TestResumeAnywhere(t *testing.T) {
-	t.Parallel()
+func TestResumeAnywhere(t *testing.T) { eachFamily(t, resumeAnywhere) }
+
+func resumeAnywhere(t *testing.T, kind sim.Kind) {
 	start := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
-	clean := newSite(t, sim.Config{Start: start})
+	clean := newSite(t, sim.Config{Kind: kind, Start: start})
 	clean.all()
-	s := newSite(t, sim.Config{Start: start})
+	s := newSite(t, sim.Config{Kind: kind, Start: start})
 	id := s.target().Identity
 	for limit := 3; limit < 400; limit = limit*5/4 + 1 {
-		for _, name := range allLogs {
+		for _, name := range s.logs() {
 			log, _ := s.profile.LogOf(name)
 			ctx, cancel := context.WithCancel(t.Context())
 			conn := &countdown{Conn: s.conn, left: limit, stop: cancel}
@@ -256,8 +282,11 @@ func (c *countdown) Do(ctx context.Context, r modbus.Request) ([]byte, error) {
 }
 
 func TestOverwrittenMakesAGapAndAGeneration(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, sim.Config{MaxRecords: map[int]int{sim.LogHist1: 200}, History: 10 * time.Hour})
+	eachFamily(t, overwrittenMakesAGapAndAGeneration)
+}
+
+func overwrittenMakesAGapAndAGeneration(t *testing.T, kind sim.Kind) {
+	s := newSite(t, sim.Config{Kind: kind, MaxRecords: map[int]int{sim.LogHist1: 200}, History: 10 * time.Hour})
 	first := s.must("hist1")
 	if first.Gap != "" || first.Records != 200 {
 		t.Fatalf("first retrieval %+v, want 200 records and no gap: nothing was known before", first)
@@ -285,12 +314,13 @@ func TestOverwrittenMakesAGapAndAGeneration(t *testing.T) {
 }
 
 // A full memory that says for a while that it is empty is neither reset nor read again.
-func TestFullMemoryIsSaidToBeEmpty(t *testing.T) {
-	t.Parallel()
+func TestFullMemoryIsSaidToBeEmpty(t *testing.T) { eachFamily(t, fullMemoryIsSaidToBeEmpty) }
+
+func fullMemoryIsSaidToBeEmpty(t *testing.T, kind sim.Kind) {
 	for _, times := range []int{1, 3, 30} {
 		t.Run(fmt.Sprint(times), func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, sim.Config{MaxRecords: map[int]int{sim.LogHist1: 200}, History: 10 * time.Hour})
+			s := newSite(t, sim.Config{Kind: kind, MaxRecords: map[int]int{sim.LogHist1: 200}, History: 10 * time.Hour})
 			s.must("hist1")
 			s.now.Add(time.Hour)
 			s.meter.Inject(sim.Fault{Kind: sim.FaultUsedOne, Times: times})
@@ -312,9 +342,10 @@ func TestFullMemoryIsSaidToBeEmpty(t *testing.T) {
 	}
 }
 
-func TestLogResetAndNewProgram(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, sim.Config{History: 5 * time.Hour})
+func TestLogResetAndNewProgram(t *testing.T) { eachFamily(t, logResetAndNewProgram) }
+
+func logResetAndNewProgram(t *testing.T, kind sim.Kind) {
+	s := newSite(t, sim.Config{Kind: kind, History: 5 * time.Hour})
 	s.must("hist1")
 	if err := s.meter.ResetLog(sim.LogHist1); err != nil {
 		t.Fatal(err)
@@ -326,7 +357,7 @@ func TestLogResetAndNewProgram(t *testing.T) {
 	if out := s.must("hist1"); out.Gap != logdb.GapReset || out.Records < 10 {
 		t.Fatalf("after a reset %+v", out)
 	}
-	if err := s.meter.Reprogram(sim.LogHist1, 5*time.Minute, "readings.frequency", "energy.total.wh.received"); err != nil {
+	if err := s.meter.Reprogram(sim.LogHist1, 5*time.Minute, otherProgram[kind]...); err != nil {
 		t.Fatal(err)
 	}
 	s.advance(time.Hour)
@@ -344,11 +375,12 @@ func TestLogResetAndNewProgram(t *testing.T) {
 
 // The first retrieval after a new program finds fewer records than alignment would like to see;
 // the next one must still know them, though the ones before them have another size.
-func TestFewRecordsUnderANewProgram(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, sim.Config{History: 8 * time.Hour})
+func TestFewRecordsUnderANewProgram(t *testing.T) { eachFamily(t, fewRecordsUnderANewProgram) }
+
+func fewRecordsUnderANewProgram(t *testing.T, kind sim.Kind) {
+	s := newSite(t, sim.Config{Kind: kind, History: 8 * time.Hour})
 	s.must("hist1")
-	if err := s.meter.Reprogram(sim.LogHist1, 5*time.Minute, "readings.frequency", "energy.total.wh.received"); err != nil {
+	if err := s.meter.Reprogram(sim.LogHist1, 5*time.Minute, otherProgram[kind]...); err != nil {
 		t.Fatal(err)
 	}
 	before := len(s.raws(logdb.KindHistorical, 0))
@@ -365,12 +397,15 @@ func TestFewRecordsUnderANewProgram(t *testing.T) {
 
 // TestRolledOverDuringRetrieval: at whatever request the memory moves, inside a batch of records or between two,
 // nothing is lost and nothing stored twice.
-func TestRolledOverDuringRetrieval(t *testing.T) {
-	t.Parallel()
-	cfg := sim.Config{Start: time.Date(2026, 11, 19, 6, 0, 0, 0, time.UTC), MaxRecords: map[int]int{sim.LogHist1: 1500}}
+func TestRolledOverDuringRetrieval(t *testing.T) { eachFamily(t, rolledOverDuringRetrieval) }
+
+func rolledOverDuringRetrieval(t *testing.T, kind sim.Kind) {
+	cfg := sim.Config{Kind: kind, Start: time.Date(2026, 11, 19, 6, 0, 0, 0, time.UTC), MaxRecords: map[int]int{sim.LogHist1: 1500}}
 	clean := newSite(t, cfg)
 	clean.must("hist1")
 	clean.now.Add(10 * time.Hour)
+	clean.must("hist1")
+	clean.now.Add(5 * time.Minute)
 	clean.must("hist1")
 	for skip := range 60 {
 		s := newSite(t, cfg)
@@ -381,6 +416,7 @@ func TestRolledOverDuringRetrieval(t *testing.T) {
 			t.Logf("moved at request %d: %v", skip, err)
 		}
 		s.meter.ClearFaults()
+		s.now.Add(5 * time.Minute)
 		s.must("hist1")
 		s.sameAs(clean)
 		if t.Failed() {
@@ -389,12 +425,13 @@ func TestRolledOverDuringRetrieval(t *testing.T) {
 	}
 }
 
-func TestNotAllowedToWriteElsewhere(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, sim.Config{History: 5 * time.Hour})
+func TestNotAllowedToWriteElsewhere(t *testing.T) { eachFamily(t, notAllowedToWriteElsewhere) }
+
+func notAllowedToWriteElsewhere(t *testing.T, kind sim.Kind) {
+	s := newSite(t, sim.Config{Kind: kind, History: 5 * time.Hour})
 	s.all()
 	for addr := range s.meter.Counters().Writes {
-		if addr < 0xC34F || addr > 0xC352 {
+		if !slices.Contains(s.profile.WriteList(), addr) || kind == sim.Shark200 && (addr < 0xC34F || addr > 0xC352) {
 			t.Errorf("register %#04x was written", addr)
 		}
 	}
@@ -402,9 +439,10 @@ func TestNotAllowedToWriteElsewhere(t *testing.T) {
 
 // TestClockSetBackByOneInterval: a clock set back just so far that a log writes the same moment
 // again makes two records of two runs; in one run the uploader would take them for one interval.
-func TestClockSetBackByOneInterval(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, sim.Config{Seed: 200, History: 12 * 24 * time.Hour, Zone: "America/New_York"})
+func TestClockSetBackByOneInterval(t *testing.T) { eachFamily(t, clockSetBackByOneInterval) }
+
+func clockSetBackByOneInterval(t *testing.T, kind sim.Kind) {
+	s := newSite(t, sim.Config{Kind: kind, Seed: 200, History: 12 * 24 * time.Hour, Zone: "America/New_York"})
 	s.must("hist2")
 	log, _ := s.profile.LogOf("hist2")
 	pairs, raws := 0, s.raws(logdb.KindHistorical, log.Log)

@@ -50,6 +50,8 @@ func newSession(ctx context.Context, conn Conn, p *device.Profile, log device.Lo
 	switch log.Family {
 	case device.FamilyWindow:
 		s = &windowSession{caller: c, lay: p.Layouts.Session, profile: p, log: log}
+	case device.FamilyRing:
+		s = newRingSession(c, log)
 	default:
 		return nil, fmt.Errorf("%w: log family %q", device.ErrProfile, log.Family)
 	}

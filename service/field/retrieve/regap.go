@@ -127,7 +127,7 @@ func (x *redecoder) walk(ctx context.Context, known *bounds, setsDST bool) error
 				continue
 			}
 			for _, rec := range s.decoder.records(raw.Bytes) {
-				t, err := device.ParseTStamp(rec)
+				t, err := x.w.log.ParseStamp(rec)
 				if err != nil {
 					continue
 				}

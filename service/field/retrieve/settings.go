@@ -46,6 +46,15 @@ func (w *work) readSettings(ctx context.Context, c *caller) (snapshot, error) {
 		_, err = block("pq", w.log.SettingsAddr, p.Layouts.PQ.SettingsRegs)
 	case device.RecordWaveform:
 		_, err = block("waveform", p.Layouts.Waveform.RateAddr, 1)
+	case device.RecordRingHistory:
+		var size []byte
+		if size, err = readBlock(ctx, c, w.log.SizeAddr, 1); err != nil {
+			return snap, fmt.Errorf("read the record size of log %s: %w", w.log.Name, err)
+		}
+		_, err = block("program", w.log.SettingsAddr, device.RingPointerRegs)
+		snap.Blocks["program"] += hex.EncodeToString(size)
+	case device.RecordRingLimit:
+		_, err = block("limits", w.log.SettingsAddr, device.RingLimitRegs)
 	}
 	if err != nil {
 		return snap, err
@@ -92,7 +101,24 @@ func (s snapshot) decoder(p *device.Profile, log device.Log) (decoder, error) {
 		}
 		return &waves{lay: p.Layouts.Waveform, setup: setup, pre: int(b[1])}, nil
 	case device.RecordSystem:
-		return &systems{lay: p.Layouts.System}, nil
+		return &systems{p.Layouts.System, device.ParseSystem, device.SystemLayout.Event}, nil
+	}
+	return s.ringDecoder(p, log)
+}
+
+// ringDecoder makes the decoder of a log of the ring family.
+func (s snapshot) ringDecoder(p *device.Profile, log device.Log) (decoder, error) {
+	switch log.Record {
+	case device.RecordRingHistory:
+		return newRingHistory(p, s.block("program"))
+	case device.RecordRingLimit:
+		return newRingLimits(p, s.block("limits"))
+	case device.RecordRingPQ:
+		return &ringPQs{events{recSize: device.RingPQSize}, p.Layouts.Ring.PQ}, nil
+	case device.RecordRingWaveform:
+		return &ringWaves{p.Layouts.Ring.Wave}, nil
+	case device.RecordRingSystem:
+		return &ringSystems{systems{p.Layouts.Ring.System, device.ParseRingSystem, device.SystemLayout.RingEvent}}, nil
 	}
 	return nil, fmt.Errorf("%w: record %q", device.ErrProfile, log.Record)
 }

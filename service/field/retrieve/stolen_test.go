@@ -83,7 +83,7 @@ func TestSecondManagerOnOurPort(t *testing.T) {
 				if round == 6 {
 					s.advance(4 * time.Hour)
 				}
-				for _, name := range allLogs {
+				for _, name := range s.logs() {
 					log, _ := s.profile.LogOf(name)
 					st := s.states[name]
 					if _, err := s.reader().Log(t.Context(), target, log, &st, true); err != nil {

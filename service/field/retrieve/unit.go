@@ -110,6 +110,13 @@ func (u *unit) run(ctx context.Context) {
 	wg.Wait()
 }
 
+// correction is that of the meter, under its profile.
+func (u *unit) correction() device.Correction {
+	c := u.meter.correction()
+	c.PrimaryEnergy = u.profile.Secondary
+	return c
+}
+
 // left is how long it is until a time that was set at most longest ahead. What is further ahead was set by
 // a clock that has been set back since: to wait for it could take years, so it has come.
 func (u *unit) left(t time.Time, longest time.Duration) time.Duration {
@@ -164,7 +171,7 @@ func (u *unit) scheduled(every time.Duration, kept bool) {
 
 func (u *unit) readLive(ctx context.Context, prio modbus.Priority) ([]device.Reading, error) {
 	readings, err := u.source.Read(ctx, prio)
-	readings = u.meter.correction().Readings(readings)
+	readings = u.correction().Readings(readings)
 	if ended := ctx.Err(); ended != nil {
 		if errors.Is(ended, context.DeadlineExceeded) && err != nil {
 			return nil, err // it tells which request had no answer

@@ -28,16 +28,18 @@ const (
 	FaultLength           FaultKind = "length"            // the frame's length field says Value
 	FaultProtocol         FaultKind = "protocol"          // the frame's protocol id is not 0
 
-	FaultWindowNotReady  FaultKind = "window not ready" // the window status is 0xFF
-	FaultIndexStuck      FaultKind = "index stuck"      // no auto-increment
-	FaultIndexTwice      FaultKind = "index twice"      // the index moves two windows
-	FaultLogTaken        FaultKind = "log taken"        // log Value is in use by port Code until the fault is cleared
-	FaultSessionLost     FaultKind = "session lost"     // the meter disengages by itself
-	FaultRolledOver      FaultKind = "rolled over"      // Value records are lost at the log's old end while it is engaged
-	FaultRecordSizeZero  FaultKind = "record size 0"    // in the status block
-	FaultUsedOne         FaultKind = "used 1"           // in the status block: as if the log were empty
-	FaultRepeatedReadOff FaultKind = "no 0x23"          // function 0x23 is answered with exception 1
-	FaultRepeatedSilence FaultKind = "silent 0x23"      // function 0x23 is not answered at all
+	FaultWindowNotReady FaultKind = "window not ready" // the window status is 0xFF
+	FaultIndexStuck     FaultKind = "index stuck"      // no auto-increment
+	FaultIndexTwice     FaultKind = "index twice"      // the index moves two windows
+	FaultLogTaken       FaultKind = "log taken"        // log Value is in use by port Code until the fault is cleared
+	FaultSessionLost    FaultKind = "session lost"     // the meter disengages by itself
+	// Value records are lost at the log's old end while it is engaged. A Nexus records so many minutes ahead meanwhile: let them pass
+	// when the faults are cleared.
+	FaultRolledOver      FaultKind = "rolled over"
+	FaultRecordSizeZero  FaultKind = "record size 0" // in the status block
+	FaultUsedOne         FaultKind = "used 1"        // in the status block: as if the log were empty
+	FaultRepeatedReadOff FaultKind = "no 0x23"       // function 0x23 is answered with exception 1
+	FaultRepeatedSilence FaultKind = "silent 0x23"   // function 0x23 is not answered at all
 
 	FaultReadings    FaultKind = "readings" // 32-bit readings show the bits of Value: NaN, infinity, a sentinel
 	FaultCounterZero FaultKind = "counters" // energy counters show 0
@@ -77,6 +79,9 @@ func (m *Meter) Inject(list ...Fault) {
 
 // ClearFaults makes the meter behave.
 func (m *Meter) ClearFaults() {
+	m.mu.Lock()
+	m.lead = 0
+	m.mu.Unlock()
 	m.faults.mu.Lock()
 	defer m.faults.mu.Unlock()
 	m.faults.list = nil

@@ -31,6 +31,8 @@ type meterLog struct {
 	skip   int // records that a log reset has removed
 	begin  int64
 	born   int // first record of the present programming
+	// old is what a slot of a ring still shows of the time before a reset, -1 for nothing; nil before the first.
+	old    func(slot int) int
 	total  func(now int64) int
 	moment func(i int) moment
 	data   func(i int) ([]byte, error) // the whole record, with its time
@@ -220,7 +222,7 @@ func (m *Meter) ExceedsRealMemory() bool { return len(m.MemoryNotes()) > 0 }
 
 // MemoryNotes says, for people, which logs are larger than those of the real meter.
 func (m *Meter) MemoryNotes() []string {
-	if m.cfg.Kind != Shark200 {
+	if m.cfg.Kind == SunSpec {
 		return nil
 	}
 	m.mu.Lock()
@@ -367,6 +369,9 @@ func (m *Meter) resetLog(number int, now int64) (int64, error) {
 	if l == nil {
 		return 0, fmt.Errorf("reset log %d: no such log", number)
 	}
+	if m.cfg.Kind == Nexus {
+		l.keepOld(now + m.lead)
+	}
 	l.skip, l.begin = l.total(now), now
 	return m.plan.note(now, eventLogReset, frontPanel, uint32(number)), nil
 }
@@ -390,13 +395,23 @@ func (m *Meter) reprogram(number int, interval time.Duration, channels []logdb.C
 	}
 	old := m.history[i]
 	h := m.newHistorical(old.settings, interval.Milliseconds()/minuteMs, old.sectors, channels...)
-	if len(h.items) != len(channels) || h.registers() == 0 || h.registers() > 117 {
+	most := 117
+	if m.cfg.Kind == Nexus {
+		most = (nexusHistorySize - 8) / 2
+		if i > 1 || slices.ContainsFunc(h.items, func(it item) bool { return it.float == nil }) {
+			return 0, fmt.Errorf("reprogram log %d: channels %q cannot be logged", number, channels)
+		}
+	}
+	if len(h.items) != len(channels) || h.registers() == 0 || h.registers() > most {
 		return 0, fmt.Errorf("reprogram log %d: channels %q cannot be logged", number, channels)
 	}
 	m.history[i] = h
 	for n, l := range m.logs {
 		if l.number == number {
-			m.logs[n] = m.historicalLog(i)
+			if m.logs[n] = m.historicalLog(i); m.cfg.Kind == Nexus {
+				m.logs[n] = m.nexusHistorical(i)
+				m.rings[i] = &nexusRing{log: m.logs[n], size: nexusHistorySize, data: m.logs[n].data}
+			}
 			m.logs[n].max = l.max
 			m.logs[n].skip, m.logs[n].begin = m.logs[n].total(now), now
 			m.logs[n].born = m.logs[n].skip

@@ -52,6 +52,8 @@ type plan struct {
 	limits []limitSetting
 	amps   func(at int64, d *day) float64 // what the load draws on phase A, of full scale
 	hertz  float64                        // nominal
+	// tellsDST: the system log tells of daylight time.
+	tellsDST bool
 	// perVolt turns a share of the nominal voltage into one of full scale.
 	perVolt float64
 
@@ -104,7 +106,7 @@ func (p *plan) addDay(n int64) {
 	d := planDay(p.seed, p.begin, n)
 	dropNoteless(d)
 	for _, change := range p.zone.changes {
-		if change >= d.start && change < d.start+dayMs && !d.isOff(change) {
+		if p.tellsDST && change >= d.start && change < d.start+dayMs && !d.isOff(change) {
 			event := eventDSTOff
 			if _, dst := p.zone.at(change); dst {
 				event = eventDSTOn

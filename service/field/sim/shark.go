@@ -29,6 +29,8 @@ type Counters struct {
 	Exceptions int
 	// Writes counts the writes by register. A meter manager has no business outside 0xC34F to 0xC352.
 	Writes map[uint16]int
+	// Paused is how often a log of a Nexus was paused: what it would have recorded meanwhile is lost.
+	Paused int
 }
 
 // Counters returns what was asked so far.
@@ -48,8 +50,11 @@ func (m *Meter) answer(port int, pdu []byte) []byte {
 	now := m.now()
 	m.expire(now)
 	handle := m.sharkAnswer
-	if m.cfg.Kind == SunSpec {
+	switch m.cfg.Kind {
+	case SunSpec:
 		handle = m.sunSpecAnswer
+	case Nexus:
+		handle = m.nexusAnswer
 	}
 	reply, exception := handle(port, pdu, now)
 	if exception != 0 {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,9 +20,13 @@ type Kind string
 
 // The kinds.
 const (
-	Shark200 Kind = "shark200" // readings and five kinds of logs
-	SunSpec  Kind = "sunspec"  // readings only: models 1, 203 and 213
+	Shark200 Kind = "shark200"  // readings and five kinds of logs
+	SunSpec  Kind = "sunspec"   // readings only: models 1, 203 and 213
+	Nexus    Kind = "nexus1252" // few readings and the logs of the Nexus 1252 style, in rings
 )
+
+// Kinds lists them.
+var Kinds = []Kind{Shark200, SunSpec, Nexus}
 
 // Config says what is simulated. The zero value is a Shark 200 with 60 days of history on a
 // free port of the loopback.
@@ -83,13 +88,20 @@ type Meter struct {
 	waveCached []byte
 	waveIndex  int
 
-	mu       sync.Mutex // guards all below; a meter does one thing at a time
-	logs     []*meterLog
-	history  [3]*historical
-	resets   []energyReset
-	session  *session
-	windows  int64 // read so far: decides which are not ready
-	faults   faults
+	mu      sync.Mutex // guards all below; a meter does one thing at a time
+	logs    []*meterLog
+	history [3]*historical
+	resets  []energyReset
+	session *session
+	windows int64 // read so far: decides which are not ready
+	faults  faults
+	// Of a Nexus: what each port wrote, its memories, the limit states behind each alarm, and by how much its logs are ahead of the
+	// time.
+	ports       map[int]*nexusPort
+	rings       [nexusLogs]*nexusRing
+	limitStates [][2]uint32
+	lead        int64
+
 	counters Counters
 	conns    map[net.Conn]struct{}
 }
@@ -111,7 +123,7 @@ func New(cfg Config) (*Meter, error) {
 	m.model = &model{seed: seed(cfg.Seed), zone: m.zone, site: cfg.Site, begin: begin}
 	m.plan = &plan{
 		seed: seed(cfg.Seed), begin: begin, zone: m.zone, layout: m.layout, limits: limitSettings(cfg.Site),
-		hertz: cfg.Site.NominalHz, perVolt: cfg.Site.NominalVolts / cfg.Site.VoltageFullScale(),
+		tellsDST: cfg.Kind != Nexus, hertz: cfg.Site.NominalHz, perVolt: cfg.Site.NominalVolts / cfg.Site.VoltageFullScale(),
 		amps: func(at int64, d *day) float64 {
 			r := m.model.measure(at-1, d.disturbances)
 			return r.Amps[0] / cfg.Site.CurrentFullScale()
@@ -123,7 +135,9 @@ func New(cfg Config) (*Meter, error) {
 	for i, part := range [energyCount]float64{1, 0.04, 0.31, 0.02, 1.06} {
 		m.start[i] = int64(cfg.EnergyStartWh * 1000 * part)
 	}
-	m.buildLogs()
+	if err := m.build(); err != nil {
+		return nil, fmt.Errorf("simulated meter: %w", err)
+	}
 	if err := m.openState(); err != nil {
 		return nil, fmt.Errorf("simulated meter: %w", err)
 	}
@@ -131,6 +145,15 @@ func New(cfg Config) (*Meter, error) {
 		return nil, errors.Join(fmt.Errorf("simulated meter: %w", err), m.journal.close())
 	}
 	return m, nil
+}
+
+// build makes the logs.
+func (m *Meter) build() error {
+	if m.cfg.Kind == Nexus {
+		return m.buildNexus()
+	}
+	m.buildLogs()
+	return nil
 }
 
 func (c *Config) setDefaults() error {
@@ -143,8 +166,8 @@ func (c *Config) setDefaults() error {
 	if c.Kind == "" {
 		c.Kind = Shark200
 	}
-	if c.Kind != Shark200 && c.Kind != SunSpec {
-		return fmt.Errorf("kind %q, must be %s or %s", c.Kind, Shark200, SunSpec)
+	if !slices.Contains(Kinds, c.Kind) {
+		return fmt.Errorf("kind %q, must be one of %q", c.Kind, Kinds)
 	}
 	if c.Unit == 0 {
 		c.Unit = 1

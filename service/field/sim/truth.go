@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"iter"
+	"math"
 	"time"
 
 	"metermanager/logdb"
@@ -54,7 +55,7 @@ func (m *Meter) Records(log int) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		m.mu.Lock()
 		l, now := m.logByNumber(log), m.now()
-		if l == nil || l.size == 0 || m.cfg.Kind != Shark200 {
+		if l == nil || l.size == 0 || m.cfg.Kind == SunSpec {
 			m.mu.Unlock()
 			yield(Record{}, fmt.Errorf("log %d: no such log", log))
 			return
@@ -76,7 +77,7 @@ func (m *Meter) Lifetime(log int) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		m.mu.Lock()
 		l := m.logByNumber(log)
-		if l == nil || l.size == 0 || m.cfg.Kind != Shark200 {
+		if l == nil || l.size == 0 || m.cfg.Kind == SunSpec {
 			m.mu.Unlock()
 			yield(Record{}, fmt.Errorf("log %d: no such log", log))
 			return
@@ -111,7 +112,7 @@ func (m *Meter) truth(l *meterLog, i int) (Record, error) {
 	defer m.mu.Unlock()
 	at := l.moment(i)
 	r := Record{Number: i, Time: time.UnixMilli(at.meter).UTC(), True: time.UnixMilli(at.at).UTC()}
-	if l.number != LogPQ && l.number != LogWaveform {
+	if l.number != LogPQ && l.number != LogWaveform && m.cfg.Kind != Nexus {
 		r.Time = time.UnixMilli(floorDiv(at.meter, secondMs) * secondMs).UTC()
 	}
 	var err error
@@ -128,7 +129,11 @@ func (m *Meter) truth(l *meterLog, i int) (Record, error) {
 		s := m.historicalSnapshot(h, l, i)
 		for n := range h.items {
 			it := &h.items[n]
-			r.Values = append(r.Values, Value{it.channel, it.value(&s, m.cfg.Energy)})
+			v := it.value(&s, m.cfg.Energy)
+			if m.cfg.Kind == Nexus {
+				v = math.Round(m.secondary(it.channel, it.float(&s))*65536) / 65536
+			}
+			r.Values = append(r.Values, Value{it.channel, v})
 		}
 	}
 	return r, nil
@@ -215,6 +220,10 @@ func (m *Meter) recording(c *capture) Recording {
 	trigger := time.UnixMilli(c.meter).UTC()
 	r := Recording{Number: c.number, Trigger: trigger, True: time.UnixMilli(c.at).UTC(), SampleInterval: interval,
 		First: trigger.Add(-time.Duration(wavePreCycles*wavePerCycle*m.sampleIntervalMillis()*1000) * time.Microsecond)}
+	if m.cfg.Kind == Nexus {
+		r.Channels = m.nexusRecording(c)
+		return r
+	}
 	for p, names := range [...][2]string{{"Van_Vab", "Ia"}, {"Vbn_Vbc", "Ib"}, {"Vcn_Vca", "Ic"}} {
 		for k, name := range names {
 			w := logdb.WaveChannel{Name: name}

@@ -43,6 +43,15 @@ var harmonics = [...]struct {
 
 // wave returns the samples of one channel of a capture in counts, phase 0 to 2.
 func (m *Meter) wave(c *capture, phase int, current bool) []int16 {
+	out := make([]int16, waveSamples)
+	for i, v := range m.primaryWave(c, phase, current, waveSamples) {
+		out[i] = int16(max(-32768, min(32767, math.Round(m.counts(v, phase, current)))))
+	}
+	return out
+}
+
+// primaryWave returns the samples of one channel of a capture in primary units.
+func (m *Meter) primaryWave(c *capture, phase int, current bool, samples int) []float64 {
 	before := m.model.at(c.at - 1500)
 	d := &c.disturbance
 	rms, thd := before.Volts[phase], before.THDVolts[phase]
@@ -53,7 +62,7 @@ func (m *Meter) wave(c *capture, phase int, current bool) []int16 {
 	}
 	fundamental := rms * math.Sqrt2 / math.Sqrt(1+thd*thd)
 	phi := 2*math.Pi*m.model.seed.unit(streamWave, c.at) - 2*math.Pi*float64(phase)/3 - lag
-	out := make([]int16, waveSamples)
+	out := make([]float64, samples)
 	for i := range out {
 		ms := float64(i-wavePreCycles*wavePerCycle) * 1000 / (m.layout.wave.RateHz * wavePerCycle)
 		angle := 2*math.Pi*before.Hertz*ms/1000 + phi
@@ -75,7 +84,7 @@ func (m *Meter) wave(c *capture, phase int, current bool) []int16 {
 			peak := 2 * inrushPeak * m.site.CurrentFullScale() * math.Exp(-ms/inrushDecayMs)
 			v += peak * max(0, math.Sin(angle))
 		}
-		out[i] = int16(max(-32768, min(32767, math.Round(m.counts(v, phase, current)))))
+		out[i] = v
 	}
 	return out
 }
