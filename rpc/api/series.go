@@ -14,9 +14,6 @@ import (
 // flushBytes is how much of a long answer is gathered before it goes out.
 const flushBytes = 64 << 10
 
-// windowValues is about how many values of a long answer are held at once.
-const windowValues = 1 << 18
-
 // SeriesColumn describes one column of an answer of historical data.
 type SeriesColumn struct {
 	Key    logdb.ChannelKey
@@ -58,9 +55,10 @@ type SeriesReader interface {
 type SeriesWriter struct {
 	out     io.Writer
 	b       []byte
+	room    *seriesRoom
 	head    SeriesHead
-	columns []seriesColumn
-	groups  int
+	groups  []int // of the columns
+	absent  string
 	rows    int
 	first   logdb.Millis
 	last    logdb.Millis
@@ -70,10 +68,13 @@ type SeriesWriter struct {
 
 // NewSeriesWriter begins an answer.
 func NewSeriesWriter(out io.Writer, head SeriesHead) *SeriesWriter {
-	w := &SeriesWriter{out: out, head: head, columns: make([]seriesColumn, len(head.Columns)), b: make([]byte, 0, flushBytes+4096)}
+	w := &SeriesWriter{out: out, head: head, groups: make([]int, len(head.Columns)), room: seriesRooms.Get().(*seriesRoom), absent: "null"}
+	w.b = w.room.text[:0]
+	if head.Dialect == DialectNaN {
+		w.absent = "NaN"
+	}
 	for i, c := range head.Columns {
-		w.columns[i].group = max(c.Group, 0)
-		w.groups = max(w.groups, c.Group+1)
+		w.groups[i] = max(c.Group, 0)
 	}
 	b := append(w.b, `{"meter_uid":`...)
 	b = AppendString(b, string(head.Meter))
@@ -122,8 +123,8 @@ func (w *SeriesWriter) Rows() int { return w.rows }
 // rows are written (0: no limit) it stops behind the present time and returns where to go
 // on; otherwise it returns 0.
 func (w *SeriesWriter) Copy(ctx context.Context, r SeriesReader, ids []logdb.SeriesID, span Span, limit int) (logdb.Millis, error) {
-	if len(ids) != len(w.columns) {
-		return 0, fmt.Errorf("%w: %d series for %d columns", logdb.ErrInvalid, len(ids), len(w.columns))
+	if len(ids) != len(w.groups) {
+		return 0, fmt.Errorf("%w: %d series for %d columns", logdb.ErrInvalid, len(ids), len(w.groups))
 	}
 	column := make(map[logdb.SeriesID]int, len(ids))
 	var ask []logdb.SeriesID
@@ -140,25 +141,16 @@ func (w *SeriesWriter) Copy(ctx context.Context, r SeriesReader, ids []logdb.Ser
 	if len(ask) == 0 {
 		return 0, w.err
 	}
-	step := span.step()
-	for at := span.First; at < span.Last && w.err == nil; {
-		end := span.Last
-		if end-at > step {
-			end = at + step
-		}
-		err := r.ReadSeries(ctx, ask, at, end, func(id logdb.SeriesID, b *logdb.Block) error {
-			w.columns[column[id]].add(b)
+	return w.copyWindows(span, limit, func(c *window, first, last logdb.Millis) error {
+		err := r.ReadSeries(ctx, ask, first, last, func(id logdb.SeriesID, b *logdb.Block) error {
+			c.columns[column[id]].add(b)
 			return nil
 		})
 		if err != nil {
-			return 0, w.fail(fmt.Errorf("read values from %d to %d: %w", at, end, err))
+			return fmt.Errorf("read values from %d to %d: %w", first, last, err)
 		}
-		if next, stop := w.merge(limit); stop {
-			return next, w.err
-		}
-		at = end
-	}
-	return 0, w.err
+		return nil
+	})
 }
 
 // Span is a range of time with about how many values it holds, which sets the windows.
@@ -204,15 +196,8 @@ func (w *SeriesWriter) Close(tail SeriesTail) error {
 	}
 	w.b = append(b, '}', '\n')
 	w.flush(0)
+	w.leave()
 	return w.err
-}
-
-func (w *SeriesWriter) open(t logdb.Millis) {
-	if w.rows > 0 {
-		w.b = append(w.b, ',')
-	}
-	w.note(t, t, 1)
-	w.b = appendMillis(append(w.b, '['), t)
 }
 
 // note counts records of a range of times.
@@ -246,155 +231,4 @@ func (w *SeriesWriter) fail(err error) error {
 		w.err = err
 	}
 	return w.err
-}
-
-// merge writes what the columns hold as rows in order of time and empties them.
-func (w *SeriesWriter) merge(limit int) (next logdb.Millis, stop bool) {
-	lowest := make([]logdb.Position, w.groups)
-	absent := "null"
-	if w.head.Dialect == DialectNaN {
-		absent = "NaN"
-	}
-	last := logdb.Millis(-1)
-	for w.err == nil {
-		t := logdb.Millis(math.MaxInt64)
-		for i := range w.columns {
-			if c := &w.columns[i]; c.i < len(c.times) && c.times[c.i] < t {
-				t = c.times[c.i]
-			}
-		}
-		if t == math.MaxInt64 {
-			break
-		}
-		if limit > 0 && w.rows >= limit && t != last {
-			next, stop = t, true
-			break
-		}
-		last = t
-		w.row(t, lowest, absent)
-		w.flush(flushBytes)
-	}
-	for i := range w.columns {
-		w.columns[i].reset()
-	}
-	return next, stop || w.err != nil
-}
-
-// row writes the next record at t: of each group the values of its lowest position there.
-func (w *SeriesWriter) row(t logdb.Millis, lowest []logdb.Position, absent string) {
-	clear(lowest)
-	for i := range w.columns {
-		c := &w.columns[i]
-		if c.i < len(c.times) && c.times[c.i] == t {
-			if p := c.positions[c.i]; lowest[c.group] == 0 || p < lowest[c.group] {
-				lowest[c.group] = p
-			}
-		}
-	}
-	w.open(t)
-	for i := range w.columns {
-		c := &w.columns[i]
-		w.b = append(w.b, ',')
-		if c.i < len(c.times) && c.times[c.i] == t && c.positions[c.i] == lowest[c.group] {
-			w.b = c.append(w.b, absent)
-		} else {
-			w.b = append(w.b, absent...)
-		}
-	}
-	w.b = append(w.b, ']')
-}
-
-// seriesColumn holds the values of one column in one window.
-type seriesColumn struct {
-	group      int
-	times      []logdb.Millis
-	positions  []logdb.Position
-	mantissas  []int64
-	segments   []segment
-	exceptions []logdb.Exception
-
-	i, segment, exception int // what comes next
-}
-
-// segment is a part of a column with one exponent.
-type segment struct {
-	end      int
-	exponent uint8
-}
-
-func (c *seriesColumn) add(b *logdb.Block) {
-	from := len(c.times)
-	c.times = append(c.times, b.Times...)
-	c.positions = append(c.positions, b.Positions...)
-	for len(c.positions) < len(c.times) { // a source without positions
-		c.positions = append(c.positions, 1)
-	}
-	c.mantissas = append(c.mantissas, b.Mantissas...)
-	for _, x := range b.Exceptions {
-		c.exceptions = append(c.exceptions, logdb.Exception{Index: from + x.Index, Value: x.Value})
-	}
-	c.segments = append(c.segments, segment{len(c.times), b.Exponent})
-}
-
-func (c *seriesColumn) reset() {
-	c.times, c.positions, c.mantissas = c.times[:0], c.positions[:0], c.mantissas[:0]
-	c.segments, c.exceptions = c.segments[:0], c.exceptions[:0]
-	c.i, c.segment, c.exception = 0, 0, 0
-}
-
-// append writes the next value and passes on.
-func (c *seriesColumn) append(b []byte, absent string) []byte {
-	i := c.i
-	c.i++
-	for c.exception < len(c.exceptions) && c.exceptions[c.exception].Index < i {
-		c.exception++
-	}
-	for c.segments[c.segment].end <= i {
-		c.segment++
-	}
-	if c.exception < len(c.exceptions) && c.exceptions[c.exception].Index == i {
-		v := c.exceptions[c.exception].Value
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return append(b, absent...)
-		}
-		return AppendFloat(b, v)
-	}
-	return appendDecimal(b, c.mantissas[i], c.segments[c.segment].exponent)
-}
-
-// appendDecimal appends m / 10^exponent. The text reads back as exactly that double, and is
-// what AppendFloat writes for it when it has up to 15 digits.
-func appendDecimal(b []byte, m int64, exponent uint8) []byte {
-	if exponent == 0 && m > -1<<53 && m < 1<<53 {
-		return strconv.AppendInt(b, m, 10)
-	}
-	u := uint64(m)
-	if m < 0 {
-		u = -u
-	}
-	if u >= 1<<53 || exponent > 15 || exponent > 6 && u < uint64(tens[exponent-6]) {
-		return AppendFloat(b, float64(m)/tens[min(int(exponent), len(tens)-1)])
-	}
-	if m < 0 {
-		b = append(b, '-')
-	}
-	scale := uint64(tens[exponent])
-	whole, rest := u/scale, u%scale
-	b = strconv.AppendUint(b, whole, 10)
-	if rest == 0 {
-		return b
-	}
-	digits := int(exponent)
-	for rest%10 == 0 {
-		rest /= 10
-		digits--
-	}
-	b = append(b, '.')
-	n := len(b)
-	b = append(b, "000000000000000"[:digits]...)
-	for i := n + digits - 1; i >= n; i-- {
-		b[i] = '0' + byte(rest%10)
-		rest /= 10
-	}
-	return b
 }
