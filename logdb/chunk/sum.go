@@ -138,6 +138,16 @@ func (a *Accumulator) Bucket() logdb.Bucket {
 	return out
 }
 
+// To writes what was accumulated to out.
+func (a *Accumulator) To(out *logdb.Bucket) {
+	if a.bucket.Count == 0 {
+		*out = logdb.EmptyBucket()
+		return
+	}
+	*out = a.bucket
+	out.Sum = a.sum.Value()
+}
+
 // Count returns how many values were accumulated.
 func (a *Accumulator) Count() int64 { return a.bucket.Count }
 

@@ -82,6 +82,7 @@ type DB struct {
 	copied bool      // a copy was taken before a migration
 	pg     *postgres // nil for SQLite
 	last   func(context.Context, *sql.Tx) error
+	often  often
 }
 
 // Open opens the database at place and creates its tables when they are missing. A place is a path, whose folder must

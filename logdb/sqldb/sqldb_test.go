@@ -161,6 +161,46 @@ func TestSnapshotSeesOneState(t *testing.T) {
 	}
 }
 
+// TestReadRow: a query that is asked often answers from what is stored at that moment, also when the table became another one.
+func TestReadRow(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	db := open(t, filepath.Join(t.TempDir(), "x.db"))
+	do := func(query string, args ...any) {
+		t.Helper()
+		if err := db.Write(ctx, func(tx *sql.Tx) error { _, err := tx.Exec(query, args...); return err }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func(ctx context.Context) (v string, err error) {
+		err = db.ReadRow(ctx, "SELECT v FROM x WHERE id = @id", sql.Named("id", 7)).Scan(&v)
+		return v, err
+	}
+	if _, err := read(ctx); err == nil {
+		t.Error("a table that is not there was read")
+	}
+	do("CREATE TABLE x (id INTEGER PRIMARY KEY, v TEXT)")
+	for _, want := range []string{"a", "b", "c"} {
+		do("INSERT INTO x VALUES (7, ?) ON CONFLICT (id) DO UPDATE SET v = excluded.v", want)
+		if got, err := read(ctx); err != nil || got != want {
+			t.Errorf("%q %v, want %q", got, err, want)
+		}
+	}
+	do("ALTER TABLE x ADD COLUMN more TEXT")
+	if got, err := read(ctx); err != nil || got != "c" {
+		t.Errorf("%q %v behind a change of the table", got, err)
+	}
+	do("DELETE FROM x")
+	if _, err := read(ctx); !errors.Is(err, sql.ErrNoRows) {
+		t.Errorf("%v for a row that is gone", err)
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := read(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v when nobody waits", err)
+	}
+}
+
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	db := open(t, filepath.Join(t.TempDir(), "x.db"))

@@ -236,7 +236,7 @@ func (a *auditor) nameAll(data map[digestKey]*logdb.Tally, claims map[digestKey]
 		return cmp.Or(cmp.Compare(x.day, y.day), cmp.Compare(x.log, y.log), cmp.Compare(a.keys[x.channel], a.keys[y.channel]))
 	})
 	for _, k := range keys {
-		if err := a.ctx.Err(); err != nil {
+		if err := a.ended(); err != nil {
 			return err
 		}
 		a.name(k, *data[k], claims[k], place)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"sync"
 
 	"metermanager/logdb"
 	"metermanager/logdb/chunk"
@@ -18,32 +19,31 @@ func (s *Store) ReadBuckets(ctx context.Context, ids []logdb.SeriesID, edges []l
 		return fmt.Errorf("%w: %d edges, want at least two that rise", logdb.ErrInvalid, len(edges))
 	}
 	return s.snapshot(ctx, fmt.Sprintf("sum up %d series", len(ids)), func(c *conn) error {
-		views, common := viewCache{}, bucketCommon{conn: c}
+		views := viewCache{}
+		room := bucketRooms.Get().(*bucketRoom)
+		defer room.giveBack()
+		common := bucketCommon{conn: c, room: room}
 		known, err := c.seriesRows(ids)
 		if err != nil {
 			return err
 		}
 		in := span{max(edges[0], logdb.MinTime), min(edges[len(edges)-1]+1, logdb.MaxTime+1)}
-		out := make([]logdb.Bucket, len(edges)-1)
+		out, sums := room.of(len(edges) - 1)
 		for _, id := range ids {
-			for i := range out {
-				out[i] = logdb.EmptyBucket()
-			}
+			clear(sums)
 			r := known[id]
 			if r != nil && in.first < in.last {
 				view, err := views.of(c, r, in)
 				if err != nil {
 					return err
 				}
-				b := bucketReader{
-					conn: c, common: &common, series: r, covers: r.covers(), view: view, edges: edges, sums: make([]chunk.Accumulator, len(out)), tiered: map[int64]bool{},
-				}
+				b := bucketReader{conn: c, common: &common, series: r, covers: r.covers(), view: view, edges: edges, sums: sums, tiered: map[int64]bool{}}
 				if err := b.read(); err != nil {
 					return fmt.Errorf("series %d: %w", id, err)
 				}
-				for i := range out {
-					out[i] = b.sums[i].Bucket()
-				}
+			}
+			for i := range out {
+				sums[i].To(&out[i])
 			}
 			if err := visit(id, out); err != nil {
 				return err
@@ -51,6 +51,32 @@ func (s *Store) ReadBuckets(ctx context.Context, ids []logdb.SeriesID, edges []l
 		}
 		return nil
 	})
+}
+
+// bucketRoom is memory that one query after the other uses.
+type bucketRoom struct {
+	out  []logdb.Bucket
+	sums []chunk.Accumulator
+	roll chunk.Roll
+}
+
+var bucketRooms = sync.Pool{New: func() any { return new(bucketRoom) }}
+
+// giveBack keeps room for the next query, but not that of a very long answer.
+func (r *bucketRoom) giveBack() {
+	const most = 1 << 14
+	if cap(r.out) > most {
+		r.out, r.sums = nil, nil
+	}
+	bucketRooms.Put(r)
+}
+
+// of returns n buckets, with anything in them, and their sums.
+func (r *bucketRoom) of(n int) ([]logdb.Bucket, []chunk.Accumulator) {
+	if cap(r.out) < n {
+		r.out, r.sums = make([]logdb.Bucket, n), make([]chunk.Accumulator, n)
+	}
+	return r.out[:n], r.sums[:n]
 }
 
 // bucketReader sums up one series. It reckons in keys: a time, less one where times end what they cover, so that
@@ -75,7 +101,8 @@ type bucketReader struct {
 // bucketCommon is what the series of one query have in common, read when it is needed first.
 type bucketCommon struct {
 	*conn
-	asked    bool
+	room     *bucketRoom
+	looked   bool
 	quarters bool              // there is a 15-minute tier of anything
 	dropped  map[int64]dropped // of the meter of a stream
 }
@@ -88,13 +115,13 @@ type dropped struct {
 
 // hasQuarters reports whether anything has a 15-minute tier.
 func (b *bucketCommon) hasQuarters() (bool, error) {
-	if !b.asked {
+	if !b.looked {
 		one := 0
 		known, err := b.one([]any{&one}, anyQuarter)
 		if err != nil {
 			return false, err
 		}
-		b.asked, b.quarters = true, known
+		b.looked, b.quarters = true, known
 	}
 	return b.quarters, nil
 }
@@ -169,7 +196,7 @@ const readRolls = `SELECT id, crc, data FROM roll WHERE id BETWEEN ? AND ? ORDER
 // readTier adds what whole steps give and notes what is to be read from values.
 func (b *bucketReader) readTier(all span) error {
 	at := all.first
-	var roll chunk.Roll
+	roll := &b.common.room.roll
 	first := cellOf(dayKey(max(all.first, 0), false))
 	last := max(0, int64((all.last-1).Floor(logdb.DayMillis)/logdb.DayMillis))
 	err := b.each(func(rows *sql.Rows) error {
@@ -186,7 +213,7 @@ func (b *bucketReader) readTier(all span) error {
 		}
 		err := checked(data, crc)
 		if err == nil {
-			err = b.codec.Steps(data, &roll)
+			err = b.codec.Steps(data, roll)
 		}
 		if err != nil {
 			return fmt.Errorf("hour tier of day %d: %w", day, err)
@@ -200,7 +227,7 @@ func (b *bucketReader) readTier(all span) error {
 		if _, gone := slices.BinarySearch(b.view.gone, day); gone {
 			return nil
 		}
-		b.addSteps(&roll, cell)
+		b.addSteps(roll, cell)
 		return nil
 	}, readRolls, chunkID(b.series.id, first), chunkID(b.series.id, last))
 	if err != nil {

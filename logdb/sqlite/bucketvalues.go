@@ -67,7 +67,8 @@ func (b *bucketReader) readRaw() error {
 	if err != nil {
 		return err
 	}
-	v := valueReader{bucketReader: b, chunks: chunks, run: newChunkRun(b.conn, chunks, spans), decoded: -1}
+	v := valueReader{bucketReader: b, chunks: chunks, run: newChunkRun(b.conn, chunks, spans), decoded: -1, block: takeBlock()}
+	defer giveBlock(v.block)
 	v.run.unordered = b.fresh.Len() == 0 && len(b.view.patches) == 0
 	defer v.run.close()
 	for _, in := range spans {
@@ -85,7 +86,7 @@ type valueReader struct {
 	run     *chunkRun
 	next    int // of chunks
 	decoded int // of chunks
-	block   logdb.Block
+	block   *logdb.Block
 	at      int // of block: where the span before ended
 }
 
@@ -103,7 +104,7 @@ func (v *valueReader) span(in span) error {
 			continue
 		}
 		if v.decoded != v.next {
-			if err := v.run.points(v.next, &v.block); err != nil {
+			if err := v.run.points(v.next, v.block); err != nil {
 				return err
 			}
 			v.decoded, v.at = v.next, 0
@@ -112,14 +113,14 @@ func (v *valueReader) span(in span) error {
 			}
 		}
 		if !plain {
-			if err := m.chunk(trim(&v.block, in)); err != nil {
+			if err := m.chunk(trim(v.block, in)); err != nil {
 				return err
 			}
 			continue
 		}
 		from := timeFrom(v.block.Times, v.at, in.first)
 		v.at = timeFrom(v.block.Times, from, in.last)
-		v.addPart(&v.block, from, v.at)
+		v.addPart(v.block, from, v.at)
 	}
 	return m.rest()
 }

@@ -43,7 +43,9 @@ func (s *statements) get(query string) (stmt, error) {
 // conn is one transaction, reading or writing, with what loading data needs.
 type conn struct {
 	ctx        context.Context // of the transaction, which is why it may stand here
-	tx         *sql.Tx         // nil: one query, which needs none
+	tx         *sql.Tx         // nil: a reader, or one query, which needs none
+	reader     *reader         // of the transaction, nil: tx
+	asked      context.Context // with a reader: of who waits for the answer
 	codec      *chunk.Codec
 	files      *archiveFiles
 	statements *statements
@@ -51,6 +53,12 @@ type conn struct {
 }
 
 func (c *conn) stmt(query string) (stmt, error) {
+	if c.reader != nil {
+		if err := c.ended(); err != nil {
+			return nil, err
+		}
+		return c.reader.get(query)
+	}
 	if st, ok := c.open[query]; ok {
 		return st, nil
 	}
@@ -64,6 +72,14 @@ func (c *conn) stmt(query string) (stmt, error) {
 	}
 	c.open[query] = st
 	return st, nil
+}
+
+// ended says why nobody waits for the answer any more.
+func (c *conn) ended() error {
+	if c.asked != nil {
+		return c.asked.Err()
+	}
+	return c.ctx.Err()
 }
 
 func (c *conn) close() {
@@ -103,6 +119,9 @@ func (c *conn) each(visit func(*sql.Rows) error, query string, args ...any) erro
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
+		if err := c.ended(); err != nil {
+			return err
+		}
 		if err := visit(rows); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"sync"
 
 	"metermanager/logdb"
 )
@@ -215,6 +216,12 @@ func (c *conn) chunksOf(r *seriesRow, in span) ([]chunkRow, error) {
 	return out, nil
 }
 
+// blocks are used again from one read to the next: a new one costs more than decoding into it.
+var blocks = sync.Pool{New: func() any { return new(logdb.Block) }}
+
+func takeBlock() *logdb.Block  { return blocks.Get().(*logdb.Block) }
+func giveBlock(b *logdb.Block) { blocks.Put(b) }
+
 // values visits the live values of a series within a span in order of (time, position).
 func (c *conn) values(r *seriesRow, v *view, in span, visit func(*logdb.Block) error) error {
 	fresh, err := v.fresh(r, in)
@@ -223,7 +230,8 @@ func (c *conn) values(r *seriesRow, v *view, in span, visit func(*logdb.Block) e
 	}
 	m := merger{codec: c.codec, view: v, fresh: fresh, visit: visit}
 	covers := r.covers()
-	var b logdb.Block
+	b := takeBlock()
+	defer giveBlock(b)
 	var k storedChunk
 	err = c.each(func(rows *sql.Rows) error {
 		if err := k.scan(rows); err != nil {
@@ -232,10 +240,10 @@ func (c *conn) values(r *seriesRow, v *view, in span, visit func(*logdb.Block) e
 		if k.tMax < in.first || k.tMin >= in.last {
 			return nil
 		}
-		if err := k.points(c, &b); err != nil {
+		if err := k.points(c, b); err != nil {
 			return err
 		}
-		return m.chunk(trim(&b, in))
+		return m.chunk(trim(b, in))
 	}, readChunks, chunkID(r.id, cellOf(dayKey(in.first, covers))), chunkID(r.id, dayKey(in.last, covers)))
 	if err != nil {
 		return err

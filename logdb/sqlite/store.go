@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -57,8 +58,10 @@ type Store struct {
 	codec  *chunk.Codec
 	log    *slog.Logger
 	writes *writer
-	reads  statements
+	reads  statements // in PostgreSQL
 	files  archiveFiles
+	// readers are the connections that read a file.
+	readers readers
 	// archiving is held by the one who writes archive files.
 	archiving sync.Mutex
 	sweeps    atomic.Int64
@@ -119,6 +122,7 @@ func (s *Store) prepare(ctx context.Context) error {
 		return err
 	}
 	s.reads = statements{prepare: func(query string) (stmt, error) { return s.db.Read().PrepareContext(context.WithoutCancel(ctx), query) }}
+	s.readers.most = max(4, 2*runtime.NumCPU())
 	if s.cfg.ReadOnly {
 		return nil
 	}
@@ -135,19 +139,12 @@ func (s *Store) Close() error {
 		s.writes.close()
 	}
 	s.files.close()
-	return errors.Join(s.db.Close(), s.codec.Close())
+	return errors.Join(s.readers.close(), s.db.Close(), s.codec.Close())
 }
 
 // snapshot runs f on one state of the database.
 func (s *Store) snapshot(ctx context.Context, what string, f func(*conn) error) error {
-	tx, err := s.db.Read().BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, mapError(err))
-	}
-	defer func() { _ = tx.Rollback() }() // nothing was written
-	c := &conn{ctx: ctx, tx: tx, codec: s.codec, files: &s.files, statements: &s.reads}
-	defer c.close()
-	if err := f(c); err != nil {
+	if err := s.read(ctx, true, f); err != nil {
 		return fmt.Errorf("%s: %w", what, mapError(err))
 	}
 	return nil
@@ -155,10 +152,48 @@ func (s *Store) snapshot(ctx context.Context, what string, f func(*conn) error) 
 
 // oneQuery runs f, which makes a single query and none for its rows: that needs no transaction around it, which costs as much as a small query.
 func (s *Store) oneQuery(ctx context.Context, what string, f func(*conn) error) error {
-	if err := f(&conn{ctx: ctx, codec: s.codec, files: &s.files, statements: &s.reads}); err != nil {
+	if err := s.read(ctx, false, f); err != nil {
 		return fmt.Errorf("%s: %w", what, mapError(err))
 	}
 	return nil
+}
+
+// read runs f, within a transaction if what it reads must belong together.
+func (s *Store) read(ctx context.Context, whole bool, f func(*conn) error) error {
+	if s.db.Postgres() {
+		return s.readServer(ctx, whole, f)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r, err := s.readers.take(ctx, s.db.Read())
+	if err != nil {
+		return err
+	}
+	begun := false
+	defer func() { s.readers.giveBack(r, begun) }()
+	if whole {
+		if err := r.exec("BEGIN"); err != nil {
+			return err
+		}
+		begun = true
+	}
+	return f(&conn{ctx: context.WithoutCancel(ctx), asked: ctx, reader: r, codec: s.codec, files: &s.files})
+}
+
+// readServer is read in PostgreSQL, where the way to the server takes longer than what database/sql does.
+func (s *Store) readServer(ctx context.Context, whole bool, f func(*conn) error) error {
+	c := &conn{ctx: ctx, codec: s.codec, files: &s.files, statements: &s.reads}
+	if !whole {
+		return f(c)
+	}
+	var err error
+	if c.tx, err = s.db.Read().BeginTx(ctx, nil); err != nil {
+		return err
+	}
+	defer func() { _ = c.tx.Rollback() }() // nothing was written
+	defer c.close()
+	return f(c)
 }
 
 // mapError turns the errors of sqldb and chunk that logdb has a name for.

@@ -46,7 +46,7 @@ func scanKey(row interface{ Scan(...any) error }) (account.Key, error) {
 
 // KeyByHash finds a key by the hash of its secret, revoked or not.
 func (c *Cloud) KeyByHash(ctx context.Context, h account.Hash) (account.Key, error) {
-	return scanKey(c.db.Read().QueryRowContext(ctx, selectKey+`hash = ?`, h[:]))
+	return scanKey(c.db.ReadRow(ctx, selectKey+`hash = ?`, h[:]))
 }
 
 // Key returns a key of the scope, ended or not.

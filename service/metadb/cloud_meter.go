@@ -46,12 +46,12 @@ func scanMeter(row interface{ Scan(...any) error }) (registry.Meter, error) {
 
 // MeterBySerial finds a meter for its registration.
 func (c *Cloud) MeterBySerial(ctx context.Context, manufacturer, serial string) (registry.Meter, error) {
-	return scanMeter(c.db.Read().QueryRowContext(ctx, selectMeter+`manufacturer = ? AND serial = ?`, manufacturer, serial))
+	return scanMeter(c.db.ReadRow(ctx, selectMeter+`manufacturer = ? AND serial = ?`, manufacturer, serial))
 }
 
 // Meter returns a meter of the scope that is on the list.
 func (c *Cloud) Meter(ctx context.Context, s account.Scope, uid logdb.MeterUID) (registry.Meter, error) {
-	return scanMeter(c.db.Read().QueryRowContext(ctx, selectMeter+`uid = @uid AND removed_ms = 0 AND `+meterInScope,
+	return scanMeter(c.db.ReadRow(ctx, selectMeter+`uid = @uid AND removed_ms = 0 AND `+meterInScope,
 		append(scopeArgs(s), sql.Named("uid", string(uid)))...))
 }
 

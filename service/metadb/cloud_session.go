@@ -24,7 +24,7 @@ func (c *Cloud) CreateSession(ctx context.Context, ses account.Session) error {
 func (c *Cloud) Session(ctx context.Context, token account.Hash) (account.Session, error) {
 	ses := account.Session{Token: token}
 	const q = `SELECT user, created_ms, expires_ms, last_used_ms FROM session WHERE token = ?`
-	err := c.db.Read().QueryRowContext(ctx, q, token[:]).Scan(&ses.User, &ses.Created, &ses.Expires, &ses.LastUsed)
+	err := c.db.ReadRow(ctx, q, token[:]).Scan(&ses.User, &ses.Created, &ses.Expires, &ses.LastUsed)
 	return ses, found(err, account.ErrNotFound)
 }
 

@@ -63,7 +63,7 @@ func scanUser(row interface{ Scan(...any) error }) (account.User, error) {
 
 // oneUser reads a user with roles.
 func (c *Cloud) oneUser(ctx context.Context, condition string, args ...any) (account.User, error) {
-	u, err := scanUser(c.db.Read().QueryRowContext(ctx, selectUser+condition, args...))
+	u, err := scanUser(c.db.ReadRow(ctx, selectUser+condition, args...))
 	if err != nil {
 		return account.User{}, err
 	}

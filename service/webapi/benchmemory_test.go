@@ -14,7 +14,7 @@ import (
 // BenchmarkYears asks for every value of 8 channels at 15 minutes over one and over ten years, and tells how far the heap of server and
 // client together grew beyond what it was before: it should not grow with the range.
 func BenchmarkYears(b *testing.B) {
-	s := newServer(b)
+	s := benchServer(b)
 	const rows, step = 10 * 35_064, 35_064
 	stream := logdb.StreamID{Journal: "0123456789abcdef0123456789abcdef", Policy: "1"}
 	for first := logdb.Position(1); first < rows; first += step {
@@ -57,7 +57,7 @@ func BenchmarkYears(b *testing.B) {
 
 // BenchmarkDays asks for a year of days of one channel of 15 minutes, the sum of each, as a report over many meters does meter by meter.
 func BenchmarkDays(b *testing.B) {
-	s := newServer(b)
+	s := benchServer(b)
 	stream := logdb.StreamID{Journal: "0123456789abcdef0123456789abcdef", Policy: "1"}
 	page := minutes(s.uid, stream, 1, 35_064)
 	for i := range page.Rows[0].Times {
