@@ -157,7 +157,7 @@ type licenceExtensionsCmd struct {
 	remote
 	JSON     bool   `name:"json" help:"Print the result as JSON."`
 	Name     string `arg:"" optional:"" help:"Extension; lists all without it."`
-	Switch   string `arg:"" optional:"" enum:"on,off," help:"on or off."`
+	Switch   string `arg:"" optional:"" enum:"on,off," default:"" help:"on or off."`
 	Customer string `placeholder:"ID" help:"For system administrators: another customer."`
 }
 
@@ -206,7 +206,7 @@ func (c *licenceExtensionsCmd) Run(ctx context.Context, p *program) error {
 type licencePolicyCmd struct {
 	remote
 	JSON     bool    `name:"json" help:"Print the result as JSON."`
-	Required string  `placeholder:"true|false" enum:"true,false," help:"Whether a meter without a date of expiration cannot be read."`
+	Required string  `placeholder:"true|false" enum:"true,false," default:"" help:"Whether a meter without a date of expiration cannot be read."`
 	Billable *string `placeholder:"NAMES" help:"Extensions that must be switched on to be used, joined by commas; none: all are free."`
 }
 
