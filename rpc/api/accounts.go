@@ -335,3 +335,23 @@ type CheckLoginAnswer struct {
 	Roles       []string       `json:"roles,omitempty"`
 	Permissions permission.Set `json:"permissions" doc:"Names joined by commas"`
 }
+
+// MailState is what became of a mail. Its text is told to nobody but its recipient.
+type MailState struct {
+	ID      string       `json:"mail"`
+	CustUID string       `json:"cust_uid,omitempty"`
+	Kind    string       `json:"kind"`
+	To      string       `json:"to"`
+	Subject string       `json:"subject"`
+	State   string       `json:"state"` // waiting, sent or failed
+	Tries   int          `json:"tries"`
+	Trouble string       `json:"trouble,omitempty"`
+	Created logdb.Millis `json:"created_ms"`
+	Due     logdb.Millis `json:"due_ms"`
+	Ended   logdb.Millis `json:"ended_ms,omitempty"`
+}
+
+// MailList lists mails, the newest first.
+type MailList struct {
+	Mails []MailState `json:"mails"`
+}

@@ -75,6 +75,7 @@ const (
 	CmdNodeStatus         = "node.status"
 	CmdAuditList          = "audit.list"
 	CmdAuditCheck         = "audit.check"
+	CmdMailList           = "mail.list"
 	CmdMeterStatus        = "meter.status"
 	CmdNodeCheck          = "node.check"
 	CmdLogLatest          = "log.latest"
@@ -283,5 +284,9 @@ var commands = []Command{
 		{"format", ParamString, false, "json (without it), cef or syslog (RFC 5424): lines for other programs"},
 	}, "rpc audit.list view=admin action=login outcome=refused"},
 	{CmdAuditCheck, "Look whether events of the audit were changed or removed; of all customers for a system administrator", permission.UsersManage, nil, "rpc audit.check"},
+	{CmdMailList, "Mails that the node wrote: what waits, what was sent, what failed and why; without their texts", permission.System, []Param{
+		{"state", ParamString, false, "waiting, sent or failed; all without it"},
+		{"limit", ParamInt, false, "how many, newest first; 100 without it, at most 1000"},
+	}, "rpc mail.list failed"},
 	{CmdNodeStatus, "State of the node, its meters and its cloud sync", permission.RPCRead, nil, "rpc node.status"},
 }

@@ -80,6 +80,8 @@ type Config struct {
 	// DataMaxMB bounds the data folder; 0: only the disk does.
 	DataMaxMB int64 `json:"data_max_mb"`
 	API
+	// People says how people make accounts and get mail.
+	People
 }
 
 // Options say where the configuration comes from. The zero value reads the process's
@@ -104,7 +106,7 @@ func Load(o Options) (Config, error) {
 		return Config{}, err
 	}
 	c := Config{
-		Data: env.defaultData(), Listen: DefaultListen, TLS: TLSAuto, Roles: []string{RoleSite, RoleCloud}, LogLevel: "info",
+		Data: env.defaultData(), Listen: DefaultListen, TLS: TLSAuto, Roles: []string{RoleSite, RoleCloud}, People: People{Registration: RegistrationJoin}, LogLevel: "info",
 		LogFile: LogFileAuto, LogFileMB: 10, LogFiles: 4, DiskAlarmMB: 1024, DiskStopMB: 256, API: defaultAPI,
 	}
 
@@ -154,6 +156,9 @@ func (c *Config) Check() error {
 		return err
 	}
 	if err := c.checkAPI(); err != nil {
+		return err
+	}
+	if err := c.checkPeople(); err != nil {
 		return err
 	}
 	return c.checkBounds()
@@ -255,7 +260,7 @@ func (c *Config) URL() string {
 
 // absolute makes the paths absolute: a system service starts in another folder.
 func (c *Config) absolute() error {
-	for _, p := range []*string{&c.Data, &c.TLSCert, &c.TLSKey} {
+	for _, p := range []*string{&c.Data, &c.TLSCert, &c.TLSKey, &c.SMTPPasswordFile} {
 		if *p == "" {
 			continue
 		}

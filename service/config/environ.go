@@ -41,6 +41,7 @@ func readEnviron(list []string) (environ, error) {
 // setters are all variables that override the file.
 var setters = func() map[string]func(c *Config, value string) error {
 	all := apiVariables()
+	maps.Copy(all, peopleVariables())
 	maps.Copy(all, plainSetters)
 	return all
 }()

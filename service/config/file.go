@@ -24,7 +24,7 @@ func (c *Config) Parse(text []byte) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(c); err != nil {
-		return fmt.Errorf("%w: %s (known keys: data, database, listen, tls_cert, tls_key, tls, tls_names, insecure_http, roles, log_level, log_file, log_file_mb, log_files, disk_alarm_mb, disk_stop_mb, data_max_mb, api_rate and the other api_ keys of docs/config.md)",
+		return fmt.Errorf("%w: %s (known keys: data, database, listen, tls_cert, tls_key, tls, tls_names, insecure_http, roles, log_level, log_file, log_file_mb, log_files, disk_alarm_mb, disk_stop_mb, data_max_mb, registration, public_url, smtp_server, smtp_security, smtp_user, smtp_password_file, smtp_from, api_rate and the other api_ keys of docs/config.md)",
 			ErrInvalid, strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if _, err := d.Token(); err != io.EOF {

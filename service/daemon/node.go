@@ -87,6 +87,14 @@ func (n *node) close() error {
 	return errors.Join(errs...)
 }
 
+// publicURL is where people reach the node.
+func (n *node) publicURL() string {
+	if n.config.PublicURL != "" {
+		return n.config.PublicURL
+	}
+	return n.config.URL()
+}
+
 // home is the customer that runs the node: the oldest; "" before the set-up.
 func (n *node) home(ctx context.Context) (account.CustomerID, error) {
 	id, err := n.store.FirstCustomer(ctx)
@@ -183,7 +191,9 @@ func (n *node) openCloudSide(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if n.accounts, err = account.New(store, sealer, account.Config{BcryptCost: n.options.Seams.PasswordCost, Now: n.options.Seams.Now, Logger: n.part("account")}); err != nil {
+	if n.accounts, err = account.New(store, sealer, account.Config{
+		BcryptCost: n.options.Seams.PasswordCost, Registration: n.config.Registration, PublicURL: n.publicURL(), Now: n.options.Seams.Now, Logger: n.part("account"),
+	}); err != nil {
 		return fmt.Errorf("open the accounts: %w", err)
 	}
 	if err := n.openLicences(ctx); err != nil {

@@ -15,6 +15,7 @@ import (
 	"metermanager/service/bus"
 	"metermanager/service/cloud/correction"
 	"metermanager/service/cloud/ingest"
+	"metermanager/service/cloud/notify"
 	"metermanager/service/command"
 	"metermanager/service/config"
 	"metermanager/service/metrics"
@@ -35,7 +36,7 @@ func (n *node) openServer(ctx context.Context) error {
 	state := n.statusConfig()
 	state.Home, state.Conflicts = n.home, push.Conflicts
 	status := command.NewNode(n.registry, n.logs, n.board, state)
-	table, err := command.New(command.Config{Home: n.home, Now: now, Logger: n.part("command")}, append(n.handlers(status), command.LimitHandlers(own), command.RetentionHandlers(n.retention), command.CareHandlers(n.care, n.registry), command.LogHandlers(n.logs, n.registry))...)
+	table, err := command.New(command.Config{Home: n.home, Now: now, Logger: n.part("command")}, append(n.handlers(status), command.LimitHandlers(own), command.RetentionHandlers(n.retention), command.CareHandlers(n.care, n.registry), command.LogHandlers(n.logs, n.registry), command.MailHandlers(n.store))...)
 	if err != nil {
 		return fmt.Errorf("join the commands: %w", err)
 	}
@@ -138,11 +139,21 @@ func (n *node) stages(notifier Notifier) []stage {
 		out = append(out, stage{"meters", n.field.Run}, stage{"discovery", n.scans.Run}, stage{"files", n.files.Run})
 	}
 	return append(out,
+		stage{"mail", n.outbox().Run},
 		stage{"disk", n.disk.run},
 		stage{"space", n.care.run},
 		stage{"licences", n.licences.Run},
 		stage{"web API", n.server.Run},
 		stage{"watchdog", func(ctx context.Context) error { return notifier.Watch(ctx, n.alive) }})
+}
+
+// outbox sends the letters of the node. Without a mail server they wait.
+func (n *node) outbox() *notify.Outbox {
+	var sender notify.Sender
+	if c := n.config; c.SMTPServer != "" {
+		sender = &notify.SMTP{Server: c.SMTPServer, Security: c.SMTPSecurity, User: c.SMTPUser, PasswordFile: c.SMTPPasswordFile, From: c.SMTPFrom}
+	}
+	return notify.New(n.store, n.accounts, sender, notify.Config{Now: n.options.Seams.Now, Logger: n.part("mail")})
 }
 
 // changed tells the cloud sync that a journal here has grown.
