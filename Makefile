@@ -47,7 +47,7 @@ MODBUS_SERIAL := 8.0.25
 HYPARQUET := 1.33.0/1.1.2
 
 .PHONY: testtools
-testtools: ## install what tests compare us with (mbpoll, curl, pymodbus, libmodbus, modbus-serial, pyftpdlib, hyparquet, PostgreSQL), when absent and run as root
+testtools: ## install what tests compare us with (mbpoll, curl, pymodbus, libmodbus, modbus-serial, pyftpdlib, hyparquet, PostgreSQL, xmllint, rsyslog), when absent and run as root
 	@tools/testtools.sh $(MODBUS_SERIAL) $(HYPARQUET)
 	@tools/desktoptools.sh test || echo "tests that open a window are skipped"
 

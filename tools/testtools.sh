@@ -21,6 +21,8 @@ want python3-serial test -e /usr/lib/python3/dist-packages/serial
 want python3-serial-asyncio test -e /usr/lib/python3/dist-packages/serial_asyncio
 want python3-pyftpdlib test -e /usr/lib/python3/dist-packages/pyftpdlib
 want socat command -v socat
+want libxml2-utils command -v xmllint
+want rsyslog test -x /usr/sbin/rsyslogd
 want nodejs command -v node
 want npm command -v npm
 want postgresql sh -c 'ls /usr/lib/postgresql/*/bin/initdb || command -v initdb'

@@ -220,7 +220,7 @@ type guarded struct{ a *API }
 func (g guarded) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
 	for _, op := range api.Operations() {
 		if op.Pattern() == pattern {
-			g.a.mux.HandleFunc(pattern, g.a.measured(op, g.a.audited(op, g.a.guard(op, g.a.paid(op, g.a.queued(op, handler))))))
+			g.a.mux.HandleFunc(pattern, g.a.measured(op, g.a.audited(op, g.a.inXML(op, g.a.guard(op, g.a.paid(op, g.a.queued(op, handler)))))))
 			return
 		}
 	}

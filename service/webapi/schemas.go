@@ -115,6 +115,9 @@ func (a *API) finish() {
 				}
 			}
 			op.Responses["default"] = &huma.Response{Description: "Problem", Content: map[string]*huma.MediaType{fault.ContentType: {Schema: problem}}}
+			if ok := op.Responses["200"]; op == item.Get && op.OperationID != api.OpOpenAPI && ok != nil && ok.Content["application/json"] != nil {
+				ok.Content[api.XMLType] = &huma.MediaType{} // the same document: docs/xml.md says how
+			}
 			if op.RequestBody != nil {
 				for _, media := range op.RequestBody.Content {
 					reached(doc.Components.Schemas, media.Schema, sent)
