@@ -321,6 +321,12 @@ type ReplaceMeterRequest struct {
 	Serial string `json:"serial" required:"true" minLength:"1" maxLength:"100"`
 }
 
+// ReplaceMeterAnswer carries the key of the new hardware. It is shown once.
+type ReplaceMeterAnswer struct {
+	Meter  Meter  `json:"meter"`
+	APIKey string `json:"apikey"`
+}
+
 // CheckLoginRequest asks whether somebody may log in at a meter.
 type CheckLoginRequest struct {
 	User     string `json:"user" required:"true" minLength:"1" maxLength:"200"`

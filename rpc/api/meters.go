@@ -37,6 +37,7 @@ type Meter struct {
 	Readable bool           `json:"readable" doc:"Enabled, of a customer, and its licence is not over"`
 	Expires  logdb.Millis   `json:"expires_ms,omitempty" doc:"When its licence is over; without it no date was set"`
 	Customer string         `json:"customer,omitempty"`
+	Facility string         `json:"facility_uid,omitempty" doc:"Where it is"`
 	Created  logdb.Millis   `json:"created_ms,omitempty"`
 	LastData logdb.Millis   `json:"last_data_ms,omitempty" doc:"Newest time of any record"`
 	LastPush logdb.Millis   `json:"last_push_ms,omitempty" doc:"When data came last"`

@@ -131,6 +131,12 @@ const (
 	OpBilling         = "get-billing-information"
 	OpSetBilling      = "put-billing-information"
 
+	OpPool         = "search-unassigned-meters"
+	OpAssignMeter  = "assign-meter"
+	OpMoveMeter    = "move-meter"
+	OpReplaceMeter = "replace-meter"
+	OpCheckLogin   = "check-login"
+
 	userPath     = Root + "/users/{user_uid}"
 	customerPath = Root + "/customers/{cust_uid}"
 	meterPath    = Root + "/meters/{meter_uid}"
@@ -222,6 +228,11 @@ var operations = []Operation{
 	{OpMeters, methodGet, Root + "/meters", permission.MetersRead, "Meters that the caller may see", tagMeters, BodyNone},
 	{OpMeter, methodGet, meterPath, permission.MetersRead, "One meter with its settings", tagMeters, BodyNone},
 	{OpRemoveMeter, methodDelete, meterPath, permission.MetersManage, "Take a meter off the list; its data stay", tagMeters, BodyNone},
+	{OpPool, methodGet, Root + "/unassigned-meters", permission.MetersManage, "Meters that wait for a customer: those of a serial or UID, all for administrators of the system", tagMeters, BodyNone},
+	{OpAssignMeter, methodPost, meterPath + "/customer", permission.MetersManage, "Claim a meter that waits with its claim code, or take a meter from its customer; administrators of the system give it to any", tagMeters, BodyJSON},
+	{OpMoveMeter, methodPost, meterPath + "/facility", permission.MetersManage, "Put a meter at a facility, or at none", tagMeters, BodyJSON},
+	{OpReplaceMeter, methodPost, meterPath + "/hardware", permission.MetersManage, "Note that another meter hangs at the measuring point: UID and data stay, the keys of the one before end", tagMeters, BodyJSON},
+	{OpCheckLogin, methodPost, meterPath + "/login", permission.Upload, "For a meter that keeps no passwords: may somebody log in at it, and what may they do", tagMeters, BodyJSON},
 	{OpPutSettings, methodPut, meterPath + "/settings", permission.Upload, "Store the newest settings of a meter", tagMeters, BodyJSON},
 	{OpChannels, methodGet, meterPath + "/channels", permission.LogsRead, "Channels of a meter with their ranges", tagMeters, BodyNone},
 	{OpLatest, methodGet, Root + "/latest", permission.LogsRead, "Newest recorded value of each channel, of every meter that the caller may see", tagLogs, BodyNone},

@@ -106,8 +106,8 @@ func (c *Cloud) DeleteCustomer(ctx context.Context, s account.Scope, id account.
 			`DELETE FROM user_facility WHERE user IN (SELECT id FROM user WHERE customer = @id)`,
 			`UPDATE user SET customer = NULL, permissions = '', by_facility = 0 WHERE customer = @id`,
 			`UPDATE user SET applied = NULL, applied_ms = 0 WHERE applied = @id`,
-			// What the meters and managers of the customer send is refused: nobody may read it.
-			`DELETE FROM api_key WHERE customer = @id AND meter = ''`,
+			// Meters go on uploading with their own keys; all others end, so that none reads for the next customer.
+			`DELETE FROM api_key WHERE customer = @id AND (meter = '' OR created_by <> '' OR permissions <> 'upload')`,
 			`UPDATE api_key SET customer = NULL WHERE customer = @id`,
 			`UPDATE meter SET customer = NULL, facility = '', former = @id WHERE customer = @id`,
 			`DELETE FROM customer WHERE id = @id`, // with facilities, roles and invitations

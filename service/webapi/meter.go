@@ -107,7 +107,7 @@ func (a *API) meter(ctx context.Context, c caller, in *MeterPath) (*api.Meter, e
 
 func (a *API) meterDocument(ctx context.Context, m registry.Meter) (*api.Meter, error) {
 	out := &api.Meter{
-		UID: m.UID, Enabled: m.Enabled, Readable: m.Readable, Expires: m.Expires, Customer: string(m.Customer), Created: m.Created, Settings: m.Settings, LastPush: a.Push.LastPush(m.UID),
+		UID: m.UID, Enabled: m.Enabled, Readable: m.Readable, Expires: m.Expires, Customer: string(m.Customer), Facility: string(m.Facility), Created: m.Created, Settings: m.Settings, LastPush: a.Push.LastPush(m.UID),
 	}
 	series, err := a.Logs.Series(ctx, m.UID)
 	if err != nil {

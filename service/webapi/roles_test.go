@@ -107,6 +107,7 @@ var exceptions = map[string]map[string]int{
 	api.OpCustomer:       {"pending": 404},
 	api.OpDeleteCustomer: {"*": 403, "pending": 404, "owner": 200, "system_admin": 401}, // whose customer is gone by then
 	api.OpTransfer:       {"*": 403, "pending": 404, "owner": 200, "system_admin": 200},
+	api.OpPool:           {"held": 403},
 	// Who is held to facilities manages what reaches beyond them not at all.
 	api.OpAddUser: {"held": 403}, api.OpEnableUser: {"held": 403}, api.OpSetRoles: {"held": 403}, api.OpResetUser: {"held": 403}, api.OpPending: {"held": 403},
 	api.OpApprove: {"held": 403}, api.OpReject: {"held": 403}, api.OpInvitations: {"held": 403}, api.OpInvite: {"held": 403}, api.OpEndInvitation: {"held": 403},
@@ -120,6 +121,7 @@ var exceptions = map[string]map[string]int{
 // onceOnly are operations that find nothing the second time.
 var onceOnly = map[string]bool{
 	api.OpDeleteUser: true, api.OpApprove: true, api.OpReject: true, api.OpEndInvitation: true, api.OpDeleteRole: true, api.OpDeleteFacility: true, api.OpRemoveMeter: true,
+	api.OpAssignMeter: true, api.OpReplaceMeter: true,
 	api.OpAddUser: true, api.OpTransfer: true, api.OpBanUser: true,
 }
 

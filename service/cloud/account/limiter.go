@@ -43,6 +43,17 @@ type limiter struct {
 
 func newLimiter(r rule) *limiter { return &limiter{rule: r, seen: map[string]*rate.Limiter{}} }
 
+// Limiter counts attempts by a name for other packages.
+type Limiter struct{ l *limiter }
+
+// NewLimiter allows burst attempts of a name at once and one more every step.
+func NewLimiter(burst int, step time.Duration) *Limiter {
+	return &Limiter{newLimiter(rule{burst, step})}
+}
+
+// Take takes one attempt of name at the time now, or returns how long to wait for it.
+func (l *Limiter) Take(name string, now time.Time) time.Duration { return l.l.take(name, now) }
+
 // take takes one attempt of name at the time now, or returns how long to wait for it.
 func (l *limiter) take(name string, now time.Time) time.Duration {
 	l.mu.Lock()

@@ -143,7 +143,10 @@ func (r *Registry) registerKnown(ctx context.Context, p account.Principal, custo
 	switch {
 	case m.Customer == "":
 		claimed := p.Known() && p.Meter == "" && claimFits(m, reg.Claim)
-		if customer != "" && (claimed || own) {
+		if m.Former != "" && m.Former != customer && !own {
+			return Registered{}, errRegistered // it holds data of another customer: the administrator of the system decides
+		}
+		if customer != "" && (claimed || own) && (m.Former == "" || m.Former == customer) {
 			if err := r.store.AssignMeter(ctx, m.UID, customer); errors.Is(err, ErrNotFound) {
 				return Registered{}, errRegistered
 			} else if err != nil {

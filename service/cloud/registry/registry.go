@@ -29,9 +29,12 @@ type Meter struct {
 	// Enabled meters can be read. A disabled one keeps uploading.
 	Enabled bool
 	Claim   account.Hash // of the claim code; zero when there is none
-	Created logdb.Millis
-	Removed logdb.Millis // 0: on the list
-	Expires logdb.Millis // from then on its data cannot be read; 0: no date was set
+	// Facility is where it is, "" at none. Former is the customer whose data it holds after that one has lost it.
+	Facility account.FacilityID
+	Former   account.CustomerID
+	Created  logdb.Millis
+	Removed  logdb.Millis // 0: on the list
+	Expires  logdb.Millis // from then on its data cannot be read; 0: no date was set
 	// Readable is filled in by Registry: whether the data can be read now.
 	Readable bool
 	// Settings are filled in by Registry, not by Store.
@@ -60,6 +63,15 @@ type Store interface {
 	// AssignMeter gives a meter that is nobody's, and its keys, to a customer and forgets
 	// the claim code. ErrNotFound when it is somebody's by now.
 	AssignMeter(ctx context.Context, uid logdb.MeterUID, c account.CustomerID) error
+	// ReleaseMeter takes a meter from its customer: its own key stays, other keys of it end, and it can be claimed with a code.
+	ReleaseMeter(ctx context.Context, s account.Scope, uid logdb.MeterUID, claim account.Hash, at logdb.Millis) error
+	// MoveMeter puts a meter at a facility of its customer, or with "" at none. ErrNotFound when there is no such facility.
+	MoveMeter(ctx context.Context, s account.Scope, uid logdb.MeterUID, to account.FacilityID) error
+	// ReplaceMeter gives a meter another make and serial and the key of that hardware; the keys of the one before end.
+	ReplaceMeter(ctx context.Context, s account.Scope, uid logdb.MeterUID, manufacturer, serial string, key account.Key, at logdb.Millis) error
+	// Pool lists meters on the list that are nobody's, by UID.
+	Pool(ctx context.Context, q PoolQuery) ([]Meter, error)
+	HasCustomer(ctx context.Context, id account.CustomerID) (bool, error)
 	EnableMeter(ctx context.Context, s account.Scope, uid logdb.MeterUID, enabled bool) error
 	// RemoveMeter takes a meter off the list, or with at 0 puts it back.
 	RemoveMeter(ctx context.Context, s account.Scope, uid logdb.MeterUID, at logdb.Millis) error
@@ -103,6 +115,8 @@ type Registry struct {
 	accounts Accounts
 	cfg      Config
 	strays   *rate.Limiter // registrations without any credential
+	searches *account.Limiter
+	claims   *account.Limiter
 
 	changes sync.Mutex // held from reading settings to storing them
 
@@ -126,8 +140,9 @@ func New(store Store, logs Logs, accounts Accounts, cfg Config) *Registry {
 	}
 	return &Registry{
 		store: store, logs: logs, accounts: accounts, cfg: cfg,
-		strays: rate.NewLimiter(rate.Every(time.Second), 50),
-		known:  map[logdb.MeterUID]bool{},
+		strays:   rate.NewLimiter(rate.Every(time.Second), 50),
+		searches: account.NewLimiter(30, 2*time.Second), claims: account.NewLimiter(10, 10*time.Second),
+		known: map[logdb.MeterUID]bool{},
 	}
 }
 
@@ -166,7 +181,7 @@ func (r *Registry) Access(ctx context.Context, p account.Principal, perm permiss
 	} else if err != nil {
 		return Meter{}, fmt.Errorf("look up a meter: %w", err)
 	}
-	if m.Customer == "" && p.Meter != uid {
+	if m.Customer == "" && p.Meter != uid && !p.System() {
 		return Meter{}, errNoMeter
 	}
 	if err := account.Allow(p, perm, account.Resource{Customer: m.Customer, Meter: uid}); err != nil {
@@ -225,6 +240,13 @@ func (r *Registry) MetersAfter(ctx context.Context, p account.Principal, after l
 	if err != nil {
 		return nil, false, fmt.Errorf("list meters: %w", err)
 	}
+	if p.Everywhere() { // those that are nobody's too
+		pool, err := r.store.Pool(ctx, PoolQuery{Limit: maxPool})
+		if err != nil {
+			return nil, false, fmt.Errorf("list meters without a customer: %w", err)
+		}
+		all = append(all, pool...)
+	}
 	slices.SortFunc(all, func(a, b Meter) int { return cmp.Compare(a.UID, b.UID) }) // a database has an order of its own
 	for _, m := range all {
 		if m.UID <= after {
@@ -240,6 +262,9 @@ func (r *Registry) MetersAfter(ctx context.Context, p account.Principal, after l
 	}
 	return page, false, nil
 }
+
+// maxPool is more than can wait.
+const maxPool = 1_000_000
 
 // IsReadable reports whether the data of m can be read now.
 func (r *Registry) IsReadable(m Meter) bool {
