@@ -269,7 +269,7 @@ func TestPeople(t *testing.T) {
 	s.send(admin, 200, "POST", api.Root+"/users/"+uid+"/ban", `{"why":""}`)
 	// What they did.
 	events := s.send(owner, 200, "GET", api.Root+"/users/"+uid+"/history", "")["events"].([]any)
-	if len(events) == 0 || !strings.Contains(fmt.Sprint(events), "login") {
+	if len(events) == 0 || !strings.Contains(fmt.Sprint(events), "set-user-roles") {
 		t.Errorf("%v", events)
 	}
 	// Without an address the link is handed over.
