@@ -39,10 +39,22 @@ func (r *reader) exec(query string) error {
 }
 
 func (r *reader) close() error {
+	r.forget()
+	return r.conn.Close()
+}
+
+// forget closes the statements: after their connection they must not be touched any more.
+func (r *reader) forget() {
 	for _, st := range r.known {
 		_ = st.Close() // it goes with its connection
 	}
-	return r.conn.Close()
+	clear(r.known)
+}
+
+// breakOff closes the connection for good: database/sql must not give one to others that may be within a transaction.
+func (r *reader) breakOff() {
+	r.forget()
+	_ = r.conn.Raw(func(any) error { return driver.ErrBadConn })
 }
 
 // readers keeps connections from one read to the next.
@@ -86,8 +98,7 @@ func (p *readers) giveBack(r *reader, whole bool) {
 		return
 	}
 	if err != nil {
-		// database/sql must not give a connection to others that may be within a transaction.
-		_ = r.conn.Raw(func(any) error { return driver.ErrBadConn })
+		r.breakOff()
 	}
 	_ = r.close()
 }

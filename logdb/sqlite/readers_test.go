@@ -2,11 +2,13 @@ package sqlite_test
 
 import (
 	"database/sql"
+	"errors"
 	"path/filepath"
 	"testing"
 
 	"metermanager/logdb"
 	"metermanager/logdb/sqldb"
+	"metermanager/logdb/sqlite"
 )
 
 // TestReadsDoNotWaitForWrites holds a write open: every read answers what was there before, while a write of the store waits.
@@ -67,4 +69,26 @@ func TestReadsDoNotWaitForWrites(t *testing.T) {
 		}
 	}
 	same(t, s, "m", logdb.KindHistorical)
+}
+
+// TestReadFromADiskThatGoes: the disk is gone in the midst of a read. That and what follows fail; nothing panics, at the end neither.
+func TestReadFromADiskThatGoes(t *testing.T) {
+	t.Parallel()
+	d := newDisk(t, 1)
+	s, err := sqlite.Open(ctx, simulated, sqlite.Config{VFS: d.VFS(), Archive: newCrashFiles()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	accept(t, s, page("m", 1, 20, volts))
+	list, err := s.Series(ctx, "m")
+	if err != nil || len(list) == 0 {
+		t.Fatal(list, err)
+	}
+	_ = s.ReadSeries(ctx, []logdb.SeriesID{list[0].ID}, logdb.MinTime, logdb.MaxTime, func(logdb.SeriesID, *logdb.Block) error {
+		return d.Crash()
+	})
+	if _, err := s.Snapshot(ctx, "m", logdb.Digest{1}); err == nil || errors.Is(err, logdb.ErrNotFound) {
+		t.Errorf("a read from a disk that is gone: %v", err)
+	}
+	_ = s.Close() // the disk is gone
 }
