@@ -39,6 +39,12 @@ type Source interface {
 	Digests(ctx context.Context, meter MeterUID, kind Kind, stream StreamID) ([]DayDigest, error)
 }
 
+// SeriesFinder is a Source that finds the series of a few channels sooner than all of a meter.
+type SeriesFinder interface {
+	// SeriesOf is Series of these channels only.
+	SeriesOf(ctx context.Context, meter MeterUID, channels []ChannelKey) ([]Series, error)
+}
+
 // Store keeps log data. Every method that writes is one transaction, durable when it
 // returns nil, and leaves nothing when it returns an error.
 type Store interface {

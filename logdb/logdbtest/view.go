@@ -241,6 +241,31 @@ func bodyText(e *logdb.Entry) string {
 	return "-"
 }
 
+// seeSomeSeries compares the series of one, two and many channels with the list of all.
+func (v *view) seeSomeSeries(ctx context.Context, s logdb.Store, uid logdb.MeterUID, list []logdb.Series) error {
+	f, ok := s.(logdb.SeriesFinder)
+	if !ok || len(list) == 0 {
+		return nil
+	}
+	asked := []logdb.ChannelKey{list[len(list)-1].Channel}
+	for _, more := range [][]logdb.ChannelKey{nil, {list[0].Channel, list[0].Channel, "not.recorded"}, {"a.a", "a.b", "a.c", "a.d"}} {
+		asked = append(asked, more...)
+		got, err := f.SeriesOf(ctx, uid, asked)
+		if err != nil {
+			return fmt.Errorf("series of %s: %w", asked, err)
+		}
+		want := slices.DeleteFunc(slices.Clone(list), func(x logdb.Series) bool { return !slices.Contains(asked, x.Channel) })
+		if !slices.EqualFunc(got, want, func(a, b logdb.Series) bool {
+			sameLast := math.Float64bits(a.LastValue) == math.Float64bits(b.LastValue)
+			a.LastValue, b.LastValue = 0, 0
+			return a == b && sameLast
+		}) {
+			v.wrong("series of %s are %v, of all these are %v", asked, got, want)
+		}
+	}
+	return nil
+}
+
 func (v *view) seeSeries(ctx context.Context, s logdb.Store, uid logdb.MeterUID, _ logdb.Kind, at look) error {
 	list, err := s.Series(ctx, uid)
 	if err != nil {
@@ -258,6 +283,9 @@ func (v *view) seeSeries(ctx context.Context, s logdb.Store, uid logdb.MeterUID,
 		ids = append(ids, sr.ID)
 	}
 	v.series = list
+	if err := v.seeSomeSeries(ctx, s, uid, list); err != nil {
+		return err
+	}
 	slices.Reverse(ids)
 	if v.values, err = v.readValues(ctx, s, keys, ids, 0, logdb.MaxTime+1); err != nil {
 		return err

@@ -23,37 +23,72 @@ const (
 
 // Series implements logdb.Source.
 func (s *Store) Series(ctx context.Context, uid logdb.MeterUID) ([]logdb.Series, error) {
+	return s.seriesOf(ctx, uid, func(c *conn, meter int64, visit func(*sql.Rows) error) error { return c.each(visit, listSeries, meter) })
+}
+
+// fewChannels is up to how many channels are found one by one.
+const fewChannels = 4
+
+const findSeriesOf = `SELECT s.id, st.journal, st.policy, s.log, c.key FROM channel c JOIN series s ON s.channel = c.id JOIN stream st ON st.id = s.stream WHERE c.key = ? AND s.meter = ?`
+
+// SeriesOf implements logdb.SeriesFinder.
+func (s *Store) SeriesOf(ctx context.Context, uid logdb.MeterUID, channels []logdb.ChannelKey) ([]logdb.Series, error) {
+	if len(channels) > fewChannels {
+		all, err := s.Series(ctx, uid)
+		return slices.DeleteFunc(all, func(x logdb.Series) bool { return !slices.Contains(channels, x.Channel) }), err
+	}
+	return s.seriesOf(ctx, uid, func(c *conn, meter int64, visit func(*sql.Rows) error) error {
+		for i, key := range channels {
+			if slices.Contains(channels[:i], key) {
+				continue
+			}
+			if err := c.each(visit, findSeriesOf, string(key), meter); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// seriesOf reads the series that find visits.
+func (s *Store) seriesOf(ctx context.Context, uid logdb.MeterUID, find func(c *conn, meter int64, visit func(*sql.Rows) error) error) ([]logdb.Series, error) {
 	var out []logdb.Series
 	err := s.snapshot(ctx, "list the series of "+string(uid), func(c *conn) error {
 		meter, err := c.meterID(uid)
 		if err != nil || meter == 0 {
 			return err
 		}
-		ranges, err := c.rangesOf(meter)
-		if err != nil {
-			return err
-		}
-		return c.each(func(rows *sql.Rows) error {
+		err = find(c, meter, func(rows *sql.Rows) error {
 			var r logdb.Series
 			var journal, channel string
-			if err := rows.Scan(&r.ID, &journal, &r.Stream.Policy, &r.Log, &channel); err != nil {
-				return err
-			}
-			x := ranges[int64(r.ID)]
-			if x.n == 0 {
-				return nil
-			}
+			err := rows.Scan(&r.ID, &journal, &r.Stream.Policy, &r.Log, &channel)
 			r.Stream.Journal, r.Channel = logdb.JournalID(journal), logdb.ChannelKey(channel)
-			r.First, r.Last, r.Count, r.LastValue = x.first, x.last, x.n, x.lastValue
 			out = append(out, r)
-			return nil
-		}, listSeries, meter)
+			return err
+		})
+		if err != nil || len(out) == 0 {
+			return err
+		}
+		place := make(map[logdb.SeriesID]int, len(out))
+		for i := range out {
+			place[out[i].ID] = i
+		}
+		return c.visitRanges(meter, func(x extentRow) {
+			if i, asked := place[logdb.SeriesID(x.id)]; asked {
+				r := &out[i]
+				r.First, r.Last, r.Count, r.LastValue = x.first, x.last, x.n, x.lastValue
+			}
+		})
 	})
 	if err != nil {
 		return nil, err
 	}
+	out = slices.DeleteFunc(out, func(x logdb.Series) bool { return x.Count == 0 })
 	slices.SortFunc(out, func(a, b logdb.Series) int {
-		return cmp.Or(cmp.Compare(a.Channel, b.Channel), cmp.Compare(a.Log, b.Log), cmp.Compare(a.Stream.String(), b.Stream.String()))
+		if by := cmp.Or(cmp.Compare(a.Channel, b.Channel), cmp.Compare(a.Log, b.Log)); by != 0 {
+			return by
+		}
+		return cmp.Compare(a.Stream.String(), b.Stream.String())
 	})
 	return out, nil
 }
@@ -61,14 +96,19 @@ func (s *Store) Series(ctx context.Context, uid logdb.MeterUID) ([]logdb.Series,
 // rangesOf returns the ranges of all series of a meter.
 func (c *conn) rangesOf(meter int64) (map[int64]extentRow, error) {
 	out := map[int64]extentRow{}
-	err := c.each(func(rows *sql.Rows) error {
+	err := c.visitRanges(meter, func(x extentRow) { out[x.id] = x })
+	return out, err
+}
+
+// visitRanges visits the ranges of all series of a meter.
+func (c *conn) visitRanges(meter int64, visit func(extentRow)) error {
+	return c.each(func(rows *sql.Rows) error {
 		var data sql.RawBytes
 		if err := rows.Scan(&data); err != nil {
 			return err
 		}
-		return readExtent(data, func(x extentRow) { out[x.id] = x })
+		return readExtent(data, visit)
 	}, listExtents, meter)
-	return out, err
 }
 
 // seriesRow is a series as reading needs it.

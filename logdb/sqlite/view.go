@@ -54,9 +54,29 @@ const (
 	readPatches = `SELECT position, hide_ms, show_ms, run, generation, data FROM patch WHERE stream = ? AND log = ? AND position BETWEEN ? AND ?`
 )
 
+// viewHas asks whether there is anything at all beside the chunks, as there mostly is not.
+const viewHas = `SELECT EXISTS (SELECT 1 FROM head WHERE stream = ? AND log = ?), EXISTS (SELECT 1 FROM patch WHERE stream = ? AND log = ?),
+	EXISTS (SELECT 1 FROM gone WHERE stream = ? AND log = ?)`
+
 func (c *conn) viewOf(stream int64, log logdb.LogNo, in span) (*view, error) {
 	v := &view{codec: c.codec}
-	err := c.each(func(rows *sql.Rows) error {
+	var heads, patches, gone bool
+	_, err := c.one([]any{&heads, &patches, &gone}, viewHas, stream, log, stream, log, stream, log)
+	if err == nil && heads {
+		err = c.headsOf(v, stream, log, in)
+	}
+	if err == nil && patches {
+		v.patches, err = c.patchesOf(stream, log, 0, math.MaxInt64)
+	}
+	if err == nil && gone {
+		err = c.goneCells(v, stream, log)
+	}
+	return v, err
+}
+
+// headsOf reads the head pages of a log that touch a span.
+func (c *conn) headsOf(v *view, stream int64, log logdb.LogNo, in span) error {
+	return c.each(func(rows *sql.Rows) error {
 		var h headPage
 		var crc int64
 		var data []byte
@@ -72,13 +92,6 @@ func (c *conn) viewOf(stream int64, log logdb.LogNo, in span) (*view, error) {
 		v.heads = append(v.heads, h)
 		return nil
 	}, readHeads, stream, log, in.first, in.last)
-	if err != nil {
-		return nil, err
-	}
-	if v.patches, err = c.patchesOf(stream, log, 0, math.MaxInt64); err != nil {
-		return nil, err
-	}
-	return v, c.goneCells(v, stream, log)
 }
 
 // patchesOf returns the changes of rows of a log at positions first to last.

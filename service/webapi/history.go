@@ -91,7 +91,7 @@ func (a *API) planHistory(ctx context.Context, uid logdb.MeterUID, q api.History
 	if q.Zone != api.ZoneUTC {
 		p.zone = a.siteZone(ctx, uid)
 	}
-	series, err := a.Logs.Series(ctx, uid)
+	series, err := a.seriesFor(ctx, uid, q)
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +115,14 @@ func (a *API) planHistory(ctx context.Context, uid logdb.MeterUID, q api.History
 	}
 	p.corrected, err = a.correctedIn(ctx, p)
 	return p, err
+}
+
+// seriesFor lists the series that a query may read: all of the meter where they set its range.
+func (a *API) seriesFor(ctx context.Context, uid logdb.MeterUID, q api.HistoryQuery) ([]logdb.Series, error) {
+	if f, ok := a.Logs.(logdb.SeriesFinder); ok && len(q.Channels) > 0 && q.From != 0 && q.To != 0 {
+		return f.SeriesOf(ctx, uid, q.Channels)
+	}
+	return a.Logs.Series(ctx, uid)
 }
 
 // fillRange replaces an open end by that of the data and reports whether anything is left.
