@@ -75,6 +75,9 @@ const (
 	CmdNodeStatus         = "node.status"
 	CmdAuditList          = "audit.list"
 	CmdAuditCheck         = "audit.check"
+	CmdAuditExportAdd     = "audit.export.add"
+	CmdAuditExportList    = "audit.export.list"
+	CmdAuditExportRemove  = "audit.export.remove"
 	CmdMailList           = "mail.list"
 	CmdMeterStatus        = "meter.status"
 	CmdNodeCheck          = "node.check"
@@ -282,11 +285,25 @@ var commands = []Command{
 		{"before", ParamInt, false, "only events of a smaller number: the next page"},
 		{"limit", ParamInt, false, "at most so many, 1 to 1000; 100 without it"},
 		{"format", ParamString, false, "json (without it), cef or syslog (RFC 5424): lines for other programs"},
+		{"customer", ParamString, false, "with the views admin and server: only events of this customer"},
 	}, "rpc audit.list view=admin action=login outcome=refused"},
 	{CmdAuditCheck, "Look whether events of the audit were changed or removed; of all customers for a system administrator", permission.UsersManage, nil, "rpc audit.check"},
 	{CmdMailList, "Mails that the node wrote: what waits, what was sent, what failed and why; without their texts", permission.System, []Param{
 		{"state", ParamString, false, "waiting, sent or failed; all without it"},
 		{"limit", ParamInt, false, "how many, newest first; 100 without it, at most 1000"},
 	}, "rpc mail.list failed"},
+	{CmdAuditExportAdd, "Send the audit to a file or a receiver of syslog, from now on", permission.System, []Param{
+		{"name", ParamString, true, "short name for people and commands"},
+		{"url", ParamString, true, "file:NAME (in the folder audit of the data folder), udp://host:port, tcp://host:port or tls://host:port; 514, and 6514 for tls, without a port"},
+		{"format", ParamString, false, "syslog (RFC 5424; without it) or cef"},
+		{"view", ParamString, false, "server (everything; without it) or admin"},
+		{"ca", ParamString, false, "PEM file of this node with the authorities of a tls receiver"},
+		{"fingerprint", ParamString, false, "the only certificate that a tls receiver may have, or that of its authority"},
+		{"from_start", ParamBool, false, "also everything that is in the audit now"},
+	}, "rpc audit.export.add siem tls://siem.example.net:6514 format=cef"},
+	{CmdAuditExportList, "Where the audit is sent, and how far each target has come", permission.System, nil, "rpc audit.export.list"},
+	{CmdAuditExportRemove, "Send the audit to a target no more", permission.System, []Param{
+		{"name", ParamString, true, "as audit.export.list tells it"},
+	}, "rpc audit.export.remove siem"},
 	{CmdNodeStatus, "State of the node, its meters and its cloud sync", permission.RPCRead, nil, "rpc node.status"},
 }

@@ -40,6 +40,8 @@ type auditArgs struct {
 	Before  int64  `json:"before"`
 	Limit   int    `json:"limit"`
 	Format  string `json:"format"`
+
+	Customer string `json:"customer"`
 }
 
 var errHeld = fault.New(fault.Forbidden, "This is for users who see all facilities.")
@@ -63,6 +65,9 @@ func (c auditCommands) list(ctx context.Context, p account.Principal, a auditArg
 		return auditAnswer{}, fault.New(fault.Invalid, "A view is customer, admin or server.").At("view")
 	case !p.System():
 		return auditAnswer{}, fault.New(fault.Forbidden, "This view shows all customers: it is for system administrators.").At("view")
+	}
+	if a.Customer != "" && f.View != audit.ViewCustomer {
+		f.Customer = a.Customer
 	}
 	if f.Limit == 0 {
 		f.Limit = 100

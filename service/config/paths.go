@@ -14,6 +14,9 @@ func MasterKeyFile(data string) string { return filepath.Join(data, "secrets", "
 // CAFile is the certificate of a node's own authority, for clients: a copy, which nobody reads back.
 func CAFile(data string) string { return filepath.Join(data, "ca.pem") }
 
+// AuditFolder is where the audit is written for other programs.
+func AuditFolder(data string) string { return filepath.Join(data, "audit") }
+
 // LogFile is the program's own log in a data folder.
 func LogFile(data string) string { return filepath.Join(data, "log", "metermanager.log") }
 

@@ -17,6 +17,8 @@ import (
 	"metermanager/rpc/pki"
 	"metermanager/service/applog"
 	"metermanager/service/cloud/account"
+	"metermanager/service/cloud/audit"
+	"metermanager/service/cloud/audit/export"
 	"metermanager/service/cloud/fetch"
 	"metermanager/service/cloud/realtime"
 	"metermanager/service/cloud/registry"
@@ -54,7 +56,8 @@ type node struct {
 	sync      *cloudsync.Service
 	server    *host.Server
 	licences  *subscription.Service
-	authority *pki.Authority // nil: the certificate is another one's, or there is none
+	export    *export.Exporter // of the audit
+	authority *pki.Authority   // nil: the certificate is another one's, or there is none
 	retention *retention
 	care      *care
 	upgrade   string // names the copies that this start takes before migrations
@@ -196,6 +199,8 @@ func (n *node) openCloudSide(ctx context.Context) error {
 	}); err != nil {
 		return fmt.Errorf("open the accounts: %w", err)
 	}
+	name, _ := os.Hostname() // "-" without one
+	n.export = export.New(store, export.Config{Writer: audit.Product(n.options.Version, name), Folder: config.AuditFolder(n.config.Data), Logger: n.part("audit")})
 	if err := n.openLicences(ctx); err != nil {
 		return err
 	}

@@ -143,6 +143,7 @@ func (n *node) stages(notifier Notifier) []stage {
 		stage{"disk", n.disk.run},
 		stage{"space", n.care.run},
 		stage{"licences", n.licences.Run},
+		stage{"audit export", n.export.Run},
 		stage{"web API", n.server.Run},
 		stage{"watchdog", func(ctx context.Context) error { return notifier.Watch(ctx, n.alive) }})
 }

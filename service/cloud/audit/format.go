@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// product is what the lines say who wrote them.
-type product struct{ Vendor, Name, Version, Host string }
+// Writer writes lines for other programs.
+type Writer struct{ Vendor, Name, Version, Host string }
 
 // Product names the program and the node in exported lines.
-func Product(version, host string) product {
-	return product{"Meter Manager", "metermanager", version, host}
+func Product(version, host string) Writer {
+	return Writer{"Meter Manager", "metermanager", version, host}
 }
 
 // severity is that of CEF, 0 to 10.
@@ -29,7 +29,7 @@ func severity(e Event) int {
 
 // CEF is the event as a line of the Common Event Format, version 0: pipes and backslashes of the header, and backslashes, equals
 // signs and line breaks of the extension are escaped.
-func (p product) CEF(e Event) string {
+func (p Writer) CEF(e Event) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "CEF:0|%s|%s|%s|%s|%s|%d|", header(p.Vendor), header(p.Name), header(p.Version), header(e.Action), header(e.Action+" "+e.Outcome), severity(e))
 	ext := func(key, value string) {
@@ -75,15 +75,7 @@ func details(e Event) string {
 }
 
 // Syslog is the event as a message of RFC 5424, of the facility 13 (log audit), with its members as structured data.
-func (p product) Syslog(e Event) string {
-	level := 6 // informational
-	if e.Outcome != Done {
-		level = 4 // warning
-	}
-	host := p.Host
-	if host == "" {
-		host = "-"
-	}
+func (p Writer) Syslog(e Event) string {
 	var sd strings.Builder
 	sd.WriteString("[audit@32473") // the enterprise number for documentation: RFC 5612
 	for _, x := range [][2]string{
@@ -95,8 +87,20 @@ func (p product) Syslog(e Event) string {
 		}
 	}
 	sd.WriteByte(']')
+	return p.syslog(e, sd.String(), oneLine(e.Action+" "+e.Outcome))
+}
+
+// SyslogCEF is the event in CEF as a message of RFC 5424.
+func (p Writer) SyslogCEF(e Event) string { return p.syslog(e, "-", p.CEF(e)) }
+
+// syslog puts the head of RFC 5424 before a message.
+func (p Writer) syslog(e Event, data, message string) string {
+	level := 6 // informational
+	if e.Outcome != Done {
+		level = 4 // warning
+	}
 	at := time.UnixMilli(e.AtMillis).UTC().Format("2006-01-02T15:04:05.000Z")
-	return fmt.Sprintf("<%d>1 %s %s %s - %s %s %s", 13*8+level, at, token(host, 255), p.Name, token(e.Action, 32), sd.String(), oneLine(e.Action+" "+e.Outcome))
+	return fmt.Sprintf("<%d>1 %s %s %s - %s %s %s", 13*8+level, at, token(p.Host, 255), p.Name, token(e.Action, 32), data, message)
 }
 
 // token keeps the printable ASCII of RFC 5424, 6.2, up to a length.
