@@ -260,7 +260,7 @@ var operations = []Operation{
 	{OpForget, methodPost, meterPath + "/logs/{kind}/forget", permission.LogsDelete, "Remove a range so that it can be sent again", tagLogs, BodyJSON},
 	{OpVersions, methodGet, meterPath + "/versions/{kind}/{record}", permission.LogsRead, "Versions of a record: the original first, with who changed it, when and why", tagLogs, BodyNone},
 	{OpCorrect, methodPost, meterPath + "/logs/{kind}/corrections", permission.LogsCorrect, "Correct, withdraw or restore a record; the original stays", tagLogs, BodyJSON},
-	{OpClear, methodDelete, meterPath + "/logs/{kind}", permission.LogsDelete, "Clear a log of a meter", tagLogs, BodyNone},
+	{OpClear, methodDelete, meterPath + "/logs/{kind}", permission.LogsDelete, "Clear a log of a meter: its data are gone here for good; what was held stays known, so that nothing comes back by itself when it is sent again", tagLogs, BodyNone},
 	{OpLimitCounts, methodGet, meterPath + "/limit-counts", permission.LogsRead, "What limits skipped or reduced, per log and day", tagLogs, BodyNone},
 	{OpEventCounts, methodGet, meterPath + "/event-counts", permission.LogsRead, "Number of events per kind and day", tagLogs, BodyNone},
 	{OpSkipped, methodGet, meterPath + "/skipped/{kind}", permission.LogsRead, "What limits skipped or reduced, record by record as far as it is known here", tagLogs, BodyNone},
