@@ -42,6 +42,9 @@ type Config struct {
 	PassOn func(ctx context.Context, meter logdb.MeterUID, r api.FetchRequest) error
 	// Fingerprint connects to the address of a cloud and returns the fingerprint of its certificate; nil: nobody can.
 	Fingerprint func(ctx context.Context, address string) (string, error)
+	// Instruct passes on an instruction for a meter that posts to this node, and tells what became of it: ended with the last report.
+	// nil: instructions are left to others.
+	Instruct func(ctx context.Context, meter logdb.MeterUID, r api.FetchRequest) (report api.FetchReport, ended bool, err error)
 	// Found lists the meters that are to be registered and uploaded without being asked; nil: those of the log database.
 	Found func(ctx context.Context) ([]logdb.MeterUID, error)
 

@@ -42,6 +42,18 @@ func (s *Service) RequestsWait(id DestinationID) {
 	}
 }
 
+// InstructionEnded says that a meter has reported what became of an instruction that was passed on: the clouds are asked again now. It
+// never waits.
+func (s *Service) InstructionEnded() {
+	now := s.cfg.Now()
+	s.mu.Lock()
+	for _, d := range s.dests {
+		d.cache.FetchDue = now
+	}
+	s.mu.Unlock()
+	s.poke()
+}
+
 // Fetch asks the cloud for requests and carries them out; it returns when that is done.
 func (l Link) Fetch(ctx context.Context) (api.SyncAction, error) {
 	d, err := l.pick(ctx)
@@ -104,13 +116,16 @@ func (s *Service) fetched(d *destination, again bool) {
 
 // fetchOne carries out one request of which this node keeps the journal.
 func (s *Service) fetchOne(ctx context.Context, d *destination, desk Requests, cloud Cloud, conf Destination, r api.FetchRequest) (text string, more bool, err error) {
-	kind, err := logdb.ParseKind(r.Kind)
-	if err != nil {
-		return "", false, nil // of a newer cloud
-	}
 	meter, ok := s.meterAt(d, r.MeterUID)
 	if !ok {
 		return "", false, nil // another manager's
+	}
+	if r.Instructs() {
+		return s.instruct(ctx, desk, meter.Meter, r)
+	}
+	kind, err := logdb.ParseKind(r.Kind)
+	if err != nil {
+		return "", false, nil // of a newer cloud
 	}
 	head, err := s.logs.Journal(ctx, meter.Meter, kind)
 	if err != nil && !errors.Is(err, logdb.ErrNotFound) {
@@ -157,6 +172,47 @@ func (s *Service) fetchOne(ctx context.Context, d *destination, desk Requests, c
 		return "", true, fmt.Errorf("say that it is done: %w", err)
 	}
 	return fmt.Sprintf("request %s: %s", r.ID, u.sum), false, nil
+}
+
+// readHere is why a meter that this node reads itself gets no instruction.
+const readHere = "the manager reads this meter itself and uploads what it recorded; it does not instruct it"
+
+// instruct passes an instruction on to a meter that posts to this node, and its report back.
+func (s *Service) instruct(ctx context.Context, desk Requests, meter logdb.MeterUID, r api.FetchRequest) (text string, more bool, err error) {
+	if s.cfg.Instruct == nil {
+		return "", false, nil
+	}
+	own, err := s.reads(ctx, meter)
+	if err != nil {
+		return "", true, err
+	}
+	report, ended := api.FetchReport{State: api.FetchFailed, Reason: readHere}, true
+	if !own {
+		if report, ended, err = s.cfg.Instruct(ctx, meter, r); err != nil {
+			return "", true, fmt.Errorf("pass an instruction on: %w", err)
+		}
+	}
+	if report.State == "" || report.State == r.State {
+		return "", !ended, nil
+	}
+	if err := desk.ReportRequest(ctx, r.MeterUID, r.ID, report); err != nil && !errors.Is(err, fault.NotFound) && !errors.Is(err, fault.Conflict) {
+		return "", true, fmt.Errorf("say what became of an instruction: %w", err)
+	}
+	return fmt.Sprintf("instruction %s: %s", r.ID, report.State), !ended, nil
+}
+
+// reads reports whether this node keeps a journal of the meter itself.
+func (s *Service) reads(ctx context.Context, meter logdb.MeterUID) (bool, error) {
+	for _, kind := range logdb.Kinds {
+		_, err := s.logs.Journal(ctx, meter, kind)
+		if err == nil {
+			return true, nil
+		}
+		if !errors.Is(err, logdb.ErrNotFound) && !errors.Is(err, logdb.ErrUnknownMeter) {
+			return false, fmt.Errorf("read the journal's head: %w", err)
+		}
+	}
+	return false, nil
 }
 
 // meterAt returns the settings of the meter that a cloud knows under a UID.

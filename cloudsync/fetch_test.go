@@ -449,3 +449,42 @@ func TestRequestsOfOthers(t *testing.T) {
 		t.Errorf("open %+v, passed on %v", d.requests, passed)
 	}
 }
+
+// An instruction is passed on to the meter's desk and its report passed back; one for a meter that this node reads itself is refused.
+func TestInstructionsArePassedOn(t *testing.T) {
+	t.Parallel()
+	s, d := newDesk(t)
+	s.settings(time.Minute)
+	s.upload() // registers the meter
+	d.requests = []api.FetchRequest{{ID: "a", MeterUID: "cloud-4711", What: []string{api.FetchCommand}, State: api.FetchQueued}}
+	answers := []struct {
+		report api.FetchReport
+		ended  bool
+	}{{}, {api.FetchReport{State: api.FetchTaken}, false}, {api.FetchReport{State: api.FetchDone, Result: "so it is"}, true}}
+	asked := 0
+	s.cfg.Instruct = func(_ context.Context, uid logdb.MeterUID, r api.FetchRequest) (api.FetchReport, bool, error) {
+		if uid != "site-1" || r.ID != "a" {
+			t.Errorf("passed on %s for %s", r.ID, uid)
+		}
+		a := answers[min(asked, len(answers)-1)]
+		asked++
+		return a.report, a.ended, nil
+	}
+	s.restart()
+	for i, want := range []string{api.FetchQueued, api.FetchTaken, api.FetchDone} {
+		if _, err := s.sync.Fetch(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := d.requests[0].State; got != want {
+			t.Errorf("after %d questions it is %s, want %s", i+1, got, want)
+		}
+	}
+	d.requests = append(d.requests, api.FetchRequest{ID: "b", MeterUID: "cloud-4711", What: []string{api.FetchSettings}, State: api.FetchQueued})
+	s.entries(logdb.KindPQ, sag(1)) // from now on it is read here
+	if _, err := s.sync.Fetch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := d.requests[1]; r.State != api.FetchFailed || asked != 3 {
+		t.Errorf("an instruction for a meter that is read here: %+v, passed on %d times", r, asked)
+	}
+}

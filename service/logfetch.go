@@ -199,20 +199,27 @@ func (p *program) requestTable(s span, list []api.FetchRequest) error {
 		for _, c := range r.Cannot {
 			cannot += c.Count
 		}
-		t.add(r.ID, r.Kind, r.State, grouped(int64(r.Wanted)), grouped(int64(r.Came)), grouped(int64(cannot)), clock(r.Created, s.zone), r.By)
+		what := r.Kind
+		if r.Instructs() {
+			what = strings.TrimSpace(r.What[0] + " " + r.Kind + r.Command)
+		}
+		t.add(r.ID, what, r.State, grouped(int64(r.Wanted)), grouped(int64(r.Came)), grouped(int64(cannot)), clock(r.Created, s.zone), r.By)
 	}
 	if err := t.write(p.stdout); err != nil {
 		return err
 	}
 	waits := false
 	for _, r := range list {
+		if r.Result != "" {
+			fmt.Fprintf(p.stdout, "  %s: %s\n", r.ID, r.Result)
+		}
 		if r.Reason != "" {
 			fmt.Fprintf(p.stdout, "! %s: %s\n", r.ID, r.Reason)
 		}
 		for _, c := range r.Cannot {
 			fmt.Fprintf(p.stdout, "! %s: %s cannot be sent: %s\n", r.ID, grouped(int64(c.Count)), c.Reason)
 		}
-		waits = waits || r.Open()
+		waits = waits || r.Open() && !r.Instructs()
 	}
 	if waits {
 		fmt.Fprintf(p.stdout, "\nThe manager asks for it by itself. See what came: metermanager log requests %s\n", s.meter.Settings.Name)

@@ -29,6 +29,7 @@ type meterCmd struct {
 	Discover  meterDiscoverCmd  `cmd:"" help:"Look for meters on the network or on a serial line."`
 	Registers meterRegistersCmd `cmd:"" help:"Show raw registers of a meter in all byte orders, and make a profile of them."`
 	Doctor    meterDoctorCmd    `cmd:"" help:"Say how well meters and their lines answer, and why one does not."`
+	Instruct  meterInstructCmd  `cmd:"" help:"Leave instructions for a meter that only calls out: what to post, settings, a command."`
 	Redecode  meterRedecodeCmd  `cmd:"" help:"Decode a meter's kept records again by its zone, profile and ratio factors of now."`
 }
 

@@ -25,6 +25,10 @@ type simulateCmd struct {
 
 	RealMemory bool `help:"Give the logs the sizes of the real meter, so that a long history rolls over."`
 
+	Call      string        `placeholder:"URL" help:"Instead of answering: a web-enabled meter that may only call out. It registers with this service, posts what it records and carries out its instructions."`
+	Key       string        `env:"MM_API_KEY" placeholder:"KEY" help:"With --call: upload key."`
+	CallEvery time.Duration `default:"1m" placeholder:"SPAN" help:"With --call: how often it calls (default: ${default})."`
+
 	Parent bool `hidden:""`
 }
 
@@ -53,6 +57,9 @@ func (c *simulateCmd) Run(ctx context.Context, p *program) error {
 			return err
 		}
 		defer cancel()
+	}
+	if c.Call != "" {
+		return c.call(ctx, p, history)
 	}
 	if c.Meters > 1 {
 		return c.several(ctx, p, history)

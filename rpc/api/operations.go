@@ -264,10 +264,10 @@ var operations = []Operation{
 	{OpLimitCounts, methodGet, meterPath + "/limit-counts", permission.LogsRead, "What limits skipped or reduced, per log and day", tagLogs, BodyNone},
 	{OpEventCounts, methodGet, meterPath + "/event-counts", permission.LogsRead, "Number of events per kind and day", tagLogs, BodyNone},
 	{OpSkipped, methodGet, meterPath + "/skipped/{kind}", permission.LogsRead, "What limits skipped or reduced, record by record as far as it is known here", tagLogs, BodyNone},
-	{OpFetch, methodPost, meterPath + "/requests", permission.RPCControl, "Ask the manager of a meter for what it did not send", tagLogs, BodyJSON},
+	{OpFetch, methodPost, meterPath + "/requests", permission.RPCControl, "Ask the manager of a meter for what it did not send, or instruct a meter that calls in", tagLogs, BodyJSON},
 	{OpFetches, methodGet, meterPath + "/requests", permission.LogsRead, "Requests for a meter, newest first, with what came of them", tagLogs, BodyNone},
 	{OpCancelFetch, methodDelete, meterPath + "/requests/{request}", permission.RPCControl, "Take a request back", tagLogs, BodyNone},
-	{OpOpenFetches, methodGet, Root + "/requests", permission.Upload, "Open requests for the meters that the caller uploads: what a manager polls", tagLogs, BodyNone},
+	{OpOpenFetches, methodGet, Root + "/requests", permission.Upload, "Open requests for the meters that the caller uploads: what a manager polls, or a meter for its instructions", tagLogs, BodyNone},
 	{OpReportFetch, methodPost, meterPath + "/requests/{request}/report", permission.Upload, "Say what became of a request", tagLogs, BodyJSON},
 
 	{OpStatus, methodGet, Root + "/status", permission.RPCRead, "State of the node, its meters and its cloud sync", tagNode, BodyNone},

@@ -68,10 +68,17 @@ func (n *node) database(part string) sqldb.Config {
 // syncConfig is the cloud sync's, with what the node wires itself.
 func (n *node) syncConfig(log *slog.Logger) cloudsync.Config {
 	c := n.options.Seams.Sync
-	c.Found, c.PassOn = n.registry.NodeMeters, n.desk.PassOn
+	c.Found, c.PassOn, c.Instruct = n.registry.NodeMeters, n.desk.PassOn, n.desk.Instruct
 	c.Fingerprint = n.fingerprint
 	c.Now, c.Logger = n.options.Seams.Now, log
 	return c
+}
+
+// instructionEnded lets the clouds know what became of an instruction.
+func (n *node) instructionEnded() {
+	if n.sync != nil { // a node of the role site
+		n.sync.InstructionEnded()
+	}
 }
 
 // fieldConfig is the retrieval's, with what the node wires itself.

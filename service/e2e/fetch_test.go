@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -25,6 +26,7 @@ type fetchNode struct {
 	t      *testing.T
 	data   string
 	role   string
+	roles  string // the node's; "": role
 	listen string
 	key    string
 	url    string
@@ -43,7 +45,7 @@ var startedAt = regexp.MustCompile(`"msg":"started".*"address":"(http://[0-9.:]+
 func (n *fetchNode) start() {
 	n.t.Helper()
 	n.cmd = exec.Command(program, "run", "--parent", "--data", n.data, "--listen", n.listen, "--log-format", "json")
-	n.cmd.Env = append(cleanEnviron(), "MM_ROLES="+n.role)
+	n.cmd.Env = append(cleanEnviron(), "MM_ROLES="+cmp.Or(n.roles, n.role))
 	stdin, err := n.cmd.StdinPipe()
 	if err != nil {
 		n.t.Fatal(err)

@@ -68,6 +68,8 @@ type Config struct {
 	MaxOpen     int           // requests of one meter that may be open; default 100
 	ExpireAfter time.Duration // when a request is given up that no manager finished; default 30 days
 	Now         func() time.Time
+	// OnReport is told that a meter has reported on an instruction of the cloud that this node relays to; it must not wait. nil: nobody cares.
+	OnReport func()
 }
 
 // Desk keeps the requests of a node.
@@ -126,11 +128,14 @@ func (d *Desk) recount(ctx context.Context, meter logdb.MeterUID) error {
 
 func (d *Desk) now() logdb.Millis { return logdb.MillisOf(d.cfg.Now()) }
 
-// Create asks the managers of a meter for what is not here: one request for each journal. One that is open already
-// is not made again. Nothing to ask for is an empty list.
+// Create asks the managers of a meter for what is not here: one request for each journal; or instructs a meter that calls in. One that is
+// open already is not made again. Nothing to ask for is an empty list.
 func (d *Desk) Create(ctx context.Context, p account.Principal, meter logdb.MeterUID, q api.FetchQuery) ([]Request, error) {
 	if _, err := d.meters.Access(ctx, p, permission.RPCControl, meter); err != nil {
 		return nil, err
+	}
+	if instructs(q) {
+		return d.instruct(ctx, p.Scope(), meter, q, p.Name, "")
 	}
 	w, err := readQuery(q)
 	if err != nil {
@@ -275,7 +280,7 @@ func (d *Desk) Report(ctx context.Context, p account.Principal, meter logdb.Mete
 	if _, err := d.meters.Access(ctx, p, permission.Upload, meter); err != nil {
 		return Request{}, err
 	}
-	return d.change(ctx, p.Scope(), meter, id, func(r *Request) error {
+	out, err := d.change(ctx, p.Scope(), meter, id, func(r *Request) error {
 		switch report.State {
 		case api.FetchTaken, api.FetchDone, api.FetchFailed:
 		default:
@@ -291,7 +296,7 @@ func (d *Desk) Report(ctx context.Context, p account.Principal, meter logdb.Mete
 		if err != nil {
 			return err
 		}
-		r.State, r.Came = report.State, came
+		r.State, r.Came, r.Result = report.State, came, report.Result
 		if report.State == api.FetchTaken {
 			r.Taken = d.now()
 			return nil
@@ -307,6 +312,10 @@ func (d *Desk) Report(ctx context.Context, p account.Principal, meter logdb.Mete
 		slices.SortFunc(r.Cannot, func(a, b api.FetchCannot) int { return b.Count - a.Count })
 		return nil
 	})
+	if err == nil && out.Instructs() && out.Origin != "" && !out.Open() && d.cfg.OnReport != nil {
+		d.cfg.OnReport()
+	}
+	return out, err
 }
 
 // change reads a request, changes it and stores it.
