@@ -12,6 +12,8 @@ import (
 
 	"metermanager/logdb"
 	"metermanager/rpc/api"
+	"metermanager/rpc/permission"
+	"metermanager/service/cloud/account"
 	"metermanager/service/webapi"
 )
 
@@ -102,5 +104,41 @@ func BenchmarkQuery(b *testing.B) {
 			}
 			b.ReportMetric(rows*float64(len(benchChannels))*float64(b.N)/b.Elapsed().Seconds(), "points/s")
 		})
+	}
+}
+
+// BenchmarkAuthorisation is what finding out who asks, and what they may do with a meter, costs a request: by key, by token, by the token
+// of a user with a role of people and by one who is held to facilities; with 1, 100 and 1,000 customers.
+func BenchmarkAuthorisation(b *testing.B) {
+	for _, customers := range []int{1, 100, 1000} {
+		s := benchServer(b)
+		one := s.tenant("one")
+		system, err := s.accounts.Authenticate(b.Context(), s.system)
+		must(b, err)
+		for i := 1; i < customers; i++ {
+			name := fmt.Sprintf("customer %d", i)
+			_, err := s.accounts.Join(b.Context(), system, account.Join{NewUser: account.NewUser{Name: name, Password: password}, CustomerName: name, Address: name})
+			must(b, err)
+		}
+		owner, err := s.accounts.Authenticate(b.Context(), one.tokens["owner"])
+		must(b, err)
+		_, key, err := s.accounts.CreateKey(b.Context(), owner, account.NewKey{Name: "k", Permissions: permission.Of(permission.LogsRead)})
+		must(b, err)
+		_, err = s.accounts.SetAccess(b.Context(), owner, one.user, account.Access{AddRoles: []account.RoleID{one.role}})
+		must(b, err)
+		_, err = s.registry.Move(b.Context(), owner, one.meter, one.facility)
+		must(b, err)
+		for _, c := range []struct{ name, secret string }{
+			{"key", key}, {"token", one.tokens["owner"]}, {"custom", s.token("user of one")}, {"held", one.tokens["held"]},
+		} {
+			b.Run(fmt.Sprintf("%s/customers=%d", c.name, customers), func(b *testing.B) {
+				for b.Loop() {
+					p, err := s.accounts.Authenticate(b.Context(), c.secret)
+					must(b, err)
+					_, err = s.registry.Access(b.Context(), p, permission.LogsRead, one.meter)
+					must(b, err)
+				}
+			})
+		}
 	}
 }
