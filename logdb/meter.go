@@ -1,5 +1,10 @@
 package logdb
 
+import (
+	"slices"
+	"strings"
+)
+
 // Settings are what is known of a meter: needed to read, show, reduce and upload
 // its logs. Ratios and full scales are primary.
 type Settings struct {
@@ -28,6 +33,19 @@ type Settings struct {
 	LogIntervalsMillis []int64 `json:"log_intervals_ms,omitempty"`
 	// Unverified lists what the profile took from inference, not from a document.
 	Unverified []string `json:"unverified,omitempty"`
+	// UnverifiedChannels are the channels whose place or scale in the meter was inferred: see Verified.
+	UnverifiedChannels []ChannelKey `json:"unverified_channels,omitempty"`
+}
+
+// Verified reports whether a channel's place and scale in the meter are known from a document of its maker. What is not verified is shown as such and
+// must not be billed. Channels that only have the number of a register are unknown to the profile altogether.
+func (s Settings) Verified(key ChannelKey) bool {
+	for _, prefix := range [...]string{"register.", "line."} {
+		if strings.HasPrefix(string(key), prefix) {
+			return false
+		}
+	}
+	return !slices.Contains(s.UnverifiedChannels, key)
 }
 
 // EnergyFormat says how the meter itself shows energy: digits, decimals and prefix.

@@ -109,7 +109,11 @@ func (p *program) channelTable(lines []logLine) error {
 			if !ch.Shown && len(l.Chans) > 1 && shownElsewhere(l.Chans, ch) {
 				continue
 			}
-			t.add(string(ch.Key), ch.Name, ch.Unit, fmt.Sprint(ch.Log), grouped(ch.Count), clock(ch.First, l.zone), clock(ch.Last, l.zone),
+			name := ch.Name
+			if ch.Unverified {
+				name += " (unverified)"
+			}
+			t.add(string(ch.Key), name, ch.Unit, fmt.Sprint(ch.Log), grouped(ch.Count), clock(ch.First, l.zone), clock(ch.Last, l.zone),
 				formatValue(float64(ch.LastValue)))
 		}
 		if err := t.write(p.stdout); err != nil {

@@ -65,6 +65,7 @@ type ChannelInfo struct {
 	Last           logdb.Millis `json:"last_ms"`
 	Count          int64        `json:"count"`
 	LastValue      Value        `json:"last_value"`
+	Unverified     bool         `json:"unverified,omitempty" doc:"Its place or scale in the meter was inferred, not documented by the maker: it is not billed"`
 	Shown          bool         `json:"shown" doc:"A query uses this stream when none is named"`
 }
 

@@ -2,6 +2,7 @@ package webapi
 
 import (
 	"context"
+	"errors"
 
 	"metermanager/logdb"
 	"metermanager/logdb/analysis"
@@ -22,13 +23,17 @@ func (a *API) channels(ctx context.Context, c caller, in *MeterPath) (*api.Chann
 	if err != nil {
 		return nil, err
 	}
+	settings, err := a.Logs.Settings(ctx, in.UID)
+	if err != nil && !errors.Is(err, logdb.ErrUnknownMeter) {
+		return nil, err
+	}
 	out := &api.ChannelsAnswer{MeterUID: in.UID, Channels: []api.ChannelInfo{}}
 	for _, s := range series {
 		line := logdb.LookupChannel(s.Channel)
 		out.Channels = append(out.Channels, api.ChannelInfo{
 			Key: s.Channel, Name: line.Name, Unit: line.Unit, Aggregation: line.Agg.String(), CoversInterval: line.CoversInterval,
 			Log: s.Log, Stream: s.Stream.String(), First: s.First, Last: s.Last, Count: s.Count, LastValue: api.Value(s.LastValue),
-			Shown: shown[shownKey{s.Channel, s.Stream.Journal, s.Log}],
+			Unverified: !settings.Verified(s.Channel), Shown: shown[shownKey{s.Channel, s.Stream.Journal, s.Log}],
 		})
 	}
 	return out, nil

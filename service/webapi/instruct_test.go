@@ -92,3 +92,24 @@ func TestInstructions(t *testing.T) {
 		t.Errorf("still open: %v", open)
 	}
 }
+
+// What the profile of a meter has by inference is marked in the list of channels, wherever the settings came from, so that nobody bills it.
+func TestUnverifiedChannelsAreMarked(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.ok(s.upload, "PUT", s.meterPath("/settings"), `{"name":"n","make":"EIG","model":"Shark 200","serial":"1","time_zone":"UTC","energy_format":{},"unverified_channels":["energy.total.wh.received"]}`)
+	s.ok(s.upload, "POST", s.meterPath("/logs/historical"),
+		`{"channels":[{"chan_key":"readings.voltage.an"},{"chan_key":"energy.total.wh.received"},{"chan_key":"register.x0400"}],"records":[[1772323200000,230,1000,5]]}`)
+	got := map[string]bool{}
+	for _, ch := range s.ok(s.reader, "GET", s.meterPath("/channels"), "")["channels"].([]any) {
+		ch := ch.(map[string]any)
+		got[ch["chan_key"].(string)] = ch["unverified"] == true
+	}
+	if len(got) != 3 || got["readings.voltage.an"] || !got["energy.total.wh.received"] || !got["register.x0400"] {
+		t.Errorf("unverified: %v, want the energy and the register", got)
+	}
+	r := s.call(s.upload, "PUT", s.meterPath("/settings"), `{"name":"n","make":"EIG","model":"Shark 200","serial":"1","time_zone":"UTC","energy_format":{},"unverified_channels":["Not a key"]}`)
+	if r.status != http.StatusBadRequest && r.status != http.StatusUnprocessableEntity {
+		t.Errorf("a key that is none: %d %s", r.status, r.body)
+	}
+}

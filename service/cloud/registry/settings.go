@@ -61,6 +61,14 @@ func checkSettings(s logdb.Settings) (logdb.Settings, error) {
 	if len(s.Unverified) > 64 {
 		return s, fault.New(fault.Invalid, "At most 64 marks.").At("unverified")
 	}
+	if len(s.UnverifiedChannels) > 512 {
+		return s, fault.New(fault.Invalid, "At most 512 channels.").At("unverified_channels")
+	}
+	for _, key := range s.UnverifiedChannels {
+		if k, err := logdb.NormalizeChannel(string(key)); err != nil || k != key {
+			return s, fault.New(fault.Invalid, "A channel key has 2 to 8 parts, such as readings.voltage.an.").At("unverified_channels")
+		}
+	}
 	for _, u := range s.Unverified {
 		if err := checkText("unverified", u, 200); err != nil {
 			return s, err

@@ -219,6 +219,34 @@ func (p *Profile) Unverified() []string {
 	return out
 }
 
+// UnverifiedChannels lists the channels whose place or scale is held by inference, sorted. A channel that has a verified place beside it is listed all
+// the same: which of both a log records is not known.
+func (p *Profile) UnverifiedChannels() []logdb.ChannelKey {
+	var out []logdb.ChannelKey
+	lists := [][]Point{p.Points}
+	if p.SunSpec != nil {
+		for _, m := range p.SunSpec.Models {
+			lists = append(lists, m.Points)
+		}
+	}
+	for _, list := range lists {
+		for _, x := range list {
+			if x.Unverified && x.Channel != "" {
+				out = append(out, x.Channel)
+			}
+		}
+	}
+	if p.Layouts != nil && p.Layouts.Ring != nil {
+		for _, x := range p.Layouts.Ring.Lines {
+			if x.Unverified {
+				out = append(out, x.Channel)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // Parse reads one profile. Unknown keys are errors.
 func Parse(data []byte) (*Profile, error) {
 	if len(data) > MaxProfileBytes {

@@ -1,6 +1,7 @@
 package poll
 
 import (
+	"strings"
 	"time"
 
 	"metermanager/logdb"
@@ -14,6 +15,19 @@ const demandBlock = logdb.Millis(15 * time.Minute / time.Millisecond)
 var demandOf = map[string]logdb.ChannelKey{
 	"wh.received": "demand.max.watts.positive", "wh.delivered": "demand.max.watts.negative",
 	"varh.received": "demand.max.vars.positive", "varh.delivered": "demand.max.vars.negative", "vah": "demand.max.va",
+}
+
+// Derived lists the channels that a Keeper makes of an energy counter.
+func Derived(counter logdb.ChannelKey) []logdb.ChannelKey {
+	energy, ok := strings.CutPrefix(string(counter), "energy.total.")
+	if !ok {
+		return nil
+	}
+	out := []logdb.ChannelKey{logdb.ChannelKey("energy.interval." + energy)}
+	if key, ok := demandOf[energy]; ok {
+		out = append(out, key)
+	}
+	return out
 }
 
 // block is a counter at the end of a block.

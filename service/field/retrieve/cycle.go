@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"metermanager/logdb"
@@ -177,13 +178,25 @@ func (u *unit) item(start time.Time, trigger string, records int, err error) His
 	return h
 }
 
+// unverifiedChannels lists what the profile has by inference, and what the manager makes of it for a meter that keeps no log.
+func unverifiedChannels(p *device.Profile) []logdb.ChannelKey {
+	out := p.UnverifiedChannels()
+	if !p.HasMemory() {
+		for _, key := range out {
+			out = append(out, poll.Derived(key)...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // mergeSettings lays what the meter says over what was known. The name and the zone are
 // the user's.
 func mergeSettings(old logdb.Settings, m Meter, p *device.Profile, id poll.Identity) logdb.Settings {
 	s := old
 	s.UID, s.Name, s.Zone, s.Profile = m.UID, m.Name, m.Zone, p.ID
 	s.Make, s.Model, s.Serial, s.Firmware = id.Make, id.Model, cmp.Or(id.Serial, m.Serial), id.Firmware
-	s.Unverified = p.Unverified()
+	s.Unverified, s.UnverifiedChannels = p.Unverified(), unverifiedChannels(p)
 	if id.HasSetup {
 		x, c := id.Setup, m.correction()
 		amps, volts := x.CurrentFullScale()*c.Factor("readings.current.a"), x.VoltageFullScale()*c.Factor("readings.voltage.an")

@@ -167,6 +167,9 @@ func TestManagerRunsAShark(t *testing.T) {
 	if err != nil || settings.Serial != x.Serial || settings.PTPrimary == 0 || settings.Energy.Digits != 8 || settings.Zone != "America/New_York" {
 		t.Errorf("settings %+v, %v", settings, err)
 	}
+	if !settings.Verified("readings.voltage.an") || settings.Verified("energy.total.wh.received") || settings.Verified("energy.interval.wh.received") {
+		t.Errorf("unverified channels %q, want the energies and not the voltages", settings.UnverifiedChannels)
+	}
 	if got := settings.LogIntervalsMillis; len(got) < 2 || got[0] != 60_000 {
 		t.Errorf("log intervals %v ms, want 60000 for the first", got)
 	}
