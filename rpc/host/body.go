@@ -75,7 +75,7 @@ func unpacked(cfg Config) middleware {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.ContentLength > cfg.WireBytes {
 				w.Header().Set("Connection", "close")
-				WriteError(w, r, tooLarge(cfg.WireBytes))
+				cfg.refuse(w, r, tooLarge(cfg.WireBytes))
 				return
 			}
 			length := r.ContentLength
@@ -97,12 +97,12 @@ func unpacked(cfg Config) middleware {
 				r.ContentLength = -1
 			default:
 				w.Header().Set("Accept-Encoding", "gzip, zstd")
-				WriteError(w, r, fault.New(fault.UnsupportedMedia, "The encoding of the body is not understood.").At("Content-Encoding").
+				cfg.refuse(w, r, fault.New(fault.UnsupportedMedia, "The encoding of the body is not understood.").At("Content-Encoding").
 					WithHint("Send it as gzip, as zstd, or plain."))
 				return
 			}
 			if err := readAhead(r, length); err != nil {
-				WriteError(w, r, err)
+				cfg.refuse(w, r, err)
 				return
 			}
 			next.ServeHTTP(w, r)

@@ -42,6 +42,12 @@ func Stack(handler http.Handler, cfg Config) (http.Handler, error) {
 	return handler, nil
 }
 
+// refuse answers a request that does not come to its handler.
+func (c Config) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	c.Refused(r, err)
+	WriteError(w, r, err)
+}
+
 type requestIDKey struct{}
 
 // RequestID returns the id of the request that ctx belongs to, "" outside of one.

@@ -22,7 +22,7 @@ func rated(cfg Config) middleware {
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if wait := rates.Take(addressOf(r.RemoteAddr)); wait > 0 {
-				WriteError(w, r, TooMany("from this address", wait))
+				cfg.refuse(w, r, TooMany("from this address", wait))
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -56,7 +56,7 @@ func crowded(cfg Config) middleware {
 				next.ServeHTTP(w, r)
 			default:
 				w.Header().Set("Retry-After", "5")
-				WriteError(w, r, fault.New(fault.Unavailable, "Too many requests are being answered just now.").WithHint("Send it again later."))
+				cfg.refuse(w, r, fault.New(fault.Unavailable, "Too many requests are being answered just now.").WithHint("Send it again later."))
 			}
 		})
 	}

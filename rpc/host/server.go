@@ -34,6 +34,8 @@ type Config struct {
 	// SlowestBytes is the pace in bytes a second below which a body is given up, once it took longer than
 	// two ReadTimeouts; default 256.
 	SlowestBytes int64
+	// Refused is told of each request that is refused before its handler; nil: nobody. It must not wait.
+	Refused func(r *http.Request, err error)
 	// Drain is how long requests may go on after the end of Run's context; default 15 s.
 	Drain time.Duration
 	// Listen opens the listener; nil: TCP.
@@ -81,6 +83,9 @@ func (c Config) withDefaults() Config {
 			var lc net.ListenConfig
 			return lc.Listen(ctx, "tcp", address)
 		}
+	}
+	if c.Refused == nil {
+		c.Refused = func(*http.Request, error) {}
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -65,7 +65,7 @@ func (n *node) openServer(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the web API: %w", err)
 	}
-	n.server, err = host.New(ctx, n.config.Listen, byRole(handler, n.config), n.hostConfig(secure))
+	n.server, err = host.New(ctx, n.config.Listen, byRole(handler, n.config), n.hostConfig(secure, handler.Refused))
 	if err != nil {
 		return fmt.Errorf("open the web API: %w", err)
 	}
@@ -73,10 +73,10 @@ func (n *node) openServer(ctx context.Context) error {
 }
 
 // hostConfig is that of the listener.
-func (n *node) hostConfig(secure *tls.Config) host.Config {
+func (n *node) hostConfig(secure *tls.Config, refused func(*http.Request, error)) host.Config {
 	c := n.config
 	return host.Config{
-		TLS: secure, Listen: n.options.Seams.Listen, Now: n.options.Seams.Now, Logger: n.part("host"),
+		TLS: secure, Refused: refused, Listen: n.options.Seams.Listen, Now: n.options.Seams.Now, Logger: n.part("host"),
 		Rate: float64(c.Rate), Burst: int(c.Burst), Requests: int(c.Requests), WireBytes: c.WireMB << 20, BodyBytes: c.BodyMB << 20,
 		ReadTimeout: seconds(c.ReadTimeoutS), WriteTimeout: seconds(c.WriteTimeoutS),
 	}

@@ -82,6 +82,15 @@ func TestBodiesThatAttack(t *testing.T) {
 			t.Errorf("%s: status %d, want %d %s: %.300s", c.name, r.status, c.status, c.code, r.body)
 		}
 	}
+	// Each left its event, also what the listener refused, before anybody was asked who it is.
+	list := s.ok(s.system, "POST", api.Root+"/rpc/audit.list", `{"view":"server","outcome":"refused","limit":100}`)["result"].(map[string]any)["events"].([]any)
+	reasons := map[string]int{}
+	for _, e := range list {
+		reasons[e.(map[string]any)["reason"].(string)]++
+	}
+	if reasons["413"] < 5 || reasons["400"] < 4 {
+		t.Errorf("the audit has %v", reasons)
+	}
 	if log := s.log.String(); strings.Contains(log, "serve a request") {
 		t.Errorf("an attack was taken for an error of the node: %.500s", log)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"metermanager/rpc/api"
+	"metermanager/rpc/fault"
 	"metermanager/rpc/host"
 	"metermanager/rpc/permission"
 	"metermanager/service/cloud/account"
@@ -65,6 +66,23 @@ func (a *API) ended(r *http.Request, op api.Operation, trail *audit.Trail, outco
 	e, left := trail.End(outcome, reason)
 	if !left || op.ID == api.OpRegister && outcome == audit.Done || outcome != audit.Done && !a.refusals.take(e.Address, a.cfg.Now()) {
 		return // a meter that registers again changes nothing
+	}
+	if err := a.Audit.PutAudit(context.WithoutCancel(r.Context()), e); err != nil {
+		a.log.ErrorContext(r.Context(), "store an audit event", "action", e.Action, "err", err)
+	}
+}
+
+// Refused leaves an event of a request that the listener refused before anybody was asked who sent it: too often, too large, not
+// understood. They are bounded as all refusals are.
+func (a *API) Refused(r *http.Request, err error) {
+	now := a.cfg.Now()
+	address := host.CountedAddress(r.RemoteAddr)
+	if a.Audit == nil || !a.refusals.take(address, now) {
+		return
+	}
+	e := audit.Event{
+		AtMillis: now.UnixMilli(), Address: address, Request: host.RequestID(r.Context()), Action: "request", Target: plainText(r.Method + " " + r.URL.Path),
+		Outcome: audit.Refused, Reason: strconv.Itoa(fault.HTTPStatus(fault.CodeOf(err))),
 	}
 	if err := a.Audit.PutAudit(context.WithoutCancel(r.Context()), e); err != nil {
 		a.log.ErrorContext(r.Context(), "store an audit event", "action", e.Action, "err", err)

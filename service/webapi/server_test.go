@@ -106,7 +106,11 @@ func emptyServer(t testing.TB, set ...func(*webapi.Config)) (*server, *sqldb.DB)
 // serve serves a node until the test ends.
 func (s *server) serve(handler http.Handler) {
 	s.t.Helper()
-	stack, err := host.Stack(handler, host.Config{Rate: -1})
+	cfg := host.Config{Rate: -1}
+	if a, ok := handler.(*webapi.API); ok {
+		cfg.Refused = a.Refused
+	}
+	stack, err := host.Stack(handler, cfg)
 	must(s.t, err)
 	h := httptest.NewServer(stack)
 	s.t.Cleanup(h.Close)
