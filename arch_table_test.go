@@ -56,7 +56,7 @@ var table = []row{
 	{path: "service/cloud/audit", owns: "audit event, its chain and its three views; CEF and syslog lines", imports: ""},
 	{path: "service/cloud/audit/export", owns: "sends the audit to files and receivers of syslog: targets, connections, how far each has come", imports: "rpc/pki service/cloud/audit"},
 	{path: "service/cloud/account", owns: "customers, users, roles, facilities, invitations, sessions, keys; the only import of bcrypt", imports: "service/cloud/audit"},
-	{path: "service/cloud/subscription", owns: "what customers pay for: expirations, extensions, periods, usage reports, renewals", imports: "rpc/api service/cloud/account"},
+	{path: "service/cloud/subscription", owns: "what customers pay for: expirations, extensions, periods, usage reports, renewals", imports: "rpc/api service/cloud/account service/cloud/audit"},
 	{path: "service/cloud/registry", owns: "registered meters: UID, make and serial, customer, facility, settings", imports: "service/cloud/account service/cloud/audit service/cloud/subscription"},
 	{path: "service/cloud/notify", owns: "the outbox of mails and the mail server's protocol", imports: ""},
 	{path: "service/cloud/fetch", owns: "requests for what managers did not send, and what came of them", imports: "rpc/api service/cloud/account service/cloud/registry"},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // NodeSettings returns the settings of the node by name.
@@ -26,10 +28,17 @@ func (c *Cloud) NodeSettings(ctx context.Context) (map[string]string, error) {
 
 // PutNodeSetting stores a setting of the node.
 func (c *Cloud) PutNodeSetting(ctx context.Context, name, value string) error {
+	return c.PutNodeSettings(ctx, map[string]string{name: value})
+}
+
+// PutNodeSettings stores settings of the node, all or none.
+func (c *Cloud) PutNodeSettings(ctx context.Context, values map[string]string) error {
 	return c.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO node_setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
-		if err != nil {
-			return fmt.Errorf("store the setting %s: %w", name, err)
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			_, err := tx.ExecContext(ctx, `INSERT INTO node_setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, values[name])
+			if err != nil {
+				return fmt.Errorf("store the setting %s: %w", name, err)
+			}
 		}
 		return nil
 	})

@@ -112,6 +112,14 @@ func TestLicenceOfAMeter(t *testing.T) {
 			t.Errorf("%s: days and months %v, want %v", period, got, want)
 		}
 	}
+	// One event for each date that was set, with what it was before, and none for what followed from it.
+	list = s.ok(s.system, "POST", api.Root+"/rpc/audit.list", `{"view":"server","action":"set-expiration","outcome":"done"}`)["result"].(map[string]any)["events"].([]any)
+	if len(list) != 4 {
+		t.Errorf("%d events for 4 dates", len(list))
+	}
+	if d := list[0].(map[string]any)["details"].(map[string]any); d["expires_before"] != "2026-06-01T00:00:00Z" || d["expires"] != "none" || d["enabled_before"] != "true" || d["enabled"] != "false" {
+		t.Errorf("the newest says %v", d)
+	}
 	if _, there := s.usageOf(s.theirs, "2026")[string(s.uid)]; there {
 		t.Error("another customer sees the usage")
 	}

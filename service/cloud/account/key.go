@@ -115,6 +115,7 @@ func (s *Service) RotateKey(ctx context.Context, p Principal, id KeyID, overlap 
 	k, secret := s.makeKey(old.Customer, NewKey{Name: old.Name, Permissions: old.Permissions, Meter: old.Meter})
 	k.CreatedBy = p.Name
 	ends := now + logdb.Millis(overlap.Milliseconds())
+	say(ctx, "key", string(id), "replaced_by", string(k.ID), "overlap_s", fmt.Sprint(int64(overlap/time.Second)))
 	if old.Revoked != 0 {
 		ends = min(ends, old.Revoked) // nobody prolongs a key that is ending
 	}

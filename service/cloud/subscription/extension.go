@@ -60,6 +60,7 @@ func (s *Service) SwitchExtension(ctx context.Context, p account.Principal, c ac
 	if _, ok := api.LookupExtension(e); !ok {
 		return errExtension
 	}
+	say(ctx, "extension", string(e), "on", fmt.Sprint(on), "of_customer", string(c))
 	if err := s.store.SwitchExtension(ctx, p.Scope(), c, e, on, s.now()); err != nil {
 		return fmt.Errorf("switch an extension: %w", err)
 	}

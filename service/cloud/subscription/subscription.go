@@ -14,6 +14,7 @@ import (
 	"metermanager/rpc/fault"
 	"metermanager/rpc/permission"
 	"metermanager/service/cloud/account"
+	"metermanager/service/cloud/audit"
 )
 
 // Meter is what matters of a meter here.
@@ -55,7 +56,7 @@ type Store interface {
 	SwitchExtension(ctx context.Context, s account.Scope, c account.CustomerID, e api.Extension, on bool, at logdb.Millis) error
 	CustomerNames(ctx context.Context, s account.Scope) (map[account.CustomerID]string, error)
 	NodeSettings(ctx context.Context) (map[string]string, error)
-	PutNodeSetting(ctx context.Context, name, value string) error
+	PutNodeSettings(ctx context.Context, values map[string]string) error
 }
 
 // Config of a Service. The zero value works.
@@ -140,10 +141,10 @@ func (s *Service) SetPolicy(ctx context.Context, p account.Principal, want Polic
 		}
 		values[settingBillable+string(e)] = "true"
 	}
-	for name, value := range values {
-		if err := s.store.PutNodeSetting(ctx, name, value); err != nil {
-			return fmt.Errorf("store what is paid for: %w", err)
-		}
+	before := s.policy.Load()
+	say(ctx, "required_before", fmt.Sprint(before.Required), "required", fmt.Sprint(want.Required), "billable_before", fmt.Sprint(before.Billable), "billable", fmt.Sprint(want.Billable))
+	if err := s.store.PutNodeSettings(ctx, values); err != nil {
+		return fmt.Errorf("store what is paid for: %w", err)
 	}
 	s.policy.Store(&want)
 	return s.Settle(ctx)
@@ -195,10 +196,26 @@ func (s *Service) SetExpiration(ctx context.Context, p account.Principal, uid lo
 		begin = m.Expires // paid for until then
 	}
 	out.ChargeMonths = Months(begin, expires)
+	say(ctx, "expires_before", dateOf(m.Expires), "expires", dateOf(expires), "enabled_before", fmt.Sprint(m.Enabled), "enabled", fmt.Sprint(out.Enabled))
 	if err := s.store.SetExpiration(ctx, p.Scope(), uid, expires, out.Enabled); err != nil {
 		return Expiration{}, fmt.Errorf("store the date of a meter: %w", err)
 	}
 	return out, s.Settle(ctx)
+}
+
+// say adds to the event of the request that changes something.
+func say(ctx context.Context, pairs ...string) {
+	if t := audit.Of(ctx); t != nil {
+		t.Say(pairs...)
+	}
+}
+
+// dateOf is a date for people; "none" without one.
+func dateOf(t logdb.Millis) string {
+	if t == 0 {
+		return "none"
+	}
+	return t.Time().UTC().Format(time.RFC3339)
 }
 
 // Run brings the periods up to date again and again until ctx ends.
@@ -222,6 +239,7 @@ func (s *Service) Run(ctx context.Context) error {
 func (s *Service) Settle(ctx context.Context) error {
 	s.settling.Lock()
 	defer s.settling.Unlock()
+	ctx = audit.Quiet(ctx) // it follows from what somebody has done, and that left its event
 	meters, err := s.store.LicenceMeters(ctx, account.NodeScope())
 	if err != nil {
 		return fmt.Errorf("list meters: %w", err)
