@@ -84,9 +84,9 @@ func BenchmarkCustomers(b *testing.B) {
 	}
 }
 
-// BenchmarkAuthorisation is what a request costs whose answer costs nothing: with a key, without a credential, and refused; in process, without
+// BenchmarkWhoAsks is what a request costs whose answer costs nothing: with a key, without a credential, and refused; in process, without
 // the network. The difference between the first two is what it costs to find out who asks.
-func BenchmarkAuthorisation(b *testing.B) {
+func BenchmarkWhoAsks(b *testing.B) {
 	s, db, handler := emptyNode(b, func(c *webapi.Config) { c.KeyRate = -1 })
 	s.populate(db)
 	for _, c := range []struct {
