@@ -12,6 +12,7 @@ import (
 	"metermanager/logdb/sqldb"
 	"metermanager/rpc/permission"
 	"metermanager/service/cloud/account"
+	"metermanager/service/cloud/registry"
 	"metermanager/service/metadb"
 )
 
@@ -174,6 +175,90 @@ func TestAccountsOfCustomers(t *testing.T) {
 			t.Errorf("%+v, %v", w, err)
 		}
 		if list, err := c.Customers(ctx, account.NodeScope(), "", 10); err != nil || len(list) != 1 {
+			t.Errorf("%+v, %v", list, err)
+		}
+	})
+}
+
+// TestMetersOfCustomers goes along the ownership of meters, and the letters, on both databases.
+func TestMetersOfCustomers(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, db *sqldb.DB) {
+		ctx := t.Context()
+		c, err := metadb.OpenCloud(ctx, db)
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		gone := func(err error) {
+			t.Helper()
+			if err == nil {
+				t.Error("another customer's was found")
+			}
+		}
+		must(err)
+		for _, id := range []string{"a", "b"} {
+			must(c.Found(ctx, account.Customer{ID: account.CustomerID(id), Name: id, Owner: account.UserID(id), KeyHash: account.HashOf(id), SealedKey: []byte{1}},
+				account.User{ID: account.UserID(id), Customer: account.CustomerID(id), Name: "owner " + id, PasswordHash: []byte{1}}))
+			must(c.CreateFacility(ctx, account.CustomerScope(account.CustomerID(id)), account.Facility{ID: account.FacilityID("f" + id), Customer: account.CustomerID(id), Name: "f"}))
+		}
+		a, b := account.CustomerScope("a"), account.CustomerScope("b")
+		key := func(id string, perms permission.Permission, by string) account.Key {
+			return account.Key{ID: account.KeyID(id), Customer: "a", Name: id, Hash: account.HashOf(id), Permissions: permission.Of(perms), Meter: "m", CreatedBy: by, Created: 1}
+		}
+		own := key("own", permission.Upload, "")
+		must(c.CreateMeter(ctx, registry.Meter{UID: "m", Customer: "a", Make: "eig", Serial: "1", Enabled: true}, &own))
+		must(c.CreateKey(ctx, a, key("reads", permission.LogsRead, "ann")))
+		gone(c.MoveMeter(ctx, b, "m", "fb"))
+		gone(c.MoveMeter(ctx, a, "m", "fb"))
+		must(c.MoveMeter(ctx, a, "m", "fa"))
+		if m, err := c.Meter(ctx, a, "m"); err != nil || m.Facility != "fa" {
+			t.Errorf("%+v, %v", m, err)
+		}
+		held := account.Principal{User: "b", Customer: "a", ByFacility: true}.Scope()
+		_, err = c.Meter(ctx, held, "m")
+		gone(err)
+		gone(c.ReleaseMeter(ctx, b, "m", account.HashOf("x"), 5))
+		must(c.ReleaseMeter(ctx, a, "m", account.HashOf("x"), 5))
+		if list, err := c.Pool(ctx, registry.PoolQuery{Serial: "1", Make: "eig", Limit: 10}); err != nil || len(list) != 1 || list[0].Former != "a" || list[0].Facility != "" || list[0].Claim != account.HashOf("x") {
+			t.Errorf("%+v, %v", list, err)
+		}
+		for id, revoked := range map[string]bool{"own": false, "reads": true} {
+			if k, err := c.KeyByHash(ctx, account.HashOf(id)); err != nil || (k.Revoked != 0) != revoked || !revoked && k.Customer != "" {
+				t.Errorf("%+v, %v", k, err)
+			}
+		}
+		must(c.AssignMeter(ctx, "m", "b"))
+		fresh := account.Key{ID: "new", Customer: "b", Name: "new", Hash: account.HashOf("new"), Permissions: permission.Of(permission.Upload), Meter: "m"}
+		gone(c.ReplaceMeter(ctx, a, "m", "eig", "2", fresh, 6))
+		must(c.ReplaceMeter(ctx, b, "m", "eig", "2", fresh, 6))
+		if k, err := c.KeyByHash(ctx, account.HashOf("own")); err != nil || k.Revoked != 6 {
+			t.Errorf("%+v, %v", k, err)
+		}
+		if has, err := c.HasCustomer(ctx, "b"); err != nil || !has {
+			t.Errorf("%v, %v", has, err)
+		}
+		must(c.DeleteCustomer(ctx, account.NodeScope(), "b", account.Letters{{Kind: "k", To: "x@example.net", Subject: "s", Sealed: []byte("x"), Written: 7}}))
+		if list, err := c.Pool(ctx, registry.PoolQuery{Limit: 10}); err != nil || len(list) != 1 || list[0].Former != "b" {
+			t.Errorf("%+v, %v", list, err)
+		}
+		// The letter of it.
+		due, err := c.DueMails(ctx, 7, 10)
+		if must(err); len(due) != 1 || string(due[0].Sealed) != "x" {
+			t.Fatalf("%+v", due)
+		}
+		must(c.MailLater(ctx, due[0].ID, 9, "busy", false))
+		if due, err := c.DueMails(ctx, 8, 10); err != nil || len(due) != 0 {
+			t.Errorf("%+v, %v", due, err)
+		}
+		must(c.MailSent(ctx, due[0].ID, 9))
+		if list, err := c.Mails(ctx, "sent", 10); err != nil || len(list) != 1 || list[0].Tries != 2 {
+			t.Errorf("%+v, %v", list, err)
+		}
+		must(c.DropMails(ctx, 10))
+		if list, err := c.Mails(ctx, "", 10); err != nil || len(list) != 0 {
 			t.Errorf("%+v, %v", list, err)
 		}
 	})
