@@ -60,6 +60,7 @@ type Key struct {
 	Name        string         `json:"name"`
 	Permissions permission.Set `json:"permissions"`
 	Meter       logdb.MeterUID `json:"meter_uid,omitempty"`
+	CreatedBy   string         `json:"created_by,omitempty" doc:"Who made it; it stays when they go"`
 	Created     logdb.Millis   `json:"created_ms"`
 	LastUsed    logdb.Millis   `json:"last_used_ms,omitempty"`
 	Ends        logdb.Millis   `json:"ends_ms,omitempty" doc:"When a key ends that was replaced by another one"`

@@ -108,6 +108,11 @@ func (t *Table) Call(ctx context.Context, p account.Principal, name string, args
 	return result, err
 }
 
+// Runs reports whether p may see what is the node's own, not a customer's.
+func (t *Table) Runs(ctx context.Context, p account.Principal) (bool, error) {
+	return runs(ctx, t.home, p)
+}
+
 // runs reports whether p acts for the customer that runs the node, without being held to some facilities.
 func runs(ctx context.Context, home func(context.Context) (account.CustomerID, error), p account.Principal) (bool, error) {
 	if home == nil || p.System() {

@@ -21,10 +21,16 @@ func (a *API) metrics(w http.ResponseWriter, r *http.Request, c caller) error {
 	if s, ok := status.(api.NodeStatus); ok {
 		metrics.WriteNode(t, &s)
 	}
-	metrics.WriteProcess(t)
-	a.requests.Write(t)
-	if a.cfg.Figures != nil {
-		a.cfg.Figures(t)
+	node, err := a.Commands.Runs(r.Context(), c.Principal)
+	if err != nil {
+		return err
+	}
+	if node { // how the node is used by all is nothing for the customers that are guests on it
+		metrics.WriteProcess(t)
+		a.requests.Write(t)
+		if a.cfg.Figures != nil {
+			a.cfg.Figures(t)
+		}
 	}
 	w.Header().Set("Content-Type", metrics.ContentType)
 	_, _ = w.Write(t.Bytes()) // a scraper that went away needs no answer

@@ -41,7 +41,7 @@ func (a *API) keys(ctx context.Context, c caller, in *PageInput) (*api.KeysAnswe
 func keyPlace(k account.Key) string { return fmt.Sprintf("%015d %s", k.Created, k.ID) }
 
 func keyDocument(k account.Key) api.Key {
-	return api.Key{ID: string(k.ID), Name: k.Name, Permissions: k.Permissions, Meter: k.Meter, Created: k.Created, LastUsed: k.LastUsed, Ends: k.Revoked}
+	return api.Key{ID: string(k.ID), Name: k.Name, Permissions: k.Permissions, Meter: k.Meter, CreatedBy: k.CreatedBy, Created: k.Created, LastUsed: k.LastUsed, Ends: k.Revoked}
 }
 
 type createKeyInput struct{ Body api.CreateKeyRequest }

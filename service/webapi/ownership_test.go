@@ -330,3 +330,17 @@ func TestOpenRegistration(t *testing.T) {
 		t.Errorf("%v", list)
 	}
 }
+
+// TestGuestsSeeNothingOfTheNode: what all do together, and what the node is, is told to who runs it.
+func TestGuestsSeeNothingOfTheNode(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	one := s.tenant("one", "limited")
+	mine, node := s.as(one.tokens["owner"], "GET", "/metrics", ""), s.call(s.system, "GET", "/metrics", "")
+	if mine.status != 200 || node.status != 200 || strings.Contains(mine.body, "_requests_total") || !strings.Contains(node.body, "_requests_total") {
+		t.Errorf("a guest: %.300s\nthe node: %.300s", mine.body, node.body)
+	}
+	if status := s.send(one.tokens["owner"], 200, "GET", api.Root+"/status", ""); status["sync"] != nil || status["data"] != nil || status["warnings"] != nil {
+		t.Errorf("%v", status)
+	}
+}
