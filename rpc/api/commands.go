@@ -76,6 +76,9 @@ const (
 	CmdAuditList          = "audit.list"
 	CmdAuditCheck         = "audit.check"
 	CmdAuditExportAdd     = "audit.export.add"
+	CmdSecretSet          = "secret.set"
+	CmdSecretList         = "secret.list"
+	CmdSecretRemove       = "secret.remove"
 	CmdAuditExportList    = "audit.export.list"
 	CmdAuditExportRemove  = "audit.export.remove"
 	CmdMailList           = "mail.list"
@@ -218,7 +221,7 @@ var commands = []Command{
 		{"meter", ParamString, true, "name, serial or UID"},
 		{"folder", ParamString, true, "whole path of a folder of this node; with ftp where its files are put first"},
 		{"ftp", ParamString, false, "ftp://user@host:port/folder; anonymous without a user"},
-		{"password_file", ParamString, false, "file of this node that holds the password of the user"},
+		{"password_file", ParamString, false, "file of this node that holds the password of the user, or secret:NAME (see secret.set)"},
 		{"zone", ParamString, false, "IANA time zone of times that carry none; UTC without it"},
 		{"map", ParamString, false, "what channels are called here: NAME=KEY, joined by commas"},
 		{"primary", ParamBool, false, "take secondary samples to primary ones by the ratio that a recording states"},
@@ -292,6 +295,15 @@ var commands = []Command{
 		{"state", ParamString, false, "waiting, sent or failed; all without it"},
 		{"limit", ParamInt, false, "how many, newest first; 100 without it, at most 1000"},
 	}, "rpc mail.list failed"},
+	{CmdSecretSet, "Keep a password for another machine sealed, under a name; where a password_file is asked for, secret:NAME takes it", permission.System, []Param{
+		{"name", ParamString, true, "its name"},
+		{"value", ParamSecret, false, "the secret, or"},
+		{"file", ParamString, false, "a file of this node whose first line is the secret; it can be deleted then"},
+	}, "rpc secret.set relay-ftp file=/etc/metermanager/relay"},
+	{CmdSecretList, "Names of the secrets that are kept", permission.System, nil, "rpc secret.list"},
+	{CmdSecretRemove, "Forget a secret", permission.System, []Param{
+		{"name", ParamString, true, "as secret.list tells it"},
+	}, "rpc secret.remove relay-ftp"},
 	{CmdAuditExportAdd, "Send the audit to a file or a receiver of syslog, from now on", permission.System, []Param{
 		{"name", ParamString, true, "short name for people and commands"},
 		{"url", ParamString, true, "file:NAME (in the folder audit of the data folder), udp://host:port, tcp://host:port or tls://host:port; 514, and 6514 for tls, without a port"},

@@ -261,7 +261,7 @@ func (c *Config) URL() string {
 // absolute makes the paths absolute: a system service starts in another folder.
 func (c *Config) absolute() error {
 	for _, p := range []*string{&c.Data, &c.TLSCert, &c.TLSKey, &c.SMTPPasswordFile} {
-		if *p == "" {
+		if *p == "" || p == &c.SMTPPasswordFile && strings.HasPrefix(*p, SecretPrefix) {
 			continue
 		}
 		abs, err := filepath.Abs(*p)

@@ -17,6 +17,9 @@ func CAFile(data string) string { return filepath.Join(data, "ca.pem") }
 // AuditFolder is where the audit is written for other programs.
 func AuditFolder(data string) string { return filepath.Join(data, "audit") }
 
+// SecretPrefix begins the place of a password that is none in a file: secret:NAME is kept sealed by the node.
+const SecretPrefix = "secret:"
+
 // LogFile is the program's own log in a data folder.
 func LogFile(data string) string { return filepath.Join(data, "log", "metermanager.log") }
 

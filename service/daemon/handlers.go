@@ -4,7 +4,7 @@ import "metermanager/service/command"
 
 // handlers are the commands that this node carries out: those of its roles.
 func (n *node) handlers(status command.StatusSource) []command.Handlers {
-	out := []command.Handlers{command.NodeHandlers(status), command.CloudHandlers(n.sync), command.AuditHandlers(n.store, n.options.Version), command.AuditExportHandlers(n.export)}
+	out := []command.Handlers{command.NodeHandlers(status), command.CloudHandlers(n.sync), command.AuditHandlers(n.store, n.options.Version), command.AuditExportHandlers(n.export), command.SecretHandlers(n.secrets)}
 	if n.field == nil {
 		return append(out, command.VerifyHandlers(n.sync, n.logs, nil))
 	}

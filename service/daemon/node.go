@@ -55,6 +55,7 @@ type node struct {
 	profiles  *device.Set       // as field
 	sync      *cloudsync.Service
 	server    *host.Server
+	secrets   secrets
 	licences  *subscription.Service
 	export    *export.Exporter // of the audit
 	authority *pki.Authority   // nil: the certificate is another one's, or there is none
@@ -199,6 +200,7 @@ func (n *node) openCloudSide(ctx context.Context) error {
 	}); err != nil {
 		return fmt.Errorf("open the accounts: %w", err)
 	}
+	n.secrets = secrets{store, sealer}
 	name, _ := os.Hostname() // "-" without one
 	n.export = export.New(store, export.Config{Writer: audit.Product(n.options.Version, name), Folder: config.AuditFolder(n.config.Data), Logger: n.part("audit")})
 	if err := n.openLicences(ctx); err != nil {

@@ -152,7 +152,7 @@ func (n *node) stages(notifier Notifier) []stage {
 func (n *node) outbox() *notify.Outbox {
 	var sender notify.Sender
 	if c := n.config; c.SMTPServer != "" {
-		sender = &notify.SMTP{Server: c.SMTPServer, Security: c.SMTPSecurity, User: c.SMTPUser, PasswordFile: c.SMTPPasswordFile, From: c.SMTPFrom}
+		sender = &notify.SMTP{Server: c.SMTPServer, Security: c.SMTPSecurity, User: c.SMTPUser, PasswordFile: c.SMTPPasswordFile, Password: n.secrets.password, From: c.SMTPFrom}
 	}
 	return notify.New(n.store, n.accounts, sender, notify.Config{Now: n.options.Seams.Now, Logger: n.part("mail")})
 }

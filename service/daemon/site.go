@@ -53,7 +53,7 @@ func (n *node) openSite(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the meters: %w", err)
 	}
-	n.files, err = pickup.New(ctx, n.logs, state, pickup.Config{OnNewData: n.sync.Notify, Room: n.disk.take, Now: n.options.Seams.Now, Logger: n.part("files")})
+	n.files, err = pickup.New(ctx, n.logs, state, pickup.Config{Password: n.secrets.password, OnNewData: n.sync.Notify, Room: n.disk.take, Now: n.options.Seams.Now, Logger: n.part("files")})
 	if err != nil {
 		return fmt.Errorf("open the list of watched folders: %w", err)
 	}

@@ -43,3 +43,17 @@ func (c *Cloud) PutNodeSettings(ctx context.Context, values map[string]string) e
 		return nil
 	})
 }
+
+// DeleteNodeSetting forgets a setting of the node and reports whether there was one.
+func (c *Cloud) DeleteNodeSetting(ctx context.Context, name string) (was bool, err error) {
+	err = c.write(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `DELETE FROM node_setting WHERE name = ?`, name)
+		if err != nil {
+			return fmt.Errorf("forget the setting %s: %w", name, err)
+		}
+		n, err := res.RowsAffected()
+		was = n > 0
+		return err
+	})
+	return was, err
+}

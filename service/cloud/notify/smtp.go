@@ -23,7 +23,9 @@ type SMTP struct {
 	Server, Security string
 	// User and PasswordFile log in; the file is read for each mail, so that a new password needs no restart.
 	User, PasswordFile string
-	From               string
+	// Password returns what PasswordFile names; nil: the first line of that file.
+	Password func(ctx context.Context, place string) (string, error)
+	From     string
 	// Timeout bounds one mail; 1 min by default.
 	Timeout time.Duration
 	TLS     *tls.Config // nil: the system's
@@ -86,13 +88,13 @@ func (s *SMTP) open(ctx context.Context) (*smtp.Client, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("greet the mail server: %w", err), conn.Close())
 	}
-	if err := s.login(c, host, secure); err != nil {
+	if err := s.login(ctx, c, host, secure); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
 
-func (s *SMTP) login(c *smtp.Client, host string, secure *tls.Config) error {
+func (s *SMTP) login(ctx context.Context, c *smtp.Client, host string, secure *tls.Config) error {
 	if s.Security == "" || s.Security == "starttls" {
 		// A server that does not offer it may stand behind somebody who took the offer away: nothing is sent in the clear then.
 		if err := c.StartTLS(secure); err != nil {
@@ -102,15 +104,23 @@ func (s *SMTP) login(c *smtp.Client, host string, secure *tls.Config) error {
 	if s.User == "" {
 		return nil
 	}
-	text, err := os.ReadFile(s.PasswordFile)
+	password, err := s.password(ctx)
 	if err != nil {
 		return fmt.Errorf("read the password for the mail server: %w", err)
 	}
-	password, _, _ := strings.Cut(string(text), "\n")
-	if err := c.Auth(smtp.PlainAuth("", s.User, strings.TrimRight(password, "\r"), host)); err != nil {
+	if err := c.Auth(smtp.PlainAuth("", s.User, password, host)); err != nil {
 		return fmt.Errorf("log in at the mail server: %w", err)
 	}
 	return nil
+}
+
+func (s *SMTP) password(ctx context.Context) (string, error) {
+	if s.Password != nil {
+		return s.Password(ctx, s.PasswordFile)
+	}
+	text, err := os.ReadFile(s.PasswordFile)
+	line, _, _ := strings.Cut(string(text), "\n")
+	return strings.TrimRight(line, "\r"), err
 }
 
 func (s *SMTP) hand(c *smtp.Client, from, to string, body []byte) error {

@@ -24,6 +24,15 @@ const (
 	ftpMaxFiles = 10_000
 )
 
+// password returns what a place of a password holds.
+func (r *Runner) password(ctx context.Context, place string) (string, error) {
+	if r.cfg.Password != nil {
+		return r.cfg.Password(ctx, place)
+	}
+	b, err := os.ReadFile(place)
+	return strings.TrimRight(string(b), "\r\n"), err
+}
+
 // fetch brings the files of a server that are new or changed since they were fetched into the folder. Nothing is changed at
 // the server. A file enters the folder whole: under a name of its own until then.
 func (r *Runner) fetch(ctx context.Context, f Folder) error {
@@ -33,11 +42,9 @@ func (r *Runner) fetch(ctx context.Context, f Folder) error {
 	}
 	password := "anonymous"
 	if f.PasswordFile != "" {
-		b, err := os.ReadFile(f.PasswordFile)
-		if err != nil {
+		if password, err = r.password(ctx, f.PasswordFile); err != nil {
 			return fmt.Errorf("read the password of the FTP server: %w", err)
 		}
-		password = strings.TrimRight(string(b), "\r\n")
 	}
 	user := u.User.Username()
 	if user == "" {

@@ -72,6 +72,8 @@ type Store interface {
 type Config struct {
 	// OnNewData is told after records of a meter were stored.
 	OnNewData func(logdb.MeterUID)
+	// Password returns what the PasswordFile of a folder names; nil: what that file holds.
+	Password func(ctx context.Context, place string) (string, error)
 	// Room tells whether there is room for records; nil: always.
 	Room   func() error
 	Now    func() time.Time
