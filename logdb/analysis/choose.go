@@ -115,9 +115,10 @@ func Choose(ctx context.Context, src logdb.Source, q Query) (*Choice, error) {
 
 // inCatalogueOrder sorts channels as people expect them: voltages first, what the catalogue lacks last.
 func inCatalogueOrder(keys []logdb.ChannelKey) {
-	place := map[logdb.ChannelKey]int{}
-	for i, c := range logdb.Catalogue() {
-		place[c.Key] = i - len(logdb.Catalogue())
+	catalogue := logdb.Catalogue()
+	place := make(map[logdb.ChannelKey]int, len(catalogue))
+	for i, c := range catalogue {
+		place[c.Key] = i - len(catalogue)
 	}
 	slices.SortStableFunc(keys, func(a, b logdb.ChannelKey) int {
 		return cmp.Or(cmp.Compare(place[a], place[b]), cmp.Compare(a, b))

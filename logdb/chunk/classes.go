@@ -70,12 +70,15 @@ func (s *scratch) appendClasses(dst []byte, values []int64, most int) ([]byte, b
 }
 
 // readClasses fills out with what appendClasses wrote after its first byte.
-func (s *scratch) readClasses(r *reader, out []int64) {
+func (s *scratch) readClasses(r *reader, out []int64) { s.readFirstClasses(r, len(out), out) }
+
+// readFirstClasses fills out with the first of n such integers.
+func (s *scratch) readFirstClasses(r *reader, n int, out []int64) {
 	first := r.varint()
 	coded := r.take(r.uvarint())
 	extra := r.take(r.uvarint())
-	n := len(out) - 1
-	if r.err != nil || n < 1 || n >= maxClasses {
+	n--
+	if r.err != nil || n < 1 || n >= maxClasses || len(out) < 1 {
 		r.fail("bad size")
 		return
 	}
@@ -91,13 +94,14 @@ func (s *scratch) readClasses(r *reader, out []int64) {
 		return
 	}
 	out[0] = first
-	if !undelta(first, classes, extra, out[1:]) {
+	used, ok := undelta(first, classes[:len(out)-1], extra, out[1:])
+	if !ok || len(out) > n && (used+7)/8 != len(extra) {
 		r.fail("bad differences")
 	}
 }
 
-// undelta sums up differences and reports whether their bits are just those that are there.
-func undelta(last int64, classes, extra []byte, out []int64) bool {
+// undelta sums up differences and returns how many bits they took; false when there are not so many.
+func undelta(last int64, classes, extra []byte, out []int64) (bits int, ok bool) {
 	at := 0 // a bit of extra
 	out = out[:len(classes)]
 	for i, class := range classes {
@@ -110,7 +114,7 @@ func undelta(last int64, classes, extra []byte, out []int64) bool {
 				word = binary.LittleEndian.Uint64(extra[at>>3:])
 			} else {
 				if n > maxExtra || at+n > 8*len(extra) {
-					return false
+					return at, false
 				}
 				for k, b := range extra[at>>3:] {
 					word |= uint64(b) << (8 * k)
@@ -122,5 +126,5 @@ func undelta(last int64, classes, extra []byte, out []int64) bool {
 		last += int64(u>>1) ^ -int64(u&1)
 		out[i] = last
 	}
-	return (at+7)/8 == len(extra)
+	return at, true
 }

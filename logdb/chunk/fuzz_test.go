@@ -54,6 +54,10 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		check(c.Values(data, &b))
+		var part logdb.Block
+		if in := c.PointsIn(data, &part, 1000, 2000); in == nil && (len(part.Positions) != part.Len() || len(part.Mantissas) != part.Len()) {
+			t.Errorf("a part of %d times has %d positions and %d values", part.Len(), len(part.Positions), len(part.Mantissas))
+		}
 		err := c.Points(data, &b)
 		check(err)
 		if err == nil && (len(b.Positions) != b.Len() || len(b.AppendValues(nil)) != b.Len()) {

@@ -36,6 +36,18 @@ func (k *storedChunk) points(c *conn, b *logdb.Block) error {
 	return k.values(c, b, false)
 }
 
+// pointsIn reads the values of a chunk of a series within a span, and perhaps others.
+func (k *storedChunk) pointsIn(c *conn, b *logdb.Block, in span) error {
+	if in.first <= k.tMin && in.last > k.tMax {
+		return k.points(c, b)
+	}
+	return k.read(c, func() error { return c.codec.PointsIn(k.data, b, in.first, in.last) },
+		func(f *archive.File, part int) error {
+			_, err := f.Values(part, b)
+			return err
+		})
+}
+
 // values reads the values of a chunk of a series, if so without positions.
 func (k *storedChunk) values(c *conn, b *logdb.Block, unordered bool) error {
 	decode := c.codec.Points

@@ -17,19 +17,21 @@ type span struct{ first, last logdb.Millis }
 var everything = span{logdb.MinTime, logdb.MaxTime + 1}
 
 const (
-	listSeries  = `SELECT s.id, st.journal, st.policy, s.log, c.key FROM series s JOIN stream st ON st.id = s.stream JOIN channel c ON c.id = s.channel WHERE s.meter = ?`
+	listSeries = `SELECT s.meter, s.id, st.journal, st.policy, s.log, c.key FROM series s JOIN stream st ON st.id = s.stream JOIN channel c ON c.id = s.channel
+	WHERE s.meter = (SELECT id FROM meter WHERE uid = ?)`
 	listExtents = `SELECT data FROM extent WHERE meter = ?`
 )
 
 // Series implements logdb.Source.
 func (s *Store) Series(ctx context.Context, uid logdb.MeterUID) ([]logdb.Series, error) {
-	return s.seriesOf(ctx, uid, func(c *conn, meter int64, visit func(*sql.Rows) error) error { return c.each(visit, listSeries, meter) })
+	return s.seriesOf(ctx, uid, func(c *conn, visit func(*sql.Rows) error) error { return c.each(visit, listSeries, string(uid)) })
 }
 
 // fewChannels is up to how many channels are found one by one.
 const fewChannels = 4
 
-const findSeriesOf = `SELECT s.id, st.journal, st.policy, s.log, c.key FROM channel c JOIN series s ON s.channel = c.id JOIN stream st ON st.id = s.stream WHERE c.key = ? AND s.meter = ?`
+const findSeriesOf = `SELECT s.meter, s.id, st.journal, st.policy, s.log, c.key FROM channel c JOIN series s ON s.channel = c.id JOIN stream st ON st.id = s.stream
+	WHERE c.key = ? AND s.meter = (SELECT id FROM meter WHERE uid = ?)`
 
 // SeriesOf implements logdb.SeriesFinder.
 func (s *Store) SeriesOf(ctx context.Context, uid logdb.MeterUID, channels []logdb.ChannelKey) ([]logdb.Series, error) {
@@ -37,12 +39,12 @@ func (s *Store) SeriesOf(ctx context.Context, uid logdb.MeterUID, channels []log
 		all, err := s.Series(ctx, uid)
 		return slices.DeleteFunc(all, func(x logdb.Series) bool { return !slices.Contains(channels, x.Channel) }), err
 	}
-	return s.seriesOf(ctx, uid, func(c *conn, meter int64, visit func(*sql.Rows) error) error {
+	return s.seriesOf(ctx, uid, func(c *conn, visit func(*sql.Rows) error) error {
 		for i, key := range channels {
 			if slices.Contains(channels[:i], key) {
 				continue
 			}
-			if err := c.each(visit, findSeriesOf, string(key), meter); err != nil {
+			if err := c.each(visit, findSeriesOf, string(key), string(uid)); err != nil {
 				return err
 			}
 		}
@@ -51,17 +53,14 @@ func (s *Store) SeriesOf(ctx context.Context, uid logdb.MeterUID, channels []log
 }
 
 // seriesOf reads the series that find visits.
-func (s *Store) seriesOf(ctx context.Context, uid logdb.MeterUID, find func(c *conn, meter int64, visit func(*sql.Rows) error) error) ([]logdb.Series, error) {
+func (s *Store) seriesOf(ctx context.Context, uid logdb.MeterUID, find func(c *conn, visit func(*sql.Rows) error) error) ([]logdb.Series, error) {
 	var out []logdb.Series
 	err := s.snapshot(ctx, "list the series of "+string(uid), func(c *conn) error {
-		meter, err := c.meterID(uid)
-		if err != nil || meter == 0 {
-			return err
-		}
-		err = find(c, meter, func(rows *sql.Rows) error {
+		meter := int64(0)
+		err := find(c, func(rows *sql.Rows) error {
 			var r logdb.Series
 			var journal, channel string
-			err := rows.Scan(&r.ID, &journal, &r.Stream.Policy, &r.Log, &channel)
+			err := rows.Scan(&meter, &r.ID, &journal, &r.Stream.Policy, &r.Log, &channel)
 			r.Stream.Journal, r.Channel = logdb.JournalID(journal), logdb.ChannelKey(channel)
 			out = append(out, r)
 			return err
@@ -280,7 +279,7 @@ func (c *conn) values(r *seriesRow, v *view, in span, visit func(*logdb.Block) e
 		if k.tMax < in.first || k.tMin >= in.last {
 			return nil
 		}
-		if err := k.points(c, b); err != nil {
+		if err := k.pointsIn(c, b, in); err != nil {
 			return err
 		}
 		return m.chunk(trim(b, in))

@@ -11,18 +11,14 @@ import (
 	"metermanager/logdb"
 )
 
-const listStreams = `SELECT id, journal, policy, own, source, journal_end, chain, created_ms, ends FROM stream WHERE meter = ? AND kind = ?`
+const listStreams = `SELECT id, journal, policy, own, source, journal_end, chain, created_ms, ends FROM stream WHERE meter = (SELECT id FROM meter WHERE uid = ?) AND kind = ?`
 
 // Streams implements logdb.Source.
 func (s *Store) Streams(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind) ([]logdb.StreamState, error) {
 	var out []logdb.StreamState
 	err := s.snapshot(ctx, "list the streams of "+string(uid), func(c *conn) error {
-		meter, err := c.meterID(uid)
-		if err != nil {
-			return err
-		}
 		var ids []int64
-		err = c.each(func(rows *sql.Rows) error {
+		err := c.each(func(rows *sql.Rows) error {
 			var st logdb.StreamState
 			var id int64
 			var journal string
@@ -38,7 +34,7 @@ func (s *Store) Streams(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind
 			copy(st.Chain[:], chain)
 			ids, out = append(ids, id), append(out, st)
 			return nil
-		}, listStreams, meter, kind)
+		}, listStreams, string(uid), kind)
 		for i := 0; i < len(ids) && err == nil; i++ {
 			out[i].Fates, err = c.fatesOf(ids[i])
 		}

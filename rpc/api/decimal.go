@@ -29,6 +29,15 @@ func digitsOf(u uint64) int {
 	return max(n, 1)
 }
 
+// putEight writes eight digits before end.
+func putEight(b []byte, end int, u uint32) {
+	b = b[end-8 : end : end]
+	hi, lo := u/10_000, u%10_000
+	a, c, d, e := hi/100*2, hi%100*2, lo/100*2, lo%100*2
+	b[0], b[1], b[2], b[3] = pairs[a], pairs[a+1], pairs[c], pairs[c+1]
+	b[4], b[5], b[6], b[7] = pairs[d], pairs[d+1], pairs[e], pairs[e+1]
+}
+
 // putDigits writes the last digits of u so that they end before end, and returns the others.
 func putDigits(b []byte, end, digits int, u uint64) uint64 {
 	for ; digits >= 2; digits -= 2 {
@@ -53,7 +62,13 @@ func appendUint(b []byte, u uint64, negative bool) []byte {
 	}
 	n := digitsOf(u)
 	b = slices.Grow(b, n)[:len(b)+n]
-	putDigits(b, len(b), n, u)
+	end := len(b)
+	for n >= 8 { // a time has 13
+		q := u / 100_000_000
+		putEight(b, end, uint32(u-q*100_000_000))
+		u, n, end = q, n-8, end-8
+	}
+	putDigits(b, end, n, u)
 	return b
 }
 
