@@ -39,6 +39,13 @@ type Source interface {
 	Digests(ctx context.Context, meter MeterUID, kind Kind, stream StreamID) ([]DayDigest, error)
 }
 
+// Joint is a Source of which several small reads can be made as one.
+type Joint interface {
+	// Together runs f. What f reads with the context that it gets, one after the other, costs less and may be of one state.
+	// It is not for reads that wait for somebody else.
+	Together(ctx context.Context, f func(context.Context) error) error
+}
+
 // SeriesFinder is a Source that finds the series of a few channels sooner than all of a meter.
 type SeriesFinder interface {
 	// SeriesOf is Series of these channels only.

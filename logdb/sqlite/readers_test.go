@@ -1,9 +1,11 @@
 package sqlite_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"metermanager/logdb"
@@ -91,4 +93,64 @@ func TestReadFromADiskThatGoes(t *testing.T) {
 		t.Errorf("a read from a disk that is gone: %v", err)
 	}
 	_ = s.Close() // the disk is gone
+}
+
+// TestTogether: reads that are made together see one state, whatever is written meanwhile; one within another and one that comes when they are
+// over are answered too.
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, t.TempDir())
+	defer s.Close()
+	accept(t, s, page("m", 1, 20, volts))
+	count := func(ctx context.Context) int64 {
+		t.Helper()
+		list, err := s.Series(ctx, "m")
+		if err != nil || len(list) != 1 {
+			t.Fatal(list, err)
+		}
+		return list[0].Count
+	}
+	var late context.Context
+	asked := errors.New("from within")
+	err := s.Together(ctx, func(all context.Context) error {
+		late = all
+		if n := count(all); n != 20 {
+			t.Errorf("%d values", n)
+		}
+		accept(t, s, page("m", 21, 30, volts))
+		if n := count(all); n != 20 {
+			t.Errorf("%d values of the state that was read before", n)
+		}
+		list, err := s.Series(all, "m")
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := 0
+		err = s.ReadSeries(all, []logdb.SeriesID{list[0].ID}, 0, logdb.MaxTime, func(_ logdb.SeriesID, b *logdb.Block) error {
+			seen += b.Len()
+			if n := count(all); n != 30 { // within a read: apart from it
+				t.Errorf("%d values within a read", n)
+			}
+			return nil
+		})
+		if err != nil || seen != 20 {
+			t.Errorf("%d values were read, %v", seen, err)
+		}
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				if list, err := s.Series(all, "m"); err != nil || len(list) != 1 {
+					t.Error(list, err)
+				}
+			})
+		}
+		wg.Wait()
+		return asked
+	})
+	if err != asked {
+		t.Errorf("err %v, want that of the reads as it was", err)
+	}
+	if n := count(late); n != 30 {
+		t.Errorf("%d values when it is over", n)
+	}
 }

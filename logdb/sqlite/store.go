@@ -166,6 +166,12 @@ func (s *Store) read(ctx context.Context, whole bool, f func(*conn) error) error
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if t, ok := ctx.Value(togetherKey{s}).(*together); ok && t.mu.TryLock() {
+		defer t.mu.Unlock()
+		if t.reader != nil {
+			return f(&conn{ctx: context.WithoutCancel(ctx), asked: ctx, reader: t.reader, codec: s.codec, files: &s.files})
+		}
+	}
 	r, err := s.readers.take(ctx, s.db.Read())
 	if err != nil {
 		return err
@@ -179,6 +185,30 @@ func (s *Store) read(ctx context.Context, whole bool, f func(*conn) error) error
 		begun = true
 	}
 	return f(&conn{ctx: context.WithoutCancel(ctx), asked: ctx, reader: r, codec: s.codec, files: &s.files})
+}
+
+// together is a transaction that several reads share.
+type together struct {
+	mu     sync.Mutex // of a read: others at the same time, or within it, have a transaction of their own
+	reader *reader    // nil when it is over
+}
+
+type togetherKey struct{ s *Store }
+
+// Together implements logdb.Joint.
+func (s *Store) Together(ctx context.Context, f func(context.Context) error) error {
+	if s.db.Postgres() {
+		return f(ctx)
+	}
+	return s.read(ctx, true, func(c *conn) error {
+		t := &together{reader: c.reader}
+		defer func() {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.reader = nil
+		}()
+		return f(context.WithValue(ctx, togetherKey{s}, t))
+	})
 }
 
 // readServer is read in PostgreSQL, where the way to the server takes longer than what database/sql does.

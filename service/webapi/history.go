@@ -51,7 +51,11 @@ func (a *API) history(w http.ResponseWriter, r *http.Request, c caller) error {
 	if q.Raw {
 		return a.rawPages(w, r, uid, rawHistory(q))
 	}
-	p, err := a.planHistory(r.Context(), uid, q)
+	var p *historyPlan
+	err = a.together(r.Context(), func(ctx context.Context) (err error) {
+		p, err = a.planHistory(ctx, uid, q)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -60,6 +64,14 @@ func (a *API) history(w http.ResponseWriter, r *http.Request, c caller) error {
 		return a.writeBuckets(w, r, p)
 	}
 	return a.writeSeries(w, r, p)
+}
+
+// together makes small reads of logs as one where the store can.
+func (a *API) together(ctx context.Context, f func(context.Context) error) error {
+	if j, ok := a.Logs.(logdb.Joint); ok {
+		return j.Together(ctx, f)
+	}
+	return f(ctx)
 }
 
 func rawHistory(q api.HistoryQuery) rawQuery {
