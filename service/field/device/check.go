@@ -243,7 +243,7 @@ func (p *Profile) checkLogs() error {
 
 // recordsOf lists the record decoders of each family.
 var recordsOf = map[string][]string{
-	FamilyWindow: {RecordHistory, RecordAlarm, RecordPQ, RecordWaveform, RecordSystem},
+	FamilyWindow: {RecordHistory, RecordAlarm, RecordPQ, RecordWaveform, RecordSystem, RecordIO},
 	FamilyRing:   {RecordRingHistory, RecordRingLimit, RecordRingPQ, RecordRingWaveform, RecordRingSystem},
 }
 

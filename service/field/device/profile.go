@@ -145,6 +145,7 @@ const (
 	RecordPQ       = "eig-pq"
 	RecordWaveform = "eig-wave-970"
 	RecordSystem   = "eig-system-14"
+	RecordIO       = "eig-io-10"
 
 	RecordRingHistory  = "nexus-hist"
 	RecordRingLimit    = "nexus-limit-32"

@@ -200,9 +200,9 @@ func TestLogNumbers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for id, want := range map[string]map[string]byte{
-		"eig-shark-200":  {"system": 0, "alarm": 1, "hist1": 2, "hist2": 3, "hist3": 4, "pq": 10, "waveform": 11},
+		"eig-shark-200":  {"system": 0, "alarm": 1, "hist1": 2, "hist2": 3, "hist3": 4, "io": 5, "pq": 10, "waveform": 11},
 		"eig-shark-200s": {"system": 0, "alarm": 1, "hist1": 2, "hist2": 3, "hist3": 4},
-		"eig-mp200":      {"system": 0, "hist1": 1, "hist2": 2, "hist3": 3, "alarm": 4},
+		"eig-mp200":      {"system": 0, "hist1": 1, "hist2": 2, "hist3": 3, "alarm": 4, "io": 5},
 	} {
 		p, ok := set.Get(id)
 		if !ok || len(p.Logs) != len(want) {
@@ -211,7 +211,7 @@ func TestLogNumbers(t *testing.T) {
 		}
 		for name, number := range want {
 			l, ok := p.LogOf(name)
-			if base := map[string]device.Addr{"system": 0xC747, "alarm": 0xC737, "hist1": 0xC757, "hist2": 0xC767, "hist3": 0xC777, "pq": 0xC797, "waveform": 0xC7A7}[name]; !ok || l.Number != number || l.StatusAddr != base {
+			if base := map[string]device.Addr{"system": 0xC747, "alarm": 0xC737, "hist1": 0xC757, "hist2": 0xC767, "hist3": 0xC777, "io": 0xC787, "pq": 0xC797, "waveform": 0xC7A7}[name]; !ok || l.Number != number || l.StatusAddr != base {
 				t.Errorf("%s %s: %+v, want number %d at %s", id, name, l, number, base)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 
 	"metermanager/logdb"
 )
@@ -24,6 +25,7 @@ const (
 	MaxRecordSize     = WaveRecordSize
 	SystemRecordSize  = 14
 	AlarmRecordSize   = 10
+	IORecordSize      = 10
 	HistorySettings   = 192 // registers of a log's programming
 	LimitSettingsRegs = 40
 )
@@ -170,6 +172,47 @@ func (l SystemLayout) Event(r SystemRecord) logdb.SystemEvent {
 	}
 	out.Description += fmt.Sprintf(" (group %d event %d modifier %d, %s, % x)", r.Group, r.Event, r.Modifier, ch, r.Params)
 	return out
+}
+
+// IORecord is a change at the inputs and outputs of the two option cards: bits 7 to 4 are outputs 4 to 1, bits 3 to 0 inputs 4 to 1.
+type IORecord struct {
+	Time            TStamp
+	Changes, States [2]byte
+}
+
+// ParseIO reads 10 bytes.
+func ParseIO(b []byte) (IORecord, error) {
+	if len(b) != IORecordSize {
+		return IORecord{}, fmt.Errorf("%w: an I/O change of %d bytes", ErrRecord, len(b))
+	}
+	t, err := ParseTStamp(b)
+	return IORecord{t, [2]byte{b[6], b[8]}, [2]byte{b[7], b[9]}}, err
+}
+
+// Event describes r for people: what changed, and to what.
+func (r IORecord) Event() logdb.SystemEvent {
+	var out []string
+	for card, changes := range r.Changes {
+		for i := range 8 {
+			bit := byte(1) << i
+			if changes&bit == 0 {
+				continue
+			}
+			name, state := fmt.Sprintf("input %d", i+1), "off"
+			if i > 3 {
+				name = fmt.Sprintf("output %d", i-3)
+			}
+			if r.States[card]&bit != 0 {
+				state = "on"
+			}
+			out = append(out, fmt.Sprintf("card %d %s %s", card+1, name, state))
+		}
+	}
+	if len(out) == 0 {
+		out = []string{"no change"}
+	}
+	code := int64(r.Changes[0])<<24 | int64(r.States[0])<<16 | int64(r.Changes[1])<<8 | int64(r.States[1])
+	return logdb.SystemEvent{Type: logdb.SystemOther, Code: code, Description: strings.Join(out, ", ")}
 }
 
 // AlarmRecord is one crossing of a limit.

@@ -179,6 +179,7 @@ func FuzzRecords(f *testing.F) {
 		_, _ = l.Alarm.Parse(b)
 		_, _ = l.PQ.Parse(b)
 		_, _ = device.ParseLimits(b)
+		_, _ = device.ParseIO(b)
 		_, _ = device.ParseWaveRecord(b)
 		_, _ = device.ParseWaveHeader(b)
 		device.IsFiller(b)
@@ -197,4 +198,20 @@ func FuzzRecords(f *testing.F) {
 			_, _, _ = l.Waveform.Recording(c, device.Setup{}, 0, 4)
 		}
 	})
+}
+
+func TestIOChange(t *testing.T) {
+	t.Parallel()
+	b := append(device.AppendTStamp(nil, at), 0x11, 0x10, 0x88, 0x08)
+	r, err := device.ParseIO(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "card 1 input 1 off, card 1 output 1 on, card 2 input 4 on, card 2 output 4 off"
+	if e := r.Event(); e.Description != want || e.Code != 0x11108808 {
+		t.Errorf("%+v, want %s", e, want)
+	}
+	if _, err := device.ParseIO(b[:9]); err == nil {
+		t.Error("nine bytes were read")
+	}
 }

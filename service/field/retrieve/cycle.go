@@ -127,11 +127,14 @@ func (u *unit) logs(ctx context.Context, states map[string]LogState, id poll.Ide
 			continue
 		}
 		u.setAction("retrieving", log.Name)
-		st := states[log.Name]
+		st, known := states[log.Name]
 		old := st
 		st.SetsDST = setsDST
 		out, lerr := r.Log(ctx, t, log, &st, trigger == "user")
 		setsDST = st.SetsDST
+		if !known && errors.Is(lerr, ErrLogDisabled) {
+			continue // such as that of a card which this meter does not have
+		}
 		states[log.Name] = st
 		u.progress(st)
 		records, entries = records+out.Records, entries+out.Entries

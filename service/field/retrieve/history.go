@@ -122,14 +122,29 @@ func (w *work) steppedBack(ctx context.Context, at, back logdb.Millis) ([]logdb.
 // seenByManager marks what no record of the meter says.
 const seenByManager = ", seen by the manager)"
 
-// systems decodes system events.
+// systems decodes records that are one system event each.
 type systems struct {
-	lay   device.SystemLayout
-	parse func([]byte) (device.SystemRecord, error)
-	event func(device.SystemLayout, device.SystemRecord) logdb.SystemEvent
+	recordSize int
+	event      func(rec []byte) (device.TStamp, logdb.SystemEvent, error)
 }
 
-func (d *systems) size() int                          { return device.SystemRecordSize }
+// systemEvents decodes the system log, in the layout that parse reads.
+func systemEvents(lay device.SystemLayout, size int, parse func([]byte) (device.SystemRecord, error), say func(device.SystemLayout, device.SystemRecord) logdb.SystemEvent) *systems {
+	return &systems{size, func(rec []byte) (device.TStamp, logdb.SystemEvent, error) {
+		r, err := parse(rec)
+		return r.Time, say(lay, r), err
+	}}
+}
+
+// ioChanges decodes the log of inputs and outputs.
+func ioChanges() *systems {
+	return &systems{device.IORecordSize, func(rec []byte) (device.TStamp, logdb.SystemEvent, error) {
+		r, err := device.ParseIO(rec)
+		return r.Time, r.Event(), err
+	}}
+}
+
+func (d *systems) size() int                          { return d.recordSize }
 func (d *systems) unit() int                          { return 1 }
 func (d *systems) begin(context.Context, *work) error { return nil }
 func (d *systems) records(raw []byte) [][]byte        { return [][]byte{raw} }
@@ -140,13 +155,12 @@ func (d *systems) lost(context.Context, *work) ([]logdb.Batch, error) {
 func (d *systems) decode(_ context.Context, w *work, recs [][]byte) ([]logdb.Batch, error) {
 	var b logdb.Batch
 	for _, rec := range recs {
-		r, err := d.parse(rec)
+		t, ev, err := d.event(rec)
 		var e logdb.Entry
 		if err != nil {
 			e = w.unreadable(err)
 		} else {
-			at, _ := w.stamp(r.Time)
-			ev := d.event(d.lay, r)
+			at, _ := w.stamp(t)
 			e = logdb.Entry{Op: logdb.OpAdd, Log: w.log.Log, Run: w.run, Generation: w.gen, Time: at, System: &ev}
 		}
 		b.Entries = append(b.Entries, e)

@@ -26,7 +26,9 @@ var otherProgram = map[sim.Kind][]logdb.ChannelKey{
 // logs names the logs of the meter.
 func (s *site) logs() (out []string) {
 	for _, l := range s.profile.Logs {
-		out = append(out, l.Name)
+		if l.Record != device.RecordIO { // it has no card
+			out = append(out, l.Name)
+		}
 	}
 	return out
 }

@@ -23,13 +23,6 @@ func newRingHistory(p *device.Profile, block []byte) (*history, error) {
 	return &history{recordSize: program.Size, fixed: true, dec: dec}, nil
 }
 
-// ringSystems decodes system events.
-type ringSystems struct {
-	systems
-}
-
-func (d *ringSystems) size() int { return device.RingSystemSize }
-
 // ringLimits decodes the limit trigger log: a record may begin and end events of several limits at once.
 type ringLimits struct {
 	events

@@ -101,7 +101,9 @@ func (s snapshot) decoder(p *device.Profile, log device.Log) (decoder, error) {
 		}
 		return &waves{lay: p.Layouts.Waveform, setup: setup, pre: int(b[1])}, nil
 	case device.RecordSystem:
-		return &systems{p.Layouts.System, device.ParseSystem, device.SystemLayout.Event}, nil
+		return systemEvents(p.Layouts.System, device.SystemRecordSize, device.ParseSystem, device.SystemLayout.Event), nil
+	case device.RecordIO:
+		return ioChanges(), nil
 	}
 	return s.ringDecoder(p, log)
 }
@@ -118,7 +120,7 @@ func (s snapshot) ringDecoder(p *device.Profile, log device.Log) (decoder, error
 	case device.RecordRingWaveform:
 		return &ringWaves{p.Layouts.Ring.Wave}, nil
 	case device.RecordRingSystem:
-		return &ringSystems{systems{p.Layouts.Ring.System, device.ParseRingSystem, device.SystemLayout.RingEvent}}, nil
+		return systemEvents(p.Layouts.Ring.System, device.RingSystemSize, device.ParseRingSystem, device.SystemLayout.RingEvent), nil
 	}
 	return nil, fmt.Errorf("%w: record %q", device.ErrProfile, log.Record)
 }

@@ -29,7 +29,8 @@ func TestOverSQLite(t *testing.T) {
 	})
 	for round := range 4 {
 		began, records := time.Now(), 0
-		for _, l := range s.profile.Logs {
+		for _, name := range s.logs() {
+			l, _ := s.profile.LogOf(name)
 			st := s.states[l.Name]
 			if round == 2 {
 				st = retrieve.LogState{}

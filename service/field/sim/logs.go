@@ -120,7 +120,7 @@ func (m *Meter) buildLogs() {
 		eventLog(m, LogSystem, "system", 0xC747, 14, &p.system, func(r *systemRecord) moment { return r.moment }, m.systemBytes),
 		eventLog(m, LogAlarm, "alarm", 0xC737, 10, &p.alarms, func(r *alarmRecord) moment { return r.moment }, m.alarmBytes),
 		m.historicalLog(0), m.historicalLog(1), m.historicalLog(2),
-		{number: LogIO, name: "io", status: 0xC787, total: func(int64) int { return 0 }},
+		m.ioLog(),
 		eventLog(m, LogPQ, "pq", 0xC797, m.layout.pq.Size, &p.pq, func(r *pqRecord) moment { return r.moment }, m.pqBytes),
 		m.waveformLog(),
 	}
@@ -131,6 +131,21 @@ func (m *Meter) buildLogs() {
 		}
 	}
 	m.logs[1].real = realAlarms
+}
+
+// ioLog is the log of I/O changes, switched off in a meter without a card.
+func (m *Meter) ioLog() *meterLog {
+	l := eventLog(m, LogIO, "io", 0xC787, 10, &m.plan.io, func(r *ioRecord) moment { return r.moment }, func(r *ioRecord) []byte {
+		b := append(m.appendMoment(make([]byte, 0, 10), r.moment), 1<<4, 0, 0, 0)
+		if r.on {
+			b[7] = 1 << 4
+		}
+		return b
+	})
+	if !m.cfg.IOCard {
+		l.size = 0
+	}
+	return l
 }
 
 func (m *Meter) newHistorical(settings uint16, minutes int64, sectors byte, channels ...logdb.ChannelKey) *historical {

@@ -34,6 +34,12 @@ type pqRecord struct {
 	level          [3]float64 // worst of nominal per phase, 0 where untouched
 }
 
+// ioRecord is a change of the output that follows the power limit.
+type ioRecord struct {
+	moment
+	on bool
+}
+
 // capture is one waveform recording.
 type capture struct {
 	moment
@@ -64,6 +70,7 @@ type plan struct {
 	alarms   []alarmRecord
 	pq       []pqRecord
 	captures []capture
+	io       []ioRecord
 	noted    int64 // true ms of the last note
 }
 
@@ -133,6 +140,11 @@ func (p *plan) addDay(n int64) {
 		p.addPQ(d, &d.disturbances[i])
 	}
 	slices.SortStableFunc(p.alarms[alarms:], func(a, b alarmRecord) int { return int(a.at - b.at) })
+	for _, r := range p.alarms[alarms:] {
+		if r.limit == limitWatts {
+			p.io = append(p.io, ioRecord{r.moment, r.out})
+		}
+	}
 	slices.SortStableFunc(p.pq[pq:], func(a, b pqRecord) int { return int(a.at - b.at) })
 }
 

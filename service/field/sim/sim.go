@@ -52,6 +52,8 @@ type Config struct {
 	// EnergyStartWh is what the Wh received counter showed at Start; default 312 MWh. The other
 	// counters start in proportion.
 	EnergyStartWh float64
+	// IOCard gives a Shark 200 an option card whose first output follows the power limit, and so a log of I/O changes.
+	IOCard bool
 	// MaxRecords overrides how many records a log holds, by the meter's log number.
 	MaxRecords map[int]int
 	// RealMemory gives the logs the sizes of the real meter, so that long histories roll over.
