@@ -9,6 +9,7 @@ import (
 
 	"metermanager/assets"
 	"metermanager/logdb"
+	"metermanager/logdb/logdbtest"
 	"metermanager/service/field/device"
 	"metermanager/service/field/retrieve"
 	"metermanager/service/field/sim"
@@ -285,5 +286,40 @@ func TestRingComesRound(t *testing.T) {
 		if len(raws) < 150 {
 			t.Errorf("moved at request %d: %d rows, want at least 150", skip, len(raws))
 		}
+	}
+}
+
+// TestManagerOfARing: a meter of the ring family on the list, named by its profile, without a serial number of its own.
+func TestManagerOfARing(t *testing.T) {
+	t.Parallel()
+	now := func() time.Time { return time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC) }
+	meter := simulate(t, sim.Config{Kind: sim.Nexus, Seed: 7, History: 6 * time.Hour, Zone: "America/New_York", Now: now})
+	store, state := logdbtest.NewModel(logdbtest.Config{}), newMemory()
+	m, ev := newManager(t, store, state, retrieve.Config{Live: time.Hour, Retrieve: time.Hour, Now: now})
+	background(t, m.Run)
+	x, err := m.Add(t.Context(), retrieve.AddRequest{Name: "nexus", Address: meter.Addr().String(), Unit: 1, Profile: "eig-nexus-1252", Zone: "America/New_York", Serial: "N-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-ev.data
+	if _, err := m.Retrieve(t.Context(), "nexus", 0); err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.Show(t.Context(), "nexus")
+	if err != nil || s.State != "ok" || s.Records < 300 || s.DriftMS == nil || len(s.Memories) != 6 {
+		t.Errorf("status %+v, %v", s, err)
+	}
+	for _, l := range s.Memories {
+		if l.Name == "hist1" && (l.Held < 300 || l.Behind != 0 || l.Last.Time() != now()) {
+			t.Errorf("memory of %s: %+v", l.Name, l)
+		}
+	}
+	settings, err := store.Settings(t.Context(), x.UID)
+	if err != nil || settings.Serial != "N-1" || settings.Verified("energy.total.vah") || !settings.Verified("readings.voltage.an") {
+		t.Errorf("settings %+v, %v", settings, err)
+	}
+	found, err := m.Compare(t.Context(), "nexus", logdb.KindHistorical, 1000)
+	if err != nil || len(found) != 2 || found[0].Compared < 300 || len(found[0].Days) != 0 {
+		t.Errorf("the memory against the journal: %+v, %v", found, err)
 	}
 }
