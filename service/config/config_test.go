@@ -76,6 +76,13 @@ func TestLoadRefuses(t *testing.T) {
 		{"no role", `{"roles": []}`, "", "roles"},
 		{"level", `{}`, "MM_LOG_LEVEL=loud", "loud"},
 		{"switch", `{}`, "MM_INSECURE_HTTP=perhaps", "perhaps"},
+		{"registration", `{"registration": "everybody"}`, "", "everybody"},
+		{"public address with a path behind", `{"public_url": "https://m.example.net/"}`, "", "public_url"},
+		{"public address without a scheme", `{}`, "MM_PUBLIC_URL=m.example.net", "public_url"},
+		{"mail server without a port", `{"smtp_server": "mail.example.net", "smtp_from": "a@example.net"}`, "", "smtp_server"},
+		{"mails in the clear", `{"smtp_server": "mail.example.net:25", "smtp_from": "a@example.net", "smtp_security": "none"}`, "", "this machine"},
+		{"mails from nobody", `{"smtp_server": "mail.example.net:25"}`, "", "smtp_from"},
+		{"mail user without a password", `{"smtp_server": "mail.example.net:25", "smtp_from": "a@example.net", "smtp_user": "a"}`, "", "belong together"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
@@ -449,5 +450,32 @@ func TestSlowServer(t *testing.T) {
 	s := &notify.SMTP{Server: l.Addr().String(), Security: "starttls", From: "a@example.net", Timeout: 50 * time.Millisecond}
 	if err := s.Send(context.Background(), notify.Message{ID: "1", To: "b@example.net"}); err == nil {
 		t.Error("a mail was sent")
+	}
+}
+
+// TestNobodysMailboxIsFilled: whoever says again and again that somebody forgot their password, from wherever, fills no mailbox, and
+// hears the same each time.
+func TestNobodysMailboxIsFilled(t *testing.T) {
+	t.Parallel()
+	w, p := newWorld(t), &post{insecure: true}
+	address, _ := serve(t, p, "none")
+	box := w.outbox(&notify.SMTP{Server: address, Security: "none", From: "node@example.net"})
+	for i := range 50 {
+		must(t, w.accounts.Forgot(t.Context(), "boss", fmt.Sprintf("192.0.2.%d", i)))
+		must(t, box.Once(t.Context()))
+	}
+	if n := len(p.got()); n != 3 {
+		t.Errorf("%d mails came, want 3", n)
+	}
+	w.now = w.now.Add(21 * time.Minute)
+	must(t, w.accounts.Forgot(t.Context(), "boss", "192.0.2.99"))
+	must(t, box.Once(t.Context()))
+	if n := len(p.got()); n != 4 {
+		t.Errorf("%d mails came, want 4", n)
+	}
+	for i := range 20 { // from one address: told so
+		if err := w.accounts.Forgot(t.Context(), fmt.Sprint("user ", i), "198.51.100.1"); (err != nil) != (i >= 10) || err != nil && !errors.Is(err, fault.RateLimited) {
+			t.Errorf("try %d: %v", i, err)
+		}
 	}
 }

@@ -143,9 +143,7 @@ func (r *Registry) registerKnown(ctx context.Context, p account.Principal, custo
 	switch {
 	case m.Customer == "":
 		claimed := p.Known() && p.Meter == "" && claimFits(m, reg.Claim)
-		if m.Former != "" && m.Former != customer && !own {
-			return Registered{}, errRegistered // it holds data of another customer: the administrator of the system decides
-		}
+		// What holds data of another customer is given away by the administrator of the system only.
 		if customer != "" && (claimed || own) && (m.Former == "" || m.Former == customer) {
 			if err := r.store.AssignMeter(ctx, m.UID, customer); errors.Is(err, ErrNotFound) {
 				return Registered{}, errRegistered
