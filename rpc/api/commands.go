@@ -43,6 +43,7 @@ const (
 	CmdCloudSyncStatus    = "cloud.sync.status"
 	CmdCloudSyncHistory   = "cloud.sync.history"
 	CmdCloudUserVerify    = "cloud.user.verify"
+	CmdCloudKeyRotate     = "cloud.key.rotate"
 	CmdCloudEnable        = "cloud.enable"
 	CmdCloudDisable       = "cloud.disable"
 	CmdCloudSet           = "cloud.set"
@@ -145,6 +146,10 @@ var commands = []Command{
 		{"result", ParamString, false, "only succeeded, failed or skipped"},
 		{"cloud", ParamString, false, "only actions of this cloud"},
 	}, "rpc cloud.sync.history 20"},
+	{CmdCloudKeyRotate, "Have the cloud replace this node's upload key, and use the new one from then on", permission.RPCControl, []Param{
+		{"overlap_s", ParamInt, false, "seconds for which the old key is still good; a day without it"},
+		cloudParam,
+	}, "rpc cloud.key.rotate"},
 	{CmdCloudUserVerify, "Check that a user can log in at the cloud", permission.RPCControl, []Param{
 		{"user", ParamString, true, "user name at the cloud"},
 		{"pass", ParamSecret, true, "password at the cloud"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"metermanager/cloudsync"
 	"metermanager/logdb"
@@ -29,10 +30,37 @@ func CloudHandlers(sync *cloudsync.Service) Handlers {
 		api.CmdCloudEnable:        Bind(c.enable),
 		api.CmdCloudDisable:       Bind(c.disable),
 		api.CmdCloudSet:           Bind(c.set),
+		api.CmdCloudKeyRotate:     Bind(c.rotateKey),
 	}
 }
 
 type cloudCommands struct{ sync *cloudsync.Service }
+
+type rotateArgs struct {
+	OverlapS *int64 `json:"overlap_s"`
+	Cloud    string `json:"cloud"`
+}
+
+// rotated tells of a new key everything but its secret, which nobody needs to see.
+type rotated struct {
+	Key      string `json:"key_id"`
+	OverlapS int64  `json:"overlap_s"`
+}
+
+func (c cloudCommands) rotateKey(ctx context.Context, _ account.Principal, a rotateArgs) (rotated, error) {
+	overlap := int64(24 * 60 * 60)
+	if a.OverlapS != nil {
+		overlap = *a.OverlapS
+	}
+	if overlap < 0 || overlap > 30*24*60*60 {
+		return rotated{}, fault.New(fault.Invalid, "A replaced key is good for 30 days at most.").At("overlap_s")
+	}
+	k, err := c.sync.For(a.Cloud).RotateKey(ctx, time.Duration(overlap)*time.Second)
+	if err != nil {
+		return rotated{}, cloudFault(err)
+	}
+	return rotated{k.ID, overlap}, nil
+}
 
 type none struct{}
 

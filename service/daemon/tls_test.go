@@ -141,6 +141,21 @@ func TestNodesTrustByFingerprint(t *testing.T) {
 	if err := enable(); err != nil {
 		t.Errorf("with the right fingerprint: %v", err)
 	}
+
+	// The site replaces its key at the cloud: the old one ends at once, and the new one is in use.
+	if err := c.Call(ctx, api.CmdCloudKeyRotate, map[string]any{"overlap_s": 0}, nil); err != nil {
+		t.Fatal(err)
+	}
+	old, err := client.New("https://"+cloud, client.Config{APIKey: diskKey, Fingerprint: found, Retries: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := old.User(ctx); fault.CodeOf(err) != fault.Unauthenticated {
+		t.Errorf("the old key: %v", err)
+	}
+	if err := c.Call(ctx, api.CmdCloudKeyRotate, nil, nil); err != nil {
+		t.Errorf("the new key is not used: %v", err)
+	}
 }
 
 // TestAuthorityOutlivesARestart: clients that pinned it still know the node.
