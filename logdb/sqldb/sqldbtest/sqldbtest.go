@@ -103,7 +103,9 @@ var address = sync.OnceValues(func() (string, error) {
 	return strings.TrimSpace(line), nil
 })
 
-// keep is what keeps the server running.
+// keep is what keeps the server running: it ends when the pipe is closed, as the collector of garbage would.
+//
+//lint:ignore U1000 it is held, not read
 var keep io.Closer
 
 // find looks for a file of the module, from the folder of the test upwards.

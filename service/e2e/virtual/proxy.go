@@ -62,14 +62,13 @@ type proxy struct {
 	net  *Network
 	link Link
 
-	mu      sync.Mutex
-	rng     *rand.Rand
-	faults  []*LinkFault
-	healed  chan struct{} // closed when the faults end
-	ctx     context.Context
-	wg      sync.WaitGroup
-	counts  map[Trouble]int
-	request int
+	mu     sync.Mutex
+	rng    *rand.Rand
+	faults []*LinkFault
+	healed chan struct{} // closed when the faults end
+	ctx    context.Context
+	wg     sync.WaitGroup
+	counts map[Trouble]int
 }
 
 // Intercept puts a proxy on a link. It ends with ctx; Wait waits for it.

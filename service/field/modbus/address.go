@@ -111,9 +111,7 @@ func parse(s string) (address, error) {
 
 func parseLine(s string) (line, string, error) {
 	name, query, _ := strings.Cut(s, "?")
-	if strings.HasPrefix(name, "//") { // serial:///dev/ttyUSB0, serial://COM3
-		name = name[2:]
-	}
+	name = strings.TrimPrefix(name, "//") // serial:///dev/ttyUSB0, serial://COM3
 	if name == "" || strings.ContainsAny(name, " \x00") {
 		return line{}, "", fmt.Errorf("want the name of a port, such as serial:/dev/ttyUSB0")
 	}

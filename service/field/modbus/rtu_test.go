@@ -16,15 +16,13 @@ import (
 func crc(b []byte) []byte {
 	c := uint16(0xFFFF)
 	for _, x := range b {
-		for c ^= uint16(x); ; {
-			for range 8 {
-				if c&1 != 0 {
-					c = c>>1 ^ 0xA001
-				} else {
-					c >>= 1
-				}
+		c ^= uint16(x)
+		for range 8 {
+			if c&1 != 0 {
+				c = c>>1 ^ 0xA001
+			} else {
+				c >>= 1
 			}
-			break
 		}
 	}
 	return binary.LittleEndian.AppendUint16(nil, c)
