@@ -87,7 +87,9 @@ func (s *windowSession) look(ctx context.Context) (err error) {
 	if s.status, err = s.readStatus(ctx); err != nil {
 		return err
 	}
-	if s.status.Availability == device.NotPresent {
+	// Registers that the meter does not have read 0: where the place of a log is inferred, nothing there means that there is no log.
+	nothing := s.log.Unverified && s.status == (device.LogStatus{})
+	if s.status.Availability == device.NotPresent || nothing {
 		return fmt.Errorf("log %s: %w", s.log.Name, ErrLogDisabled)
 	}
 	return nil
