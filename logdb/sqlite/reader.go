@@ -82,11 +82,10 @@ func (p *readers) take(ctx context.Context, db *sql.DB) (*reader, error) {
 	return &reader{conn: conn, known: map[string]stmt{}}, nil
 }
 
-// giveBack ends what r read, whole says: in a transaction. One that does not end properly is not used again.
-func (p *readers) giveBack(r *reader, whole bool) {
-	var err error
+// giveBack ends what r read, whole says: in a transaction. One that failed as err says, or does not end properly, is not used again.
+func (p *readers) giveBack(r *reader, whole bool, err error) {
 	if whole {
-		err = r.exec("ROLLBACK") // nothing was written
+		err = errors.Join(err, r.exec("ROLLBACK")) // nothing was written
 	}
 	p.mu.Lock()
 	if err == nil && !p.closed && len(p.idle) < p.most {

@@ -176,11 +176,12 @@ func (s *Store) read(ctx context.Context, whole bool, f func(*conn) error) error
 	if err != nil {
 		return err
 	}
+	var broken error
 	begun := false
-	defer func() { s.readers.giveBack(r, begun) }()
+	defer func() { s.readers.giveBack(r, begun, broken) }()
 	if whole {
-		if err := r.exec("BEGIN"); err != nil {
-			return err
+		if broken = r.exec("BEGIN"); broken != nil {
+			return broken
 		}
 		begun = true
 	}

@@ -92,7 +92,7 @@ func (c *Cloud) SetOwner(ctx context.Context, s account.Scope, id account.Custom
 
 // DeleteCustomer removes a customer. Its users belong to none then, and its meters wait in the pool with the data that are its.
 func (c *Cloud) DeleteCustomer(ctx context.Context, s account.Scope, id account.CustomerID, letters account.Letters) error {
-	return c.write(ctx, func(tx *sql.Tx) error {
+	return c.writeAdmins(ctx, func(tx *sql.Tx) error {
 		var owned bool
 		if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM customer WHERE id = @id AND `+customerInScope+`)`, append(scopeArgs(s), sql.Named("id", string(id)))...).Scan(&owned); err != nil {
 			return fmt.Errorf("look for a customer: %w", err)

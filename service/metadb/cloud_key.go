@@ -88,17 +88,39 @@ func (c *Cloud) RevokeKey(ctx context.Context, s account.Scope, id account.KeyID
 	})
 }
 
-// ReplaceKey stores k and ends another key of the scope at a time.
-func (c *Cloud) ReplaceKey(ctx context.Context, s account.Scope, old account.KeyID, ends logdb.Millis, k account.Key) error {
+// ReplaceKey stores k and ends another key of the scope at a time, as account.Store says.
+func (c *Cloud) ReplaceKey(ctx context.Context, s account.Scope, old account.KeyID, ends logdb.Millis, k account.Key, own bool) error {
 	if !s.Contains(account.Resource{Customer: k.Customer, Meter: k.Meter}) {
 		return account.ErrNotFound
 	}
 	return c.write(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE api_key SET revoked_ms = @ends WHERE id = @id AND (revoked_ms = 0 OR revoked_ms >= @ends) AND `+inScope("customer", "meter"),
-			append(scopeArgs(s), sql.Named("ends", ends), sql.Named("id", string(old)))...)
+		successor := ""
+		if own {
+			if err := endUnused(ctx, tx, old, k.Created); err != nil {
+				return err
+			}
+			successor = string(k.ID)
+		}
+		res, err := tx.ExecContext(ctx, `UPDATE api_key SET revoked_ms = @ends, replaced_by = @by WHERE id = @id AND (revoked_ms = 0 OR revoked_ms >= @ends) AND `+inScope("customer", "meter"),
+			append(scopeArgs(s), sql.Named("ends", ends), sql.Named("by", successor), sql.Named("id", string(old)))...)
 		if err := one(res, err, account.ErrNotFound); err != nil {
 			return err
 		}
 		return insertKey(ctx, tx, k)
 	})
+}
+
+// endUnused ends the key by which one that is ending replaced itself before. That must not have been used.
+func endUnused(ctx context.Context, tx *sql.Tx, id account.KeyID, at logdb.Millis) error {
+	var ending logdb.Millis
+	var successor string
+	err := tx.QueryRowContext(ctx, `SELECT revoked_ms, replaced_by FROM api_key WHERE id = ?`, string(id)).Scan(&ending, &successor)
+	if err != nil {
+		return found(fmt.Errorf("read a key: %w", err), account.ErrNotFound)
+	}
+	if ending == 0 {
+		return nil
+	}
+	res, err := tx.ExecContext(ctx, `UPDATE api_key SET revoked_ms = ? WHERE id = ? AND last_used_ms = 0 AND (revoked_ms = 0 OR revoked_ms > ?)`, at, successor, at)
+	return one(res, err, account.ErrExists)
 }

@@ -219,6 +219,10 @@ func (c *Cloud) CreateUser(ctx context.Context, s account.Scope, u account.User)
 // UpdateUser stores what people say of a user.
 func (c *Cloud) UpdateUser(ctx context.Context, id account.UserID, u account.User, letters account.Letters) error {
 	return c.write(ctx, func(tx *sql.Tx) error {
+		// Links that were sent to another mailbox end with it.
+		if _, err := tx.ExecContext(ctx, `DELETE FROM password_reset WHERE user = ? AND EXISTS (SELECT 1 FROM user u WHERE u.id = password_reset.user AND u.email <> ?)`, string(id), u.Email); err != nil {
+			return fmt.Errorf("end the links of a user: %w", err)
+		}
 		res, err := tx.ExecContext(ctx, `UPDATE user SET email = ?, first_name = ?, last_name = ?, phone = ? WHERE id = ?`, u.Email, u.First, u.Last, u.Phone, string(id))
 		if err := one(res, err, account.ErrNotFound); err != nil {
 			return err
@@ -227,9 +231,33 @@ func (c *Cloud) UpdateUser(ctx context.Context, id account.UserID, u account.Use
 	})
 }
 
+// writeAdmins is write for what may take an administrator of the system away: the last one who can log in stays.
+func (c *Cloud) writeAdmins(ctx context.Context, f func(*sql.Tx) error) error {
+	return c.write(ctx, func(tx *sql.Tx) error {
+		admins := func() (n int, err error) {
+			const q = `SELECT count(*) FROM user_role r JOIN user u ON u.id = r.user WHERE r.role = ? AND u.disabled = 0 AND u.banned_ms = 0`
+			if err = tx.QueryRowContext(ctx, q, string(account.RoleSystemAdmin)).Scan(&n); err != nil {
+				return 0, fmt.Errorf("count the administrators of the system: %w", err)
+			}
+			return n, nil
+		}
+		before, err := admins()
+		if err == nil {
+			err = f(tx)
+		}
+		if err != nil || before == 0 {
+			return err
+		}
+		if after, err := admins(); err != nil || after > 0 {
+			return err
+		}
+		return account.ErrLastAdmin
+	})
+}
+
 // SetAccess stores roles and facilities of a user of the scope.
 func (c *Cloud) SetAccess(ctx context.Context, s account.Scope, u account.User) error {
-	return c.write(ctx, func(tx *sql.Tx) error {
+	return c.writeAdmins(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE user SET by_facility = @by, permissions = @permissions WHERE id = @id AND `+inScope("customer", ""),
 			append(scopeArgs(s), sql.Named("by", u.ByFacility), sql.Named("permissions", u.Permissions.String()), sql.Named("id", string(u.ID)))...)
 		if err := one(res, err, account.ErrNotFound); err != nil {
@@ -265,7 +293,7 @@ func endSessions(ctx context.Context, tx *sql.Tx, id account.UserID, keep accoun
 
 // SetDisabled keeps a user out, ending their sessions, or lets them in again.
 func (c *Cloud) SetDisabled(ctx context.Context, s account.Scope, id account.UserID, disabled bool) error {
-	return c.write(ctx, func(tx *sql.Tx) error {
+	return c.writeAdmins(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE user SET disabled = @disabled WHERE id = @id AND `+inScope("customer", ""),
 			append(scopeArgs(s), sql.Named("disabled", disabled), sql.Named("id", string(id)))...)
 		if err := one(res, err, account.ErrNotFound); err != nil || !disabled {
@@ -277,7 +305,7 @@ func (c *Cloud) SetDisabled(ctx context.Context, s account.Scope, id account.Use
 
 // SetBanned keeps a user out for the administrator of the system, or with at 0 lets them in again.
 func (c *Cloud) SetBanned(ctx context.Context, id account.UserID, at logdb.Millis, why string) error {
-	return c.write(ctx, func(tx *sql.Tx) error {
+	return c.writeAdmins(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE user SET banned_ms = ?, banned_why = ? WHERE id = ?`, at, why, string(id))
 		if err := one(res, err, account.ErrNotFound); err != nil || at == 0 {
 			return err
@@ -288,7 +316,7 @@ func (c *Cloud) SetBanned(ctx context.Context, id account.UserID, at logdb.Milli
 
 // DeleteUser removes a user of the scope who owns no customer.
 func (c *Cloud) DeleteUser(ctx context.Context, s account.Scope, id account.UserID) error {
-	return c.write(ctx, func(tx *sql.Tx) error {
+	return c.writeAdmins(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `DELETE FROM user WHERE id = @id AND NOT EXISTS (SELECT 1 FROM customer WHERE owner = @id) AND `+inScope("customer", ""),
 			append(scopeArgs(s), sql.Named("id", string(id)))...)
 		return one(res, err, account.ErrNotFound)

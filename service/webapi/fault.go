@@ -34,6 +34,7 @@ var faults = []struct {
 	{account.ErrNotFound, fault.NotFound, "There is no such account."},
 	{account.ErrExists, fault.Conflict, "The account exists already."},
 	{account.ErrNoFacility, fault.NotFound, "There is no such facility."},
+	{account.ErrLastAdmin, fault.Conflict, "This would leave the node without an administrator of the system."},
 	{account.ErrFull, fault.RateLimited, "Too many wait for that already."},
 	{fetch.ErrNotFound, fault.NotFound, "There is no such request."},
 	{bus.ErrBusy, fault.RateLimited, "Too much is being stored just now."},

@@ -8,6 +8,7 @@ import (
 	"metermanager/logdb"
 	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
+	"metermanager/rpc/permission"
 	"metermanager/service/cloud/fetch"
 )
 
@@ -62,10 +63,28 @@ func (a *API) listFetch(ctx context.Context, c caller, in *listFetchInput) (*api
 		return nil, err
 	}
 	out := fetchAnswer(list)
+	if !c.Permissions.Has(permission.RPCControl) { // values may be a meter's passwords: they are for who gives instructions, and for the meter
+		for i := range out.Requests {
+			r := &out.Requests[i]
+			r.Set, r.Args = namesOnly(r.Set), namesOnly(r.Args)
+		}
+	}
 	if n := len(list); n == f.Limit {
 		out.Next = strconv.FormatInt(int64(list[n-1].Created), 10) + "." + list[n-1].ID
 	}
 	return out, nil
+}
+
+// namesOnly leaves the values of an instruction out.
+func namesOnly(values map[string]string) map[string]string {
+	if values == nil {
+		return nil
+	}
+	out := make(map[string]string, len(values))
+	for name := range values {
+		out[name] = ""
+	}
+	return out
 }
 
 // FetchPath is a meter and a request of a path; huma fills exported parts only.

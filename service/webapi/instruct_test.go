@@ -50,6 +50,12 @@ func TestInstructions(t *testing.T) {
 	}
 	s.refused(s.call(s.reader, "POST", requests, post), http.StatusForbidden, "forbidden")
 
+	if seen := string(s.call(s.reader, "GET", requests, "").body); strings.Contains(seen, "north") || strings.Contains(seen, `"wh"`) || !strings.Contains(seen, "call_s") {
+		t.Errorf("who may read only sees %s", seen)
+	}
+	if seen := string(s.call(s.admin, "GET", requests, "").body); !strings.Contains(seen, "north") {
+		t.Errorf("who gives instructions sees %s", seen)
+	}
 	open := s.ok(s.upload, "GET", api.Root+"/requests", "")["requests"].([]any)
 	if len(open) != 4 {
 		t.Fatalf("the meter gets %d instructions, want 4: %v", len(open), open)

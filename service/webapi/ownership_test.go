@@ -51,6 +51,8 @@ func TestMeterChangesHands(t *testing.T) {
 	// The one customer makes a key that reads, and gives the meter up.
 	reader := s.send(one.tokens["owner"], 200, "POST", api.Root+"/keys", `{"name":"r","permissions":"logs_read","meter_uid":"`+uid+`"}`)["apikey"].(string)
 	s.ok(reader, "GET", meter+"/channels", "")
+	own := s.ok(key, "GET", api.Root+"/user", "")["key_id"].(string)
+	key = s.ok(key, "POST", api.Root+"/keys/"+own+"/rotate", `{"overlap_s":0}`)["apikey"].(string) // it stays the meter's own
 	again := s.send(one.tokens["owner"], 200, "POST", meter+"/customer", `{"remove":true}`)["claim_code"].(string)
 	s.send(one.tokens["owner"], 404, "GET", meter+"/logs/historical", "")
 	s.refused(s.call(reader, "GET", meter+"/channels", ""), 401, "unauthenticated")
@@ -180,6 +182,19 @@ func TestMeterAsksForLogin(t *testing.T) {
 		ask("owner of one", "guess")
 	}
 	s.refused(s.call(key, "POST", path, `{"user":"owner of one","password":"`+password+`"}`), 429, "rate_limited")
+	// A customer with many meters guesses no more often, and locks nobody out elsewhere.
+	for i := range 12 {
+		got := s.ok("", "POST", api.Root+"/meters/register", fmt.Sprintf(`{"make":"EIG","serial":"G-%d","customer_key":"%s"}`, i, s.customerKey(one)))
+		for range 10 {
+			s.call(got["apikey"].(string), "POST", api.Root+"/meters/"+got["meter_uid"].(string)+"/login", `{"user":"owner of two","password":"guess"}`)
+		}
+	}
+	s.ok("", "POST", api.Root+"/login", `{"user":"owner of two","password":"`+password+`"}`)
+	// At a meter that is nobody's nobody may log in.
+	got = s.ok("", "POST", api.Root+"/meters/register", `{"make":"EIG","serial":"L-9"}`)
+	if a := s.ok(got["apikey"].(string), "POST", api.Root+"/meters/"+got["meter_uid"].(string)+"/login", `{"user":"system_admin of two","password":"`+password+`"}`); a["allowed"] != false {
+		t.Errorf("%v", a)
+	}
 }
 
 // TestPeople goes along the life of a customer's users over the web API.

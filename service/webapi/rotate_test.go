@@ -38,9 +38,7 @@ func TestKeyIsRotated(t *testing.T) {
 		t.Errorf("in the overlap: old %d, new %d", a, b)
 	}
 	s.now = s.now.Add(59 * time.Second)
-	if rotate(s.upload, old, `{"overlap_s":86400}`).status != http.StatusOK {
-		t.Error("a key that is ending cannot be replaced")
-	}
+	s.refused(rotate(s.upload, old, `{"overlap_s":86400}`), 409, "conflict") // the new one is in use: whoever found the old one gets no other
 	s.now = s.now.Add(2 * time.Second)
 	if a, b := status(s.upload), status(fresh); a != 401 || b != 200 {
 		t.Errorf("after the overlap: old %d, new %d; a key that was ending was prolonged", a, b)
@@ -52,6 +50,16 @@ func TestKeyIsRotated(t *testing.T) {
 		}
 	}
 
+	// The answer was lost: the key asks again, and what it was given first is good for nothing.
+	lost := rotate(fresh, idOf(fresh), `{}`).json(t)["apikey"].(string)
+	again := rotate(fresh, idOf(fresh), `{}`)
+	if again.status != http.StatusOK {
+		t.Fatalf("a key whose answer was lost: status %d: %s", again.status, again.body)
+	}
+	fresh = again.json(t)["apikey"].(string)
+	if a, b := status(lost), status(fresh); a != 401 || b != 200 {
+		t.Errorf("the key that nobody got: %d, that in its place: %d", a, b)
+	}
 	freshID := idOf(fresh)
 	s.refused(rotate(s.reader, freshID, `{}`), 403, "forbidden")
 	s.refused(rotate(s.theirs, freshID, `{}`), 404, "not_found")
@@ -61,6 +69,13 @@ func TestKeyIsRotated(t *testing.T) {
 	if r.status != http.StatusOK || status(fresh) != 401 {
 		t.Errorf("without an overlap: status %d: %s", r.status, r.body)
 	}
+	// One that a person replaced, as after a leak, does not replace itself in the overlap.
+	leaked := r.json(t)["apikey"].(string)
+	rotated := rotate(s.admin, idOf(leaked), `{"overlap_s":3600}`)
+	if rotated.status != http.StatusOK || status(leaked) != 200 {
+		t.Errorf("rotated by a person: status %d", rotated.status)
+	}
+	s.refused(rotate(leaked, idOf(leaked), `{}`), 409, "conflict")
 
 	// The key of one meter stays one of that meter.
 	_, secret, err := s.accounts.CreateKey(t.Context(), account.Principal{User: "x", Customer: s.customer(), Permissions: adminPermissions}, account.NewKey{Name: "meter", Permissions: permission.Of(permission.Upload), Meter: s.uid})

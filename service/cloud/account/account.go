@@ -95,6 +95,8 @@ var (
 	ErrExists = errors.New("the account exists already")
 	// ErrNoFacility marks a facility that is not there, or not in the scope.
 	ErrNoFacility = errors.New("no such facility")
+	// ErrLastAdmin marks what would leave the node without an administrator of the system who can log in.
+	ErrLastAdmin = errors.New("the last administrator of the system")
 	// ErrFull marks a list that takes no more.
 	ErrFull = errors.New("too many wait already")
 )
@@ -132,8 +134,9 @@ type Store interface {
 	CreateKey(ctx context.Context, s Scope, k Key) error
 	KeyByHash(ctx context.Context, h Hash) (Key, error)
 	Key(ctx context.Context, s Scope, id KeyID) (Key, error)
-	// ReplaceKey stores k and ends another key of the scope at a time.
-	ReplaceKey(ctx context.Context, s Scope, old KeyID, ends logdb.Millis, k Key) error
+	// ReplaceKey stores k and ends another key of the scope at a time; own says that this one asked for it. When it is ending already it
+	// may do so only if it did so before and that key was never used, which then ends; else ErrExists.
+	ReplaceKey(ctx context.Context, s Scope, old KeyID, ends logdb.Millis, k Key, own bool) error
 	Keys(ctx context.Context, s Scope) ([]Key, error)
 	TouchKey(ctx context.Context, id KeyID, at logdb.Millis) error
 	RevokeKey(ctx context.Context, s Scope, id KeyID, at logdb.Millis) error

@@ -88,7 +88,8 @@ func (k Key) ended(now logdb.Millis) bool { return k.Revoked != 0 && now >= k.Re
 const mostOverlap = 30 * 24 * time.Hour
 
 // RotateKey makes a key with the rights of another one, which ends when overlap is over. A key may do so with itself; with
-// others, who manages keys and has the rights himself.
+// others, who manages keys and has the rights himself. A key that is ending replaces itself again only when it did so itself and the new
+// key was not used yet, since its answer was lost: that one ends then. So who found an old key cannot live on by it.
 func (s *Service) RotateKey(ctx context.Context, p Principal, id KeyID, overlap time.Duration) (Key, string, error) {
 	if !p.Known() {
 		return Key{}, "", Allow(p, permission.UsersManage, Resource{})
@@ -114,12 +115,17 @@ func (s *Service) RotateKey(ctx context.Context, p Principal, id KeyID, overlap 
 	}
 	k, secret := s.makeKey(old.Customer, NewKey{Name: old.Name, Permissions: old.Permissions, Meter: old.Meter})
 	k.CreatedBy = p.Name
+	if own {
+		k.CreatedBy = old.CreatedBy // a meter's own key stays one
+	}
 	ends := now + logdb.Millis(overlap.Milliseconds())
 	say(ctx, "key", string(id), "replaced_by", string(k.ID), "overlap_s", fmt.Sprint(int64(overlap/time.Second)))
 	if old.Revoked != 0 {
 		ends = min(ends, old.Revoked) // nobody prolongs a key that is ending
 	}
-	switch err := s.store.ReplaceKey(ctx, p.Scope(), id, ends, k); {
+	switch err := s.store.ReplaceKey(ctx, p.Scope(), id, ends, k, own); {
+	case errors.Is(err, ErrExists):
+		return Key{}, "", fault.New(fault.Conflict, "This key was replaced already.").WithHint("Use the new key, or ask who manages keys.")
 	case errors.Is(err, ErrNotFound):
 		return Key{}, "", fault.New(fault.NotFound, "There is no such key.")
 	case err != nil:

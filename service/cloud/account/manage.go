@@ -76,6 +76,8 @@ func told(err error, tried, missing string) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, ErrLastAdmin):
+		return fault.New(fault.Conflict, "This would leave the node without an administrator of the system.").WithHint("Give somebody else the role system_admin first.")
 	case errors.Is(err, ErrNoFacility):
 		return fault.New(fault.NotFound, "There is no such facility.").At("facilities")
 	case errors.Is(err, ErrNotFound):
