@@ -15,7 +15,7 @@ type keyRotator interface {
 }
 
 // RotateKey has the cloud make another upload key in the place of this node's, and uses it from then on. The old one is good for overlap more, so that
-// nothing is lost when the new one cannot be stored here.
+// nothing is lost when the new one cannot be stored here; without an overlap, as after a leak, a lost answer costs the key.
 func (l Link) RotateKey(ctx context.Context, overlap time.Duration) (api.Key, error) {
 	conf, err := l.Destination(ctx)
 	if err != nil {

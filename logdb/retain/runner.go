@@ -151,7 +151,7 @@ func (r *Runner) Pass(ctx context.Context, only ...logdb.MeterUID) error {
 			}
 		})
 		first = errors.Join(first, err)
-		if err != nil {
+		if err != nil && ctx.Err() == nil { // who is told to stop has not failed
 			r.cfg.Logger.Error("applied the ages of a meter's log data with errors", "meter", string(uid), "err", err)
 		}
 		if moved.Files > 0 || dropped.Files > 0 {

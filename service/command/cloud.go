@@ -52,9 +52,8 @@ func (c cloudCommands) rotateKey(ctx context.Context, _ account.Principal, a rot
 	if a.OverlapS != nil {
 		overlap = *a.OverlapS
 	}
-	// The answer may be lost on its way: then the old key asks again.
-	if overlap < 10*60 || overlap > 30*24*60*60 {
-		return rotated{}, fault.New(fault.Invalid, "A replaced key is good for 10 minutes at least and 30 days at most.").At("overlap_s")
+	if overlap < 0 || overlap > 30*24*60*60 {
+		return rotated{}, fault.New(fault.Invalid, "A replaced key is good for 30 days at most.").At("overlap_s")
 	}
 	k, err := c.sync.For(a.Cloud).RotateKey(ctx, time.Duration(overlap)*time.Second)
 	if err != nil {
