@@ -168,6 +168,19 @@ func TestAccountsOfCustomers(t *testing.T) {
 		must(err)
 		must(c.ResetPassword(ctx, r, []byte{2}, nil))
 		gone(c.ResetPassword(ctx, r, []byte{3}, nil))
+		// A link that was sent to another mailbox ends with it.
+		must(c.Wish(ctx, "w", 7, 1))
+		wishes, err = c.Wishes(ctx, 10)
+		must(err)
+		must(c.UpdateUser(ctx, "w", account.User{Email: "old@example.net"}, nil))
+		must(c.Grant(ctx, wishes[0].ID, &account.Reset{Token: account.HashOf("l"), User: "w", Expires: 9}, nil))
+		must(c.UpdateUser(ctx, "w", account.User{Email: "old@example.net", First: "Will"}, nil))
+		if _, err := c.Reset(ctx, account.HashOf("l")); err != nil {
+			t.Errorf("another first name ends a link: %v", err)
+		}
+		must(c.UpdateUser(ctx, "w", account.User{Email: "new@example.net"}, nil))
+		_, err = c.Reset(ctx, account.HashOf("l"))
+		gone(err)
 		// A customer that goes leaves nothing behind but its users and meters, which are nobody's.
 		gone(c.DeleteCustomer(ctx, b, "a", nil))
 		must(c.DeleteCustomer(ctx, account.NodeScope(), "b", letter))
