@@ -500,6 +500,9 @@ action(type="omfile" file="%[3]s" template="t")
 		text, _ := os.ReadFile(out)
 		got := map[string]bool{}
 		for line := range strings.Lines(string(text)) {
+			if !strings.HasSuffix(line, "\n") {
+				break // still being written
+			}
 			parts := strings.SplitN(line, "|", 7)
 			if len(parts) != 7 || parts[0] != "metermanager" || parts[1] != "-" || parts[2] != "login" || parts[3] != "node" || parts[4] != "110" {
 				t.Errorf("rsyslog understood %q", line)
