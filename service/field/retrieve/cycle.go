@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -25,6 +26,7 @@ func (u *unit) retrieveLoop(ctx context.Context) {
 		states = map[string]LogState{}
 	}
 	var systemDue time.Time
+	conflicts := 0 // in a row
 	for next := u.m.cfg.Now(); ; {
 		u.catchUp(ctx, states) // before what is new is decoded
 		u.mu.Lock()
@@ -40,14 +42,40 @@ func (u *unit) retrieveLoop(ctx context.Context) {
 		}
 		withSystem := u.left(systemDue, u.m.cfg.System) <= 0
 		out := u.retrieve(ctx, states, "schedule", func(k logdb.Kind) bool { return withSystem || k != logdb.KindSystem })
-		if out.err == nil && withSystem {
+		if withSystem && ctx.Err() == nil && !u.failing(states, logdb.KindSystem) {
 			systemDue = u.m.cfg.Now().Add(u.m.cfg.System)
 		}
+		wait := every
+		if inConflict(out.err) {
+			wait = apart(every, conflicts)
+			conflicts++
+		} else {
+			conflicts = 0
+		}
+		now := u.m.cfg.Now()
 		next = next.Add(every)
-		if now := u.m.cfg.Now(); next.Before(now) || next.Sub(now) > every {
-			next = now.Add(every)
+		if at := now.Add(wait); next.Before(now) || next.After(at) {
+			next = at
 		}
 	}
+}
+
+// failing reports whether a log of the kind could not be read when it was tried last.
+func (u *unit) failing(states map[string]LogState, kind logdb.Kind) bool {
+	return slices.ContainsFunc(u.profile.Logs, func(l device.Log) bool { return l.LogKind() == kind && states[l.Name].LastError != "" })
+}
+
+// inConflict reports whether somebody else who reads the meter's logs ended a retrieval.
+func inConflict(err error) bool {
+	return errors.Is(err, ErrLogBusy) || errors.Is(err, ErrDisturbed) || errors.Is(err, ErrSessionLost)
+}
+
+// apart is how long to wait after the nth conflict in a row: far less than until the next retrieval, and never twice the same.
+// Two managers whose schedules have fallen into step, as after a gateway that was away, would meet at each of them,
+// and one of the two come too late for what the meter's memory held.
+func apart(every time.Duration, n int) time.Duration {
+	most := min(every/2, 15*time.Second<<min(n, 10))
+	return most + rand.N(max(most, 1))
 }
 
 // retrieve goes through the wanted logs of the meter once. Logs that fail do not keep the others
