@@ -232,10 +232,11 @@ func (t *Truth) covered(gaps []logdb.Gap, lost []sim.Record) bool {
 }
 
 // bridged reports whether a gap reaches from the last record before a hole to the first one behind it. When the meter's
-// clock was set back meanwhile, what is lost may bear times behind the gap's end, which nobody can know any more.
+// clock was set back meanwhile, what is lost may bear times behind the gap's end, which nobody can know any more, and the first
+// one behind it may bear one before its begin: then it ends there.
 func bridged(gaps []logdb.Gap, before, behind *sim.Record) bool {
 	return slices.ContainsFunc(gaps, func(g logdb.Gap) bool {
-		return g.From == logdb.MillisOf(before.Time) && g.To == logdb.MillisOf(behind.Time)
+		return g.From == logdb.MillisOf(before.Time) && g.To == max(g.From, logdb.MillisOf(behind.Time))
 	})
 }
 
