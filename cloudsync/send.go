@@ -34,16 +34,11 @@ func (u *upload) sendPart(ctx context.Context, fresh bool) error {
 				missing = without(missing, apart)
 			}
 			old, newest := splitAt(missing, freshFrom(u.kind, u.head.End))
-			part := old
+			part, may := old, u.mayDrain
 			if fresh {
-				part = newest
+				part, may = newest, func() error { return nil }
 			}
-			err := composer.Pages(ctx, st, part, func(page *logdb.Page) error {
-				if !fresh {
-					if err := u.mayDrain(); err != nil {
-						return err
-					}
-				}
+			err := composer.Pages(ctx, st, part, may, func(page *logdb.Page) error {
 				page.JournalEnd, page.Chain = u.head.End, u.head.Chain
 				return u.push(ctx, page)
 			})

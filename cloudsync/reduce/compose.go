@@ -41,8 +41,9 @@ func NewComposer(meter logdb.MeterUID, kind logdb.Kind, cut *Cut, journal Journa
 }
 
 // Pages makes pages of those positions in ranges that stream decided and hands each to send, whose
-// error ends it. The caller states journal end and chain.
-func (c *Composer) Pages(ctx context.Context, stream *Stream, ranges [][2]logdb.Position, send func(*logdb.Page) error) error {
+// error ends it. So does that of may, which is asked before a page is begun: what may not be sent is not composed.
+// The caller states journal end and chain.
+func (c *Composer) Pages(ctx context.Context, stream *Stream, ranges [][2]logdb.Position, may func() error, send func(*logdb.Page) error) error {
 	b := c.newBuilder(stream)
 	flush := func() error {
 		if b.size == 0 {
@@ -58,6 +59,11 @@ func (c *Composer) Pages(ctx context.Context, stream *Stream, ranges [][2]logdb.
 			if !ok {
 				p++
 				continue
+			}
+			if b.size == 0 {
+				if err := may(); err != nil {
+					return err
+				}
 			}
 			next := p + 1
 			if wire := Wire(f); wire.Fate == logdb.FateStored {

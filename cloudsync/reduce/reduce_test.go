@@ -2,6 +2,7 @@ package reduce_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -273,7 +274,7 @@ func TestArithmeticOfMinutes(t *testing.T) {
 		}
 	}
 	var pages []*logdb.Page
-	err := c.Pages(t.Context(), s, [][2]logdb.Position{{1, logdb.Position(len(m))}}, func(p *logdb.Page) error {
+	err := c.Pages(t.Context(), s, [][2]logdb.Position{{1, logdb.Position(len(m))}}, always, func(p *logdb.Page) error {
 		p.JournalEnd = logdb.Position(len(m))
 		pages = append(pages, p)
 		return p.Check()
@@ -307,7 +308,7 @@ func TestPagesAreBoundedAndComplete(t *testing.T) {
 	c := reduce.NewComposer("m", logdb.KindHistorical, reduce.NewCut(s), m, reduce.Config{PageBytes: 1000})
 	var all logdb.FateSet
 	var pages int
-	err := c.Pages(t.Context(), s, [][2]logdb.Position{{1, 100}, {200, 500}}, func(p *logdb.Page) error {
+	err := c.Pages(t.Context(), s, [][2]logdb.Position{{1, 100}, {200, 500}}, always, func(p *logdb.Page) error {
 		pages++
 		p.JournalEnd = 500
 		if err := p.Check(); err != nil {
@@ -344,6 +345,50 @@ func TestPagesAreBoundedAndComplete(t *testing.T) {
 	}
 }
 
+func always() error { return nil }
+
+// counted counts the entries that are read.
+type counted struct {
+	reduce.Journal
+	reads int
+}
+
+func (c *counted) Entry(ctx context.Context, p logdb.Position) (logdb.Entry, error) {
+	c.reads++
+	return c.Journal.Entry(ctx, p)
+}
+
+// TestNothingIsComposedThatMayNotBeSent: one may is asked for each page, before anything is read for it.
+func TestNothingIsComposedThatMayNotBeSent(t *testing.T) {
+	t.Parallel()
+	var m memory
+	for i := range 200 {
+		m.add(row(i*60, float64(i)))
+	}
+	s := stream("1", slow)
+	decide(t, logdb.KindHistorical, m, s)
+	enough := errors.New("enough")
+	for most := range 4 {
+		j := &counted{Journal: m}
+		c := reduce.NewComposer("m", logdb.KindHistorical, reduce.NewCut(s), j, reduce.Config{PageBytes: 1000})
+		asked, sent, at := 0, 0, 0
+		may := func() error {
+			if asked == most {
+				return enough
+			}
+			asked++
+			return nil
+		}
+		err := c.Pages(t.Context(), s, [][2]logdb.Position{{1, 200}}, may, func(*logdb.Page) error {
+			sent, at = sent+1, j.reads
+			return nil
+		})
+		if !errors.Is(err, enough) || asked != most || sent != most || j.reads != at {
+			t.Errorf("%d pages may go: %v, asked %d times, %d sent; %d entries read, %d of them for pages", most, err, asked, sent, j.reads, at)
+		}
+	}
+}
+
 func TestClearedPositionsAreNotChosen(t *testing.T) {
 	t.Parallel()
 	var m memory
@@ -360,7 +405,7 @@ func TestClearedPositionsAreNotChosen(t *testing.T) {
 	// One that was decided and cleared before it was sent is accounted for too.
 	cleared[2] = logdb.Entry{Position: 3}
 	c := reduce.NewComposer("m", logdb.KindHistorical, reduce.NewCut(s), cleared, reduce.Config{})
-	err := c.Pages(t.Context(), s, [][2]logdb.Position{{3, 3}}, func(p *logdb.Page) error {
+	err := c.Pages(t.Context(), s, [][2]logdb.Position{{3, 3}}, always, func(p *logdb.Page) error {
 		if len(p.Fates) != 1 || p.Fates[0].Fate != logdb.FateNotChosen {
 			return fmt.Errorf("%+v", p)
 		}
@@ -427,7 +472,7 @@ func BenchmarkDecideAndCompose(b *testing.B) {
 		}
 		d.Flush()
 		c := reduce.NewComposer("m", logdb.KindHistorical, cut, noRows{m}, reduce.Config{})
-		if err := c.Pages(b.Context(), s, [][2]logdb.Position{{1, 4000}}, func(*logdb.Page) error { return nil }); err != nil {
+		if err := c.Pages(b.Context(), s, [][2]logdb.Position{{1, 4000}}, always, func(*logdb.Page) error { return nil }); err != nil {
 			b.Fatal(err)
 		}
 	}
