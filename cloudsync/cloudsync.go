@@ -111,6 +111,7 @@ type Service struct {
 	dirty    map[logdb.MeterUID]bool // told of by Notify
 	gaveUp   map[place]string        // why something that was asked for cannot be sent
 	deciding map[logKey]turn         // held while decisions about a log are made
+	first    map[logdb.MeterUID]firstRows
 }
 
 // destination is one cloud with everything known about it.
@@ -133,6 +134,7 @@ func New(dial Dial, logs Logs, store Store, cfg Config) *Service {
 		cfg: cfg, log: cfg.Logger.With("component", "cloudsync"), dial: dial, logs: logs, store: store,
 		wake: make(chan struct{}, 1), started: make(chan struct{}, 1),
 		dests: map[DestinationID]*destination{}, dirty: map[logdb.MeterUID]bool{}, gaveUp: map[place]string{}, deciding: map[logKey]turn{},
+		first:   map[logdb.MeterUID]firstRows{},
 		setting: newTurn(),
 	}
 	s.Link = Link{service: s}

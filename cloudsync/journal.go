@@ -18,7 +18,7 @@ type journal struct {
 	meter   logdb.MeterUID
 	kind    logdb.Kind
 	id      logdb.JournalID
-	size    int // entries of a window that is read in sequence
+	size    int // entries of a window at most: windows that are read in sequence grow up to it
 	windows []*window
 	series  []logdb.Series
 }
@@ -28,13 +28,17 @@ var _ reduce.Journal = (*journal)(nil)
 // window holds the entries among the positions first to last.
 type window struct {
 	first, last logdb.Position
+	size        int // that was asked for
 	entries     []logdb.Entry
 	changes     []reduce.Change
 }
 
 // keptWindows is how many windows are held: the one that is read in sequence and a few that
-// its revises point to.
-const keptWindows = 4
+// its revises point to. firstWindow is how many entries one has that follows no other.
+const (
+	keptWindows = 4
+	firstWindow = 64
+)
 
 func newJournal(logs Logs, store Store, meter logdb.MeterUID, kind logdb.Kind, id logdb.JournalID) *journal {
 	size := 1000
@@ -107,7 +111,7 @@ func (j *journal) Changes(ctx context.Context, target logdb.Position) ([]logdb.P
 
 // window returns the window that holds p, and reads it when it is not there.
 func (j *journal) window(ctx context.Context, p logdb.Position) (*window, error) {
-	size := min(j.size, 64)
+	size := min(j.size, firstWindow)
 	for i, w := range j.windows {
 		if p >= w.first && p <= w.last {
 			if i > 0 { // the newest used stands first
@@ -116,14 +120,14 @@ func (j *journal) window(ctx context.Context, p logdb.Position) (*window, error)
 			return w, nil
 		}
 		if p == w.last+1 {
-			size = j.size
+			size = max(size, min(j.size, 2*w.size)) // an action that sends a page reads little more than it sends
 		}
 	}
 	entries, err := j.Entries(ctx, p, size)
 	if err != nil {
 		return nil, err
 	}
-	w := &window{first: p, last: math.MaxInt64, entries: entries}
+	w := &window{first: p, last: math.MaxInt64, size: size, entries: entries}
 	if len(entries) >= size {
 		w.last = entries[len(entries)-1].Position
 	}

@@ -21,7 +21,7 @@ func (s *Service) wanted(ctx context.Context, d Destination, kind logdb.Kind, se
 		return p, nil
 	}
 	p.Channels = slices.Clone(d.Channels)
-	slow, err := slowLogs(ctx, settings, p.Limits, j)
+	slow, err := s.slowLogs(ctx, settings, p.Limits, j)
 	if err != nil {
 		return p, err
 	}
@@ -31,7 +31,7 @@ func (s *Service) wanted(ctx context.Context, d Destination, kind logdb.Kind, se
 
 // slowLogs returns the logs whose rows lie at least a reduction interval apart: as the meter's settings
 // say, or, where they say nothing, as the first rows of the journal show.
-func slowLogs(ctx context.Context, settings logdb.Settings, limits logdb.Limits, j *journal) ([]logdb.LogNo, error) {
+func (s *Service) slowLogs(ctx context.Context, settings logdb.Settings, limits logdb.Limits, j *journal) ([]logdb.LogNo, error) {
 	var out []logdb.LogNo
 	known := map[logdb.LogNo]bool{}
 	for log, interval := range settings.LogIntervalsMillis {
@@ -42,27 +42,61 @@ func slowLogs(ctx context.Context, settings logdb.Settings, limits logdb.Limits,
 			}
 		}
 	}
-	first, err := j.Entries(ctx, 1, 256)
+	steps, err := s.firstSteps(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	for log, step := range steps {
+		if !known[log] && int64(step) >= limits.HistoricalIntervalMillis {
+			out = append(out, log)
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// firstRows are how far the rows of the logs of a journal lie apart, by its first ones.
+type firstRows struct {
+	journal logdb.JournalID
+	steps   map[logdb.LogNo]logdb.Millis
+}
+
+// firstSteps returns how far the rows of each log lie apart, as the first rows of the journal show. What a journal begins with
+// does not change, so it is read once there are enough of them.
+func (s *Service) firstSteps(ctx context.Context, j *journal) (map[logdb.LogNo]logdb.Millis, error) {
+	s.mu.Lock()
+	known, ok := s.first[j.meter]
+	s.mu.Unlock()
+	if ok && known.journal == j.id {
+		return known.steps, nil
+	}
+	const enough = 256
+	first, err := j.Entries(ctx, 1, enough)
 	if err != nil {
 		return nil, err
 	}
 	times := map[logdb.LogNo][]logdb.Millis{}
 	for _, e := range first {
-		if e.Row != nil && e.Op == logdb.OpAdd && !known[e.Log] {
+		if e.Row != nil && e.Op == logdb.OpAdd {
 			times[e.Log] = append(times[e.Log], e.Time)
 		}
 	}
+	out := map[logdb.LogNo]logdb.Millis{}
 	for log, list := range times {
 		var steps []logdb.Millis
 		for i := 1; i < len(list); i++ {
 			steps = append(steps, list[i]-list[i-1])
 		}
 		slices.Sort(steps)
-		if len(steps) >= 3 && int64(steps[len(steps)/2]) >= limits.HistoricalIntervalMillis {
-			out = append(out, log)
+		if len(steps) >= 3 {
+			out[log] = steps[len(steps)/2]
 		}
 	}
-	slices.Sort(out)
+	if len(first) == enough {
+		s.mu.Lock()
+		s.first[j.meter] = firstRows{j.id, out}
+		s.mu.Unlock()
+	}
 	return out, nil
 }
 
