@@ -149,8 +149,9 @@ func (t *txn) loadSeries(s *stream) error {
 func (t *txn) saveExtent(e *extent) error {
 	var b []byte
 	marks := e.stream.marks[e.log]
+	views := spanViews{} // of one log, whose series have the same bounds as a rule
 	for _, r := range e.series {
-		if err := t.refresh(r); err != nil {
+		if err := t.refresh(r, views); err != nil {
 			return err
 		}
 		x := extentRow{r.id, r.n, r.first, r.last, r.lastPosition, r.lastValue, marks[r.channel]}

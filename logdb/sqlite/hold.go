@@ -105,9 +105,12 @@ func (r *series) uncount(p logdb.Position, at logdb.Millis) {
 	r.staleLast = r.staleLast || at > r.last || at == r.last && p >= r.lastPosition
 }
 
+// spanViews are the views of one log that its series share.
+type spanViews map[span]*view
+
 // refresh reads the bounds and the last value of a series again when they are not known any more. What bounds
 // it now lies close to the old bound as a rule, so that is looked at first.
-func (t *txn) refresh(r *series) error {
+func (t *txn) refresh(r *series, views spanViews) error {
 	if r.key.channel == marksChannel || !r.staleFirst && !r.staleLast || r.n == 0 {
 		r.staleFirst, r.staleLast = false, false
 		return nil
@@ -115,7 +118,7 @@ func (t *txn) refresh(r *series) error {
 	const near = 35 * logdb.DayMillis
 	if r.staleFirst {
 		at := r.first
-		first, _, err := t.bounds(r, span{at, at + near}, everything)
+		first, _, err := t.bounds(r, views, span{at, at + near}, everything)
 		if err != nil {
 			return err
 		}
@@ -123,7 +126,7 @@ func (t *txn) refresh(r *series) error {
 	}
 	if r.staleLast {
 		at := r.last
-		_, last, err := t.bounds(r, span{at - near, logdb.MaxTime + 1}, everything)
+		_, last, err := t.bounds(r, views, span{at - near, logdb.MaxTime + 1}, everything)
 		if err != nil {
 			return err
 		}
@@ -134,11 +137,14 @@ func (t *txn) refresh(r *series) error {
 }
 
 // bounds returns the first and the last value of a series within the first of the spans that holds any.
-func (t *txn) bounds(r *series, spans ...span) (first, last series, err error) {
+func (t *txn) bounds(r *series, views spanViews, spans ...span) (first, last series, err error) {
 	for _, in := range spans {
-		view, err := t.viewOf(r.stream.id, r.key.log, in)
-		if err != nil {
-			return first, last, fmt.Errorf("read the range of series %d again: %w", r.id, err)
+		view := views[in]
+		if view == nil {
+			if view, err = t.viewOf(r.stream.id, r.key.log, in); err != nil {
+				return first, last, fmt.Errorf("read the range of series %d again: %w", r.id, err)
+			}
+			views[in] = view
 		}
 		err = t.values(&seriesRow{id: r.id, channel: r.channel}, view, in, func(b *logdb.Block) error {
 			values := b.AppendValues(nil)
