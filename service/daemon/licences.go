@@ -13,7 +13,7 @@ import (
 func (n *node) openLicences(ctx context.Context) error {
 	var err error
 	n.licences, err = subscription.New(ctx, n.store, subscription.Config{
-		Name: n.meterName, Expired: n.licenceOver, Now: n.options.Seams.Now, Logger: n.part("licences"),
+		Name: n.meterName, Expired: n.licenceOver, SettleEvery: n.options.Seams.LookEvery, Now: n.options.Seams.Now, Logger: n.part("licences"),
 	})
 	if err != nil {
 		return fmt.Errorf("open the subscriptions: %w", err)

@@ -36,6 +36,8 @@ type Seams struct {
 	Client client.Config
 	// CompactEvery is how often the log database looks for pages to merge; 0: the usual.
 	CompactEvery time.Duration
+	// LookEvery is how often letters and the periods of subscriptions are looked at; 0: the usual.
+	LookEvery time.Duration
 	// Archive is where files of old data lie; nil: a folder of the data folder. Aging is the clock by which data grow
 	// old; nil: Now.
 	Archive archive.Files

@@ -154,7 +154,7 @@ func (n *node) outbox() *notify.Outbox {
 	if c := n.config; c.SMTPServer != "" {
 		sender = &notify.SMTP{Server: c.SMTPServer, Security: c.SMTPSecurity, User: c.SMTPUser, PasswordFile: c.SMTPPasswordFile, Password: n.secrets.password, From: c.SMTPFrom}
 	}
-	return notify.New(n.store, n.accounts, sender, notify.Config{Now: n.options.Seams.Now, Logger: n.part("mail")})
+	return notify.New(n.store, n.accounts, sender, notify.Config{Every: n.options.Seams.LookEvery, Now: n.options.Seams.Now, Logger: n.part("mail")})
 }
 
 // changed tells the cloud sync that a journal here has grown.

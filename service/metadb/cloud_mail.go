@@ -76,7 +76,7 @@ func (c *Cloud) MailLater(ctx context.Context, id string, due logdb.Millis, trou
 // DropMails removes mails that ended before.
 func (c *Cloud) DropMails(ctx context.Context, before logdb.Millis) error {
 	var any bool
-	if err := c.db.Read().QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM mail WHERE state <> 'waiting' AND ended_ms < ?)`, before).Scan(&any); err != nil || !any {
+	if err := c.db.ReadRow(ctx, `SELECT EXISTS (SELECT 1 FROM mail WHERE state <> 'waiting' AND ended_ms < ?)`, before).Scan(&any); err != nil || !any {
 		return err // looking costs no write
 	}
 	return c.write(ctx, func(tx *sql.Tx) error {

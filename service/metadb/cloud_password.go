@@ -19,6 +19,10 @@ func (c *Cloud) Wish(ctx context.Context, name string, at logdb.Millis, limit in
 
 // Wishes lists the oldest wishes.
 func (c *Cloud) Wishes(ctx context.Context, limit int) (out []account.Wish, err error) {
+	var any bool
+	if err := c.db.ReadRow(ctx, `SELECT EXISTS (SELECT 1 FROM reset_wish)`).Scan(&any); err != nil || !any {
+		return nil, err // they are asked for every few seconds
+	}
 	rows, err := c.db.Read().QueryContext(ctx, `SELECT id, name, at_ms FROM reset_wish ORDER BY id LIMIT ?`, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list wishes: %w", err)

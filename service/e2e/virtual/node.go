@@ -102,7 +102,7 @@ func (n *Node) options() daemon.Options {
 		Version: "virtual", Log: n, JSONLog: true, Getenv: func(string) string { return "" },
 		Bootstrap: daemon.Bootstrap{User: User, Password: Password, Customer: "Acme", APIKey: Key, Permissions: permissions},
 		Seams: daemon.Seams{
-			VFS: n.cfg.Disk.VFS(), Now: n.Now, PasswordCost: 4, Sync: n.cfg.Sync, Field: n.cfg.Field, CompactEvery: time.Hour,
+			VFS: n.cfg.Disk.VFS(), Now: n.Now, PasswordCost: 4, Sync: n.cfg.Sync, Field: n.cfg.Field, CompactEvery: time.Hour, LookEvery: time.Hour,
 			DialMeter: func(ctx context.Context, address string) (net.Conn, error) {
 				return n.net.Dial(ctx, n.cfg.Host, address)
 			},
