@@ -64,13 +64,13 @@ func (f *Field) DeleteMeter(ctx context.Context, uid logdb.MeterUID) error {
 	return f.exec(ctx, "DELETE FROM field_meter WHERE uid = ?", uid)
 }
 
-const selectFieldLogs = `SELECT log, next, used, max, last_stamp, sets_dst, records, last_success_ms, last_error, error_ms
+const selectFieldLogs = `SELECT log, next, used, max, last_stamp, sets_dst, records, last_success_ms, last_error, error_ms, serial
 	FROM field_log WHERE uid = ?`
 
 // LogStates returns where the retrieval of each log stands.
 func (f *Field) LogStates(ctx context.Context, uid logdb.MeterUID) (map[string]retrieve.LogState, error) {
 	list, err := query(ctx, f.db, func(rows *sql.Rows) (s retrieve.LogState, err error) {
-		err = rows.Scan(&s.Log, &s.Next, &s.Used, &s.Max, &s.LastStamp, &s.SetsDST, &s.Records, &s.LastSuccess, &s.LastError, &s.ErrorAt)
+		err = rows.Scan(&s.Log, &s.Next, &s.Used, &s.Max, &s.LastStamp, &s.SetsDST, &s.Records, &s.LastSuccess, &s.LastError, &s.ErrorAt, &s.Serial)
 		return s, err
 	}, selectFieldLogs, uid)
 	if err != nil {
@@ -83,15 +83,15 @@ func (f *Field) LogStates(ctx context.Context, uid logdb.MeterUID) (map[string]r
 	return out, nil
 }
 
-const putFieldLog = `INSERT INTO field_log (uid, log, next, used, max, last_stamp, sets_dst, records, last_success_ms, last_error, error_ms)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+const putFieldLog = `INSERT INTO field_log (uid, log, next, used, max, last_stamp, sets_dst, records, last_success_ms, last_error, error_ms, serial)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (uid, log) DO UPDATE SET next = excluded.next, used = excluded.used, max = excluded.max,
 		last_stamp = excluded.last_stamp, sets_dst = excluded.sets_dst, records = excluded.records,
-		last_success_ms = excluded.last_success_ms, last_error = excluded.last_error, error_ms = excluded.error_ms`
+		last_success_ms = excluded.last_success_ms, last_error = excluded.last_error, error_ms = excluded.error_ms, serial = excluded.serial`
 
 // PutLogState keeps where the retrieval of one log stands.
 func (f *Field) PutLogState(ctx context.Context, uid logdb.MeterUID, s retrieve.LogState) error {
-	return f.exec(ctx, putFieldLog, uid, s.Log, s.Next, s.Used, s.Max, s.LastStamp, s.SetsDST, s.Records, s.LastSuccess, s.LastError, s.ErrorAt)
+	return f.exec(ctx, putFieldLog, uid, s.Log, s.Next, s.Used, s.Max, s.LastStamp, s.SetsDST, s.Records, s.LastSuccess, s.LastError, s.ErrorAt, s.Serial)
 }
 
 const (

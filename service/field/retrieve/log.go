@@ -99,7 +99,7 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 	if !force && s.extent().repeats && st.NoRepeat > 0 && r.now() < st.NoRepeat+logdb.DayMillis {
 		return out, fmt.Errorf("log %s: %w; asked again at %s", log.Name, errAskedBefore, (st.NoRepeat + logdb.DayMillis).String())
 	}
-	if !force && st.unchanged(s.extent()) {
+	if !force && st.unchanged(s.extent(), t.Identity.Serial) {
 		st.LastSuccess = r.now()
 		return out, nil
 	}
@@ -135,6 +135,7 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 	}
 	now := s.extent()
 	st.Used, st.Max, st.LastStamp, st.LastSuccess = now.Used, now.Max, now.Last, r.now()
+	st.Serial = t.Identity.Serial
 	r.looked(s, st)
 	return out, nil
 }

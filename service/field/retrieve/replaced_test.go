@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"metermanager/logdb"
+	"metermanager/service/field/retrieve"
 	"metermanager/service/field/sim"
 )
 
@@ -56,5 +57,39 @@ func TestReplacedMeter(t *testing.T) {
 	}
 	if again := s.must("hist1"); again.Records != 0 || len(s.events(logdb.KindHistorical, true)) != 1 {
 		t.Errorf("a further retrieval: %+v", again)
+	}
+}
+
+// TestReplacedByItsLike: the memory of the meter that took another one's place is as long and its newest record as old. It is read all
+// the same, and then not again. (The Nexus does not tell its serial number.)
+func TestReplacedByItsLike(t *testing.T) {
+	t.Parallel()
+	cfg := sim.Config{Seed: 7, Start: time.Date(2026, 11, 19, 6, 0, 0, 0, time.UTC), MaxRecords: map[int]int{sim.LogHist2: 30}}
+	s := newSite(t, cfg)
+	quietly := func() retrieve.Outcome {
+		log, _ := s.profile.LogOf("hist2")
+		st := s.states["hist2"]
+		out, err := s.reader().Log(t.Context(), s.target(), log, &st, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.states["hist2"] = st
+		return out
+	}
+	first, before := quietly().Records, s.states["hist2"]
+	if again := quietly().Records; first == 0 || again != 0 {
+		t.Fatalf("%d records, then %d", first, again)
+	}
+	cfg.Seed = 11
+	other := newSite(t, cfg)
+	s.meter, s.conn, s.now = other.meter, other.conn, other.now
+	if out := quietly(); out.Records != first || out.Gap != logdb.GapReplaced {
+		t.Errorf("%+v of the other meter, want %d records behind a gap", out, first)
+	}
+	if now := s.states["hist2"]; now.Used != before.Used || now.Max != before.Max || now.LastStamp != before.LastStamp {
+		t.Errorf("%+v and %+v differ: the test tests nothing", now, before)
+	}
+	if again := quietly().Records; again != 0 {
+		t.Errorf("%d records once more", again)
 	}
 }

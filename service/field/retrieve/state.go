@@ -55,6 +55,7 @@ type LogState struct {
 	LastSuccess logdb.Millis `json:"last_success_ms,omitempty"`
 	LastError   string       `json:"last_error,omitempty"`
 	ErrorAt     logdb.Millis `json:"error_ms,omitempty"`
+	Serial      string       `json:"serial,omitempty"` // of the meter whose memory that was
 
 	Look Look `json:"-"` // not kept over a restart
 	// NoRepeat is when the meter refused function 0x23, or was silent to it for the last of several retrievals in a row (Silent);
@@ -70,9 +71,10 @@ type Look struct {
 	Last      string // time of the newest record as the meter has it, hexadecimal
 }
 
-// unchanged reports whether the status block shows nothing beyond what was stored.
-func (s *LogState) unchanged(x extent) bool {
-	return s.LastSuccess > 0 && s.LastError == "" && s.Next == x.Used && s.Used == x.Used && s.Max == x.Max && s.LastStamp == x.Last
+// unchanged reports whether the status block shows nothing beyond what was stored. That of another meter may show the same: full
+// memories are equally long, and logs of equal intervals have their newest records at equal times.
+func (s *LogState) unchanged(x extent, serial string) bool {
+	return s.Serial == serial && s.LastSuccess > 0 && s.LastError == "" && s.Next == x.Used && s.Used == x.Used && s.Max == x.Max && s.LastStamp == x.Last
 }
 
 // HistoryItem is one retrieval of a meter.
