@@ -18,6 +18,7 @@ import (
 
 	"metermanager/logdb"
 	"metermanager/rpc/api"
+	"metermanager/rpc/client"
 	"metermanager/rpc/fault"
 )
 
@@ -120,7 +121,7 @@ func (c *opCmd) Run(ctx context.Context, p *program, k *kong.Context) error {
 		return err
 	}
 	defer done()
-	answer, err := service.Do(ctx, op, values, query, body)
+	answer, err := everyPage(ctx, service, op, values, query, body)
 	if err != nil {
 		return err
 	}
@@ -128,6 +129,37 @@ func (c *opCmd) Run(ctx context.Context, p *program, k *kong.Context) error {
 		return printJSON(p.stdout, answer)
 	}
 	return printAnswer(p.stdout, answer)
+}
+
+// everyPage carries out an operation; of a list it reads all pages, unless somebody asked for one.
+func everyPage(ctx context.Context, service *client.Client, op api.Operation, values []string, query url.Values, body any) (json.RawMessage, error) {
+	answer, err := service.Do(ctx, op, values, query, body)
+	if err != nil || query.Has("limit") || query.Has("cursor") {
+		return answer, err
+	}
+	var doc map[string]any
+	if json.Unmarshal(answer, &doc) != nil || doc["next"] == nil { // it is printed as it came
+		return answer, nil
+	}
+	for next := doc["next"]; next != nil; {
+		query.Set("cursor", fmt.Sprint(next))
+		if answer, err = service.Do(ctx, op, values, query, body); err != nil {
+			return nil, err
+		}
+		var page map[string]any
+		if err := json.Unmarshal(answer, &page); err != nil {
+			return nil, fault.Wrap(fault.Unavailable, "The answer is not understood.", err)
+		}
+		for name, value := range page {
+			if rows, ok := value.([]any); ok {
+				had, _ := doc[name].([]any)
+				doc[name] = append(had, rows...)
+			}
+		}
+		next = page["next"]
+	}
+	delete(doc, "next")
+	return json.Marshal(doc)
 }
 
 var pathWord = regexp.MustCompile(`\{([a-z_]+)\}`)

@@ -191,6 +191,7 @@ type Role struct {
 // RolesAnswer lists roles.
 type RolesAnswer struct {
 	Roles []Role `json:"roles"`
+	Next  string `json:"next,omitempty" doc:"cursor of the next page"`
 }
 
 // PutRoleRequest makes or changes a role.

@@ -222,6 +222,7 @@ type EventGroupsAnswer struct {
 	WithinMillis     int64        `json:"within_ms"`
 	ClockErrorMillis int64        `json:"clock_error_ms" doc:"Stated for every meter"`
 	Groups           []EventGroup `json:"groups"`
+	Next             string       `json:"next,omitempty" doc:"cursor of the next page"`
 }
 
 // EventGroup is one group.

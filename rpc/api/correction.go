@@ -20,6 +20,7 @@ type VersionsAnswer struct {
 	MeterUID logdb.MeterUID  `json:"meter_uid"`
 	Kind     string          `json:"kind"`
 	Versions []RecordVersion `json:"versions"`
+	Next     string          `json:"next,omitempty" doc:"cursor of the next page"`
 }
 
 // RecordVersion is one of them.

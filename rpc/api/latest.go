@@ -5,6 +5,7 @@ import "metermanager/logdb"
 // LatestAnswer is the newest recorded value of each channel of many meters.
 type LatestAnswer struct {
 	Meters []LatestMeter `json:"meters"`
+	Next   string        `json:"next,omitempty" doc:"cursor of the next page"`
 }
 
 // LatestMeter is the newest values of one meter.

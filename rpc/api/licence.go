@@ -85,6 +85,7 @@ type Renewal struct {
 // RenewalsAnswer lists the renewals until the end of the next month.
 type RenewalsAnswer struct {
 	Renewals []Renewal `json:"renewals"`
+	Next     string    `json:"next,omitempty" doc:"cursor of the next page"`
 }
 
 // UsageReport says what customers used in a month or a year.
@@ -94,6 +95,20 @@ type UsageReport struct {
 	To        logdb.Millis    `json:"to_ms"`
 	Until     logdb.Millis    `json:"until_ms" doc:"What was later than that is not in it: the period is not over"`
 	Customers []CustomerUsage `json:"customers"`
+	Next      string          `json:"next,omitempty" doc:"cursor of the next page, which may go on with meters of the last customer of this one"`
+}
+
+// Join adds the next page of the same report.
+func (r *UsageReport) Join(next UsageReport) {
+	r.Next = next.Next
+	for _, c := range next.Customers {
+		if n := len(r.Customers); n > 0 && r.Customers[n-1].Customer == c.Customer {
+			last := &r.Customers[n-1]
+			last.Meters, last.Extensions = append(last.Meters, c.Meters...), append(last.Extensions, c.Extensions...)
+			continue
+		}
+		r.Customers = append(r.Customers, c)
+	}
 }
 
 // CustomerUsage is the part of one customer.
@@ -124,8 +139,8 @@ type ExtensionUsage struct {
 	Months float64   `json:"months"`
 }
 
-// CSV writes the report as lines for an accounting system: one for each meter and extension.
-func (r UsageReport) CSV() []byte {
+// CSV writes the report as lines for an accounting system: one for each meter and extension. Only the first page has the line of titles.
+func (r UsageReport) CSV(first bool) []byte {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
 	w.UseCRLF = true
@@ -135,7 +150,9 @@ func (r UsageReport) CSV() []byte {
 		}
 		_ = w.Write(cells) // into memory
 	}
-	line("period", "customer", "customer_name", "kind", "id", "name", "serial", "days", "months", "expires")
+	if first {
+		line("period", "customer", "customer_name", "kind", "id", "name", "serial", "days", "months", "expires")
+	}
 	for _, c := range r.Customers {
 		for _, m := range c.Meters {
 			expires := ""

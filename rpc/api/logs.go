@@ -94,6 +94,7 @@ type StreamsAnswer struct {
 	MeterUID logdb.MeterUID `json:"meter_uid"`
 	Kind     string         `json:"kind"`
 	Streams  []StreamInfo   `json:"streams"`
+	Next     string         `json:"next,omitempty" doc:"cursor of the next page"`
 }
 
 // Tally is a count with its digest. The digest is 32 hex digits, since its two halves
@@ -149,6 +150,7 @@ type DigestsAnswer struct {
 	Kind     string         `json:"kind"`
 	Stream   string         `json:"stream"`
 	Days     []DigestInfo   `json:"days"`
+	Next     string         `json:"next,omitempty" doc:"cursor of the next page"`
 	// What the node holds of the stream that is not as it was written.
 	Findings []logdb.Finding `json:"findings,omitempty" doc:"Records that are not as they were written"`
 	More     int64           `json:"more,omitempty" doc:"Findings that are not listed"`
@@ -213,6 +215,7 @@ type LimitCount struct {
 type LimitCountsAnswer struct {
 	MeterUID logdb.MeterUID `json:"meter_uid"`
 	Counts   []LimitCount   `json:"counts"`
+	Next     string         `json:"next,omitempty" doc:"cursor of the next page"`
 }
 
 // LimitSummary stands in the answer of every query: Count over zero raises the warning mark.
@@ -236,6 +239,7 @@ type EventCount struct {
 type EventCountsAnswer struct {
 	MeterUID logdb.MeterUID `json:"meter_uid"`
 	Counts   []EventCount   `json:"counts"`
+	Next     string         `json:"next,omitempty" doc:"cursor of the next page"`
 	// Alternatives are streams of other nodes about the same time, which are not added.
 	Alternatives []string `json:"alternatives,omitempty" doc:"Streams of which something is not counted, since another node's journal has more events of that day"`
 }

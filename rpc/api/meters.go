@@ -73,6 +73,7 @@ type ChannelInfo struct {
 type ChannelsAnswer struct {
 	MeterUID logdb.MeterUID `json:"meter_uid"`
 	Channels []ChannelInfo  `json:"channels"`
+	Next     string         `json:"next,omitempty" doc:"cursor of the next page"`
 }
 
 // RealtimeValue is one present value.

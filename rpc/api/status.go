@@ -29,6 +29,7 @@ type NodeStatus struct {
 	Data    string        `json:"data_folder,omitempty"`
 	Disk    DiskStatus    `json:"disk"`
 	Meters  []MeterStatus `json:"meters"`
+	Next    string        `json:"next,omitempty" doc:"cursor of the next page of meters"`
 	Sync    *SyncStatus   `json:"sync,omitempty"`
 	// Retention is told to who runs the node.
 	Retention *RetentionStatus `json:"retention,omitempty" doc:"Moving old data into the archive"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"metermanager/logdb"
@@ -36,10 +37,10 @@ func (c *Client) Do(ctx context.Context, op api.Operation, values []string, quer
 }
 
 // every collects all pages of a list.
-func every[A, T any](ctx context.Context, c *Client, path string, items func(A) ([]T, string)) ([]T, error) {
+func every[A, T any](ctx context.Context, c *Client, path string, query url.Values, items func(A) ([]T, string)) ([]T, error) {
 	var out []T
 	for cursor := ""; ; {
-		a, err := ask[A](ctx, c, call{class: classQuery, method: get, path: path, query: at(cursor)})
+		a, err := ask[A](ctx, c, call{class: classQuery, method: get, path: path, query: with(query, cursor)})
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +92,7 @@ func (c *Client) ApplyToCustomer(ctx context.Context, q api.ApplyRequest) (api.R
 
 // Users lists the users that the credential may see.
 func (c *Client) Users(ctx context.Context) ([]api.User, error) {
-	return every(ctx, c, escaped("users"), func(a api.UsersAnswer) ([]api.User, string) { return a.Users, a.Next })
+	return every(ctx, c, escaped("users"), nil, func(a api.UsersAnswer) ([]api.User, string) { return a.Users, a.Next })
 }
 
 // UserByUID returns one user.
@@ -134,14 +135,18 @@ func (c *Client) ResetUser(ctx context.Context, uid string) (api.ResetUserAnswer
 	return ask[api.ResetUserAnswer](ctx, c, call{class: classOnce, method: post, path: escaped("users", uid, "password")})
 }
 
-// UserHistory tells what a user did, newest first.
-func (c *Client) UserHistory(ctx context.Context, uid string) (api.HistoryAnswer, error) {
-	return ask[api.HistoryAnswer](ctx, c, call{class: classQuery, method: get, path: escaped("users", uid, "history")})
+// UserHistory tells what a user did, newest first: the newest 100, or with before those in front of an event of that number.
+func (c *Client) UserHistory(ctx context.Context, uid string, before int64) (api.HistoryAnswer, error) {
+	q := call{class: classQuery, method: get, path: escaped("users", uid, "history")}
+	if before > 0 {
+		q.query = url.Values{"before": {strconv.FormatInt(before, 10)}}
+	}
+	return ask[api.HistoryAnswer](ctx, c, q)
 }
 
 // PendingUsers lists who waits to be let in.
 func (c *Client) PendingUsers(ctx context.Context) ([]api.User, error) {
-	return every(ctx, c, escaped("pending-users"), func(a api.UsersAnswer) ([]api.User, string) { return a.Users, a.Next })
+	return every(ctx, c, escaped("pending-users"), nil, func(a api.UsersAnswer) ([]api.User, string) { return a.Users, a.Next })
 }
 
 // ApproveUser lets a user in.
@@ -156,7 +161,7 @@ func (c *Client) RejectUser(ctx context.Context, uid string) error {
 
 // Invitations lists open invitations.
 func (c *Client) Invitations(ctx context.Context) ([]api.Invitation, error) {
-	return every(ctx, c, escaped("invitations"), func(a api.InvitationsAnswer) ([]api.Invitation, string) { return a.Invitations, a.Next })
+	return every(ctx, c, escaped("invitations"), nil, func(a api.InvitationsAnswer) ([]api.Invitation, string) { return a.Invitations, a.Next })
 }
 
 // Invite invites somebody by mail.
@@ -171,8 +176,7 @@ func (c *Client) WithdrawInvitation(ctx context.Context, id string) error {
 
 // Roles lists the roles that users can have.
 func (c *Client) Roles(ctx context.Context) ([]api.Role, error) {
-	a, err := ask[api.RolesAnswer](ctx, c, call{class: classQuery, method: get, path: escaped("roles")})
-	return a.Roles, err
+	return every(ctx, c, escaped("roles"), nil, func(a api.RolesAnswer) ([]api.Role, string) { return a.Roles, a.Next })
 }
 
 // CreateRole makes a role.
@@ -192,7 +196,7 @@ func (c *Client) DeleteRole(ctx context.Context, id string) error {
 
 // Facilities lists facilities.
 func (c *Client) Facilities(ctx context.Context) ([]api.Facility, error) {
-	return every(ctx, c, escaped("facilities"), func(a api.FacilitiesAnswer) ([]api.Facility, string) { return a.Facilities, a.Next })
+	return every(ctx, c, escaped("facilities"), nil, func(a api.FacilitiesAnswer) ([]api.Facility, string) { return a.Facilities, a.Next })
 }
 
 // CreateFacility makes a facility.
@@ -212,7 +216,7 @@ func (c *Client) DeleteFacility(ctx context.Context, uid string) error {
 
 // Customers lists every customer.
 func (c *Client) Customers(ctx context.Context) ([]api.Customer, error) {
-	return every(ctx, c, escaped("customers"), func(a api.CustomersAnswer) ([]api.Customer, string) { return a.Customers, a.Next })
+	return every(ctx, c, escaped("customers"), nil, func(a api.CustomersAnswer) ([]api.Customer, string) { return a.Customers, a.Next })
 }
 
 // Customer tells what is said of a customer.
@@ -259,8 +263,7 @@ func (c *Client) UnassignedMeters(ctx context.Context, manufacturer, serial stri
 			query.Set(k, v)
 		}
 	}
-	a, err := ask[api.PoolAnswer](ctx, c, call{class: classQuery, method: get, path: escaped("unassigned-meters"), query: query})
-	return a.Meters, err
+	return every(ctx, c, escaped("unassigned-meters"), query, func(a api.PoolAnswer) ([]api.PoolMeter, string) { return a.Meters, a.Next })
 }
 
 // AssignMeter claims a meter, takes it from its customer, or gives it to one.

@@ -29,5 +29,11 @@ func (c *Client) EN50160(ctx context.Context, meter logdb.MeterUID, week, rules 
 
 // EventGroups asks for PQ events of several meters that may be one event of the network.
 func (c *Client) EventGroups(ctx context.Context, q api.GroupsQuery) (api.EventGroupsAnswer, error) {
-	return ask[api.EventGroupsAnswer](ctx, c, call{class: classQuery, method: get, path: escaped("event-groups"), query: q.Values()})
+	var out api.EventGroupsAnswer
+	groups, err := every(ctx, c, escaped("event-groups"), q.Values(), func(a api.EventGroupsAnswer) ([]api.EventGroup, string) {
+		out = a
+		return a.Groups, a.Next
+	})
+	out.Groups, out.Next = groups, ""
+	return out, err
 }

@@ -85,17 +85,7 @@ func (c *Client) Register(ctx context.Context, q api.RegisterRequest) (api.Regis
 
 // Meters lists the meters that the credential may see.
 func (c *Client) Meters(ctx context.Context) ([]api.Meter, error) {
-	var out []api.Meter
-	for cursor := ""; ; {
-		a, err := ask[api.MetersAnswer](ctx, c, call{class: classQuery, method: get, path: escaped("meters"), query: at(cursor)})
-		if err != nil {
-			return nil, err
-		}
-		if out = append(out, a.Meters...); a.Next == "" {
-			return out, nil
-		}
-		cursor = a.Next
-	}
+	return every(ctx, c, escaped("meters"), nil, func(a api.MetersAnswer) ([]api.Meter, string) { return a.Meters, a.Next })
 }
 
 // Meter returns one meter.
@@ -121,7 +111,10 @@ func (c *Client) PutSettings(ctx context.Context, meter logdb.MeterUID, s logdb.
 
 // Channels lists the channels of a meter with their ranges.
 func (c *Client) Channels(ctx context.Context, meter logdb.MeterUID) (api.ChannelsAnswer, error) {
-	return ask[api.ChannelsAnswer](ctx, c, call{class: classQuery, method: get, path: escaped("meters", string(meter), "channels")})
+	out := api.ChannelsAnswer{MeterUID: meter}
+	var err error
+	out.Channels, err = every(ctx, c, escaped("meters", string(meter), "channels"), nil, func(a api.ChannelsAnswer) ([]api.ChannelInfo, string) { return a.Channels, a.Next })
+	return out, err
 }
 
 // PushPage uploads a page under the meter that it names. An answer without any count is a
@@ -224,25 +217,19 @@ func (c *Client) Ready(ctx context.Context) error {
 
 // Keys lists upload keys, without their secrets.
 func (c *Client) Keys(ctx context.Context) ([]api.Key, error) {
-	var out []api.Key
-	for cursor := ""; ; {
-		a, err := ask[api.KeysAnswer](ctx, c, call{class: classQuery, method: get, path: escaped("keys"), query: at(cursor)})
-		if err != nil {
-			return nil, err
-		}
-		if out = append(out, a.Keys...); a.Next == "" {
-			return out, nil
-		}
-		cursor = a.Next
-	}
+	return every(ctx, c, escaped("keys"), nil, func(a api.KeysAnswer) ([]api.Key, string) { return a.Keys, a.Next })
 }
 
-// at is the query of the page of a list that begins at a cursor.
-func at(cursor string) url.Values {
+// with is a query for the page of a list that begins at a cursor.
+func with(query url.Values, cursor string) url.Values {
 	if cursor == "" {
-		return nil
+		return query
 	}
-	return url.Values{"cursor": {cursor}}
+	out := url.Values{"cursor": {cursor}}
+	for name, values := range query {
+		out[name] = values
+	}
+	return out
 }
 
 // CreateKey makes an upload key; its secret is shown this once.

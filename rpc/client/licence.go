@@ -15,13 +15,27 @@ func (c *Client) SetExpiration(ctx context.Context, meter logdb.MeterUID, date s
 
 // Renewals lists the meters whose licence ends until the end of the next month.
 func (c *Client) Renewals(ctx context.Context) ([]api.Renewal, error) {
-	a, err := ask[api.RenewalsAnswer](ctx, c, call{class: classQuery, method: get, path: escaped("renewals")})
-	return a.Renewals, err
+	return every(ctx, c, escaped("renewals"), nil, func(a api.RenewalsAnswer) ([]api.Renewal, string) { return a.Renewals, a.Next })
 }
 
 // Usage returns what customers, or one of them, used in a month ("2026-03") or a year ("2026").
 func (c *Client) Usage(ctx context.Context, period, customer string) (api.UsageReport, error) {
-	return ask[api.UsageReport](ctx, c, call{class: classQuery, method: get, path: escaped("usage", period), query: of(customer)})
+	var out api.UsageReport
+	for cursor := ""; ; cursor = out.Next {
+		q := with(of(customer), cursor)
+		page, err := ask[api.UsageReport](ctx, c, call{class: classQuery, method: get, path: escaped("usage", period), query: q})
+		switch {
+		case err != nil:
+			return api.UsageReport{}, err
+		case cursor == "":
+			out = page
+		default:
+			out.Join(page)
+		}
+		if out.Next == "" {
+			return out, nil
+		}
+	}
 }
 
 // UsageCSV returns the same as lines for an accounting system.

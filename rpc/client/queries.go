@@ -104,8 +104,7 @@ func (c *Client) EventCounts(ctx context.Context, meter logdb.MeterUID, q api.Ra
 // Latest returns the newest recorded values of every meter that the caller may see; only of these channels unless there are none.
 func (c *Client) Latest(ctx context.Context, channels []logdb.ChannelKey) ([]api.LatestMeter, error) {
 	q := api.HistoryQuery{Channels: channels}
-	a, err := ask[api.LatestAnswer](ctx, c, call{class: classQuery, method: get, path: escaped("latest"), query: q.Values()})
-	return a.Meters, err
+	return every(ctx, c, escaped("latest"), q.Values(), func(a api.LatestAnswer) ([]api.LatestMeter, string) { return a.Meters, a.Next })
 }
 
 // Realtime returns the present values of a meter.
@@ -162,8 +161,17 @@ func (c *Client) CancelRequest(ctx context.Context, meter logdb.MeterUID, id str
 
 // OpenRequests returns the requests that wait for a manager: what it polls.
 func (c *Client) OpenRequests(ctx context.Context) ([]api.FetchRequest, error) {
-	a, err := ask[api.FetchAnswer](ctx, c, call{class: classPush, method: get, path: escaped("requests")})
-	return a.Requests, err
+	var out []api.FetchRequest
+	for cursor := ""; ; {
+		a, err := ask[api.FetchAnswer](ctx, c, call{class: classPush, method: get, path: escaped("requests"), query: with(nil, cursor)})
+		if err != nil {
+			return nil, err
+		}
+		if out = append(out, a.Requests...); a.Next == "" {
+			return out, nil
+		}
+		cursor = a.Next
+	}
 }
 
 // ReportRequest says what became of a request. Saying it twice is saying it once.

@@ -151,7 +151,7 @@ func TestGapsAreBoundedAndNewestFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range status.(api.NodeStatus).Meters {
+	for _, m := range status.Meters {
 		for _, l := range m.Logs {
 			if l.Gaps != nil && (len(l.Gaps.Newest) != 3 || l.Gaps.Count != 71) {
 				t.Errorf("in the state of the node: %+v", l.Gaps)

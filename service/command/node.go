@@ -97,9 +97,9 @@ func NewNode(meters NodeMeters, logs logdb.Source, board NodeBoard, cfg NodeConf
 }
 
 // NodeStatus returns the state of the node with the meters that p may see.
-func (n *Node) NodeStatus(ctx context.Context, p account.Principal) (any, error) {
+func (n *Node) NodeStatus(ctx context.Context, p account.Principal) (api.NodeStatus, error) {
 	if err := account.Allow(p, permission.RPCRead, account.Resource{}); err != nil {
-		return nil, err
+		return api.NodeStatus{}, err
 	}
 	out := api.NodeStatus{Version: n.cfg.Version, Started: n.started, Now: logdb.MillisOf(n.cfg.Now()), Meters: []api.MeterStatus{}}
 	if p.System() {
@@ -107,14 +107,14 @@ func (n *Node) NodeStatus(ctx context.Context, p account.Principal) (any, error)
 		if n.cfg.Retention != nil {
 			state, err := n.cfg.Retention(ctx)
 			if err != nil {
-				return nil, fmt.Errorf("ask for the state of the archive: %w", err)
+				return api.NodeStatus{}, fmt.Errorf("ask for the state of the archive: %w", err)
 			}
 			out.Retention = state
 		}
 	}
 	mine, err := runs(ctx, n.cfg.Home, p)
 	if err != nil {
-		return nil, err
+		return api.NodeStatus{}, err
 	}
 	if mine {
 		out.Disk = n.disk()
@@ -124,7 +124,7 @@ func (n *Node) NodeStatus(ctx context.Context, p account.Principal) (any, error)
 	}
 	if p.Permissions.Has(permission.MetersRead) {
 		if err := n.addMeters(ctx, p, &out); err != nil {
-			return nil, err
+			return api.NodeStatus{}, err
 		}
 	}
 	if !mine {
@@ -133,7 +133,7 @@ func (n *Node) NodeStatus(ctx context.Context, p account.Principal) (any, error)
 	if n.cfg.Sync != nil {
 		sync, err := n.cfg.Sync(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("ask for the state of the cloud sync: %w", err)
+			return api.NodeStatus{}, fmt.Errorf("ask for the state of the cloud sync: %w", err)
 		}
 		out.Sync = sync
 		joinSync(&out)

@@ -10,7 +10,7 @@ import (
 
 // StatusSource tells the state of the node as p may see it.
 type StatusSource interface {
-	NodeStatus(ctx context.Context, p account.Principal) (any, error)
+	NodeStatus(ctx context.Context, p account.Principal) (api.NodeStatus, error)
 	// MeterStatus tells everything about one meter, by UID, name or serial number.
 	MeterStatus(ctx context.Context, p account.Principal, id string) (api.MeterStatus, error)
 }

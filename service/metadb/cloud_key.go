@@ -54,21 +54,11 @@ func (c *Cloud) Key(ctx context.Context, s account.Scope, id account.KeyID) (acc
 	return scanKey(c.db.Read().QueryRowContext(ctx, selectKey+`id = @id AND `+inScope("customer", "meter"), append(scopeArgs(s), sql.Named("id", string(id)))...))
 }
 
-// Keys lists the keys of the scope, oldest first, with those that have ended.
-func (c *Cloud) Keys(ctx context.Context, s account.Scope) (out []account.Key, err error) {
-	rows, err := c.db.Read().QueryContext(ctx, selectKey+inScope("customer", "meter")+` ORDER BY created_ms, id`, scopeArgs(s)...)
-	if err != nil {
-		return nil, fmt.Errorf("list keys: %w", err)
-	}
-	defer func() { _ = rows.Close() }() // its error is rows.Err
-	for rows.Next() {
-		k, err := scanKey(rows)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, k)
-	}
-	return out, rows.Err()
+// Keys lists so many keys of the scope that have not ended, the oldest first, behind a place.
+func (c *Cloud) Keys(ctx context.Context, s account.Scope, now logdb.Millis, after account.KeyPlace, limit int) ([]account.Key, error) {
+	return list(ctx, c.db.Read(), scanKey, selectKey+`(revoked_ms = 0 OR revoked_ms > @now) AND (created_ms > @created OR created_ms = @created AND id > @id) AND `+
+		inScope("customer", "meter")+` ORDER BY created_ms, id LIMIT @limit`,
+		append(scopeArgs(s), sql.Named("now", now), sql.Named("created", after.Created), sql.Named("id", string(after.ID)), sql.Named("limit", limit))...)
 }
 
 // TouchKey notes that a key was used.

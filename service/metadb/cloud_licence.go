@@ -47,10 +47,34 @@ func scanPeriod(row interface{ Scan(...any) error }) (p subscription.Period, err
 	return p, err
 }
 
-// Periods lists the periods of the scope that reach into [from, to).
-func (c *Cloud) Periods(ctx context.Context, s account.Scope, from, to logdb.Millis) ([]subscription.Period, error) {
-	return list(ctx, c.db.Read(), scanPeriod, selectPeriod+inScope("customer", "meter")+` AND from_ms < @to AND (to_ms = 0 OR to_ms > @from) ORDER BY id`,
-		append(scopeArgs(s), sql.Named("from", from), sql.Named("to", to))...)
+// Periods lists the periods of a customer in the scope that reach into [from, to).
+func (c *Cloud) Periods(ctx context.Context, s account.Scope, of account.CustomerID, from, to logdb.Millis) ([]subscription.Period, error) {
+	return list(ctx, c.db.Read(), scanPeriod, selectPeriod+`customer = @of AND `+inScope("customer", "meter")+` AND from_ms < @to AND (to_ms = 0 OR to_ms > @from) ORDER BY id`,
+		append(scopeArgs(s), sql.Named("of", string(of)), sql.Named("from", from), sql.Named("to", to))...)
+}
+
+// UsedBy lists customers of the scope by id.
+func (c *Cloud) UsedBy(ctx context.Context, s account.Scope, q subscription.UsedBy) ([]subscription.CustomerName, error) {
+	return list(ctx, c.db.Read(), func(row interface{ Scan(...any) error }) (one subscription.CustomerName, err error) {
+		err = row.Scan(&one.ID, &one.Name)
+		return one, err
+	}, `SELECT id, name FROM (
+		SELECT id, name FROM customer WHERE `+customerInScope+`
+		UNION ALL SELECT DISTINCT customer, '' FROM licence_period
+			WHERE from_ms < @to AND (to_ms = 0 OR to_ms > @from) AND NOT EXISTS (SELECT 1 FROM customer k WHERE k.id = licence_period.customer) AND `+inScope("customer", "")+`
+		) AS used WHERE id >= @first AND (@only = '' OR id = @only) ORDER BY id LIMIT @limit`,
+		append(scopeArgs(s), sql.Named("from", q.From), sql.Named("to", q.To), sql.Named("first", string(q.First)), sql.Named("only", string(q.Only)), sql.Named("limit", q.Limit))...)
+}
+
+// Renewals lists meters of the scope whose date lies in [since, until).
+func (c *Cloud) Renewals(ctx context.Context, s account.Scope, since, until logdb.Millis, after subscription.RenewalPlace, limit int) ([]subscription.Due, error) {
+	return list(ctx, c.db.Read(), func(row interface{ Scan(...any) error }) (d subscription.Due, err error) {
+		err = row.Scan(&d.UID, &d.Customer, &d.Make, &d.Serial, &d.Enabled, &d.Expires, &d.Removed, &d.CustomerName)
+		return d, err
+	}, `SELECT uid, customer, manufacturer, serial, enabled, expires_ms, removed_ms, coalesce((SELECT k.name FROM customer k WHERE k.id = meter.customer), '') FROM meter
+		WHERE customer IS NOT NULL AND removed_ms = 0 AND expires_ms > 0 AND expires_ms >= @since AND expires_ms < @until
+		AND (expires_ms > @expires OR expires_ms = @expires AND uid > @uid) AND `+meterInScope+` ORDER BY expires_ms, uid LIMIT @limit`,
+		append(scopeArgs(s), sql.Named("since", since), sql.Named("until", until), sql.Named("expires", after.Expires), sql.Named("uid", string(after.Meter)), sql.Named("limit", limit))...)
 }
 
 // OpenPeriods lists the periods of meters that have no end.
@@ -112,24 +136,6 @@ func (c *Cloud) SwitchExtension(ctx context.Context, s account.Scope, customer a
 			append(scopeArgs(s), sql.Named("at", at), sql.Named("extension", string(e)), sql.Named("of", string(customer)))...)
 		return err
 	})
-}
-
-// CustomerNames lists the customers of the scope.
-func (c *Cloud) CustomerNames(ctx context.Context, s account.Scope) (map[account.CustomerID]string, error) {
-	type customer struct {
-		id   account.CustomerID
-		name string
-	}
-	all, err := list(ctx, c.db.Read(), func(row interface{ Scan(...any) error }) (one customer, err error) {
-		err = row.Scan(&one.id, &one.name)
-		return one, err
-	},
-		`SELECT id, name FROM customer WHERE @all OR (@customer != '' AND id = @customer)`, scopeArgs(s)...)
-	out := map[account.CustomerID]string{}
-	for _, one := range all {
-		out[one.id] = one.name
-	}
-	return out, err
 }
 
 // list runs a query and reads its rows.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 
 	"metermanager/logdb"
 	"metermanager/service/cloud/account"
@@ -55,22 +56,15 @@ func (c *Cloud) Meter(ctx context.Context, s account.Scope, uid logdb.MeterUID) 
 		append(scopeArgs(s), sql.Named("uid", string(uid)))...))
 }
 
-// Meters lists the meters of the scope that have a customer.
-func (c *Cloud) Meters(ctx context.Context, s account.Scope) (out []registry.Meter, err error) {
-	q := selectMeter + `removed_ms = 0 AND customer IS NOT NULL AND ` + meterInScope + ` ORDER BY uid`
-	rows, err := c.db.Read().QueryContext(ctx, q, scopeArgs(s)...)
-	if err != nil {
-		return nil, fmt.Errorf("list meters: %w", err)
-	}
-	defer func() { _ = rows.Close() }() // its error is rows.Err
-	for rows.Next() {
-		m, err := scanMeter(rows)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, m)
-	}
-	return out, rows.Err()
+// Meters lists the meters of the scope that are on the list and somebody's.
+func (c *Cloud) Meters(ctx context.Context, s account.Scope) ([]registry.Meter, error) {
+	return c.MetersAfter(ctx, s, "", false, math.MaxInt32)
+}
+
+// MetersAfter lists so many meters of the scope by UID, with pool those that are nobody's too.
+func (c *Cloud) MetersAfter(ctx context.Context, s account.Scope, after logdb.MeterUID, pool bool, limit int) ([]registry.Meter, error) {
+	return list(ctx, c.db.Read(), scanMeter, selectMeter+`removed_ms = 0 AND (@pool OR customer IS NOT NULL) AND uid > @after AND `+meterInScope+` ORDER BY uid LIMIT @limit`,
+		append(scopeArgs(s), sql.Named("after", string(after)), sql.Named("pool", pool), sql.Named("limit", limit))...)
 }
 
 // AssignMeter gives a meter that is nobody's, and its keys, to a customer.

@@ -3,6 +3,7 @@ package webapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -116,6 +117,7 @@ func parseWeek(text string, zone *time.Location, now time.Time) (time.Time, erro
 }
 
 type groupsInput struct {
+	PageInput
 	From       string `query:"from" required:"true" maxLength:"64" doc:"First time: RFC 3339, or ms since 1970"`
 	To         string `query:"to" required:"true" maxLength:"64" doc:"First time behind the range; 31 days after from at most"`
 	Meters     string `query:"meters" maxLength:"4096" doc:"UIDs, joined by commas; all that the caller may see without it"`
@@ -173,7 +175,20 @@ func (a *API) eventGroups(ctx context.Context, c caller, in *groupsInput) (*api.
 	for _, g := range pq.Group(all, time.Duration(in.Within)*time.Millisecond) {
 		out.Groups = append(out.Groups, groupDocument(&g, known))
 	}
+	out.Groups, out.Next, err = pageIn(in.PageInput, "eg", out.Groups, groupPlace)
+	if err != nil {
+		return nil, err
+	}
 	return out, nil
+}
+
+// groupPlace tells a group from the others of its list.
+func groupPlace(g api.EventGroup) string {
+	if len(g.Sightings) == 0 {
+		return fmt.Sprint(g.Start)
+	}
+	first := g.Sightings[0]
+	return fmt.Sprint(g.Start, " ", first.MeterUID, " ", first.Event)
 }
 
 func parseOffsets(text string) (map[logdb.MeterUID]time.Duration, error) {

@@ -3,6 +3,7 @@ package webapi
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"metermanager/logdb"
 	"metermanager/logdb/analysis"
@@ -10,8 +11,13 @@ import (
 	"metermanager/rpc/permission"
 )
 
+type channelsInput struct {
+	MeterPath
+	PageInput
+}
+
 // channels lists what was recorded, with its range, without touching data.
-func (a *API) channels(ctx context.Context, c caller, in *MeterPath) (*api.ChannelsAnswer, error) {
+func (a *API) channels(ctx context.Context, c caller, in *channelsInput) (*api.ChannelsAnswer, error) {
 	if _, err := a.Meters.Access(ctx, c.Principal, permission.LogsRead, in.UID); err != nil {
 		return nil, err
 	}
@@ -27,7 +33,11 @@ func (a *API) channels(ctx context.Context, c caller, in *MeterPath) (*api.Chann
 	if err != nil && !errors.Is(err, logdb.ErrUnknownMeter) {
 		return nil, err
 	}
-	out := &api.ChannelsAnswer{MeterUID: in.UID, Channels: []api.ChannelInfo{}}
+	series, next, err := pageIn(in.PageInput, "h", series, func(s logdb.Series) string { return fmt.Sprintf("%s %s %d", s.Channel, s.Stream, s.Log) })
+	if err != nil {
+		return nil, err
+	}
+	out := &api.ChannelsAnswer{MeterUID: in.UID, Channels: []api.ChannelInfo{}, Next: next}
 	for _, s := range series {
 		line := logdb.LookupChannel(s.Channel)
 		out.Channels = append(out.Channels, api.ChannelInfo{

@@ -49,6 +49,7 @@ func (a *API) correct(ctx context.Context, c caller, in *correctInput) (*api.Ver
 
 type versionsInput struct {
 	LogPath
+	PageInput
 	Record string `path:"record" maxLength:"128" doc:"position@journal:policy"`
 }
 
@@ -66,7 +67,13 @@ func (a *API) versions(ctx context.Context, c caller, in *versionsInput) (*api.V
 	if err != nil {
 		return nil, err
 	}
-	return versionsAnswer(in.UID, kind, list), nil
+	list, next, err := pageIn(in.PageInput, "v", list, func(v correction.Version) string { return fmt.Sprint(v.Position) })
+	if err != nil {
+		return nil, err
+	}
+	out := versionsAnswer(in.UID, kind, list)
+	out.Next = next
+	return out, nil
 }
 
 func versionsAnswer(uid logdb.MeterUID, kind logdb.Kind, list []correction.Version) *api.VersionsAnswer {

@@ -2,6 +2,7 @@ package webapi
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -30,7 +31,12 @@ func (in MeterRange) span() (first, last logdb.Millis, err error) {
 	return q.From, q.To, nil
 }
 
-func (a *API) limitCounts(ctx context.Context, c caller, in *MeterRange) (*api.LimitCountsAnswer, error) {
+type countsInput struct {
+	MeterRange
+	RestInput
+}
+
+func (a *API) limitCounts(ctx context.Context, c caller, in *countsInput) (*api.LimitCountsAnswer, error) {
 	if _, err := a.Meters.Access(ctx, c.Principal, permission.LogsRead, in.UID); err != nil {
 		return nil, err
 	}
@@ -45,6 +51,12 @@ func (a *API) limitCounts(ctx context.Context, c caller, in *MeterRange) (*api.L
 			return nil, err
 		}
 		out.Counts = append(out.Counts, counts...)
+	}
+	out.Counts, out.Next, err = pageIn(in.page(), "lc", out.Counts, func(n api.LimitCount) string {
+		return fmt.Sprintf("%s %s %d %s %s %s %d", n.Kind, n.Stream, n.Day, n.Fate, n.By, n.Reason, n.FirstMS)
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
@@ -141,7 +153,7 @@ func (a *API) limitSummary(ctx context.Context, uid logdb.MeterUID, kind logdb.K
 	return sum, err
 }
 
-func (a *API) eventCounts(ctx context.Context, c caller, in *MeterRange) (*api.EventCountsAnswer, error) {
+func (a *API) eventCounts(ctx context.Context, c caller, in *countsInput) (*api.EventCountsAnswer, error) {
 	if _, err := a.Meters.Access(ctx, c.Principal, permission.LogsRead, in.UID); err != nil {
 		return nil, err
 	}
@@ -173,6 +185,10 @@ func (a *API) eventCounts(ctx context.Context, c caller, in *MeterRange) (*api.E
 		for _, day := range slices.Sorted(maps.Keys(days)) {
 			out.Counts = append(out.Counts, api.EventCount{Kind: kind.String(), Day: day, Count: days[day]})
 		}
+	}
+	out.Counts, out.Next, err = pageIn(in.page(), "ec", out.Counts, func(n api.EventCount) string { return fmt.Sprintf("%s %d", n.Kind, n.Day) })
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }

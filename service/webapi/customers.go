@@ -111,12 +111,16 @@ func roleDocument(r account.Role) api.Role {
 	return api.Role{ID: string(r.ID), Name: r.Name, Permissions: r.Permissions, Builtin: own, System: r.System}
 }
 
-func (a *API) roles(ctx context.Context, c caller, _ *none) (*api.RolesAnswer, error) {
+func (a *API) roles(ctx context.Context, c caller, in *PageInput) (*api.RolesAnswer, error) {
 	list, err := a.Accounts.Roles(ctx, c.Principal)
 	if err != nil {
 		return nil, err
 	}
-	out := &api.RolesAnswer{Roles: []api.Role{}}
+	list, next, err := pageIn(*in, "o", list, func(r account.Role) string { return string(r.ID) })
+	if err != nil {
+		return nil, err
+	}
+	out := &api.RolesAnswer{Roles: []api.Role{}, Next: next}
 	for _, r := range list {
 		out.Roles = append(out.Roles, roleDocument(r))
 	}

@@ -2,6 +2,7 @@ package webapi
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -103,12 +104,20 @@ func (a *API) cancelFetch(ctx context.Context, c caller, in *FetchPath) (*api.Fe
 }
 
 // openFetches is what a manager polls.
-func (a *API) openFetches(ctx context.Context, c caller, _ *none) (*api.FetchAnswer, error) {
+func (a *API) openFetches(ctx context.Context, c caller, in *PageInput) (*api.FetchAnswer, error) {
 	list, err := a.Fetch.Open(ctx, c.Principal)
 	if err != nil {
 		return nil, err
 	}
-	out := &api.FetchAnswer{Requests: []api.FetchRequest{}}
+	at, id, limit, err := in.afterTimed("of")
+	if err != nil {
+		return nil, err
+	}
+	if in.Cursor != "" { // the newest stand first; the one that the cursor points to may be done by now
+		list = slices.DeleteFunc(list, func(r fetch.Request) bool { return r.Created > at || r.Created == at && r.ID >= id })
+	}
+	list, next := pageOf("of", list, limit, func(r fetch.Request) string { return timed(r.Created, r.ID) })
+	out := &api.FetchAnswer{Requests: []api.FetchRequest{}, Next: next}
 	for _, r := range list {
 		out.Requests = append(out.Requests, r.FetchRequest)
 	}

@@ -18,9 +18,7 @@ func (a *API) metrics(w http.ResponseWriter, r *http.Request, c caller) error {
 		return err
 	}
 	t := &metrics.Text{}
-	if s, ok := status.(api.NodeStatus); ok {
-		metrics.WriteNode(t, &s)
-	}
+	metrics.WriteNode(t, &status)
 	node, err := a.Commands.Runs(r.Context(), c.Principal)
 	if err != nil {
 		return err

@@ -1,10 +1,7 @@
 package webapi
 
 import (
-	"cmp"
 	"context"
-	"fmt"
-	"slices"
 	"time"
 
 	"metermanager/rpc/api"
@@ -13,32 +10,21 @@ import (
 )
 
 func (a *API) keys(ctx context.Context, c caller, in *PageInput) (*api.KeysAnswer, error) {
-	after, limit, err := in.after("k")
+	at, id, limit, err := in.afterTimed("k")
 	if err != nil {
 		return nil, err
 	}
-	keys, err := a.Accounts.Keys(ctx, c.Principal)
+	keys, err := a.Accounts.Keys(ctx, c.Principal, account.KeyPlace{Created: at, ID: account.KeyID(id)}, limit+1)
 	if err != nil {
 		return nil, err
 	}
-	out, last := &api.KeysAnswer{Keys: []api.Key{}}, ""
-	slices.SortFunc(keys, func(a, b account.Key) int { return cmp.Compare(keyPlace(a), keyPlace(b)) })
+	keys, next := pageOf("k", keys, limit, func(k account.Key) string { return timed(k.Created, string(k.ID)) })
+	out := &api.KeysAnswer{Keys: []api.Key{}, Next: next}
 	for _, k := range keys {
-		if keyPlace(k) <= after {
-			continue
-		}
-		if len(out.Keys) == limit {
-			out.Next = nextAfter("k", last)
-			break
-		}
-		last = keyPlace(k)
 		out.Keys = append(out.Keys, keyDocument(k))
 	}
 	return out, nil
 }
-
-// keyPlace is the place of a key in the list: the oldest first.
-func keyPlace(k account.Key) string { return fmt.Sprintf("%015d %s", k.Created, k.ID) }
 
 func keyDocument(k account.Key) api.Key {
 	return api.Key{ID: string(k.ID), Name: k.Name, Permissions: k.Permissions, Meter: k.Meter, CreatedBy: k.CreatedBy, Created: k.Created, LastUsed: k.LastUsed, Ends: k.Revoked}

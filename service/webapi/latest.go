@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"net/http"
 
+	"metermanager/logdb"
 	"metermanager/rpc/api"
 	"metermanager/service/command"
 )
 
-var latestParams = []param{{"channels", "Channel keys joined by commas; all without it"}}
+var latestParams = append([]param{{"channels", "Channel keys joined by commas; all without it"}}, pageParams...)
 
 // latest answers for every enabled meter of the caller at once, meter by meter, from what the log database keeps of each
 // series: no data are read, and only one meter is held in memory.
@@ -18,9 +19,21 @@ func (a *API) latest(w http.ResponseWriter, r *http.Request, c caller) error {
 	if err != nil {
 		return err
 	}
-	meters, err := a.Meters.Meters(r.Context(), c.Principal)
+	in, err := pageInput(r.URL.Query())
 	if err != nil {
 		return err
+	}
+	after, limit, err := in.after("l")
+	if err != nil {
+		return err
+	}
+	meters, more, err := a.Meters.MetersAfter(r.Context(), c.Principal, logdb.MeterUID(after), limit)
+	if err != nil {
+		return err
+	}
+	end := "]}\n"
+	if more {
+		end = `],"next":"` + nextAfter("l", string(meters[len(meters)-1].UID)) + "\"}\n"
 	}
 	// A meter whose data cannot be read by itself is not readable here either.
 	meters = command.ReadableMeters(meters)
@@ -42,8 +55,8 @@ func (a *API) latest(w http.ResponseWriter, r *http.Request, c caller) error {
 		}
 	}
 	if len(meters) == 0 {
-		return writeBytes(w, []byte("{\"meters\":[]}\n"))
+		return writeBytes(w, []byte(`{"meters":[`+end))
 	}
-	_, _ = w.Write([]byte("]}\n")) // a client that went away needs no answer
+	_, _ = w.Write([]byte(end)) // a client that went away needs no answer
 	return nil
 }

@@ -3,6 +3,8 @@ package webapi
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 
 	"metermanager/logdb"
@@ -59,19 +61,41 @@ func (a *API) setExpiration(ctx context.Context, c caller, in *expirationInput) 
 	return &api.ExpirationAnswer{Expires: got.Expires, Enabled: got.Enabled, ChargeMonths: got.ChargeMonths}, nil
 }
 
-func (a *API) renewals(ctx context.Context, c caller, _ *none) (*api.RenewalsAnswer, error) {
+func (a *API) renewals(ctx context.Context, c caller, in *PageInput) (*api.RenewalsAnswer, error) {
 	s, err := a.licences()
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.Renewals(ctx, c.Principal)
+	at, uid, limit, err := in.afterTimed("n")
 	if err != nil {
 		return nil, err
 	}
-	return &api.RenewalsAnswer{Renewals: list}, nil
+	list, err := s.Renewals(ctx, c.Principal, subscription.RenewalPlace{Expires: at, Meter: logdb.MeterUID(uid)}, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	list, next := pageOf("n", list, limit, func(r api.Renewal) string { return timed(r.Expires, string(r.Meter)) })
+	return &api.RenewalsAnswer{Renewals: list, Next: next}, nil
 }
 
-var usageParams = []param{{"customer", "Id of one customer; all that the caller may see without it"}, {"format", "csv: lines for an accounting system; JSON without it"}}
+// pageParams are the parameters of a raw route that answers a list.
+var pageParams = []param{{"limit", "How many at most, up to 5000; 1000 without it"}, {"cursor", "The next of the page before"}}
+
+// pageInput reads them.
+func pageInput(q url.Values) (PageInput, error) {
+	in := PageInput{Cursor: q.Get("cursor")}
+	if text := q.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 || n > 5000 {
+			return in, fault.New(fault.Invalid, "This is a number from 1 to 5000.").At("limit")
+		}
+		in.Limit = n
+	}
+	return in, nil
+}
+
+var usageParams = append([]param{{"customer", "Id of one customer; all that the caller may see without it"},
+	{"format", "csv: lines for an accounting system, all of them; JSON without it"}}, pageParams...)
 
 func (a *API) usage(w http.ResponseWriter, r *http.Request, c caller) error {
 	s, err := a.licences()
@@ -83,17 +107,52 @@ func (a *API) usage(w http.ResponseWriter, r *http.Request, c caller) error {
 	if format != "" && format != "csv" && format != "json" {
 		return fault.New(fault.Invalid, "Want csv or json.").At("format")
 	}
-	report, err := s.Report(r.Context(), c.Principal, r.PathValue("period"), account.CustomerID(q.Get("customer")))
+	in, err := pageInput(q)
 	if err != nil {
 		return err
 	}
-	if format != "csv" {
-		return writeJSON(w, http.StatusOK, report)
+	after, limit, err := usageAfter(in)
+	if err != nil {
+		return err
 	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", `attachment; filename="usage-`+report.Period+`.csv"`)
-	_, _ = w.Write(report.CSV()) // a client that went away needs no answer
-	return nil
+	for first := true; ; first = false {
+		report, next, err := s.Report(r.Context(), c.Principal, r.PathValue("period"), account.CustomerID(q.Get("customer")), after, limit)
+		switch {
+		case err != nil && !first: // a part is out: a cut answer must never be taken for a whole one
+			a.log.WarnContext(r.Context(), "cut off a report", "err", err)
+			panic(http.ErrAbortHandler)
+		case err != nil:
+			return err
+		case format != "csv":
+			if next != nil {
+				report.Next = packCursor("g", url.QueryEscape(string(next.Customer)), url.QueryEscape(next.Line))
+			}
+			return writeJSON(w, http.StatusOK, report)
+		case first:
+			w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+			w.Header().Set("Content-Disposition", `attachment; filename="usage-`+report.Period+`.csv"`)
+		}
+		if _, err := w.Write(report.CSV(first)); err != nil || next == nil {
+			return nil // a client that went away needs no answer
+		}
+		after = *next
+	}
+}
+
+func usageAfter(in PageInput) (after subscription.UsagePlace, limit int, err error) {
+	if _, limit, err = (PageInput{Limit: in.Limit}).after("g"); err != nil || in.Cursor == "" {
+		return after, limit, err
+	}
+	parts, err := unpackCursor("g", in.Cursor, 2)
+	if err != nil {
+		return after, 0, err
+	}
+	customer, errCustomer := url.QueryUnescape(parts[0])
+	line, errLine := url.QueryUnescape(parts[1])
+	if errCustomer != nil || errLine != nil {
+		return after, 0, errCursor
+	}
+	return subscription.UsagePlace{Customer: account.CustomerID(customer), Line: line}, limit, nil
 }
 
 type extensionsInput struct {

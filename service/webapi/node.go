@@ -41,7 +41,16 @@ func (a *API) version(context.Context, caller, *none) (*api.VersionAnswer, error
 }
 
 func (a *API) status(w http.ResponseWriter, r *http.Request, c caller) error {
+	in, err := pageInput(r.URL.Query())
+	if err != nil {
+		return err
+	}
 	out, err := a.Status.NodeStatus(r.Context(), c.Principal)
+	if err != nil {
+		return err
+	}
+	// It is one document about the whole node: all its meters without a limit.
+	out.Meters, out.Next, err = pageIn(RestInput(in).page(), "ns", out.Meters, func(m api.MeterStatus) string { return string(m.UID) })
 	if err != nil {
 		return err
 	}

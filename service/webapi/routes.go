@@ -85,7 +85,7 @@ func (a *API) routes() error {
 	typed(r, api.OpOpenFetches, a.openFetches)
 	typed(r, api.OpReportFetch, a.reportFetch)
 
-	r.raw(api.OpStatus, a.status, answers{body: reflect.TypeFor[api.NodeStatus]()})
+	r.raw(api.OpStatus, a.status, answers{body: reflect.TypeFor[api.NodeStatus](), query: pageParams})
 	typed(r, api.OpMeterStatus, a.meterStatus)
 	r.raw(api.OpMetrics, a.metrics, answers{media: metrics.ContentType})
 	typed(r, api.OpProgramLog, a.programLog)

@@ -2,6 +2,7 @@ package webapi
 
 import (
 	"context"
+	"fmt"
 
 	"metermanager/logdb"
 	"metermanager/rpc/api"
@@ -42,8 +43,13 @@ func parseStream(text string) (logdb.StreamID, error) {
 	return stream, nil
 }
 
-func (a *API) streams(ctx context.Context, c caller, in *LogPath) (*api.StreamsAnswer, error) {
-	kind, err := a.logAccess(ctx, c, permission.Upload, *in)
+type streamsInput struct {
+	LogPath
+	RestInput
+}
+
+func (a *API) streams(ctx context.Context, c caller, in *streamsInput) (*api.StreamsAnswer, error) {
+	kind, err := a.logAccess(ctx, c, permission.Upload, in.LogPath)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +58,11 @@ func (a *API) streams(ctx context.Context, c caller, in *LogPath) (*api.StreamsA
 	if err != nil {
 		return nil, err
 	}
-	out := &api.StreamsAnswer{MeterUID: in.UID, Kind: kind.String(), Streams: []api.StreamInfo{}}
+	states, next, err := pageIn(in.page(), "st", states, func(s logdb.StreamState) string { return s.Stream.String() })
+	if err != nil {
+		return nil, err
+	}
+	out := &api.StreamsAnswer{MeterUID: in.UID, Kind: kind.String(), Streams: []api.StreamInfo{}, Next: next}
 	for _, s := range states {
 		out.Streams = append(out.Streams, api.StreamInfoOf(s))
 	}
@@ -61,6 +71,7 @@ func (a *API) streams(ctx context.Context, c caller, in *LogPath) (*api.StreamsA
 
 type digestsInput struct {
 	LogPath
+	RestInput
 	Stream string `query:"stream" maxLength:"64" doc:"Journal and policy, joined by a colon; without it only what belongs to no stream"`
 }
 
@@ -80,6 +91,10 @@ func (a *API) digests(ctx context.Context, c caller, in *digestsInput) (*api.Dig
 		return nil, err
 	}
 	out := api.DigestsAnswerOf(in.UID, kind, stream, audit)
+	out.Days, out.Next, err = pageIn(in.page(), "dg", out.Days, func(d api.DigestInfo) string { return fmt.Sprintf("%d %s %d", d.Log, d.Channel, d.Day) })
+	if err != nil {
+		return nil, err
+	}
 	return &out, nil
 }
 

@@ -137,7 +137,8 @@ type Store interface {
 	// ReplaceKey stores k and ends another key of the scope at a time; own says that this one asked for it. When it is ending already it
 	// may do so only if it did so before and that key was never used, which then ends; else ErrExists.
 	ReplaceKey(ctx context.Context, s Scope, old KeyID, ends logdb.Millis, k Key, own bool) error
-	Keys(ctx context.Context, s Scope) ([]Key, error)
+	// Keys lists so many keys of the scope that have not ended at now, behind a place.
+	Keys(ctx context.Context, s Scope, now logdb.Millis, after KeyPlace, limit int) ([]Key, error)
 	TouchKey(ctx context.Context, id KeyID, at logdb.Millis) error
 	RevokeKey(ctx context.Context, s Scope, id KeyID, at logdb.Millis) error
 }

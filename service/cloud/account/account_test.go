@@ -264,7 +264,7 @@ func TestKeys(t *testing.T) {
 	if p, err = s.Authenticate(ctx, secret); err != nil || p.Meter != "m1" || p.Key != k.ID {
 		t.Fatalf("the new key = %+v, %v", p, err)
 	}
-	keys, err := s.Keys(ctx, owner)
+	keys, err := s.Keys(ctx, owner, account.KeyPlace{}, 1000)
 	if err != nil || len(keys) != 2 {
 		t.Fatalf("Keys = %+v, %v", keys, err)
 	}

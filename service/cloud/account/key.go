@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -68,17 +67,22 @@ func (s *Service) makeKey(customer CustomerID, n NewKey) (Key, string) {
 	}, secret
 }
 
-// Keys lists the keys that p may manage, without their secrets.
-func (s *Service) Keys(ctx context.Context, p Principal) ([]Key, error) {
+// KeyPlace is the place of a key in the list: the oldest stands first.
+type KeyPlace struct {
+	Created logdb.Millis
+	ID      KeyID
+}
+
+// Keys lists so many of the keys that p may manage, without their secrets, behind a place.
+func (s *Service) Keys(ctx context.Context, p Principal, after KeyPlace, limit int) ([]Key, error) {
 	if err := managesKeys(p); err != nil {
 		return nil, err
 	}
-	keys, err := s.store.Keys(ctx, p.Scope())
+	keys, err := s.store.Keys(ctx, p.Scope(), s.now(), after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list keys: %w", err)
 	}
-	now := s.now()
-	return slices.DeleteFunc(keys, func(k Key) bool { return k.ended(now) }), nil
+	return keys, nil
 }
 
 // ended reports whether k is good no more.

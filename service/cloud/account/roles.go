@@ -74,6 +74,9 @@ func (s *Service) Roles(ctx context.Context, p Principal) ([]Role, error) {
 	return out, nil
 }
 
+// maxRoles is how many roles people can make for a customer: every request of a user looks up theirs.
+const maxRoles = 1000
+
 // neverInRoles are the permissions that no role of people grants: the owner's alone, and what only the program's own role has.
 var neverInRoles = permission.Of(permission.BillingManage, permission.System)
 
@@ -113,6 +116,11 @@ func (s *Service) PutRole(ctx context.Context, p Principal, r Role) (Role, error
 	}
 	if r.Created == 0 {
 		r.Created = s.now()
+		if list, err := s.store.Roles(ctx, r.Customer); err != nil {
+			return Role{}, told(err, "list roles", noRole)
+		} else if len(list) >= maxRoles {
+			return Role{}, fault.Newf(fault.Conflict, "There are %d roles already, and no room for more.", maxRoles).WithHint("Delete roles that nobody has.")
+		}
 	}
 	say(ctx, "role", r.Name, "permissions", r.Permissions.String())
 	return r, told(s.store.PutRole(ctx, r), "store a role", noRole)

@@ -1,13 +1,11 @@
 package registry
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -60,6 +58,8 @@ type Store interface {
 	Meter(ctx context.Context, s account.Scope, uid logdb.MeterUID) (Meter, error)
 	// Meters lists the meters that are on the list and have a customer, by UID.
 	Meters(ctx context.Context, s account.Scope) ([]Meter, error)
+	// MetersAfter lists so many of them whose UID follows after, with pool those that are nobody's too.
+	MetersAfter(ctx context.Context, s account.Scope, after logdb.MeterUID, pool bool, limit int) ([]Meter, error)
 	// AssignMeter gives a meter that is nobody's, and its keys, to a customer and forgets
 	// the claim code. ErrNotFound when it is somebody's by now.
 	AssignMeter(ctx context.Context, uid logdb.MeterUID, c account.CustomerID) error
@@ -236,35 +236,21 @@ func (r *Registry) MetersAfter(ctx context.Context, p account.Principal, after l
 	if _, err := r.adoptLocal(ctx); err != nil {
 		return nil, false, err
 	}
-	all, err := r.store.Meters(ctx, p.Scope())
+	// Who acts everywhere sees those that are nobody's too.
+	page, err = r.store.MetersAfter(ctx, p.Scope(), after, p.Everywhere(), limit+1)
 	if err != nil {
 		return nil, false, fmt.Errorf("list meters: %w", err)
 	}
-	if p.Everywhere() { // those that are nobody's too
-		pool, err := r.store.Pool(ctx, PoolQuery{Limit: maxPool})
-		if err != nil {
-			return nil, false, fmt.Errorf("list meters without a customer: %w", err)
-		}
-		all = append(all, pool...)
+	if more = len(page) > limit; more {
+		page = page[:limit]
 	}
-	slices.SortFunc(all, func(a, b Meter) int { return cmp.Compare(a.UID, b.UID) }) // a database has an order of its own
-	for _, m := range all {
-		if m.UID <= after {
-			continue
-		}
-		if len(page) == limit {
-			return page, true, nil
-		}
-		if m, err = r.withSettings(ctx, m); err != nil {
+	for i := range page {
+		if page[i], err = r.withSettings(ctx, page[i]); err != nil {
 			return nil, false, err
 		}
-		page = append(page, m)
 	}
-	return page, false, nil
+	return page, more, nil
 }
-
-// maxPool is more than can wait.
-const maxPool = 1_000_000
 
 // IsReadable reports whether the data of m can be read now.
 func (r *Registry) IsReadable(m Meter) bool {

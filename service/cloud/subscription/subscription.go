@@ -45,16 +45,19 @@ type Store interface {
 	LicenceMeter(ctx context.Context, s account.Scope, uid logdb.MeterUID) (Meter, error)
 	// SetExpiration stores a date, and whether the meter is enabled.
 	SetExpiration(ctx context.Context, s account.Scope, uid logdb.MeterUID, expires logdb.Millis, enabled bool) error
-	// Periods lists those of the scope that reach into [from, to), of meters and of extensions; OpenPeriods those of meters that
+	// Periods lists those of a customer in the scope that reach into [from, to), of meters and of extensions; OpenPeriods those of meters that
 	// have no end.
-	Periods(ctx context.Context, s account.Scope, from, to logdb.Millis) ([]Period, error)
+	Periods(ctx context.Context, s account.Scope, of account.CustomerID, from, to logdb.Millis) ([]Period, error)
 	OpenPeriods(ctx context.Context) ([]Period, error)
 	// Settle ends periods of meters and begins others. What somebody else has ended or begun meanwhile stays.
 	Settle(ctx context.Context, end, begin []Period) error
 	// Extensions lists the extensions that a customer has switched on.
 	Extensions(ctx context.Context, s account.Scope, c account.CustomerID) ([]api.Extension, error)
 	SwitchExtension(ctx context.Context, s account.Scope, c account.CustomerID, e api.Extension, on bool, at logdb.Millis) error
-	CustomerNames(ctx context.Context, s account.Scope) (map[account.CustomerID]string, error)
+	// UsedBy lists so many customers of the scope by id, from one on: those that are there, and those that had something in [from, to).
+	UsedBy(ctx context.Context, s account.Scope, q UsedBy) ([]CustomerName, error)
+	// Renewals lists so many meters of the scope whose date lies in [since, until), by date and UID, behind a place.
+	Renewals(ctx context.Context, s account.Scope, since, until logdb.Millis, after RenewalPlace, limit int) ([]Due, error)
 	NodeSettings(ctx context.Context) (map[string]string, error)
 	PutNodeSettings(ctx context.Context, values map[string]string) error
 }

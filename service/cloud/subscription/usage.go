@@ -1,9 +1,10 @@
 package subscription
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -84,105 +85,175 @@ func ParseSpan(text string) (from, to logdb.Millis, err error) {
 // errHeld keeps those out who see a part of a customer only: what is paid for is told as a whole.
 var errHeld = fault.New(fault.Forbidden, "This is about all meters of the customer, and you see some of them only.")
 
-// Report says which meters and extensions of which customers were on in a month or a year, and for how long. Customers see their own;
-// only "" and the whole node are for system administrators.
-func (s *Service) Report(ctx context.Context, p account.Principal, period string, only account.CustomerID) (api.UsageReport, error) {
+// CustomerName is a customer of a report; one that was deleted has no name.
+type CustomerName struct {
+	ID   account.CustomerID
+	Name string
+}
+
+// UsedBy asks for customers: all, or one with Only.
+type UsedBy struct {
+	Only     account.CustomerID
+	First    account.CustomerID
+	From, To logdb.Millis
+	Limit    int
+}
+
+// UsagePlace is a place in a report: behind a line of a customer. The zero value is its begin.
+type UsagePlace struct {
+	Customer account.CustomerID
+	Line     string
+}
+
+// The lines of a customer stand in the order of their names: those of meters, those of extensions, and the end.
+const (
+	lineMeter     = "0"
+	lineExtension = "1"
+	lineEnd       = "2"
+)
+
+// Report says which meters and extensions of which customers were on in a month or a year, and for how long, in pages of so many lines.
+// Customers see their own; only "" and the whole node are for system administrators.
+func (s *Service) Report(ctx context.Context, p account.Principal, period string, only account.CustomerID, after UsagePlace, limit int) (api.UsageReport, *UsagePlace, error) {
 	if err := account.Allow(p, permission.UsersManage, account.Resource{}); err != nil {
-		return api.UsageReport{}, err
+		return api.UsageReport{}, nil, err
 	}
 	if p.ByFacility || p.Meter != "" {
-		return api.UsageReport{}, errHeld
+		return api.UsageReport{}, nil, errHeld
 	}
 	from, to, err := ParseSpan(period)
 	if err != nil {
-		return api.UsageReport{}, err
+		return api.UsageReport{}, nil, err
 	}
-	if err := s.Settle(ctx); err != nil { // what is on now counts until now
-		return api.UsageReport{}, err
-	}
-	periods, err := s.store.Periods(ctx, p.Scope(), from, to)
-	if err != nil {
-		return api.UsageReport{}, fmt.Errorf("list periods: %w", err)
-	}
-	names, err := s.store.CustomerNames(ctx, p.Scope())
-	if err != nil {
-		return api.UsageReport{}, fmt.Errorf("list customers: %w", err)
+	if after == (UsagePlace{}) {
+		if err := s.Settle(ctx); err != nil { // what is on now counts until now
+			return api.UsageReport{}, nil, err
+		}
 	}
 	now := s.now()
-	out := api.UsageReport{Period: period, From: from, To: to, Until: min(to, max(from, now)), Customers: []api.CustomerUsage{}}
-	meters, err := s.meters(ctx, p.Scope())
+	page := usagePage{s: s, p: p, now: now, left: limit, at: after}
+	page.report = api.UsageReport{Period: period, From: from, To: to, Until: min(to, max(from, now)), Customers: []api.CustomerUsage{}}
+	customers, err := s.store.UsedBy(ctx, p.Scope(), UsedBy{Only: only, First: after.Customer, From: from, To: to, Limit: limit + 2})
 	if err != nil {
-		return api.UsageReport{}, err
+		return api.UsageReport{}, nil, fmt.Errorf("list customers: %w", err)
 	}
-	type line struct {
-		days        map[int64]bool
-		first, last logdb.Millis
+	for _, c := range customers {
+		more, err := page.add(ctx, c)
+		if err != nil {
+			return api.UsageReport{}, nil, err
+		}
+		if more {
+			return page.report, &page.at, nil
+		}
 	}
-	lines := map[account.CustomerID]map[string]*line{} // by meter, or "+" and extension
-	for _, one := range periods {
-		if only != "" && one.Customer != only {
+	return page.report, nil, nil
+}
+
+// usagePage is a page of a report while it is written.
+type usagePage struct {
+	s      *Service
+	p      account.Principal
+	now    logdb.Millis
+	report api.UsageReport
+	left   int        // lines
+	at     UsagePlace // behind the last line
+}
+
+// usageLine is how long a meter or an extension was on.
+type usageLine struct {
+	days        map[int64]bool
+	first, last logdb.Millis
+}
+
+// add writes the lines of a customer that have room; more tells that something is left for the next page.
+func (g *usagePage) add(ctx context.Context, c CustomerName) (more bool, err error) {
+	resumed := g.at.Customer == c.ID
+	if resumed && g.at.Line == lineEnd {
+		return false, nil
+	}
+	if g.left <= 0 {
+		return true, nil
+	}
+	if !resumed {
+		g.at = UsagePlace{Customer: c.ID}
+		g.left--
+	}
+	lines, err := g.lines(ctx, c.ID)
+	if err != nil {
+		return false, err
+	}
+	out := api.CustomerUsage{Customer: string(c.ID), Name: c.Name, Meters: []api.MeterUsage{}, Extensions: []api.ExtensionUsage{}}
+	for _, key := range slices.Sorted(maps.Keys(lines)) {
+		months := monthsOf(lines[key].days)
+		if key[:1] == lineMeter {
+			out.MeterMonths += months // of all pages
+		}
+		if key <= g.at.Line || more {
 			continue
 		}
-		begin, end := max(one.From, from), min(one.To, to)
+		if more = g.left <= 0; more {
+			continue
+		}
+		g.left--
+		g.at.Line = key
+		if err := g.line(ctx, &out, key, lines[key], months); err != nil {
+			return false, err
+		}
+	}
+	out.MeterMonths = math.Round(out.MeterMonths*1e4) / 1e4
+	if !more {
+		g.at.Line = lineEnd
+	}
+	if !resumed || len(out.Meters)+len(out.Extensions) > 0 {
+		g.report.Customers = append(g.report.Customers, out)
+	}
+	return more, nil
+}
+
+// lines adds up the periods of a customer.
+func (g *usagePage) lines(ctx context.Context, c account.CustomerID) (map[string]*usageLine, error) {
+	periods, err := g.s.store.Periods(ctx, g.p.Scope(), c, g.report.From, g.report.To)
+	if err != nil {
+		return nil, fmt.Errorf("list periods: %w", err)
+	}
+	lines := map[string]*usageLine{}
+	for _, one := range periods {
+		begin, end := max(one.From, g.report.From), min(one.To, g.report.To)
 		if one.To == 0 {
-			end = min(now+1, to)
+			end = min(g.now+1, g.report.To)
 		}
 		if end <= begin {
 			continue
 		}
-		if lines[one.Customer] == nil {
-			lines[one.Customer] = map[string]*line{}
-		}
-		key := string(one.Meter)
+		key := lineMeter + string(one.Meter)
 		if one.Extension != "" {
-			key = "+" + string(one.Extension)
+			key = lineExtension + string(one.Extension)
 		}
-		l := lines[one.Customer][key]
+		l := lines[key]
 		if l == nil {
-			l = &line{days: map[int64]bool{}, first: begin}
-			lines[one.Customer][key] = l
+			l = &usageLine{days: map[int64]bool{}, first: begin}
+			lines[key] = l
 		}
 		addDays(l.days, begin, end)
 		l.first, l.last = min(l.first, begin), max(l.last, end)
 	}
-	for id, name := range names {
-		if _, used := lines[id]; !used && (only == "" || id == only) {
-			out.Customers = append(out.Customers, api.CustomerUsage{Customer: string(id), Name: name, Meters: []api.MeterUsage{}, Extensions: []api.ExtensionUsage{}})
-		}
-	}
-	for id, of := range lines {
-		c := api.CustomerUsage{Customer: string(id), Name: names[id], Meters: []api.MeterUsage{}, Extensions: []api.ExtensionUsage{}}
-		for key, l := range of {
-			months := monthsOf(l.days)
-			if key[0] == '+' {
-				c.Extensions = append(c.Extensions, api.ExtensionUsage{Name: api.Extension(key[1:]), Days: len(l.days), Months: months})
-				continue
-			}
-			m := meters[logdb.MeterUID(key)]
-			c.Meters = append(c.Meters, api.MeterUsage{
-				Meter: logdb.MeterUID(key), Name: s.name(ctx, m, logdb.MeterUID(key)), Serial: m.Serial, Days: len(l.days), Months: months, First: l.first, Last: l.last, Expires: m.Expires,
-			})
-			c.MeterMonths += months
-		}
-		c.MeterMonths = math.Round(c.MeterMonths*1e4) / 1e4
-		slices.SortFunc(c.Meters, func(a, b api.MeterUsage) int { return cmp.Compare(a.Meter, b.Meter) })
-		slices.SortFunc(c.Extensions, func(a, b api.ExtensionUsage) int { return cmp.Compare(a.Name, b.Name) })
-		out.Customers = append(out.Customers, c)
-	}
-	slices.SortFunc(out.Customers, func(a, b api.CustomerUsage) int { return cmp.Compare(a.Customer, b.Customer) })
-	return out, nil
+	return lines, nil
 }
 
-func (s *Service) meters(ctx context.Context, scope account.Scope) (map[logdb.MeterUID]Meter, error) {
-	list, err := s.store.LicenceMeters(ctx, scope)
-	if err != nil {
-		return nil, fmt.Errorf("list meters: %w", err)
+func (g *usagePage) line(ctx context.Context, out *api.CustomerUsage, key string, l *usageLine, months float64) error {
+	if key[:1] == lineExtension {
+		out.Extensions = append(out.Extensions, api.ExtensionUsage{Name: api.Extension(key[1:]), Days: len(l.days), Months: months})
+		return nil
 	}
-	out := map[logdb.MeterUID]Meter{}
-	for _, m := range list {
-		out[m.UID] = m
+	uid := logdb.MeterUID(key[1:])
+	m, err := g.s.store.LicenceMeter(ctx, g.p.Scope(), uid)
+	if err != nil && !errors.Is(err, ErrNotFound) { // a meter that the customer gave up since is not in its scope
+		return fmt.Errorf("look up a meter: %w", err)
 	}
-	return out, nil
+	out.Meters = append(out.Meters, api.MeterUsage{
+		Meter: uid, Name: g.s.name(ctx, m, uid), Serial: m.Serial, Days: len(l.days), Months: months, First: l.first, Last: l.last, Expires: m.Expires,
+	})
+	return nil
 }
 
 func (s *Service) name(ctx context.Context, m Meter, uid logdb.MeterUID) string {
@@ -197,33 +268,36 @@ func (s *Service) name(ctx context.Context, m Meter, uid logdb.MeterUID) string 
 // recently is how long a meter whose date is over is still listed among the renewals.
 const recently = 31 * dayMillis
 
-// Renewals lists the meters whose date comes until the end of the next month, and those whose date was over in the last month.
-func (s *Service) Renewals(ctx context.Context, p account.Principal) ([]api.Renewal, error) {
+// Due is a meter whose date comes, with the name of its customer.
+type Due struct {
+	Meter
+	CustomerName string
+}
+
+// RenewalPlace is the place of a meter among the renewals: those whose date comes first stand first.
+type RenewalPlace struct {
+	Expires logdb.Millis
+	Meter   logdb.MeterUID
+}
+
+// Renewals lists so many of the meters whose date comes until the end of the next month, and those whose date was over in the last month,
+// behind a place.
+func (s *Service) Renewals(ctx context.Context, p account.Principal, after RenewalPlace, limit int) ([]api.Renewal, error) {
 	if err := account.Allow(p, permission.UsersManage, account.Resource{}); err != nil {
 		return nil, err
-	}
-	list, err := s.store.LicenceMeters(ctx, p.Scope())
-	if err != nil {
-		return nil, fmt.Errorf("list meters: %w", err)
-	}
-	names, err := s.store.CustomerNames(ctx, p.Scope())
-	if err != nil {
-		return nil, fmt.Errorf("list customers: %w", err)
 	}
 	now := s.now()
 	_, next := monthOf(dayOf(now))
 	_, until := monthOf(next)
+	list, err := s.store.Renewals(ctx, p.Scope(), now-recently, logdb.Millis(until*dayMillis), after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list meters whose date comes: %w", err)
+	}
 	out := []api.Renewal{}
 	for _, m := range list {
-		if m.Customer == "" || m.Removed != 0 || m.Expires == 0 || m.Expires >= logdb.Millis(until*dayMillis) || m.Expires < now-recently {
-			continue
-		}
 		out = append(out, api.Renewal{
-			Meter: m.UID, Name: s.name(ctx, m, m.UID), Serial: m.Serial, Customer: string(m.Customer), CustomerName: names[m.Customer], Expires: m.Expires, Over: m.Expires <= now,
+			Meter: m.UID, Name: s.name(ctx, m.Meter, m.UID), Serial: m.Serial, Customer: string(m.Customer), CustomerName: m.CustomerName, Expires: m.Expires, Over: m.Expires <= now,
 		})
 	}
-	slices.SortFunc(out, func(a, b api.Renewal) int {
-		return cmp.Or(cmp.Compare(a.Expires, b.Expires), cmp.Compare(a.Meter, b.Meter))
-	})
 	return out, nil
 }
