@@ -38,7 +38,7 @@ type userCmd struct {
 	Approve     opCmd `cmd:"" help:"Let a user in: USER_UID add=LIST facilities=LIST by_facility=true."`
 	Reject      opCmd `cmd:"" help:"Turn a user away: USER_UID."`
 	Invite      opCmd `cmd:"" help:"Invite somebody by mail: email=ADDRESS roles=LIST."`
-	Invitations opCmd `cmd:"" help:"List open invitations."`
+	Invitations opCmd `cmd:"" help:"List invitations that nobody has taken."`
 	Withdraw    opCmd `cmd:"" help:"Take an invitation back: INVITATION."`
 	Password    opCmd `cmd:"" help:"Change your own password: old=- password=-."`
 	Apply       opCmd `cmd:"" help:"Ask a customer to be let in: customer_key=KEY."`

@@ -56,14 +56,15 @@ type CreateKeyRequest struct {
 
 // Key is one upload key without its secret.
 type Key struct {
-	ID          string         `json:"key_id"`
-	Name        string         `json:"name"`
-	Permissions permission.Set `json:"permissions"`
-	Meter       logdb.MeterUID `json:"meter_uid,omitempty"`
-	CreatedBy   string         `json:"created_by,omitempty" doc:"Who made it; it stays when they go"`
-	Created     logdb.Millis   `json:"created_ms"`
-	LastUsed    logdb.Millis   `json:"last_used_ms,omitempty"`
-	Ends        logdb.Millis   `json:"ends_ms,omitempty" doc:"When a key ends that was replaced by another one"`
+	ID          string          `json:"key_id"`
+	Name        string          `json:"name"`
+	Permissions permission.Set  `json:"permissions"`
+	Meter       logdb.MeterUID  `json:"meter_uid,omitempty"`
+	CreatedBy   string          `json:"created_by,omitempty" doc:"Who made it; uploading goes on when they go"`
+	Holds       *permission.Set `json:"holds,omitempty" doc:"What it may do now, where its maker may do less than it says by now"`
+	Created     logdb.Millis    `json:"created_ms"`
+	LastUsed    logdb.Millis    `json:"last_used_ms,omitempty"`
+	Ends        logdb.Millis    `json:"ends_ms,omitempty" doc:"When a key ends that was replaced by another one"`
 }
 
 // RotateKeyRequest asks for a key in the place of another one.

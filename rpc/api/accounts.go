@@ -163,12 +163,27 @@ type Invitation struct {
 	By         string       `json:"by" doc:"Who invited"`
 	Created    logdb.Millis `json:"created_ms"`
 	Expires    logdb.Millis `json:"expires_ms"`
+	Expired    bool         `json:"expired,omitempty" doc:"Its time is over: the link lets nobody in. It is gone from the list a month later"`
 }
 
-// InvitationsAnswer lists open invitations.
+// InvitationsAnswer lists invitations that nobody has taken.
 type InvitationsAnswer struct {
 	Invitations []Invitation `json:"invitations"`
 	Next        string       `json:"next,omitempty"`
+}
+
+// LookRequest holds what the link of an invitation holds.
+type LookRequest struct {
+	Invitation string `json:"invitation" required:"true" minLength:"1" maxLength:"200"`
+}
+
+// LookAnswer is what an invitation fills in.
+type LookAnswer struct {
+	Customer    string       `json:"customer"`
+	CustomerKey string       `json:"customer_key"`
+	Email       string       `json:"email"`
+	By          string       `json:"invited_by"`
+	Expires     logdb.Millis `json:"expires_ms"`
 }
 
 // InviteRequest invites somebody by mail.

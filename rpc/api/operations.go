@@ -113,6 +113,7 @@ const (
 	OpReject          = "reject-user"
 	OpInvitations     = "list-invitations"
 	OpInvite          = "invite-user"
+	OpInvitation      = "look-at-invitation"
 	OpEndInvitation   = "withdraw-invitation"
 	OpRoles           = "list-roles"
 	OpCreateRole      = "create-role"
@@ -204,8 +205,9 @@ var operations = []Operation{
 	{OpPending, methodGet, Root + "/pending-users", permission.UsersManage, "Users who wait to be let in", tagAccount, BodyNone},
 	{OpApprove, methodPost, Root + "/pending-users/{user_uid}/approve", permission.UsersManage, "Let a user in, with the limited role unless others are named", tagAccount, BodyJSON},
 	{OpReject, methodPost, Root + "/pending-users/{user_uid}/reject", permission.UsersManage, "Turn a user away", tagAccount, BodyNone},
-	{OpInvitations, methodGet, Root + "/invitations", permission.UsersManage, "Open invitations", tagAccount, BodyNone},
+	{OpInvitations, methodGet, Root + "/invitations", permission.UsersManage, "Invitations that nobody has taken, and those whose time was over in the last month", tagAccount, BodyNone},
 	{OpInvite, methodPost, Root + "/invitations", permission.UsersManage, "Invite somebody by mail", tagAccount, BodyJSON},
+	{OpInvitation, methodPost, Root + "/invitation", permission.Public, "What an open invitation fills in, for who holds its link", tagAccount, BodyJSON},
 	{OpEndInvitation, methodDelete, Root + "/invitations/{invitation}", permission.UsersManage, "Take an invitation back", tagAccount, BodyNone},
 	{OpRoles, methodGet, Root + "/roles", permission.OwnAccount, "Roles that users can have", tagAccount, BodyNone},
 	{OpCreateRole, methodPost, Root + "/roles", permission.RolesManage, "Make a role", tagAccount, BodyJSON},

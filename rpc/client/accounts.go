@@ -169,6 +169,11 @@ func (c *Client) Invite(ctx context.Context, q api.InviteRequest) (api.Invitatio
 	return tell[api.Invitation](ctx, c, call{class: classOnce, method: post, path: escaped("invitations")}, q)
 }
 
+// Invitation tells what an open invitation fills in.
+func (c *Client) Invitation(ctx context.Context, secret string) (api.LookAnswer, error) {
+	return tell[api.LookAnswer](ctx, c, call{class: classOnce, method: post, path: escaped("invitation")}, api.LookRequest{Invitation: secret})
+}
+
 // WithdrawInvitation takes an invitation back.
 func (c *Client) WithdrawInvitation(ctx context.Context, id string) error {
 	return c.order(ctx, remove, nil, "invitations", id)

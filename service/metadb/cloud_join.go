@@ -150,6 +150,24 @@ func (c *Cloud) InvitationByToken(ctx context.Context, token account.Hash) (acco
 	return scanInvitation(c.db.Read().QueryRowContext(ctx, selectInvitation+`token = ?`, token[:]))
 }
 
+// DropExpired removes links and invitations whose time was over.
+func (c *Cloud) DropExpired(ctx context.Context, now, before logdb.Millis) error {
+	var any bool
+	err := c.db.Read().QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM password_reset WHERE expires_ms <= ?) OR EXISTS (SELECT 1 FROM invitation WHERE expires_ms <= ?)`, now, before).Scan(&any)
+	if err != nil || !any {
+		return err // looking costs no write
+	}
+	return c.write(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM password_reset WHERE expires_ms <= ?`, now); err != nil {
+			return fmt.Errorf("drop links that are over: %w", err)
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM invitation WHERE expires_ms <= ?`, before); err != nil {
+			return fmt.Errorf("drop invitations that are over: %w", err)
+		}
+		return nil
+	})
+}
+
 // EndInvitation takes an open invitation of the scope back.
 func (c *Cloud) EndInvitation(ctx context.Context, s account.Scope, id account.InvitationID, at logdb.Millis) error {
 	return c.write(ctx, func(tx *sql.Tx) error {

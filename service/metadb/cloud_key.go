@@ -11,8 +11,8 @@ import (
 )
 
 func insertKey(ctx context.Context, tx *sql.Tx, k account.Key) error {
-	const q = `INSERT INTO api_key (id, customer, name, hash, permissions, meter, created_by, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
-	_, err := tx.ExecContext(ctx, q, k.ID, nobody(k.Customer), k.Name, k.Hash[:], k.Permissions.String(), string(k.Meter), k.CreatedBy, k.Created)
+	const q = `INSERT INTO api_key (id, customer, name, hash, permissions, meter, created_by, maker, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	_, err := tx.ExecContext(ctx, q, k.ID, nobody(k.Customer), k.Name, k.Hash[:], k.Permissions.String(), string(k.Meter), k.CreatedBy, string(k.Maker), k.Created)
 	if err != nil {
 		return taken(fmt.Errorf("insert a key: %w", err), account.ErrExists)
 	}
@@ -27,13 +27,13 @@ func (c *Cloud) CreateKey(ctx context.Context, s account.Scope, k account.Key) e
 	return c.write(ctx, func(tx *sql.Tx) error { return insertKey(ctx, tx, k) })
 }
 
-const selectKey = `SELECT id, coalesce(customer, ''), name, hash, permissions, meter, created_by, created_ms, last_used_ms, revoked_ms FROM api_key WHERE `
+const selectKey = `SELECT id, coalesce(customer, ''), name, hash, permissions, meter, created_by, maker, created_ms, last_used_ms, revoked_ms FROM api_key WHERE `
 
 func scanKey(row interface{ Scan(...any) error }) (account.Key, error) {
 	var k account.Key
 	var hash []byte
 	var perms string
-	err := row.Scan(&k.ID, &k.Customer, &k.Name, &hash, &perms, &k.Meter, &k.CreatedBy, &k.Created, &k.LastUsed, &k.Revoked)
+	err := row.Scan(&k.ID, &k.Customer, &k.Name, &hash, &perms, &k.Meter, &k.CreatedBy, &k.Maker, &k.Created, &k.LastUsed, &k.Revoked)
 	if err != nil {
 		return account.Key{}, found(err, account.ErrNotFound)
 	}

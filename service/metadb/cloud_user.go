@@ -24,15 +24,21 @@ func insertUser(ctx context.Context, tx *sql.Tx, u account.User) error {
 
 // putAccess stores the roles and facilities of a user in place of those before. A facility of another customer is not there.
 func putAccess(ctx context.Context, tx *sql.Tx, u account.User) error {
-	for _, q := range []string{`DELETE FROM user_role WHERE user = ?`, `DELETE FROM user_facility WHERE user = ?`} {
-		if _, err := tx.ExecContext(ctx, q, string(u.ID)); err != nil {
-			return fmt.Errorf("clear the access of a user: %w", err)
-		}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM user_role WHERE user = ?`, string(u.ID)); err != nil {
+		return fmt.Errorf("clear the roles of a user: %w", err)
 	}
 	for _, role := range u.Roles {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO user_role (user, role) VALUES (?, ?)`, string(u.ID), string(role)); err != nil {
 			return fmt.Errorf("give a role: %w", err)
 		}
+	}
+	return putFacilities(ctx, tx, u)
+}
+
+// putFacilities stores the facilities of a user in place of those before.
+func putFacilities(ctx context.Context, tx *sql.Tx, u account.User) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM user_facility WHERE user = ?`, string(u.ID)); err != nil {
+		return fmt.Errorf("clear the facilities of a user: %w", err)
 	}
 	for _, f := range u.Facilities {
 		res, err := tx.ExecContext(ctx, `INSERT INTO user_facility (user, facility) SELECT ?, id FROM facility WHERE id = ? AND customer = ?`, string(u.ID), string(f), string(u.Customer))
@@ -217,15 +223,24 @@ func (c *Cloud) CreateUser(ctx context.Context, s account.Scope, u account.User)
 }
 
 // UpdateUser stores what people say of a user.
-func (c *Cloud) UpdateUser(ctx context.Context, id account.UserID, u account.User, letters account.Letters) error {
+func (c *Cloud) UpdateUser(ctx context.Context, s account.Scope, u account.User, held bool, letters account.Letters) error {
 	return c.write(ctx, func(tx *sql.Tx) error {
 		// Links that were sent to another mailbox end with it.
-		if _, err := tx.ExecContext(ctx, `DELETE FROM password_reset WHERE user = ? AND EXISTS (SELECT 1 FROM user u WHERE u.id = password_reset.user AND u.email <> ?)`, string(id), u.Email); err != nil {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM password_reset WHERE user = ? AND EXISTS (SELECT 1 FROM user u WHERE u.id = password_reset.user AND u.email <> ?)`, string(u.ID), u.Email); err != nil {
 			return fmt.Errorf("end the links of a user: %w", err)
 		}
-		res, err := tx.ExecContext(ctx, `UPDATE user SET email = ?, first_name = ?, last_name = ?, phone = ? WHERE id = ?`, u.Email, u.First, u.Last, u.Phone, string(id))
+		res, err := tx.ExecContext(ctx, `UPDATE user SET email = @email, first_name = @first, last_name = @last, phone = @phone WHERE id = @id AND `+inScope("customer", ""),
+			append(scopeArgs(s), sql.Named("email", u.Email), sql.Named("first", u.First), sql.Named("last", u.Last), sql.Named("phone", u.Phone), sql.Named("id", string(u.ID)))...)
 		if err := one(res, err, account.ErrNotFound); err != nil {
 			return err
+		}
+		if held {
+			if _, err := tx.ExecContext(ctx, `UPDATE user SET by_facility = ? WHERE id = ?`, u.ByFacility, string(u.ID)); err != nil {
+				return fmt.Errorf("hold a user to facilities: %w", err)
+			}
+			if err := putFacilities(ctx, tx, u); err != nil {
+				return err
+			}
 		}
 		return c.post(ctx, tx, letters)
 	})

@@ -172,13 +172,13 @@ func TestAccountsOfCustomers(t *testing.T) {
 		must(c.Wish(ctx, "w", 7, 1))
 		wishes, err = c.Wishes(ctx, 10)
 		must(err)
-		must(c.UpdateUser(ctx, "w", account.User{Email: "old@example.net"}, nil))
+		must(c.UpdateUser(ctx, account.NodeScope(), account.User{ID: "w", Email: "old@example.net"}, false, nil))
 		must(c.Grant(ctx, wishes[0].ID, &account.Reset{Token: account.HashOf("l"), User: "w", Expires: 9}, nil))
-		must(c.UpdateUser(ctx, "w", account.User{Email: "old@example.net", First: "Will"}, nil))
+		must(c.UpdateUser(ctx, account.NodeScope(), account.User{ID: "w", Email: "old@example.net", First: "Will"}, false, nil))
 		if _, err := c.Reset(ctx, account.HashOf("l")); err != nil {
 			t.Errorf("another first name ends a link: %v", err)
 		}
-		must(c.UpdateUser(ctx, "w", account.User{Email: "new@example.net"}, nil))
+		must(c.UpdateUser(ctx, account.NodeScope(), account.User{ID: "w", Email: "new@example.net"}, false, nil))
 		_, err = c.Reset(ctx, account.HashOf("l"))
 		gone(err)
 		// A customer that goes leaves nothing behind but its users and meters, which are nobody's.

@@ -36,7 +36,7 @@ func (s *server) tenants(db *sqldb.DB, n int) []*tenantOf {
 			_, err := tx.Exec(`INSERT INTO customer (id, name, key_hash, sealed_key, created_ms) VALUES (?, ?, ?, x'00', 9000000000000)`, string(id), string(id), hash[:])
 			return err
 		}))
-		p := account.Principal{User: "x", Customer: id, Permissions: adminPermissions}
+		p := account.Principal{Key: "x", Customer: id, Permissions: adminPermissions}
 		_, key, err := s.accounts.CreateKey(s.t.Context(), p, account.NewKey{Name: "bench", Permissions: readerPermissions.With(permission.Of(permission.Upload))})
 		must(s.t, err)
 		out[i] = &tenantOf{key: key, meter: s.register(p, fmt.Sprint("bench-", i)), stream: logdb.StreamID{Journal: logdb.JournalID(fmt.Sprintf("%032x", i+1)), Policy: "1"}}

@@ -43,12 +43,12 @@ func callerOf(ctx context.Context) caller {
 var anonymous = map[string]bool{
 	api.OpLive: true, api.OpReady: true, api.OpVersion: true, api.OpHome: true, api.OpOpenAPI: true, api.OpAuthority: true,
 	api.OpSetupPage: true, api.OpSetup: true, api.OpLogin: true,
-	api.OpJoinPage: true, api.OpResetPage: true, api.OpForgot: true, api.OpReset: true,
+	api.OpJoinPage: true, api.OpResetPage: true, api.OpForgot: true, api.OpReset: true, api.OpInvitation: true,
 }
 
 // fromPages are the public operations that another site's page must not make a browser send.
 var fromPages = map[string]bool{
-	api.OpLogin: true, api.OpSetup: true, api.OpLogout: true, api.OpRegisterAccount: true, api.OpForgot: true, api.OpReset: true,
+	api.OpLogin: true, api.OpSetup: true, api.OpLogout: true, api.OpRegisterAccount: true, api.OpForgot: true, api.OpReset: true, api.OpInvitation: true,
 }
 
 // keyInBody are the operations whose body may hold the key.

@@ -97,7 +97,9 @@ func (a *API) invitations(ctx context.Context, c caller, in *PageInput) (*api.In
 	list, next := pageOf("i", list, limit, func(i account.Invitation) string { return string(i.ID) })
 	out := &api.InvitationsAnswer{Invitations: []api.Invitation{}, Next: next}
 	for _, i := range list {
-		out.Invitations = append(out.Invitations, invitationDocument(i))
+		doc := invitationDocument(i)
+		doc.Expired = millis(a.cfg.Now().UnixMilli()) >= i.Expires
+		out.Invitations = append(out.Invitations, doc)
 	}
 	return out, nil
 }
@@ -113,6 +115,16 @@ func (a *API) invite(ctx context.Context, c caller, in *inviteInput) (*api.Invit
 	}
 	doc := invitationDocument(i)
 	return &doc, nil
+}
+
+type lookInput struct{ Body api.LookRequest }
+
+func (a *API) invitation(ctx context.Context, c caller, in *lookInput) (*api.LookAnswer, error) {
+	i, customer, key, err := a.Accounts.Invited(ctx, in.Body.Invitation, c.request.address)
+	if err != nil {
+		return nil, err
+	}
+	return &api.LookAnswer{Customer: customer.Name, CustomerKey: key, Email: i.Email, By: i.InvitedBy, Expires: i.Expires}, nil
 }
 
 type invitationInput struct {

@@ -21,7 +21,15 @@ func (a *API) keys(ctx context.Context, c caller, in *PageInput) (*api.KeysAnswe
 	keys, next := pageOf("k", keys, limit, func(k account.Key) string { return timed(k.Created, string(k.ID)) })
 	out := &api.KeysAnswer{Keys: []api.Key{}, Next: next}
 	for _, k := range keys {
-		out.Keys = append(out.Keys, keyDocument(k))
+		doc := keyDocument(k)
+		holds, err := a.Accounts.Holds(ctx, k)
+		if err != nil {
+			return nil, err
+		}
+		if holds != k.Permissions {
+			doc.Holds = &holds
+		}
+		out.Keys = append(out.Keys, doc)
 	}
 	return out, nil
 }

@@ -44,7 +44,7 @@ func samples(of place) map[string]sample {
 		api.OpSetRoles: {path: user + "/roles", body: `{"add":["limited"]}`, theirs: 404}, api.OpResetUser: {path: user + "/password", theirs: 404},
 		api.OpUserHistory: {path: user + "/history", theirs: 404}, api.OpPending: {},
 		api.OpApprove: {path: pending + "/approve", body: `{}`, theirs: 404}, api.OpReject: {path: pending + "/reject", theirs: 404},
-		api.OpInvitations: {}, api.OpInvite: {body: `{"email":"x@example.net"}`}, api.OpEndInvitation: {path: api.Root + "/invitations/" + string(of.invitation), theirs: 404},
+		api.OpInvitations: {}, api.OpInvite: {body: `{"email":"x@example.net"}`}, api.OpInvitation: {body: `{"invitation":"mmi_x"}`, nobody: 404, wrong: 404, upload: 404, reader: 404, theirs: 404}, api.OpEndInvitation: {path: api.Root + "/invitations/" + string(of.invitation), theirs: 404},
 		api.OpRoles: {}, api.OpCreateRole: {body: `{"name":"r","permissions":"logs_read"}`},
 		api.OpUpdateRole: {path: role, body: `{"name":"r","permissions":"logs_read"}`, theirs: 404}, api.OpDeleteRole: {path: role, theirs: 404},
 		api.OpFacilities: {}, api.OpCreateFacility: {body: `{"name":"f"}`}, api.OpUpdateFacility: {path: facility, body: `{"name":"f"}`, theirs: 404}, api.OpDeleteFacility: {path: facility, theirs: 404},
@@ -83,7 +83,7 @@ func samples(of place) map[string]sample {
 }
 
 // notThere are operations whose sample names something that is not there: allowed is 404.
-var notThere = map[string]bool{api.OpRecording: true, api.OpVersions: true, api.OpCorrect: true, api.OpAnalysis: true, api.OpDigests: true, api.OpForget: true, api.OpRevokeKey: true, api.OpRotateKey: true, api.OpCancelFetch: true, api.OpReportFetch: true}
+var notThere = map[string]bool{api.OpInvitation: true, api.OpRecording: true, api.OpVersions: true, api.OpCorrect: true, api.OpAnalysis: true, api.OpDigests: true, api.OpForget: true, api.OpRevokeKey: true, api.OpRotateKey: true, api.OpCancelFetch: true, api.OpReportFetch: true}
 
 // refusedToAll are operations whose sample nobody may do.
 var refusedToAll = map[string]bool{api.OpSetup: true, api.OpReset: true, api.OpRegisterAccount: true}

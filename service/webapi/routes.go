@@ -118,6 +118,7 @@ func (a *API) accountRoutes(r *registrar) {
 	typed(r, api.OpReject, a.reject)
 	typed(r, api.OpInvitations, a.invitations)
 	typed(r, api.OpInvite, a.invite)
+	typed(r, api.OpInvitation, a.invitation)
 	typed(r, api.OpEndInvitation, a.endInvitation)
 	typed(r, api.OpRoles, a.roles)
 	typed(r, api.OpCreateRole, a.createRole)

@@ -189,7 +189,7 @@ func (s *server) populate(db *sqldb.DB) {
 	s.upload = key(owner, permission.Of(permission.Upload))
 	s.reader = key(owner, readerPermissions)
 	s.admin = key(owner, adminPermissions)
-	their := account.Principal{User: "x", Customer: "theirs", Permissions: adminPermissions}
+	their := account.Principal{Key: "x", Customer: "theirs", Permissions: adminPermissions}
 	s.theirs = key(their, adminPermissions)
 	s.uid = s.register(owner, "1")
 	s.otherUID = s.register(their, "2")

@@ -11,7 +11,6 @@ import (
 	"metermanager/logdb"
 	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
-	"metermanager/rpc/permission"
 	"metermanager/service/cloud/account"
 	"metermanager/service/cloud/audit"
 )
@@ -177,16 +176,9 @@ type updateUserInput struct {
 
 func (a *API) updateUser(ctx context.Context, c caller, in *updateUserInput) (*api.User, error) {
 	b := in.Body
-	if b.ByFacility != nil || b.Facilities != nil { // first what is refused more often
-		if err := account.Allow(c.Principal, permission.UsersManage, account.Resource{}); err != nil {
-			return nil, err
-		}
-		if _, err := a.Accounts.SetAccess(ctx, c.Principal, in.User, account.Access{ByFacility: b.ByFacility, Facilities: idsIn[account.FacilityID](b.Facilities)}); err != nil {
-			return nil, err
-		}
-	}
 	if _, err := a.Accounts.UpdateUser(ctx, c.Principal, in.User, account.Person{
 		Email: b.Email, First: b.First, Last: b.Last, Phone: b.Phone, Password: b.Password, Address: c.request.address,
+		ByFacility: b.ByFacility, Facilities: idsIn[account.FacilityID](b.Facilities),
 	}); err != nil {
 		return nil, err
 	}

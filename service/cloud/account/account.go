@@ -76,6 +76,7 @@ type Key struct {
 	Permissions permission.Set
 	Meter       logdb.MeterUID // "" for all meters of the customer
 	CreatedBy   string
+	Maker       UserID // who made it; see Service.holds
 	Created     logdb.Millis
 	LastUsed    logdb.Millis // to the minute
 	Revoked     logdb.Millis // 0: valid; in the future: valid until then
@@ -177,6 +178,7 @@ type Service struct {
 	byAddr *limiter
 
 	byJoin    *limiter // accounts made from an address
+	byLook    *limiter // invitations that are looked at from an address
 	byForgot  *limiter // words of forgotten passwords from an address
 	byWish    *limiter // the same for one user name
 	byInviter *limiter // invitations of a customer
@@ -209,7 +211,7 @@ func New(store Store, sealer Sealer, cfg Config) (*Service, error) {
 	return &Service{
 		store: store, sealer: sealer, hasher: h, cfg: cfg,
 		byPair: newLimiter(loginsPerPair), byUser: newLimiter(loginsPerUser), byAddr: newLimiter(loginsPerAddress),
-		byJoin: newLimiter(joinsPerAddress), byForgot: newLimiter(forgotPerAddress), byWish: newLimiter(forgotPerUser), byInviter: newLimiter(invitationsPerCustomer),
+		byJoin: newLimiter(joinsPerAddress), byForgot: newLimiter(forgotPerAddress), byLook: newLimiter(joinsPerAddress), byWish: newLimiter(forgotPerUser), byInviter: newLimiter(invitationsPerCustomer),
 	}, nil
 }
 

@@ -159,6 +159,23 @@ func (s *Service) invited(ctx context.Context, secret string) (Invitation, Custo
 	return i, c, told(err, "read a customer", noCustomer)
 }
 
+// Invited tells who holds the link of an open invitation by whom it is and what it fills in: the customer key, which no mail carries, since
+// a mail lies about for longer than an invitation is good.
+func (s *Service) Invited(ctx context.Context, secret, address string) (Invitation, Customer, string, error) {
+	if wait := s.byLook.take(address, s.cfg.Now()); wait > 0 {
+		return Invitation{}, Customer{}, "", fault.Wrap(fault.RateLimited, "Too many attempts from this address.", Locked{wait})
+	}
+	i, c, err := s.invited(ctx, secret)
+	if err != nil {
+		return Invitation{}, Customer{}, "", err
+	}
+	key, err := s.sealer.Open(c.SealedKey)
+	if err != nil {
+		return Invitation{}, Customer{}, "", fmt.Errorf("open the customer key: %w", err)
+	}
+	return i, c, string(key), nil
+}
+
 // accept makes a user whom an invitation lets in.
 func (s *Service) accept(ctx context.Context, in Join) (Joined, error) {
 	i, c, err := s.invited(ctx, in.Invitation)
@@ -361,9 +378,9 @@ func (s *Service) Invite(ctx context.Context, p Principal, in Invite) (Invitatio
 			return Invitation{}, told(err, "read a facility", noFacility)
 		}
 	}
-	c, key, err := s.CustomerOf(ctx, Principal{User: "-", Customer: p.Customer})
+	c, err := s.store.Customer(ctx, CustomerScope(p.Customer), p.Customer)
 	if err != nil {
-		return Invitation{}, err
+		return Invitation{}, told(err, "read a customer", noCustomer)
 	}
 	secret := newSecret(invitationPrefix)
 	i := Invitation{
@@ -371,7 +388,7 @@ func (s *Service) Invite(ctx context.Context, p Principal, in Invite) (Invitatio
 		Facilities: in.Facilities, InvitedBy: p.Name, Created: s.now(), Expires: s.now() + logdb.Millis(invitationLife.Milliseconds()),
 	}
 	letters, err := s.letters(letterInvitation, &User{Email: in.Email, Customer: p.Customer}, map[string]string{
-		"customer": c.Name, "by": p.Name, "link": s.cfg.PublicURL + "/join#key=" + key + "&invitation=" + secret, "days": "14"})
+		"customer": c.Name, "by": p.Name, "link": s.cfg.PublicURL + "/join#invitation=" + secret, "days": "14"})
 	if err != nil {
 		return Invitation{}, err
 	}
@@ -379,7 +396,19 @@ func (s *Service) Invite(ctx context.Context, p Principal, in Invite) (Invitatio
 	return i, told(s.store.Invite(ctx, i, letters), "store an invitation", noCustomer)
 }
 
-// Invitations lists the open invitations of p's customer.
+// shownExpired is how long an invitation whose time is over stays in the list.
+const shownExpired = 30 * 24 * time.Hour
+
+// DropExpired removes links to choose a password whose time is over, and invitations a month after theirs.
+func (s *Service) DropExpired(ctx context.Context) error {
+	now := s.now()
+	if err := s.store.DropExpired(audit.Quiet(ctx), now, now-logdb.Millis(shownExpired.Milliseconds())); err != nil {
+		return fmt.Errorf("drop links and invitations that are over: %w", err)
+	}
+	return nil
+}
+
+// Invitations lists the invitations of p's customer that nobody has taken, those whose time is over with them.
 func (s *Service) Invitations(ctx context.Context, p Principal, after InvitationID, limit int) ([]Invitation, error) {
 	if err := manages(p, permission.UsersManage); err != nil {
 		return nil, err

@@ -45,11 +45,39 @@ func (s *Service) CreateKey(ctx context.Context, p Principal, n NewKey) (Key, st
 		return Key{}, "", fault.New(fault.Forbidden, "A key of one meter can only make keys of that meter.").At("meter_uid")
 	}
 	k, secret := s.makeKey(p.Customer, n)
-	k.CreatedBy = p.Name
+	k.CreatedBy, k.Maker = p.Name, p.maker()
 	if err := s.store.CreateKey(ctx, p.Scope(), k); err != nil {
 		return Key{}, "", fmt.Errorf("store a key: %w", err)
 	}
 	return k, secret, nil
+}
+
+// maker is the user by whose rights the keys that p makes are bound.
+func (p Principal) maker() UserID {
+	if p.User != "" {
+		return p.User
+	}
+	return p.Maker
+}
+
+// unbound is what a key goes on doing without its maker: managers and meters lose no data because somebody leaves.
+var unbound = permission.Of(permission.Upload, permission.RealtimePost)
+
+// Holds returns what a key may do now: of more than uploading only what its maker may still do, for the same customer and for all of it. So
+// a key that reads stops with the user who is disabled, banned, deleted, moved or held to facilities, at the next request.
+func (s *Service) Holds(ctx context.Context, k Key) (permission.Set, error) {
+	if k.Maker == "" || unbound.Covers(k.Permissions) {
+		return k.Permissions, nil
+	}
+	u, err := s.store.User(ctx, k.Maker)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return 0, fmt.Errorf("look up who made a key: %w", err)
+	}
+	may := unbound
+	if p := u.principal(); err == nil && !u.Disabled && u.Banned == 0 && !p.ByFacility && (u.Customer == k.Customer || p.Everywhere()) {
+		may = may.With(p.Permissions)
+	}
+	return k.Permissions.Without(permission.Everything().Without(may)), nil
 }
 
 // MeterKey makes the credential that a meter gets when it registers. customer may be
@@ -118,9 +146,9 @@ func (s *Service) RotateKey(ctx context.Context, p Principal, id KeyID, overlap 
 		return Key{}, "", fault.New(fault.Forbidden, "This key has a permission that you lack.")
 	}
 	k, secret := s.makeKey(old.Customer, NewKey{Name: old.Name, Permissions: old.Permissions, Meter: old.Meter})
-	k.CreatedBy = p.Name
+	k.CreatedBy, k.Maker = p.Name, p.maker() // who replaces somebody else's key takes it over
 	if own {
-		k.CreatedBy = old.CreatedBy // a meter's own key stays one
+		k.CreatedBy, k.Maker = old.CreatedBy, old.Maker // a meter's own key stays one
 	}
 	ends := now + logdb.Millis(overlap.Milliseconds())
 	say(ctx, "key", string(id), "replaced_by", string(k.ID), "overlap_s", fmt.Sprint(int64(overlap/time.Second)))

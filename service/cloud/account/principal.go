@@ -22,6 +22,7 @@ type KeyID string
 type Principal struct {
 	User        UserID
 	Key         KeyID
+	Maker       UserID // of a key: the user who made it, "" for a meter's own and those of the first start
 	Customer    CustomerID
 	Name        string // of the user or key, for people and logs
 	Permissions permission.Set

@@ -205,10 +205,17 @@ func (s *Service) authenticateKey(ctx context.Context, secret string) (Principal
 	} else if err != nil {
 		return Principal{}, fmt.Errorf("look up a key: %w", err)
 	}
+	holds, err := s.Holds(ctx, key)
+	if err != nil {
+		return Principal{}, err
+	}
+	if holds == 0 && key.Permissions != 0 {
+		return Principal{}, fault.New(fault.Unauthenticated, "This key has ended with the rights of the user who made it.").WithHint("Somebody who manages keys can replace it.")
+	}
 	if now := s.now(); now-key.LastUsed >= touchEvery {
 		if err := s.store.TouchKey(audit.Quiet(ctx), key.ID, now); err != nil {
 			s.cfg.Logger.WarnContext(ctx, "note the use of a key", "key", key.ID, "err", err)
 		}
 	}
-	return Principal{Key: key.ID, Customer: key.Customer, Name: key.Name, Permissions: key.Permissions, Meter: key.Meter}, nil
+	return Principal{Key: key.ID, Maker: key.Maker, Customer: key.Customer, Name: key.Name, Permissions: holds, Meter: key.Meter}, nil
 }

@@ -51,8 +51,8 @@ type UserStore interface {
 	UserIn(ctx context.Context, s Scope, id UserID) (User, error)
 	// Mates are the users of a customer who own it or have one of the roles: whom to tell.
 	Mates(ctx context.Context, c CustomerID, roles ...RoleID) ([]User, error)
-	// UpdateUser stores what people say of a user: mail, names, phone.
-	UpdateUser(ctx context.Context, id UserID, u User, letters Letters) error
+	// UpdateUser stores what people say of a user (mail, names, phone), with held the facilities too.
+	UpdateUser(ctx context.Context, s Scope, u User, held bool, letters Letters) error
 	// SetAccess stores roles and facilities, and ends nothing: the next request sees them.
 	SetAccess(ctx context.Context, s Scope, u User) error
 	SetBanned(ctx context.Context, id UserID, at logdb.Millis, why string) error
@@ -81,6 +81,8 @@ type FacilityStore interface {
 
 // JoinStore keeps who wants to join, and who is asked to.
 type JoinStore interface {
+	// DropExpired removes links whose time was over at now, and invitations whose time was over at before.
+	DropExpired(ctx context.Context, now, before logdb.Millis) error
 	// AddUser stores a user of no customer, or one that an invitation lets in, which is used up by it.
 	AddUser(ctx context.Context, u User, invitation InvitationID, at logdb.Millis, letters Letters) error
 	// Accept lets a user of no customer in with an invitation, which is used up by it.

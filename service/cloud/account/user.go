@@ -155,6 +155,9 @@ type Person struct {
 	// Password is the user's own, without which nobody changes the address to which a new one is sent.
 	Password string
 	Address  string // of who asks, for the limit of guesses
+	// ByFacility and Facilities are for who manages users, of their own user too.
+	ByFacility *bool
+	Facilities *[]FacilityID
 }
 
 // UpdateUser changes what is said of a user: of oneself, or of one that p manages.
@@ -171,6 +174,15 @@ func (s *Service) UpdateUser(ctx context.Context, p Principal, id UserID, in Per
 		return User{}, err
 	}
 	before := u
+	held := in.ByFacility != nil || in.Facilities != nil
+	if held {
+		if _, err := s.managed(ctx, p, permission.UsersManage, id); err != nil {
+			return User{}, err
+		}
+		if err := hold(ctx, &u, in.ByFacility, in.Facilities); err != nil {
+			return User{}, err
+		}
+	}
 	for _, x := range []struct{ to, from *string }{{&u.Email, in.Email}, {&u.First, in.First}, {&u.Last, in.Last}, {&u.Phone, in.Phone}} {
 		if x.from != nil {
 			*x.to = *x.from
@@ -191,7 +203,26 @@ func (s *Service) UpdateUser(ctx context.Context, p Principal, id UserID, in Per
 			return User{}, err
 		}
 	}
-	return u, told(s.store.UpdateUser(ctx, id, u, letters), "store a user", noUser)
+	return u, told(s.store.UpdateUser(ctx, scopeOf(p, &u), u, held, letters), "store a user", noUser)
+}
+
+// hold holds a user to facilities, or to none.
+func hold(ctx context.Context, u *User, by *bool, facilities *[]FacilityID) error {
+	if u.Customer == "" {
+		return fault.New(fault.Conflict, "This user belongs to no customer.")
+	}
+	before := u.ByFacility
+	if by != nil {
+		u.ByFacility = *by
+	}
+	if facilities != nil {
+		u.Facilities = *facilities
+	}
+	if u.Owner && u.ByFacility {
+		return fault.New(fault.Conflict, "The owner of a customer is held to no facilities.").At("by_facility")
+	}
+	say(ctx, "by_facility_before", fmt.Sprint(before), "by_facility", fmt.Sprint(u.ByFacility), "facilities", names(u.Facilities))
+	return nil
 }
 
 // passwordNeeded says of a wrong password that it was asked for again.
@@ -218,7 +249,7 @@ func (s *Service) SetAccess(ctx context.Context, p Principal, id UserID, in Acce
 	if u.Customer == "" {
 		return User{}, fault.New(fault.Conflict, "This user belongs to no customer.")
 	}
-	before, held := names(u.Roles), u.ByFacility
+	before := names(u.Roles)
 	add, err := s.grantable(ctx, p, u.Customer, in.AddRoles)
 	if err != nil {
 		return User{}, err
@@ -231,16 +262,10 @@ func (s *Service) SetAccess(ctx context.Context, p Principal, id UserID, in Acce
 	for _, r := range in.RemoveRoles {
 		u.Roles = slices.DeleteFunc(u.Roles, func(has RoleID) bool { return has == roleNamed(r) })
 	}
-	if in.ByFacility != nil {
-		u.ByFacility = *in.ByFacility
+	if err := hold(ctx, &u, in.ByFacility, in.Facilities); err != nil {
+		return User{}, err
 	}
-	if in.Facilities != nil {
-		u.Facilities = *in.Facilities
-	}
-	if u.Owner && u.ByFacility {
-		return User{}, fault.New(fault.Conflict, "The owner of a customer is held to no facilities.").At("by_facility")
-	}
-	say(ctx, "roles_before", before, "roles", names(u.Roles), "by_facility_before", fmt.Sprint(held), "by_facility", fmt.Sprint(u.ByFacility), "facilities", names(u.Facilities))
+	say(ctx, "roles_before", before, "roles", names(u.Roles))
 	if err := s.store.SetAccess(ctx, p.Scope(), u); err != nil {
 		return User{}, told(err, "store the access of a user", noUser)
 	}

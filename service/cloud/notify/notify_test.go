@@ -270,11 +270,18 @@ func TestEveryLetterArrives(t *testing.T) {
 			_, err := w.accounts.Invite(ctx, w.owner, account.Invite{Email: "ann@example.net"})
 			must(t, err)
 			text := next("ann@example.net", "Invitation to Zählwerk")
-			if got := link(text, `https://meters\.example\.net/join#key=(\S+)&`); got != w.key {
-				t.Errorf("the link holds the key %q, want %q", got, w.key)
+			secret := link(text, `https://meters\.example\.net/join#invitation=(\S+)`)
+			if strings.Contains(text, w.key) {
+				t.Error("the mail holds the customer key")
 			}
-			ann, err := w.accounts.Join(ctx, account.Principal{}, account.Join{NewUser: account.NewUser{Name: "ann", Password: "a fine password"}, Invitation: link(text, `invitation=(\S+)`)})
+			if i, c, key, err := w.accounts.Invited(ctx, secret, "x"); err != nil || key != w.key || c.Name != "Zählwerk" || i.Email != "ann@example.net" {
+				t.Errorf("the link fills in %q of %q for %q, %v", key, c.Name, i.Email, err)
+			}
+			ann, err := w.accounts.Join(ctx, account.Principal{}, account.Join{NewUser: account.NewUser{Name: "ann", Password: "a fine password"}, Invitation: secret})
 			must(t, err)
+			if _, _, key, err := w.accounts.Invited(ctx, secret, "x"); !errors.Is(err, fault.NotFound) || key != "" {
+				t.Errorf("a link that was used fills in %q, %v", key, err)
+			}
 			if ann.User.Customer != w.owner.Customer || ann.User.Email != "ann@example.net" {
 				t.Errorf("%+v", ann.User)
 			}
@@ -407,7 +414,19 @@ func TestMailsThatAreNotTaken(t *testing.T) {
 	if m := mail(); m.State != "failed" || m.Tries != 1 || !strings.Contains(m.Trouble, "no such mailbox") {
 		t.Errorf("%+v", m)
 	}
-	// Given up after two days.
+	// Given up after two days, without a server too.
+	w.now = w.now.Add(time.Minute)
+	invite()
+	w.now = w.now.Add(47 * time.Hour)
+	must(t, w.outbox(nil).Once(ctx))
+	if m := mail(); m.State != "waiting" {
+		t.Errorf("before its time: %+v", m)
+	}
+	w.now = w.now.Add(2 * time.Hour)
+	must(t, w.outbox(nil).Once(ctx))
+	if m := mail(); m.State != "failed" || !strings.Contains(m.Trouble, "no mail server") {
+		t.Errorf("without a server: %+v", m)
+	}
 	w.now = w.now.Add(time.Minute)
 	invite()
 	w.now = w.now.Add(49 * time.Hour)

@@ -35,6 +35,8 @@ type Store interface {
 // Letters opens letters, and writes those that wait to be written.
 type Letters interface {
 	FulfilWishes(ctx context.Context) error
+	// DropExpired removes links whose time is over.
+	DropExpired(ctx context.Context) error
 	OpenLetter(sealed []byte) (string, error)
 }
 
@@ -116,20 +118,38 @@ func (o *Outbox) Once(ctx context.Context) error {
 	if err := o.letters.FulfilWishes(ctx); err != nil {
 		return fmt.Errorf("write the letters that wait to be written: %w", err)
 	}
+	if err := o.letters.DropExpired(ctx); err != nil {
+		return fmt.Errorf("drop links whose time is over: %w", err)
+	}
 	now := logdb.MillisOf(o.cfg.Now())
 	if err := o.store.DropMails(ctx, now-logdb.Millis(kept.Milliseconds())); err != nil {
 		return fmt.Errorf("drop old mails: %w", err)
-	}
-	if o.sender == nil {
-		return nil
 	}
 	due, err := o.store.DueMails(ctx, now, 50)
 	if err != nil {
 		return fmt.Errorf("look for mails that are due: %w", err)
 	}
+	if o.sender == nil {
+		return o.giveUp(ctx, due)
+	}
 	for _, m := range due {
 		if err := o.send(ctx, m); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// giveUp gives up the mails for which there was no server for as long as one is tried; the others wait on.
+func (o *Outbox) giveUp(ctx context.Context, due []Mail) error {
+	now := o.cfg.Now()
+	for _, m := range due {
+		if now.Sub(m.Created.Time()) < giveUp {
+			continue
+		}
+		o.cfg.Logger.WarnContext(ctx, "gave up a mail: no mail server is set", "action", m.Kind)
+		if err := o.store.MailLater(ctx, m.ID, logdb.MillisOf(now), "no mail server is set", true); err != nil {
+			return fmt.Errorf("note that a mail was given up: %w", err)
 		}
 	}
 	return nil

@@ -93,7 +93,7 @@ func newWorld(t *testing.T) *world {
 	if err := db.Write(ctx, insertOther); err != nil {
 		t.Fatal(err)
 	}
-	w.other = account.Principal{User: "x", Customer: "other", Permissions: w.owner.Permissions}
+	w.other = account.Principal{Key: "x", Customer: "other", Permissions: w.owner.Permissions}
 	w.reg = registry.New(w.store, w.logs, w.accounts, registry.Config{MaxUnassigned: 3})
 	return w
 }
