@@ -39,6 +39,7 @@ type userCmd struct {
 	Reject      opCmd `cmd:"" help:"Turn a user away: USER_UID."`
 	Invite      opCmd `cmd:"" help:"Invite somebody by mail: email=ADDRESS roles=LIST."`
 	Invitations opCmd `cmd:"" help:"List invitations that nobody has taken."`
+	Invitation  opCmd `cmd:"" help:"Show what an invitation fills in: invitation=TEXT of its link."`
 	Withdraw    opCmd `cmd:"" help:"Take an invitation back: INVITATION."`
 	Password    opCmd `cmd:"" help:"Change your own password: old=- password=-."`
 	Apply       opCmd `cmd:"" help:"Ask a customer to be let in: customer_key=KEY."`
@@ -84,7 +85,7 @@ var operationsOf = map[string]string{
 	"user list": api.OpUsers, "user show": api.OpGetUser, "user add": api.OpAddUser, "user set": api.OpUpdateUser, "user roles": api.OpSetRoles,
 	"user enable": api.OpEnableUser, "user ban": api.OpBanUser, "user reset": api.OpResetUser, "user history": api.OpUserHistory, "user delete": api.OpDeleteUser,
 	"user pending": api.OpPending, "user approve": api.OpApprove, "user reject": api.OpReject, "user invite": api.OpInvite, "user invitations": api.OpInvitations,
-	"user withdraw": api.OpEndInvitation, "user password": api.OpChangePassword, "user apply": api.OpApply, "user register": api.OpRegisterAccount,
+	"user invitation": api.OpInvitation, "user withdraw": api.OpEndInvitation, "user password": api.OpChangePassword, "user apply": api.OpApply, "user register": api.OpRegisterAccount,
 	"user forgot": api.OpForgot, "user choose": api.OpReset,
 	"role list": api.OpRoles, "role add": api.OpCreateRole, "role set": api.OpUpdateRole, "role delete": api.OpDeleteRole,
 	"facility list": api.OpFacilities, "facility add": api.OpCreateFacility, "facility set": api.OpUpdateFacility, "facility delete": api.OpDeleteFacility,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"metermanager/logdb"
@@ -76,22 +75,6 @@ func (a *API) renewals(ctx context.Context, c caller, in *PageInput) (*api.Renew
 	}
 	list, next := pageOf("n", list, limit, func(r api.Renewal) string { return timed(r.Expires, string(r.Meter)) })
 	return &api.RenewalsAnswer{Renewals: list, Next: next}, nil
-}
-
-// pageParams are the parameters of a raw route that answers a list.
-var pageParams = []param{{"limit", "How many at most, up to 5000; 1000 without it"}, {"cursor", "The next of the page before"}}
-
-// pageInput reads them.
-func pageInput(q url.Values) (PageInput, error) {
-	in := PageInput{Cursor: q.Get("cursor")}
-	if text := q.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 0 || n > 5000 {
-			return in, fault.New(fault.Invalid, "This is a number from 1 to 5000.").At("limit")
-		}
-		in.Limit = n
-	}
-	return in, nil
 }
 
 var usageParams = append([]param{{"customer", "Id of one customer; all that the caller may see without it"},

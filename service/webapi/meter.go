@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/url"
 
 	"metermanager/logdb"
 	"metermanager/rpc/api"
@@ -37,37 +36,6 @@ func (a *API) register(ctx context.Context, c caller, in *registerInput) (*api.R
 	}
 	return out, nil
 }
-
-// PageInput says which page of a list is wanted. It is exported since huma fills exported parts only.
-type PageInput struct {
-	Limit  int    `query:"limit" minimum:"0" maximum:"5000" doc:"How many at most; 1000 without it"`
-	Cursor string `query:"cursor" maxLength:"1024" doc:"The next of the page before"`
-}
-
-// usualPage is how long a page of a list is when nobody says.
-const usualPage = 1000
-
-// after returns where the page begins and how long it is. kind tells lists apart.
-func (p PageInput) after(kind string) (after string, limit int, err error) {
-	limit = p.Limit
-	if limit <= 0 {
-		limit = usualPage
-	}
-	if p.Cursor == "" {
-		return "", limit, nil
-	}
-	parts, err := unpackCursor(kind, p.Cursor, 1)
-	if err != nil {
-		return "", 0, err
-	}
-	if after, err = url.QueryUnescape(parts[0]); err != nil {
-		return "", 0, errCursor
-	}
-	return after, limit, nil
-}
-
-// nextAfter is the cursor of the page behind the one that ends with last.
-func nextAfter(kind, last string) string { return packCursor(kind, url.QueryEscape(last)) }
 
 func (a *API) meters(ctx context.Context, c caller, in *PageInput) (*api.MetersAnswer, error) {
 	after, limit, err := in.after("m")
