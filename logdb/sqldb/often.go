@@ -3,49 +3,45 @@ package sqldb
 import (
 	"context"
 	"database/sql"
-	"sync"
 )
 
-// mostOften bounds the statements that ReadRow keeps.
-const mostOften = 200
-
-// often keeps statements that are asked again and again: a small query takes longer to be understood than to be answered.
-type often struct {
-	mu    sync.Mutex
-	known map[string]*sql.Stmt
-}
-
-// ReadRow is QueryRowContext of Read for a query of which each row is found by a key, and whose text is one of few: it is
-// prepared once. Nothing of what it answers is kept. (PostgreSQL's connections keep all statements.)
-func (db *DB) ReadRow(ctx context.Context, query string, args ...any) *sql.Row {
-	st := db.prepared(ctx, query)
-	if st == nil {
+// ReadRow is QueryRowContext of Read for a small query of which each row is found by a key, and whose text is one of few: it is prepared once. Who may see
+// what is decided by such rows, so each use asks SQLite whether anything was committed since the row was read (see kept): if so, it is read anew.
+// (PostgreSQL's connections keep all statements, and nothing else.)
+func (db *DB) ReadRow(ctx context.Context, query string, args ...any) Row {
+	if db.pg != nil {
 		return db.reader.QueryRowContext(ctx, query, args...)
 	}
-	if ctx.Err() == nil {
-		// In a file it takes microseconds, less than what it costs to be ready to stop it.
-		ctx = context.WithoutCancel(ctx)
+	row, err := db.readRow(ctx, query, args)
+	if err != nil {
+		return noRow{err}
 	}
-	return st.QueryRowContext(ctx, args...)
+	return row
 }
 
-// prepared returns the statement of a query; nil when it has to be asked without, which tells why.
-func (db *DB) prepared(ctx context.Context, query string) *sql.Stmt {
-	if db.pg != nil {
-		return nil
+func (db *DB) readRow(ctx context.Context, query string, args []any) (row Row, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
-	db.often.mu.Lock()
-	defer db.often.mu.Unlock()
-	if st := db.often.known[query]; st != nil || len(db.often.known) >= mostOften {
-		return st
-	}
-	st, err := db.reader.PrepareContext(ctx, query)
+	r, err := db.often.Take(ctx, db)
 	if err != nil {
+		return nil, err
+	}
+	defer func() { db.often.GiveBack(r, false, err) }()
+	// In a file it takes microseconds, less than what it costs to be ready to stop it. There is no transaction around both: what is committed between them
+	// is read, and the next look forgets it.
+	if err := r.look(); err != nil {
+		return nil, err
+	}
+	row = noRow{sql.ErrNoRows}
+	err = r.Each(func(found Row) error {
+		row = found
 		return nil
-	}
-	if db.often.known == nil {
-		db.often.known = map[string]*sql.Stmt{}
-	}
-	db.often.known[query] = st
-	return st
+	}, query, args...)
+	return row, err
 }
+
+// noRow tells at Scan why there is no row, as sql.Row does.
+type noRow struct{ err error }
+
+func (n noRow) Scan(...any) error { return n.err }

@@ -82,7 +82,7 @@ type DB struct {
 	copied bool      // a copy was taken before a migration
 	pg     *postgres // nil for SQLite
 	last   func(context.Context, *sql.Tx) error
-	often  often
+	often  Readers // of ReadRow
 }
 
 // Open opens the database at place and creates its tables when they are missing. A place is a path, whose folder must
@@ -199,7 +199,7 @@ func (db *DB) PrepareWrite(ctx context.Context, query string) (*sql.Stmt, error)
 // Close closes all connections; it waits for transactions that have begun.
 func (db *DB) Close() error {
 	// Readers first: the last connection to close copies the WAL into the file and removes it.
-	err := db.reader.Close()
+	err := errors.Join(db.often.Close(), db.reader.Close())
 	if db.writer != nil {
 		err = errors.Join(err, db.writer.Close())
 	}

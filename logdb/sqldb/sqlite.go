@@ -18,7 +18,7 @@ func openSQLite(ctx context.Context, path string, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the database %s: %w", path, err)
 	}
-	db := &DB{path: abs, cfg: cfg, log: cfg.Logger, now: cfg.Now}
+	db := &DB{path: abs, cfg: cfg, log: cfg.Logger, now: cfg.Now, often: Readers{Most: cfg.Readers}}
 	if cfg.ReadOnly {
 		return db, db.openReader(ctx)
 	}

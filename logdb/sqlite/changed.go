@@ -40,8 +40,8 @@ func (s *Store) ReadChanged(ctx context.Context, uid logdb.MeterUID, kind logdb.
 	what := fmt.Sprintf("read what was changed of %s", uid)
 	some := false
 	err = s.oneQuery(ctx, what, func(c *conn) error {
-		one := 0
-		some, err = c.one([]any{&one}, anyRevised, string(uid), kind)
+		one := int64(0)
+		some, err = c.oneKept([]any{&one}, anyRevised, string(uid), kind)
 		return err
 	})
 	if err != nil || !some { // nearly always

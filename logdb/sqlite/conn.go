@@ -9,6 +9,7 @@ import (
 
 	"metermanager/logdb"
 	"metermanager/logdb/chunk"
+	"metermanager/logdb/sqldb"
 )
 
 type stmt = *sql.Stmt
@@ -44,7 +45,7 @@ func (s *statements) get(query string) (stmt, error) {
 type conn struct {
 	ctx        context.Context // of the transaction, which is why it may stand here
 	tx         *sql.Tx         // nil: a reader, or one query, which needs none
-	reader     *reader         // of the transaction, nil: tx
+	reader     *sqldb.Reader   // of the transaction, nil: tx
 	asked      context.Context // with a reader: of who waits for the answer
 	codec      *chunk.Codec
 	files      *archiveFiles
@@ -57,7 +58,7 @@ func (c *conn) stmt(query string) (stmt, error) {
 		if err := c.ended(); err != nil {
 			return nil, err
 		}
-		return c.reader.get(query)
+		return c.reader.Stmt(query)
 	}
 	if st, ok := c.open[query]; ok {
 		return st, nil
@@ -129,6 +130,27 @@ func (c *conn) each(visit func(*sql.Rows) error, query string, args ...any) erro
 	return rows.Err()
 }
 
+// eachKept is each for a query with a small answer about what rarely changes, which most reads ask: a reader keeps the answer for as long as nobody
+// has committed anything. visit must not change bytes that it gets as sql.RawBytes.
+func (c *conn) eachKept(visit func(sqldb.Row) error, query string, args ...any) error {
+	if c.reader == nil {
+		return c.each(func(rows *sql.Rows) error { return visit(rows) }, query, args...)
+	}
+	if err := c.ended(); err != nil {
+		return err
+	}
+	return c.reader.Each(visit, query, args...)
+}
+
+// oneKept is one for such a query.
+func (c *conn) oneKept(dest []any, query string, args ...any) (found bool, err error) {
+	err = c.eachKept(func(row sqldb.Row) error {
+		found = true
+		return row.Scan(dest...)
+	}, query, args...)
+	return found, err
+}
+
 // one scans the only row of a query into dest; false when there is none.
 func (c *conn) one(dest []any, query string, args ...any) (bool, error) {
 	st, err := c.stmt(query)
@@ -162,7 +184,7 @@ const findMeter = `SELECT id FROM meter WHERE uid = ?`
 
 // meterID returns the number of a meter, 0 when it is not known.
 func (c *conn) meterID(uid logdb.MeterUID) (id int64, err error) {
-	_, err = c.one([]any{&id}, findMeter, string(uid))
+	_, err = c.oneKept([]any{&id}, findMeter, string(uid))
 	return id, err
 }
 
@@ -173,7 +195,7 @@ func (c *conn) streamID(uid logdb.MeterUID, kind logdb.Kind, ref logdb.StreamID)
 	if meter, err = c.meterID(uid); err != nil {
 		return 0, 0, err
 	}
-	ok, err := c.one([]any{&id}, findStream, meter, kind, string(ref.Journal), ref.Policy)
+	ok, err := c.oneKept([]any{&id}, findStream, meter, kind, string(ref.Journal), ref.Policy)
 	if err != nil {
 		return 0, 0, err
 	}

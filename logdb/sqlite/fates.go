@@ -8,6 +8,7 @@ import (
 	"sort"
 
 	"metermanager/logdb"
+	"metermanager/logdb/sqldb"
 )
 
 // rangesPerRow is how many ranges of a fate set share a row. A stream that is reduced has two new ranges a
@@ -23,27 +24,32 @@ const (
 
 // fatesFrom visits the rows of a stream's fates from the one that holds position p, or follows it, on.
 func (c *conn) fatesFrom(stream int64, p logdb.Position, visit func(*logdb.FateSet) error) error {
-	return c.each(func(rows *sql.Rows) error {
-		var data sql.RawBytes
-		if err := rows.Scan(&data); err != nil {
-			return err
-		}
-		var part logdb.FateSet
-		if err := part.UnmarshalBinary(data); err != nil {
-			return fmt.Errorf("fates of a stream: %w", err)
-		}
-		return visit(&part)
-	}, loadFates, stream, p)
+	return c.each(func(rows *sql.Rows) error { return visitFates(rows, visit) }, loadFates, stream, p)
+}
+
+// visitFates visits the fates of one row.
+func visitFates(row sqldb.Row, visit func(*logdb.FateSet) error) error {
+	var data sql.RawBytes
+	if err := row.Scan(&data); err != nil {
+		return err
+	}
+	var part logdb.FateSet
+	if err := part.UnmarshalBinary(data); err != nil {
+		return fmt.Errorf("fates of a stream: %w", err)
+	}
+	return visit(&part)
 }
 
 // fatesOf loads all fates of a stream.
 func (c *conn) fatesOf(stream int64) (out logdb.FateSet, err error) {
-	err = c.fatesFrom(stream, 0, func(part *logdb.FateSet) error {
-		for _, f := range part.Ranges() {
-			out.Put(f)
-		}
-		return nil
-	})
+	err = c.eachKept(func(row sqldb.Row) error {
+		return visitFates(row, func(part *logdb.FateSet) error {
+			for _, f := range part.Ranges() {
+				out.Put(f)
+			}
+			return nil
+		})
+	}, loadFates, stream, logdb.Position(0))
 	return out, err
 }
 

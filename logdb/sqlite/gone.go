@@ -397,9 +397,15 @@ func (b *bucketReader) withoutGone(gone []span) {
 const listUnapplied = `SELECT st.journal, st.policy, u.log, u.time_ms, u.position FROM unapplied u JOIN stream st ON st.id = u.stream JOIN meter m ON m.id = st.meter
 	WHERE m.uid = ? AND u.time_ms >= ? AND u.time_ms < ? ORDER BY u.time_ms, st.id, u.log, u.position`
 
+const anyUnapplied = `SELECT 1 FROM meter m JOIN stream st ON st.meter = m.id JOIN unapplied u ON u.stream = st.id WHERE m.uid = ? LIMIT 1`
+
 // NotApplied implements logdb.Ladder.
 func (s *Store) NotApplied(ctx context.Context, uid logdb.MeterUID, first, last logdb.Millis) (out []logdb.NotApplied, err error) {
-	err = s.oneQuery(ctx, "list changes that came too late", func(c *conn) error {
+	err = s.snapshot(ctx, "list changes that came too late", func(c *conn) error {
+		one := int64(0)
+		if some, err := c.oneKept([]any{&one}, anyUnapplied, string(uid)); err != nil || !some { // nearly always
+			return err
+		}
 		return c.each(func(rows *sql.Rows) error {
 			var n logdb.NotApplied
 			var journal string

@@ -11,6 +11,7 @@ import (
 	"metermanager/logdb"
 	"metermanager/logdb/archive"
 	"metermanager/logdb/chunk"
+	"metermanager/logdb/sqldb"
 )
 
 const (
@@ -321,7 +322,7 @@ func (l *loser) refillSamples(r *entryRow) (bool, error) {
 // Losses implements logdb.Ladder.
 func (s *Store) Losses(ctx context.Context, uid logdb.MeterUID) (out []logdb.Loss, err error) {
 	err = s.oneQuery(ctx, "list what was lost", func(c *conn) error {
-		return c.each(func(rows *sql.Rows) error {
+		return c.eachKept(func(rows sqldb.Row) error {
 			var l logdb.Loss
 			var meter string
 			var m archive.Month

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"metermanager/logdb"
+	"metermanager/logdb/sqldb"
 )
 
 // span is the times from first to before last.
@@ -24,7 +25,7 @@ const (
 
 // Series implements logdb.Source.
 func (s *Store) Series(ctx context.Context, uid logdb.MeterUID) ([]logdb.Series, error) {
-	return s.seriesOf(ctx, uid, func(c *conn, visit func(*sql.Rows) error) error { return c.each(visit, listSeries, string(uid)) })
+	return s.seriesOf(ctx, uid, func(c *conn, visit func(sqldb.Row) error) error { return c.eachKept(visit, listSeries, string(uid)) })
 }
 
 // fewChannels is up to how many channels are found one by one.
@@ -39,12 +40,12 @@ func (s *Store) SeriesOf(ctx context.Context, uid logdb.MeterUID, channels []log
 		all, err := s.Series(ctx, uid)
 		return slices.DeleteFunc(all, func(x logdb.Series) bool { return !slices.Contains(channels, x.Channel) }), err
 	}
-	return s.seriesOf(ctx, uid, func(c *conn, visit func(*sql.Rows) error) error {
+	return s.seriesOf(ctx, uid, func(c *conn, visit func(sqldb.Row) error) error {
 		for i, key := range channels {
 			if slices.Contains(channels[:i], key) {
 				continue
 			}
-			if err := c.each(visit, findSeriesOf, string(key), string(uid)); err != nil {
+			if err := c.eachKept(visit, findSeriesOf, string(key), string(uid)); err != nil {
 				return err
 			}
 		}
@@ -53,11 +54,11 @@ func (s *Store) SeriesOf(ctx context.Context, uid logdb.MeterUID, channels []log
 }
 
 // seriesOf reads the series that find visits.
-func (s *Store) seriesOf(ctx context.Context, uid logdb.MeterUID, find func(c *conn, visit func(*sql.Rows) error) error) ([]logdb.Series, error) {
+func (s *Store) seriesOf(ctx context.Context, uid logdb.MeterUID, find func(c *conn, visit func(sqldb.Row) error) error) ([]logdb.Series, error) {
 	var out []logdb.Series
 	err := s.snapshot(ctx, "list the series of "+string(uid), func(c *conn) error {
 		meter := int64(0)
-		err := find(c, func(rows *sql.Rows) error {
+		err := find(c, func(rows sqldb.Row) error {
 			var r logdb.Series
 			var journal, channel string
 			err := rows.Scan(&meter, &r.ID, &journal, &r.Stream.Policy, &r.Log, &channel)
@@ -101,7 +102,7 @@ func (c *conn) rangesOf(meter int64) (map[int64]extentRow, error) {
 
 // visitRanges visits the ranges of all series of a meter.
 func (c *conn) visitRanges(meter int64, visit func(extentRow)) error {
-	return c.each(func(rows *sql.Rows) error {
+	return c.eachKept(func(rows sqldb.Row) error {
 		var data sql.RawBytes
 		if err := rows.Scan(&data); err != nil {
 			return err
@@ -129,7 +130,7 @@ const findSeries = `SELECT s.stream, s.log, c.key FROM series s JOIN channel c O
 func (c *conn) seriesRow(id logdb.SeriesID) (*seriesRow, error) {
 	r := &seriesRow{id: int64(id)}
 	var channel string
-	ok, err := c.one([]any{&r.stream, &r.log, &channel}, findSeries, r.id)
+	ok, err := c.oneKept([]any{&r.stream, &r.log, &channel}, findSeries, r.id)
 	if err != nil {
 		return nil, fmt.Errorf("find series %d: %w", id, err)
 	}
@@ -147,7 +148,7 @@ func (c *conn) seriesRows(ids []logdb.SeriesID) (map[logdb.SeriesID]*seriesRow, 
 	const few = 3
 	out := map[logdb.SeriesID]*seriesRow{}
 	if len(ids) > few {
-		err := c.each(func(rows *sql.Rows) error {
+		err := c.eachKept(func(rows sqldb.Row) error {
 			var r seriesRow
 			var channel string
 			if err := rows.Scan(&r.id, &r.stream, &r.log, &channel); err != nil {

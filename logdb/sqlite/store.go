@@ -61,7 +61,7 @@ type Store struct {
 	reads  statements // in PostgreSQL
 	files  archiveFiles
 	// readers are the connections that read a file.
-	readers readers
+	readers sqldb.Readers
 	// archiving is held by the one who writes archive files.
 	archiving sync.Mutex
 	sweeps    atomic.Int64
@@ -122,7 +122,7 @@ func (s *Store) prepare(ctx context.Context) error {
 		return err
 	}
 	s.reads = statements{prepare: func(query string) (stmt, error) { return s.db.Read().PrepareContext(context.WithoutCancel(ctx), query) }}
-	s.readers.most = max(4, 2*runtime.NumCPU())
+	s.readers.Most = max(4, 2*runtime.NumCPU())
 	if s.cfg.ReadOnly {
 		return nil
 	}
@@ -139,7 +139,7 @@ func (s *Store) Close() error {
 		s.writes.close()
 	}
 	s.files.close()
-	return errors.Join(s.readers.close(), s.db.Close(), s.codec.Close())
+	return errors.Join(s.readers.Close(), s.db.Close(), s.codec.Close())
 }
 
 // snapshot runs f on one state of the database.
@@ -172,15 +172,15 @@ func (s *Store) read(ctx context.Context, whole bool, f func(*conn) error) error
 			return f(&conn{ctx: context.WithoutCancel(ctx), asked: ctx, reader: t.reader, codec: s.codec, files: &s.files})
 		}
 	}
-	r, err := s.readers.take(ctx, s.db.Read())
+	r, err := s.readers.Take(ctx, s.db)
 	if err != nil {
 		return err
 	}
 	var broken error
 	begun := false
-	defer func() { s.readers.giveBack(r, begun, broken) }()
+	defer func() { s.readers.GiveBack(r, begun, broken) }()
 	if whole {
-		if broken = r.exec("BEGIN"); broken != nil {
+		if broken = r.Begin(); broken != nil {
 			return broken
 		}
 		begun = true
@@ -190,8 +190,8 @@ func (s *Store) read(ctx context.Context, whole bool, f func(*conn) error) error
 
 // together is a transaction that several reads share.
 type together struct {
-	mu     sync.Mutex // of a read: others at the same time, or within it, have a transaction of their own
-	reader *reader    // nil when it is over
+	mu     sync.Mutex    // of a read: others at the same time, or within it, have a transaction of their own
+	reader *sqldb.Reader // nil when it is over
 }
 
 type togetherKey struct{ s *Store }

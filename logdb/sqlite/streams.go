@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"metermanager/logdb"
+	"metermanager/logdb/sqldb"
 )
 
 const listStreams = `SELECT id, journal, policy, own, source, journal_end, chain, created_ms, ends FROM stream WHERE meter = (SELECT id FROM meter WHERE uid = ?) AND kind = ?`
@@ -18,7 +19,7 @@ func (s *Store) Streams(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind
 	var out []logdb.StreamState
 	err := s.snapshot(ctx, "list the streams of "+string(uid), func(c *conn) error {
 		var ids []int64
-		err := c.each(func(rows *sql.Rows) error {
+		err := c.eachKept(func(rows sqldb.Row) error {
 			var st logdb.StreamState
 			var id int64
 			var journal string

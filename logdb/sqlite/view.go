@@ -61,7 +61,7 @@ const viewHas = `SELECT EXISTS (SELECT 1 FROM head WHERE stream = ? AND log = ?)
 func (c *conn) viewOf(stream int64, log logdb.LogNo, in span) (*view, error) {
 	v := &view{codec: c.codec}
 	var heads, patches, gone bool
-	_, err := c.one([]any{&heads, &patches, &gone}, viewHas, stream, log, stream, log, stream, log)
+	_, err := c.oneKept([]any{&heads, &patches, &gone}, viewHas, stream, log, stream, log, stream, log)
 	if err == nil && heads {
 		err = c.headsOf(v, stream, log, in)
 	}

@@ -63,6 +63,7 @@ type SeriesWriter struct {
 	first   logdb.Millis
 	last    logdb.Millis
 	started bool
+	whole   func(int)
 	err     error
 }
 
@@ -111,6 +112,9 @@ func appendSeriesColumn(b []byte, c SeriesColumn) []byte {
 	}
 	return append(b, '}')
 }
+
+// OnWhole has f called with the length of the answer before it goes out, if it goes out in one piece.
+func (w *SeriesWriter) OnWhole(f func(size int)) { w.whole = f }
 
 // Started reports whether bytes have gone out: then an error can no longer be a document.
 func (w *SeriesWriter) Started() bool { return w.started }
@@ -195,6 +199,9 @@ func (w *SeriesWriter) Close(tail SeriesTail) error {
 		b = AppendString(append(b, `,"next":`...), tail.Next)
 	}
 	w.b = append(b, '}', '\n')
+	if !w.started && w.whole != nil {
+		w.whole(len(w.b))
+	}
 	w.flush(0)
 	w.leave()
 	return w.err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"strconv"
 	"time"
 
 	"metermanager/logdb"
@@ -191,9 +192,16 @@ func (p *historyPlan) head() api.SeriesHead {
 	return h
 }
 
+// seriesWriter begins an answer. The length of a small one stands at its head, so that it needs no end of its own on the wire.
+func seriesWriter(w http.ResponseWriter, head api.SeriesHead) *api.SeriesWriter {
+	out := api.NewSeriesWriter(w, head)
+	out.OnWhole(func(size int) { w.Header().Set("Content-Length", strconv.Itoa(size)) })
+	return out
+}
+
 // writeSeries streams every value of the range.
 func (a *API) writeSeries(w http.ResponseWriter, r *http.Request, p *historyPlan) error {
-	out := api.NewSeriesWriter(w, p.head())
+	out := seriesWriter(w, p.head())
 	tail := api.SeriesTail{Limits: p.limits, Corrected: p.corrected}
 	if p.choice != nil {
 		ids := make([]logdb.SeriesID, len(p.choice.Columns))
@@ -257,7 +265,7 @@ func (a *API) writeBuckets(w http.ResponseWriter, r *http.Request, p *historyPla
 			return err
 		}
 	}
-	out := api.NewSeriesWriter(w, head)
+	out := seriesWriter(w, head)
 	if len(columns) > 0 {
 		if err := out.Columns(edges[:len(edges)-1], values); err != nil {
 			return a.cutOff(r, out, err)
