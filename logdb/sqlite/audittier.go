@@ -143,12 +143,7 @@ func (a *auditor) tierOf(r *seriesRow, step logdb.Millis, rebuild bool) error {
 		}
 		want[cell].RollUp(&b)
 	}
-	err = a.each(func(rows *sql.Rows) error {
-		var id, crc int64
-		var data []byte
-		if err := rows.Scan(&id, &crc, &data); err != nil {
-			return err
-		}
+	err = a.eachRoll(chunkID(r.id, 0), chunkID(r.id, cellOf(1<<dayBits-1)), func(id, crc int64, data []byte) error {
 		cell := dayOfChunk(id)
 		w := want[cell]
 		delete(want, cell)
@@ -157,7 +152,7 @@ func (a *auditor) tierOf(r *seriesRow, step logdb.Millis, rebuild bool) error {
 		}
 		a.compareTier(r, cell, crc, data, w, rebuild)
 		return nil
-	}, readRolls, chunkID(r.id, 0), chunkID(r.id, 1<<dayBits-1))
+	})
 	if err != nil {
 		return err
 	}

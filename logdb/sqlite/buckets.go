@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"sort"
@@ -191,20 +190,13 @@ func (b *bucketReader) read() error {
 	return b.readRaw()
 }
 
-const readRolls = `SELECT id, crc, data FROM roll WHERE id BETWEEN ? AND ? ORDER BY id`
-
 // readTier adds what whole steps give and notes what is to be read from values.
 func (b *bucketReader) readTier(all span) error {
 	at := all.first
 	roll := &b.common.room.roll
 	first := cellOf(dayKey(max(all.first, 0), false))
 	last := max(0, int64((all.last-1).Floor(logdb.DayMillis)/logdb.DayMillis))
-	err := b.each(func(rows *sql.Rows) error {
-		var id, crc int64
-		var data sql.RawBytes
-		if err := rows.Scan(&id, &crc, &data); err != nil {
-			return err
-		}
+	err := b.eachRoll(chunkID(b.series.id, first), chunkID(b.series.id, cellOf(last)), func(id, crc int64, data []byte) error {
 		day := dayOfChunk(id)
 		cell := cellKeys(day)
 		cell.first, cell.last = max(cell.first, all.first), min(cell.last, all.last)
@@ -229,7 +221,7 @@ func (b *bucketReader) readTier(all span) error {
 		}
 		b.addSteps(roll, cell)
 		return nil
-	}, readRolls, chunkID(b.series.id, first), chunkID(b.series.id, last))
+	})
 	if err != nil {
 		return err
 	}

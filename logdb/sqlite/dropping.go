@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	cellsOfTier   = `SELECT t.id FROM series s JOIN %s t ON t.id BETWEEN s.id * 16777216 AND s.id * 16777216 + ? WHERE s.meter = ?`
+	cellsOfTier   = `SELECT t.id FROM series s JOIN %s t ON t.id BETWEEN s.id * 16777216 AND s.id * 16777216 + ? WHERE s.meter = ? AND (t.id & 16777215) %% 28 = 0`
 	quarterFrom   = `UPDATE meter SET quarter_from = ? WHERE id = ? AND quarter_from < ?`
 	hourFrom      = `UPDATE meter SET hour_from = ? WHERE id = ? AND hour_from < ?`
 	hasHotChunk   = `SELECT count(*) FROM chunk c LEFT JOIN archived a ON a.chunk = c.id WHERE c.id BETWEEN ? AND ? AND a.chunk IS NULL`

@@ -126,9 +126,7 @@ func addBlock(old *chunk.Roll, b *logdb.Block) *chunk.Roll {
 
 // storedRoll reads the hour tier of a cell whatever its step.
 func (m *seriesMerger) storedRoll(id int64, roll *chunk.Roll) (bool, error) {
-	var crc int64
-	var data []byte
-	ok, err := m.one([]any{&crc, &data}, readRoll, id)
+	data, crc, ok, err := m.rollBytes(id)
 	if err != nil || !ok {
 		return false, err
 	}

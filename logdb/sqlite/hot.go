@@ -6,7 +6,7 @@ var hotStatements = []string{
 	insertHead, findTargets, insertEntry, insertSample, readAdd, readVersions, readPatch, writeHide, writeShow, withoutShow, dropPatch,
 	updateEntry, insertBatch, insertRaw, countSlots, insertSlot, countSeen, insertSeen, findStarts, insertWitness, readLedger, writeLedger, countChanges, findEnded,
 	readHeads, readPatches, readChunks, readChunk, listChunks, listLogs, readHeadsByPosition, writeChunk, deleteChunk,
-	readRoll, writeRoll, deleteHead, readKept,
+	readRolls, deleteRoll, insertRoll, deleteHead, readKept,
 	isChange, isChanged, anyGone, listGone, findUnapplied, insertUnapplied, viewHas, findMeter, // a record that is changed asks these
 	stepOfMeter, hasQuarter, writeQuarter, deleteArchived, chunkSize, emptyChunk, registerPart, // and a cell that is merged or moved
 }

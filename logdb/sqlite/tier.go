@@ -9,12 +9,6 @@ import (
 	"metermanager/logdb/chunk"
 )
 
-const (
-	readRoll   = `SELECT crc, data FROM roll WHERE id = ?`
-	writeRoll  = `INSERT INTO roll (id, crc, data) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET crc = excluded.crc, data = excluded.data`
-	deleteRoll = `DELETE FROM roll WHERE id = ?`
-)
-
 // rollCell writes the hour tier of a cell anew for the chunks that were rewritten, and keeps its other steps. A tier that
 // is missing, damaged or of another step is made from all chunks.
 func (m *seriesMerger) rollCell(cell, days int64, merged map[int64]column) error {
@@ -93,9 +87,7 @@ const hasQuarter = `SELECT 1 FROM quarter WHERE id = ?`
 
 // oldRoll reads the tier of a cell when it can be used again.
 func (m *seriesMerger) oldRoll(id int64, old *chunk.Roll) (bool, error) {
-	var crc int64
-	var data []byte
-	ok, err := m.one([]any{&crc, &data}, readRoll, id)
+	data, crc, ok, err := m.rollBytes(id)
 	if err != nil {
 		return false, fmt.Errorf("read the hour tier: %w", err)
 	}
@@ -104,21 +96,6 @@ func (m *seriesMerger) oldRoll(id int64, old *chunk.Roll) (bool, error) {
 	}
 	*old = chunk.Roll{}
 	return false, nil
-}
-
-func (m *seriesMerger) saveRoll(id int64, roll *chunk.Roll) error {
-	if len(roll.Steps) == 0 {
-		_, err := m.exec(deleteRoll, id)
-		return err
-	}
-	data, err := m.codec.AppendRoll(nil, roll)
-	if err != nil {
-		return err
-	}
-	if _, err := m.exec(writeRoll, id, int64(chunk.Checksum(data)), data); err != nil {
-		return fmt.Errorf("write the hour tier: %w", err)
-	}
-	return nil
 }
 
 const (
