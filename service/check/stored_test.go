@@ -84,6 +84,7 @@ func TestStoredVersions(t *testing.T) {
 			if got != strings.Join(want.Content, "\n")+"\n" {
 				t.Errorf("it holds\n%s\nwant\n%s", got, strings.Join(want.Content, "\n"))
 			}
+			sameSchema(t, dir)
 			copies, err := sqldb.Copies(filepath.Join(dir, "copies"))
 			must(t, err)
 			if migrated != (len(copies) > 0) {
@@ -91,6 +92,46 @@ func TestStoredVersions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// sameSchema compares the tables of a migrated folder with those of a new one: who changes a migration that has been applied somewhere, instead of adding one,
+// would make databases that differ by when they were made.
+func sameSchema(t *testing.T, dir string) {
+	t.Helper()
+	fresh := t.TempDir()
+	must(t, checktest.Make(t.Context(), fresh))
+	for _, name := range storedFiles {
+		got, want := schemaOf(t, filepath.Join(dir, name)), schemaOf(t, filepath.Join(fresh, name))
+		for table, text := range want {
+			if got[table] != text {
+				t.Errorf("%s: after the migration %s is\n%s\na new one is\n%s", name, table, got[table], text)
+			}
+		}
+		for table := range got {
+			if want[table] == "" {
+				t.Errorf("%s: after the migration there is %s, which a new one has not", name, table)
+			}
+		}
+	}
+}
+
+// schemaOf returns what made each table and index.
+func schemaOf(t *testing.T, path string) map[string]string {
+	t.Helper()
+	db, err := sqldb.Open(t.Context(), path, sqldb.Config{ReadOnly: true})
+	must(t, err)
+	defer db.Close()
+	rows, err := db.Read().QueryContext(t.Context(), `SELECT type || ' ' || name, coalesce(sql, 'of itself') FROM sqlite_schema`)
+	must(t, err)
+	defer rows.Close()
+	out := map[string]string{}
+	for rows.Next() {
+		var name, text string
+		must(t, rows.Scan(&name, &text))
+		out[name] = text
+	}
+	must(t, rows.Err())
+	return out
 }
 
 // migrate opens a stored folder as a node does, and reports whether that changed the schema.
