@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,10 +22,26 @@ import (
 	"metermanager/service/field/sim"
 )
 
-// BenchmarkRetrieve reads ten days of one-minute records from one simulated Shark over
-// loopback: alignment, decoding and durable storing in a new log database included.
+// BenchmarkRetrieve reads one log from a simulated meter over loopback: ten days of one-minute records, 2,048 of them, one waveform.
+// Alignment, decoding and durable storing in a new log database are included.
 func BenchmarkRetrieve(b *testing.B) {
-	m, err := sim.New(sim.Config{Seed: 1, History: 10 * 24 * time.Hour})
+	for _, c := range []struct {
+		name, profile, log string
+		sim                sim.Config
+	}{
+		{"shark/10_days", "eig-shark-200", "hist1", sim.Config{History: 10 * 24 * time.Hour}},
+		{"shark/2048_records", "eig-shark-200", "hist1", sim.Config{History: 2 * 24 * time.Hour, MaxRecords: map[int]int{sim.LogHist1: 2048}}},
+		{"shark/waveform", "eig-shark-200", "waveform", sim.Config{History: 20 * 24 * time.Hour, MaxRecords: map[int]int{sim.LogWaveform: 26}}},
+		{"nexus/2048_records", "eig-nexus-1252", "hist1", sim.Config{Kind: sim.Nexus, History: 2 * 24 * time.Hour, MaxRecords: map[int]int{sim.LogHist1: 2048}}},
+		{"nexus/waveform", "eig-nexus-1252", "waveform", sim.Config{Kind: sim.Nexus, History: 20 * 24 * time.Hour, MaxRecords: map[int]int{sim.LogWaveform: 1}}},
+	} {
+		b.Run(c.name, func(b *testing.B) { benchmarkRetrieve(b, c.sim, c.profile, c.log) })
+	}
+}
+
+func benchmarkRetrieve(b *testing.B, config sim.Config, profile, name string) {
+	config.Seed = 1
+	m, err := sim.New(config)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -37,7 +54,7 @@ func BenchmarkRetrieve(b *testing.B) {
 	}
 	go func() { done <- e.Run(ctx) }()
 	defer func() { cancel(); <-done; <-done }()
-	p, _ := profiles(b).Get("eig-shark-200")
+	p, _ := profiles(b).Get(profile)
 	unit := e.Unit(1, modbus.UnitConfig{WriteAllow: p.WriteList()})
 	id, err := poll.NewSource(p, unit, nil).Identify(ctx, modbus.User)
 	if err != nil {
@@ -47,7 +64,7 @@ func BenchmarkRetrieve(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	log, _ := p.LogOf("hist1")
+	log, _ := p.LogOf(name)
 	records := 0
 	for b.Loop() {
 		store, err := sqlite.Open(ctx, filepath.Join(b.TempDir(), "logs.db"), sqlite.Config{})
@@ -60,7 +77,9 @@ func BenchmarkRetrieve(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		records += out.Records
+		if records += out.Records; out.Records == 0 {
+			b.Fatal("nothing was retrieved")
+		}
 		if err := store.Close(); err != nil {
 			b.Fatal(err)
 		}
@@ -69,9 +88,11 @@ func BenchmarkRetrieve(b *testing.B) {
 }
 
 // BenchmarkPoll reads 200 meters without logs once, each over a loopback connection of its own, and stores their rows in a log database: a minute's
-// work of a site. The processor's time of the whole process is reported as the share of one core that this takes each minute.
+// work of a site. The processor's time of the whole process is reported as the share of one core that this takes each minute, and its memory (the
+// far ends of the connections included).
 func BenchmarkPoll(b *testing.B) {
 	const meters = 200
+	before := heap()
 	gate := &bus{reads: map[byte][]time.Time{}}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -128,6 +149,8 @@ func BenchmarkPoll(b *testing.B) {
 		minute()
 	}
 	b.ReportMetric(100*(processorTime(b)-start).Seconds()/float64(b.N)/60, "%core/min")
+	b.ReportMetric(max(0, float64(heap())-float64(before))/1e6, "MB-heap")
+	b.ReportMetric(resident(b), "MB-resident")
 	cancel()
 	for range meters {
 		<-done
@@ -138,6 +161,33 @@ func BenchmarkPoll(b *testing.B) {
 	if err := store.Close(); err != nil {
 		b.Error(err)
 	}
+}
+
+// heap is what the process holds after a collection.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// resident is the most that the process had in memory, in MB.
+func resident(b *testing.B) float64 {
+	b.Helper()
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		b.Skip("the memory of the process is known on Linux only")
+	}
+	_, rest, _ := strings.Cut(string(text), "VmHWM:")
+	fields := strings.Fields(rest)
+	if len(fields) == 0 {
+		b.Fatal("no VmHWM in the state of the process")
+	}
+	kb, err := strconv.ParseFloat(fields[0], 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return kb * 1024 / 1e6
 }
 
 // processorTime is what the process has used so far.

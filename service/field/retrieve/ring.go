@@ -202,7 +202,11 @@ func (s *ringSession) fetch(ctx context.Context, from, to uint32) ([][]byte, err
 	if err := s.held(ctx); err != nil {
 		return nil, err
 	}
-	for _, at := range [...]uint32{from, to - 1} {
+	ends := []uint32{from}
+	if to-1 > from {
+		ends = append(ends, to-1)
+	}
+	for _, at := range ends {
 		edge := at == s.from || at+1 == s.extent().Used
 		if !edge || at < s.from {
 			continue
@@ -269,12 +273,14 @@ func (s *ringSession) show(ctx context.Context, r *ring, k int) ([]byte, error) 
 		if err != nil {
 			return nil, fmt.Errorf("read window %d of log %s: %w", k, s.log.Name, err)
 		}
-		regs, err := s.read(ctx, r.at.Index, int(r.at.Mode-r.at.Index)+1)
-		if err != nil {
+		// Two requests for one register each are shorter than one for what lies between as well.
+		if got, err = s.word(ctx, r.at.Index); err != nil {
 			return nil, fmt.Errorf("read which window of log %s this is: %w", s.log.Name, err)
 		}
-		got = binary.BigEndian.Uint16(regs)
-		mode := binary.BigEndian.Uint16(regs[len(regs)-2:])
+		mode, err := s.word(ctx, r.at.Mode)
+		if err != nil {
+			return nil, fmt.Errorf("read the mode of log %s: %w", s.log.Name, err)
+		}
 		if mode != device.RingRecordsRunning {
 			if err := s.write(ctx, r.at.Mode, device.RingRecordsRunning); err != nil {
 				return nil, fmt.Errorf("set the mode of log %s: %w", s.log.Name, err)

@@ -220,7 +220,7 @@ func TestRingDisturbed(t *testing.T) {
 func TestRingEmptiedMeanwhile(t *testing.T) {
 	t.Parallel()
 	for _, most := range []int{200, 2000} { // full before, and not
-		for at := 1; at < 60; at++ {
+		for at := 1; at < 80; at++ {
 			emptiedAt(t, most, at)
 		}
 	}
