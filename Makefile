@@ -89,6 +89,11 @@ torture: ## the fault harness from SEED on: N runs in virtual time, PROCS (N/50)
 		-first $(SEED) -runs $(PROCS) | awk '/^=== |^ *--- PASS: .*\// {next} {print; fflush()}' || failed=1; \
 	[ -z "$$failed" ]
 
+.PHONY: lines
+lines: ## meters behind lines that delay, drop, double, reorder, cut and spoil, from SEED on: N runs in virtual time
+	CGO_ENABLED=0 go test -tags ci -count=1 -timeout 0 -v ./service/e2e/line -run '^TestSpoiledLines$$' -line.seed $(SEED) -line.n $(N) \
+		| awk '/^=== |^ *--- PASS: .*\// {next} {print; fflush()}'
+
 .PHONY: load
 load: ## 1,000 sites against one cloud on loopback (LOAD_SITES, LOAD_PAGES, LOAD_SECONDS); 50 meters at one site (LOAD_METERS, LOAD_METER_HOURS, LOAD_METER_SECONDS)
 	LOAD_SITES=$${LOAD_SITES:-1000} LOAD_PAGES=$${LOAD_PAGES:-5} LOAD_SECONDS=$${LOAD_SECONDS:-900} \

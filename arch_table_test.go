@@ -74,6 +74,7 @@ var table = []row{
 	{path: "service/e2e/peers", owns: "our figures beside those of other databases", imports: ""},
 	{path: "service/e2e/faultproxy", owns: "what networks do to messages, between two parts under test", imports: ""},
 	{path: "service/e2e/process", owns: "the fault harness with real processes", imports: ""},
+	{path: "service/e2e/line", owns: "meters behind lines that spoil what they say, by a seed, and what is stored of it", imports: ""},
 	{path: "service/e2e/judge", owns: "what is wrong after a run: meter, site, cloud and what they say of each other", imports: "rpc/api rpc/client service/field/sim"},
 	{path: "service/e2e/virtual", owns: "sites, clouds and networks in one process and in virtual time, broken by a seed", imports: anything},
 	{path: "viewer/chart", leaf: true, owns: "ticks, reduction to pixels, drawings: trend, waveform, phasors, harmonics, tolerance, timeline, heatmap, bars; PNG, SVG, PDF", imports: ""},

@@ -42,11 +42,12 @@ type exchange struct {
 func (x *exchange) Send(adu []byte) ([]byte, error) {
 	stop := context.AfterFunc(x.ctx, func() { x.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	if x.rtu && x.drained > 0 {
-		if err := x.drain(x.drained); err != nil {
+	if x.rtu {
+		began := time.Now()
+		if err := x.drain(max(x.drained, quiet)); err != nil {
 			return nil, err
 		}
-		x.deadline = x.deadline.Add(x.drained)
+		x.deadline = x.deadline.Add(time.Since(began))
 	}
 	if err := x.conn.SetDeadline(x.deadline); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)

@@ -290,6 +290,7 @@ func (e *Endpoint) exchange(j *job) (*exchange, []byte, error) {
 	}
 	x := &exchange{ctx: j.ctx, conn: e.conn, deadline: deadline, fc: j.req.FC, rtu: e.to.rtu(), drained: e.silence, count: func(what string) { e.dropped(j, what) }}
 	e.address(j.unit.id)
+	sent := time.Now()
 	data, err := call(e.packager, x, j.req)
 	e.lastUse = e.cfg.Now()
 	if x.received > 0 {
@@ -303,8 +304,9 @@ func (e *Endpoint) exchange(j *job) (*exchange, []byte, error) {
 	case err == nil, refused:
 		e.failures, e.silence = 0, 0
 	case e.to.rtu() && !errors.Is(err, ErrUnreachable):
-		// A line that other units share stays open; what comes late is thrown away before the next request.
-		e.silence = timeout
+		// A line that other units share stays open; what comes late is thrown away before the next request. Somebody who gave up early has
+		// left more of the time in which an answer is no surprise.
+		e.silence = max(timeout, 2*timeout-time.Since(sent))
 	case errors.Is(err, ErrTimeout) && x.clean && e.shared():
 		// A silent unit behind a gateway must not take the link from the others. Its
 		// late answer will carry a transaction id that nobody waits for.

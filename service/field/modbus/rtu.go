@@ -11,7 +11,11 @@ import (
 
 // On a serial line nothing says to which request an answer belongs: after a timeout the late answer could be taken for that
 // to the next request, and be wrong without anybody noticing. So before the next request whatever comes is thrown away
-// until the line was silent as long as the answer could have been late.
+// until the line was silent as long as the answer could have been late. What has come beside a good answer, such as the same once more, is thrown
+// away as well: it would be taken for the answer to the next request, and a poll of one request would show each value one poll late.
+
+// quiet is how long a line must be silent before any request.
+const quiet = time.Millisecond
 
 // maxRTU is the longest frame of a serial line.
 const maxRTU = 256

@@ -2,11 +2,14 @@ package modbus_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"metermanager/service/field/modbus"
@@ -30,47 +33,40 @@ func crc(b []byte) []byte {
 
 func framed(b ...byte) []byte { return append(b, crc(b)...) }
 
-// line is a serial line in a TCP connection: each request of eight bytes is answered with what answers holds for it, a part
-// at a time with a pause between the parts.
-func line(t *testing.T, answers ...[][]byte) (addr string) {
+// line is an endpoint at a serial line behind a gateway, in virtual time: each request of eight bytes is answered with what answers holds for it, a
+// part at a time with a pause between the parts.
+func line(t *testing.T, timeout time.Duration, answers ...[][]byte) *modbus.Endpoint {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		n := 0
+	n := 0
+	serve := func(c net.Conn) {
+		defer c.Close()
 		for {
-			c, err := l.Accept()
-			if err != nil {
+			var q [8]byte
+			if _, err := io.ReadFull(c, q[:]); err != nil {
 				return
 			}
-			for {
-				var q [8]byte
-				if _, err := io.ReadFull(c, q[:]); err != nil {
-					break
-				}
-				if !bytes.Equal(crc(q[:6]), q[6:]) {
-					t.Errorf("request % x has a wrong check", q)
-				}
-				for _, part := range answers[min(n, len(answers)-1)] {
-					if len(part) == 0 { // later than anybody waits
-						time.Sleep(300 * time.Millisecond)
-						continue
-					}
-					if _, err := c.Write(part); err != nil {
-						break
-					}
-				}
-				n++
+			if !bytes.Equal(crc(q[:6]), q[6:]) {
+				t.Errorf("request % x has a wrong check", q)
 			}
-			c.Close()
+			for _, part := range answers[min(n, len(answers)-1)] {
+				if len(part) == 0 { // later than anybody waits
+					time.Sleep(timeout * 3 / 2)
+					continue
+				}
+				if _, err := c.Write(part); err != nil {
+					return
+				}
+			}
+			n++
 		}
-	}()
-	t.Cleanup(func() { l.Close(); <-done })
-	return "rtu+tcp://" + l.Addr().String()
+	}
+	var served sync.WaitGroup
+	t.Cleanup(served.Wait) // after the endpoint has hung up
+	return start(t, "rtu+tcp://gateway:4001", modbus.Config{Timeout: timeout, Dial: func(context.Context, string) (net.Conn, error) {
+		near, far := net.Pipe()
+		served.Go(func() { serve(far) })
+		return near, nil
+	}})
 }
 
 func TestSerialFrames(t *testing.T) {
@@ -101,14 +97,53 @@ func TestSerialFrames(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			e := start(t, line(t, c.answers...), modbus.Config{Timeout: 200 * time.Millisecond})
-			data, err := e.Unit(1, modbus.UnitConfig{Retries: c.retries}).Read(t.Context(), 3, 0x5B00, 2, modbus.Live)
-			if !errors.Is(err, c.err) || !bytes.Equal(data, c.data) {
-				t.Errorf("% x, %v; want % x, %v", data, err, c.data, c.err)
-			}
-			if n := e.Counters(); n.Connects != 1 {
-				t.Errorf("%d connections, the line must stay open", n.Connects)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				e := line(t, 200*time.Millisecond, c.answers...)
+				data, err := e.Unit(1, modbus.UnitConfig{Retries: c.retries}).Read(t.Context(), 3, 0x5B00, 2, modbus.Live)
+				if !errors.Is(err, c.err) || !bytes.Equal(data, c.data) {
+					t.Errorf("% x, %v; want % x, %v", data, err, c.data, c.err)
+				}
+				if n := e.Counters(); n.Connects != 1 {
+					t.Errorf("%d connections, the line must stay open", n.Connects)
+				}
+			})
+		})
+	}
+}
+
+// TestSerialAnswerTwice: an answer that came twice, or comes after its asker has given up early, is not taken for the answer to the next request, which
+// looks like the first.
+func TestSerialAnswerTwice(t *testing.T) {
+	t.Parallel()
+	first, second := framed(1, 3, 4, 0, 1, 0, 1), framed(1, 3, 4, 0, 2, 0, 2)
+	const timeout = time.Second
+	for name, c := range map[string]struct {
+		answers [][]byte
+		patient time.Duration
+		early   bool // the first asker hears nothing
+	}{
+		"twice":           {[][]byte{first, first}, timeout, false},
+		"given up early":  {[][]byte{nil, first}, timeout / 10, true},
+		"given up in end": {[][]byte{nil, first}, 2 * timeout, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				e := line(t, timeout, c.answers, [][]byte{second})
+				u := e.Unit(1, modbus.UnitConfig{})
+				ctx, cancel := context.WithTimeout(t.Context(), c.patient)
+				defer cancel()
+				data, err := u.Read(ctx, 3, 0x5B00, 2, modbus.Live)
+				if c.early != (err != nil) || !c.early && !bytes.Equal(data, first[3:7]) {
+					t.Errorf("the first: % x, %v", data, err)
+				}
+				if data, err := u.Read(t.Context(), 3, 0x5B00, 2, modbus.Live); err != nil || !bytes.Equal(data, second[3:7]) {
+					t.Errorf("the second: % x, %v; want % x", data, err, second[3:7])
+				}
+				if n := e.Counters(); n.Late == 0 || n.Connects != 1 {
+					t.Errorf("counters %+v: what came beside is not counted", n)
+				}
+			})
 		})
 	}
 }

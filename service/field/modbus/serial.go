@@ -11,7 +11,7 @@ import (
 )
 
 // pollEvery is how often a read of a serial port looks whether its deadline has passed.
-const pollEvery = 20 * time.Millisecond
+const pollEvery = 5 * time.Millisecond
 
 // port is a serial port that has deadlines like a connection.
 type port struct {

@@ -1,10 +1,12 @@
 package modbus_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"metermanager/service/field/modbus"
@@ -28,13 +30,30 @@ func (w *watch) add(d time.Duration) {
 	w.at = w.at.Add(d)
 }
 
+// piped is an endpoint in virtual time: how busy the machine is does not matter.
+func piped(t *testing.T, clock *watch, handle func(n int, f frame, c net.Conn)) *modbus.Endpoint {
+	t.Helper()
+	var served sync.WaitGroup
+	t.Cleanup(served.Wait) // after the endpoint has hung up
+	return start(t, "10.0.0.9:502", modbus.Config{Timeout: 20 * time.Millisecond, Now: clock.now, Dial: func(context.Context, string) (net.Conn, error) {
+		near, far := net.Pipe()
+		served.Go(func() { (&server{}).talk(far, handle) })
+		return near, nil
+	}})
+}
+
 // TestSilentUnitIsLeftAlone: a unit that does not answer while its neighbours do is asked seldom and once, so that it costs
 // them little; somebody who waits for it still has it asked.
 func TestSilentUnitIsLeftAlone(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, silentUnit)
+}
+
+func silentUnit(t *testing.T) {
 	var mu sync.Mutex
 	asked, back := 0, false
-	s := serve(t, func(_ int, f frame, c net.Conn) {
+	clock := &watch{at: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
+	e := piped(t, clock, func(_ int, f frame, c net.Conn) {
 		mu.Lock()
 		defer mu.Unlock()
 		if f.unit == 7 {
@@ -45,8 +64,6 @@ func TestSilentUnitIsLeftAlone(t *testing.T) {
 		}
 		c.Write(f.registers(1))
 	})
-	clock := &watch{at: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
-	e := start(t, s.addr, modbus.Config{Timeout: 20 * time.Millisecond, Now: clock.now})
 	dead, alive := e.Unit(7, modbus.UnitConfig{Retries: 1}), e.Unit(8, modbus.UnitConfig{})
 	poll := func(p modbus.Priority) (deadErr error) {
 		t.Helper()
@@ -93,17 +110,20 @@ func TestSilentUnitIsLeftAlone(t *testing.T) {
 // first question after it came back is answered.
 func TestSilentGatewayKeepsTheSchedule(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, silentGateway)
+}
+
+func silentGateway(t *testing.T) {
 	var mu sync.Mutex
 	away := false
-	s := serve(t, func(_ int, f frame, c net.Conn) {
+	clock := &watch{at: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
+	e := piped(t, clock, func(_ int, f frame, c net.Conn) {
 		mu.Lock()
 		defer mu.Unlock()
 		if !away {
 			c.Write(f.registers(1))
 		}
 	})
-	clock := &watch{at: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
-	e := start(t, s.addr, modbus.Config{Timeout: 20 * time.Millisecond, Now: clock.now})
 	var units []*modbus.Unit
 	for i := range byte(4) {
 		units = append(units, e.Unit(i+1, modbus.UnitConfig{}))
