@@ -144,7 +144,11 @@ func (s *ringSession) disengage(ctx context.Context) error {
 	s.priority = modbus.User
 	var errs []error
 	for _, r := range s.rings {
-		if err := s.write(ctx, r.at.Index, device.RingFree); err != nil {
+		err := s.write(ctx, r.at.Index, device.RingFree)
+		for try := 1; err != nil && try < engageTries && ctx.Err() == nil; try++ { // the line may be cut just now
+			err = s.write(ctx, r.at.Index, device.RingFree)
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("let log %s go: %w", s.log.Name, err))
 		}
 	}
