@@ -99,7 +99,7 @@ func (g *gateway) run(l net.Listener) {
 			_ = c.Close()
 			continue
 		}
-		g.calls.Go(func() { g.serve(&frames{Conn: c, rtu: g.rtu}) })
+		g.calls.Go(func() { g.serve(newFrames(c, g.rtu)) })
 	}
 	g.calls.Wait()
 }
@@ -233,13 +233,7 @@ func (g *gateway) handle(c *frames, q request, f fault, r *rand.Rand) bool {
 	case spoil:
 		return c.write(c.spoiled(c.frame(q, a), r)) == nil
 	case pieces:
-		for _, b := range c.frame(q, a) {
-			if c.write([]byte{b}) != nil {
-				return false
-			}
-			time.Sleep(time.Millisecond)
-		}
-		return true
+		return c.pieces(c.frame(q, a)) == nil
 	case foreign:
 		other := q
 		if other.transaction -= uint16(1 + r.IntN(1000)); c.rtu || r.IntN(2) == 0 {
@@ -268,8 +262,12 @@ type frames struct {
 	net.Conn
 	rtu bool
 
-	out  sync.Mutex
+	out  chan struct{} // held while a frame is written
 	mute bool
+}
+
+func newFrames(c net.Conn, rtu bool) *frames {
+	return &frames{Conn: c, rtu: rtu, out: make(chan struct{}, 1)}
 }
 
 var errSpoiled = errors.New("a frame that cannot be read")
@@ -345,22 +343,38 @@ func (c *frames) answer(q request, pdu []byte) error { return c.write(c.frame(q,
 
 // cut sends the beginning of a frame. TCP loses nothing in the midst of a connection: there it is the last that comes.
 func (c *frames) cut(b []byte) {
-	_ = c.write(b)
-	c.out.Lock()
-	defer c.out.Unlock()
+	c.out <- struct{}{}
+	defer func() { <-c.out }()
+	if !c.mute {
+		_, _ = c.Write(b)
+	}
 	c.mute = !c.rtu
 }
 
+// pieces sends a frame byte by byte. Nobody else's byte comes between them.
+func (c *frames) pieces(b []byte) error {
+	c.out <- struct{}{}
+	defer func() { <-c.out }()
+	for i := range b {
+		if c.mute {
+			break
+		}
+		if _, err := c.Write(b[i : i+1]); err != nil {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return nil
+}
+
 func (c *frames) write(b []byte) error {
-	c.out.Lock()
-	defer c.out.Unlock()
+	c.out <- struct{}{}
+	defer func() { <-c.out }()
 	if c.mute {
 		return nil
 	}
-	if _, err := c.Write(b); err != nil {
-		return err
-	}
-	return nil
+	_, err := c.Write(b)
+	return err
 }
 
 // crc is the check sum of a frame on a serial line.
@@ -393,7 +407,7 @@ func (u *upstream) ask(unit byte, pdu []byte) []byte {
 		if err != nil {
 			return nil
 		}
-		u.frames = &frames{Conn: conn}
+		u.frames = newFrames(conn, false)
 	}
 	a, err := u.exchange(request{7, unit, pdu})
 	if err != nil {
