@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 )
 
@@ -51,6 +52,31 @@ func (r *Reader) exec(query string) error {
 	return r.direct(query, func(st driver.Stmt) error {
 		_, err := st.(driver.StmtExecContext).ExecContext(context.Background(), nil)
 		return err
+	})
+}
+
+// Direct visits the rows of a query as the driver gives them, for one of many small rows, whose way through database/sql would take longer than reading them.
+// What visit gets holds during the visit only; visit must not use the reader.
+func (r *Reader) Direct(visit func([]driver.Value) error, query string, args ...int64) error {
+	return r.direct(query, func(st driver.Stmt) error {
+		named := make([]driver.NamedValue, len(args))
+		for i, a := range args {
+			named[i] = driver.NamedValue{Ordinal: i + 1, Value: a}
+		}
+		rows, err := st.(driver.StmtQueryContext).QueryContext(context.Background(), named)
+		if err != nil {
+			return err
+		}
+		row := make([]driver.Value, len(rows.Columns()))
+		for err == nil {
+			if err = rows.Next(row); err == nil {
+				err = visit(row)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return errors.Join(err, rows.Close())
 	})
 }
 

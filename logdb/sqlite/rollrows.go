@@ -3,6 +3,7 @@ package sqlite
 import (
 	"bytes"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 
 	"metermanager/logdb/chunk"
@@ -21,7 +22,8 @@ const (
 	insertRoll = `INSERT INTO roll (id, crc, data) VALUES (?, ?, ?)`
 )
 
-// eachRoll visits the cells that the tier has among the ids from first to last, as they were written: visit must look at the checksum. data hold during the visit only.
+// eachRoll visits the cells that the tier has among the ids from first to last, as they were written: visit must look
+// at the checksum, and not ask the database. data hold during the visit only.
 func (c *conn) eachRoll(first, last int64, visit func(id, crc int64, data []byte) error) error {
 	var data []byte
 	var crc int64
@@ -32,12 +34,7 @@ func (c *conn) eachRoll(first, last int64, visit func(id, crc int64, data []byte
 		}
 		return visit(cell, crc, data)
 	}
-	err := c.each(func(rows *sql.Rows) error {
-		var id, sum int64
-		var piece sql.RawBytes
-		if err := rows.Scan(&id, &sum, &piece); err != nil {
-			return err
-		}
+	add := func(id, sum int64, piece []byte) error {
 		if of := id - dayOfChunk(id)%cellDays; of != cell {
 			if err := flush(); err != nil {
 				return err
@@ -46,11 +43,35 @@ func (c *conn) eachRoll(first, last int64, visit func(id, crc int64, data []byte
 		}
 		data = append(data, piece...)
 		return nil
-	}, readRolls, first, last+cellDays-1)
+	}
+	err := c.rollPieces(first, last+cellDays-1, add)
 	if err != nil {
 		return err
 	}
 	return flush()
+}
+
+// rollPieces visits what is stored from one id to another.
+func (c *conn) rollPieces(first, last int64, visit func(id, crc int64, piece []byte) error) error {
+	if c.reader != nil {
+		return c.reader.Direct(func(row []driver.Value) error {
+			if err := c.ended(); err != nil {
+				return err
+			}
+			id, _ := row[0].(int64)
+			crc, _ := row[1].(int64) // all three by the table, which is STRICT
+			piece, _ := row[2].([]byte)
+			return visit(id, crc, piece)
+		}, readRolls, first, last)
+	}
+	return c.each(func(rows *sql.Rows) error {
+		var id, crc int64
+		var piece sql.RawBytes
+		if err := rows.Scan(&id, &crc, &piece); err != nil {
+			return err
+		}
+		return visit(id, crc, piece)
+	}, readRolls, first, last)
 }
 
 // rollBytes reads one cell of the hour tier; false when there is none.
