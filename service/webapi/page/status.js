@@ -140,6 +140,7 @@
   }
 
   const views = logViews({ el, count, time, when, ago, span, kindNames });
+  const field = fieldViews({ el, count, time, when, ago, span, call });
 
   const isWarning = (l) => (l.note || "").includes("skipped");
 
@@ -256,7 +257,7 @@
     $("meters-note").textContent = list.length ? "times in each meter's zone" : "";
     if (!list.length) {
       $("meters").replaceChildren(el("div", { class: "card empty" }, el("p", {}, "No meters yet."),
-        el("p", {}, "Add one that this node reads with ", el("code", {}, "metermanager meter add"), ", or let a meter or another manager register here with a key.")));
+        el("p", {}, "Look for some under \u201cFind meters\u201d, add one that this node reads with ", el("code", {}, "metermanager meter add"), ", or let a meter or another manager register here with a key.")));
       return;
     }
     if (!state.shownMeters && list.length <= 3 && matchMedia("(min-width: 46rem)").matches) list.forEach((m) => state.open.add(m.meter_uid));
@@ -359,7 +360,7 @@
       const actions = await past(s);
       state.last = Date.now();
       show("node");
-      tiles(s); warnings(s); meters(s); sync(s, actions);
+      tiles(s); warnings(s); meters(s); sync(s, actions); field.lines();
       $("version").textContent = s.version || "";
       $("where").textContent = location.host;
       $("logout").hidden = false;
