@@ -46,11 +46,13 @@ type auditTarget struct {
 	CA          string `json:"ca,omitempty"`
 	Fingerprint string `json:"fingerprint,omitempty"`
 	// Received is the number of the last event that it is known to have, Sent of the last one that was written to it.
-	Received int64      `json:"received"`
-	Sent     int64      `json:"sent"`
-	Waiting  int64      `json:"waiting"`
-	Trouble  string     `json:"trouble,omitempty"`
-	Since    *time.Time `json:"since,omitempty"`
+	Received int64  `json:"received"`
+	Sent     int64  `json:"sent"`
+	Waiting  int64  `json:"waiting"`
+	Trouble  string `json:"trouble,omitempty"`
+	// Elsewhere tells that another node before the same database serves it.
+	Elsewhere bool       `json:"elsewhere,omitempty"`
+	Since     *time.Time `json:"since,omitempty"`
 }
 
 func (c auditExport) add(ctx context.Context, _ account.Principal, a auditExportArgs) (auditTargets, error) {
@@ -84,6 +86,7 @@ func (c auditExport) all(ctx context.Context) (auditTargets, error) {
 		if !s.Since.IsZero() {
 			t.Since = &s.Since
 		}
+		t.Elsewhere = s.Elsewhere
 		out.Targets = append(out.Targets, t)
 	}
 	return out, err

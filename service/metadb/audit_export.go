@@ -3,7 +3,9 @@ package metadb
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"time"
 
 	"metermanager/service/cloud/audit"
 	"metermanager/service/cloud/audit/export"
@@ -14,16 +16,16 @@ var _ export.Store = (*Cloud)(nil)
 // Exports lists the targets of the audit.
 func (c *Cloud) Exports(ctx context.Context) ([]export.Target, error) {
 	return list(ctx, c.db.Read(), func(row interface{ Scan(...any) error }) (t export.Target, err error) {
-		err = row.Scan(&t.Name, &t.URL, &t.Format, &t.View, &t.CA, &t.Fingerprint, &t.Position)
+		err = row.Scan(&t.Name, &t.ID, &t.URL, &t.Format, &t.View, &t.CA, &t.Fingerprint, &t.Position)
 		return t, err
-	}, `SELECT name, url, format, view, ca, fingerprint, position FROM audit_export ORDER BY name`)
+	}, `SELECT name, id, url, format, view, ca, fingerprint, position FROM audit_export ORDER BY name`)
 }
 
 // PutExport stores a target.
 func (c *Cloud) PutExport(ctx context.Context, t export.Target) error {
 	return c.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO audit_export (name, url, format, view, ca, fingerprint, position) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			t.Name, t.URL, t.Format, t.View, t.CA, t.Fingerprint, t.Position)
+		_, err := tx.ExecContext(ctx, `INSERT INTO audit_export (name, id, url, format, view, ca, fingerprint, position) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			t.Name, t.ID, t.URL, t.Format, t.View, t.CA, t.Fingerprint, t.Position)
 		return taken(err, export.ErrExists)
 	})
 }
@@ -36,11 +38,33 @@ func (c *Cloud) DeleteExport(ctx context.Context, name string) error {
 	})
 }
 
-// MoveExport notes how far a target has come.
-func (c *Cloud) MoveExport(ctx context.Context, name string, position int64) error {
-	return c.write(audit.Quiet(ctx), func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE audit_export SET position = ? WHERE name = ?`, position, name)
+// HoldExport has a node serve a target until a time, unless another one does.
+func (c *Cloud) HoldExport(ctx context.Context, t export.Target, holder string, now, until time.Time) (held bool, err error) {
+	err = c.write(audit.Quiet(ctx), func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE audit_export SET holder = @holder, held_until_ms = @until WHERE name = @name AND id = @id AND (holder = @holder OR holder = '' OR held_until_ms <= @now)`,
+			sql.Named("holder", holder), sql.Named("until", until.UnixMilli()), sql.Named("name", t.Name), sql.Named("id", t.ID), sql.Named("now", now.UnixMilli()))
+		if err = one(res, err, export.ErrNotHeld); errors.Is(err, export.ErrNotHeld) {
+			return nil
+		}
+		held = err == nil
 		return err
+	})
+	return held && err == nil, err
+}
+
+// LetExports lets go of all targets that a node holds.
+func (c *Cloud) LetExports(ctx context.Context, holder string) error {
+	return c.write(audit.Quiet(ctx), func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE audit_export SET holder = '', held_until_ms = 0 WHERE holder = ?`, holder)
+		return err
+	})
+}
+
+// MoveExport notes how far a target has come; it never goes back.
+func (c *Cloud) MoveExport(ctx context.Context, t export.Target, holder string, position int64) error {
+	return c.write(audit.Quiet(ctx), func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE audit_export SET position = ? WHERE name = ? AND id = ? AND holder = ? AND position <= ?`, position, t.Name, t.ID, holder, position)
+		return one(res, err, export.ErrNotHeld)
 	})
 }
 

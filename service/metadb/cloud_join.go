@@ -153,7 +153,7 @@ func (c *Cloud) InvitationByToken(ctx context.Context, token account.Hash) (acco
 // DropExpired removes links and invitations whose time was over.
 func (c *Cloud) DropExpired(ctx context.Context, now, before logdb.Millis) error {
 	var any bool
-	err := c.db.Read().QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM password_reset WHERE expires_ms <= ?) OR EXISTS (SELECT 1 FROM invitation WHERE expires_ms <= ?)`, now, before).Scan(&any)
+	err := c.db.ReadRow(ctx, `SELECT EXISTS (SELECT 1 FROM password_reset WHERE expires_ms <= ?) OR EXISTS (SELECT 1 FROM invitation WHERE expires_ms <= ?)`, now, before).Scan(&any)
 	if err != nil || !any {
 		return err // looking costs no write
 	}

@@ -3,6 +3,7 @@ package export
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,13 +18,20 @@ import (
 // ErrExists marks a target whose name is taken.
 var ErrExists = errors.New("there is such a target already")
 
+// ErrNotHeld marks a target that another node serves, or that is gone.
+var ErrNotHeld = errors.New("another node serves this target, or it is gone")
+
 // Store keeps targets and has the events.
 type Store interface {
 	Exports(ctx context.Context) ([]Target, error)
 	PutExport(ctx context.Context, t Target) error // ErrExists when the name is taken
 	DeleteExport(ctx context.Context, name string) error
-	// MoveExport stores the number of the last event that a target has.
-	MoveExport(ctx context.Context, name string, position int64) error
+	// HoldExport has a node serve a target until a time, unless another one holds it at now, and reports whether it does.
+	HoldExport(ctx context.Context, t Target, holder string, now, until time.Time) (bool, error)
+	// LetExports lets go of all targets that a node holds.
+	LetExports(ctx context.Context, holder string) error
+	// MoveExport stores the number of the last event that a target has. ErrNotHeld when the node does not hold it.
+	MoveExport(ctx context.Context, t Target, holder string, position int64) error
 	// AuditAfter returns the events behind a number, oldest first; AuditLast the newest number, 0 when there is none.
 	AuditAfter(ctx context.Context, seq int64, limit int) ([]audit.Event, error)
 	AuditLast(ctx context.Context) (int64, error)
@@ -39,7 +47,11 @@ type Config struct {
 	Poll, Settle time.Duration
 	// FirstPause and LongestPause bound the pauses between tries; 1 s and 1 min.
 	FirstPause, LongestPause time.Duration
-	Logger                   *slog.Logger
+	// Lease is for how long a node holds a target; 30 s. It is renewed after a third of it, when the list of targets is looked at too. A node
+	// that stops without a word is followed by another one after so long.
+	Lease  time.Duration
+	Now    func() time.Time
+	Logger *slog.Logger
 }
 
 // Exporter brings the audit to its targets.
@@ -47,6 +59,7 @@ type Exporter struct {
 	store   Store
 	cfg     Config
 	changed chan struct{} // the list of targets is another one
+	holder  string        // this process, among those before one database
 
 	mu      sync.Mutex
 	workers map[string]*worker
@@ -63,20 +76,31 @@ func New(store Store, cfg Config) *Exporter {
 	set(&cfg.Settle, 30*time.Second)
 	set(&cfg.FirstPause, time.Second)
 	set(&cfg.LongestPause, time.Minute)
+	set(&cfg.Lease, 30*time.Second)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Exporter{store: store, cfg: cfg, changed: make(chan struct{}, 1), workers: map[string]*worker{}}
+	return &Exporter{store: store, cfg: cfg, changed: make(chan struct{}, 1), holder: rand.Text(), workers: map[string]*worker{}}
 }
 
 // Run sends until ctx ends.
 func (e *Exporter) Run(ctx context.Context) error {
+	tick := time.NewTicker(e.cfg.Lease / 3)
+	defer tick.Stop()
+	failed := false
 	for {
-		if err := e.reconcile(ctx); err != nil && ctx.Err() == nil {
+		err := e.reconcile(ctx)
+		if err != nil && ctx.Err() == nil && !failed { // tried again at the next tick
 			e.cfg.Logger.Warn("take up the targets of the audit", "err", err)
 		}
+		failed = err != nil
 		select {
 		case <-e.changed:
+			continue
+		case <-tick.C:
 			continue
 		case <-ctx.Done():
 		}
@@ -87,19 +111,49 @@ func (e *Exporter) Run(ctx context.Context) error {
 		for _, w := range workers {
 			<-w.done
 		}
+		if len(workers) == 0 {
+			return nil
+		}
+		over, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := e.store.LetExports(over, e.holder); err != nil { // another node waits for the end of the lease then
+			e.cfg.Logger.Warn("let go of the targets of the audit", "err", err)
+		}
 		return nil
 	}
 }
 
-// reconcile starts a worker for each target that has none, and stops those of targets that are gone or are others now.
-func (e *Exporter) reconcile(ctx context.Context) error {
+// held lists the targets that this node serves, with their places.
+func (e *Exporter) held(ctx context.Context) (map[string]Target, error) {
 	targets, err := e.store.Exports(ctx)
 	if err != nil {
-		return fmt.Errorf("list the targets of the audit: %w", err)
+		return nil, fmt.Errorf("list the targets of the audit: %w", err)
+	}
+	mine := map[string]bool{}
+	for _, t := range targets {
+		now := e.cfg.Now()
+		if mine[t.Name+" "+t.ID], err = e.store.HoldExport(ctx, t, e.holder, now, now.Add(e.cfg.Lease)); err != nil {
+			return nil, fmt.Errorf("hold target %s of the audit: %w", t.Name, err)
+		}
+	}
+	if targets, err = e.store.Exports(ctx); err != nil { // as who held them before has left them
+		return nil, fmt.Errorf("list the targets of the audit: %w", err)
 	}
 	wanted := map[string]Target{}
 	for _, t := range targets {
-		wanted[t.Name] = t
+		if mine[t.Name+" "+t.ID] {
+			wanted[t.Name] = t
+		}
+	}
+	return wanted, nil
+}
+
+// reconcile starts a worker for each target of this node that has none, and stops those of targets that are gone, are others now or are
+// served by another node.
+func (e *Exporter) reconcile(ctx context.Context) error {
+	wanted, err := e.held(ctx)
+	if err != nil {
+		return err
 	}
 	e.mu.Lock()
 	var over []*worker
@@ -142,7 +196,7 @@ func (e *Exporter) Add(ctx context.Context, t Target, fromStart bool) error {
 	if err != nil {
 		return err
 	}
-	t.Position = 0
+	t.Position, t.ID = 0, rand.Text()
 	if !fromStart {
 		if t.Position, err = e.store.AuditLast(ctx); err != nil {
 			return fmt.Errorf("find the end of the audit: %w", err)
@@ -195,6 +249,7 @@ func (e *Exporter) States(ctx context.Context) ([]State, error) {
 			s.Sent, s.Trouble, s.Since = max(w.state.Sent, t.Position), w.state.Trouble, w.state.Since
 			w.mu.Unlock()
 		}
+		s.Elsewhere = w == nil
 		s.Waiting = max(0, last-s.Sent)
 		out = append(out, s)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -29,9 +30,14 @@ type memory struct {
 	mu      sync.Mutex
 	events  []audit.Event
 	targets map[string]export.Target
+	holders map[string]string // by the id of a target
+	until   map[string]time.Time
+	fails   int // so often nothing can be held
 }
 
-func newMemory() *memory { return &memory{targets: map[string]export.Target{}} }
+func newMemory() *memory {
+	return &memory{targets: map[string]export.Target{}, holders: map[string]string{}, until: map[string]time.Time{}}
+}
 
 // grow writes so many more events.
 func (m *memory) grow(n int) {
@@ -71,16 +77,39 @@ func (m *memory) DeleteExport(_ context.Context, name string) error {
 	return nil
 }
 
-func (m *memory) MoveExport(_ context.Context, name string, position int64) error {
+func (m *memory) HoldExport(_ context.Context, t export.Target, holder string, now, until time.Time) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if t, ok := m.targets[name]; ok {
-		if position < t.Position {
-			return errors.New("a target goes back")
-		}
-		t.Position = position
-		m.targets[name] = t
+	if m.fails > 0 {
+		m.fails--
+		return false, errors.New("the database is away")
 	}
+	if m.targets[t.Name].ID != t.ID || m.holders[t.ID] != "" && m.holders[t.ID] != holder && now.Before(m.until[t.ID]) {
+		return false, nil
+	}
+	m.holders[t.ID], m.until[t.ID] = holder, until
+	return true, nil
+}
+
+func (m *memory) LetExports(_ context.Context, holder string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.holders, func(_, by string) bool { return by == holder })
+	return nil
+}
+
+func (m *memory) MoveExport(_ context.Context, t export.Target, holder string, position int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.targets[t.Name]
+	if now.ID != t.ID || m.holders[t.ID] != holder {
+		return export.ErrNotHeld
+	}
+	if position < now.Position {
+		return errors.New("a target goes back")
+	}
+	now.Position = position
+	m.targets[t.Name] = now
 	return nil
 }
 

@@ -20,6 +20,8 @@ const (
 // Target is where the audit goes.
 type Target struct {
 	Name string
+	// ID tells it from a target of the same name that was removed.
+	ID string
 	// URL is file:NAME, which lies in the folder of the exporter, udp://host:port, tcp://host:port or tls://host:port. TCP and TLS count octets (RFC 6587, RFC 5425).
 	URL string
 	// Format is FormatSyslog or FormatCEF, View audit.ViewServer or audit.ViewAdmin.

@@ -30,8 +30,10 @@ type State struct {
 	// Sent is the number of the last event that was written to it; behind Position is what may have to be sent again.
 	Sent    int64
 	Waiting int64 // events that were not written yet
-	Trouble string
-	Since   time.Time // of the trouble
+	// Elsewhere tells that this node does not serve it: another one before the same database does, or will when its turn has come.
+	Elsewhere bool
+	Trouble   string
+	Since     time.Time // of the trouble
 }
 
 // mark is how far was written at a time.
@@ -152,10 +154,10 @@ func (w *worker) frames(t Target, events []audit.Event) []string {
 // confirm stores how far the target is known to have come.
 func (w *worker) confirm(seq int64) error {
 	w.mu.Lock()
-	name := w.target.Name
+	t := w.target
 	w.mu.Unlock()
-	if err := w.e.store.MoveExport(context.Background(), name, seq); err != nil {
-		return fmt.Errorf("note how far %s has come: %w", name, err)
+	if err := w.e.store.MoveExport(context.Background(), t, w.e.holder, seq); err != nil {
+		return fmt.Errorf("note how far %s has come: %w", t.Name, err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
