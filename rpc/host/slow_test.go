@@ -8,43 +8,21 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"metermanager/rpc/host"
+	"metermanager/rpc/rpctest"
 )
 
-// pipes is a listener whose connections are pipes in memory.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
+func dial(t *testing.T, listener *rpctest.Pipes) net.Conn {
+	t.Helper()
+	conn, err := listener.Dial(t.Context(), "", "")
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
-
-func (p *pipes) dial() net.Conn {
-	near, far := net.Pipe()
-	p.conns <- far
-	return near
+	return conn
 }
 
 // trickle sends a text byte by byte with a pause before each and returns when the other side has had enough, or all is sent.
@@ -62,7 +40,7 @@ func trickle(c net.Conn, text string, pause time.Duration) (sent int) {
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		listener := newPipes()
+		listener := rpctest.NewPipes()
 		s, err := host.New(t.Context(), "cloud:80", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/unread" {
 				w.WriteHeader(http.StatusUnauthorized)
@@ -93,7 +71,7 @@ func TestSlowClients(t *testing.T) {
 			{"body that nobody reads", head(10_000, "unread"), strings.Repeat("x", 10_000), 29 * time.Second, 0, 120 * time.Second},
 			{"nothing at all", "", "", 0, 9 * time.Second, 130 * time.Second},
 		} {
-			conn := listener.dial()
+			conn := dial(t, listener)
 			began := time.Now()
 			closed := make(chan time.Duration, 1)
 			go func() { // reads what comes, so that the answer does not block the server
@@ -115,7 +93,7 @@ func TestSlowClients(t *testing.T) {
 		}
 
 		// A body at a modest but honest pace is taken, however long it takes.
-		conn := listener.dial()
+		conn := dial(t, listener)
 		body := strings.Repeat("y", 60_000)
 		go func() {
 			_, _ = io.WriteString(conn, head(len(body)))

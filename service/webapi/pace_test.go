@@ -3,7 +3,6 @@ package webapi_test
 import (
 	"context"
 	"maps"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -20,6 +19,7 @@ import (
 	"metermanager/rpc/api"
 	"metermanager/rpc/client"
 	"metermanager/rpc/host"
+	"metermanager/rpc/rpctest"
 	"metermanager/service/webapi"
 )
 
@@ -107,39 +107,6 @@ func TestQueriesWaitForTheirTurn(t *testing.T) {
 	}
 }
 
-// pipes is a listener whose connections are pipes in memory.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
-
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	near, far := net.Pipe()
-	select {
-	case p.conns <- far:
-		return near, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
 // TestUploaderWaitsAsItIsTold: a site with a backlog meets a cloud that lets its key ask once in ten seconds, and takes no body
 // of more than 4 KB. It sends smaller pages, never comes back before the time that it was told, and loses nothing.
 func TestUploaderWaitsAsItIsTold(t *testing.T) {
@@ -178,7 +145,7 @@ func TestUploaderWaitsAsItIsTold(t *testing.T) {
 				large++
 			}
 		})
-		listener := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+		listener := rpctest.NewPipes()
 		server := &http.Server{Handler: watched}
 		served := make(chan error, 1)
 		go func() { served <- server.Serve(listener) }()
@@ -199,7 +166,7 @@ func TestUploaderWaitsAsItIsTold(t *testing.T) {
 		_, err = logs.Append(ctx, logdb.Batch{Meter: meter, Kind: logdb.KindHistorical, Rows: []logdb.History{h}})
 		must(t, err)
 		svc := cloudsync.New(func(d cloudsync.Destination) (cloudsync.Cloud, error) {
-			return client.New(d.URL(), client.Config{APIKey: string(d.APIKey), Dial: listener.dial, HTTP1: true})
+			return client.New(d.URL(), client.Config{APIKey: string(d.APIKey), Dial: listener.Dial, HTTP1: true})
 		}, logs, store, cloudsync.Config{})
 		for name, value := range map[string]string{
 			cloudsync.SettingHost: "http://cloud", cloudsync.SettingAPIKey: s.admin, cloudsync.SettingEnabled: "true",

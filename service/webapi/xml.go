@@ -2,7 +2,9 @@ package webapi
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"mime"
 	"net/http"
 	"strconv"
@@ -28,7 +30,11 @@ func (a *API) inXML(op api.Operation, next http.HandlerFunc) http.HandlerFunc {
 		x := &xmlAnswer{ResponseWriter: w}
 		defer func() {
 			if err := x.end(recover()); err != nil {
-				a.log.WarnContext(r.Context(), "cut off an answer in XML", "err", err)
+				level := slog.LevelWarn
+				if errors.Is(err, errLeft) { // a client that went away is none of our troubles
+					level = slog.LevelDebug
+				}
+				a.log.Log(r.Context(), level, "cut off an answer in XML", "err", err)
 				panic(http.ErrAbortHandler) // a cut answer must never look whole
 			}
 		}()
@@ -101,10 +107,24 @@ func (x *xmlAnswer) translate(problem bool) {
 	out, in := io.Pipe()
 	x.in, x.done = in, make(chan error, 1)
 	go func() {
-		err := api.WriteXML(x.ResponseWriter, out, problem)
+		err := api.WriteXML(leaving{x.ResponseWriter}, out, problem)
 		_ = out.CloseWithError(errors.Join(err, io.ErrClosedPipe)) // whoever still writes must not wait
 		x.done <- err
 	}()
+}
+
+// errLeft marks an answer that nobody waits for any more.
+var errLeft = errors.New("the client went away")
+
+// leaving is a writer that tells its own failures from those of what it is given.
+type leaving struct{ w io.Writer }
+
+func (l leaving) Write(b []byte) (int, error) {
+	n, err := l.w.Write(b)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errLeft, err)
+	}
+	return n, err
 }
 
 // Write translates a piece.
