@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/csv"
+	"slices"
 	"strconv"
 
 	"metermanager/logdb"
@@ -23,15 +24,16 @@ const (
 type ExtensionInfo struct {
 	Name    Extension
 	Summary string
-	// Operations are the routes that belong to it.
+	// Operations are the routes that belong to it, Commands the commands.
 	Operations []string
+	Commands   []string
 }
 
 var extensions = []ExtensionInfo{
-	{ExtensionAnalysis, "Analysis of recordings, weeks held against EN 50160, events of several meters as one", []string{OpAnalysis, OpEN50160, OpEventGroups}},
-	{ExtensionRequests, "Fetching records that managers did not send", []string{OpFetch}},
-	{ExtensionRealtime, "Present values", []string{OpRealtime}},
-	{ExtensionCorrections, "Corrections of records", []string{OpCorrect}},
+	{ExtensionAnalysis, "Analysis of recordings, weeks held against EN 50160, events of several meters as one", []string{OpAnalysis, OpEN50160, OpEventGroups}, nil},
+	{ExtensionRequests, "Fetching records that managers did not send", []string{OpFetch}, nil},
+	{ExtensionRealtime, "Present values", []string{OpRealtime}, []string{CmdMeterRead}},
+	{ExtensionCorrections, "Corrections of records", []string{OpCorrect}, nil},
 }
 
 // Extensions lists the extensions.
@@ -54,6 +56,16 @@ func ExtensionOf(operation string) Extension {
 			if id == operation {
 				return e.Name
 			}
+		}
+	}
+	return ""
+}
+
+// ExtensionOfCommand returns the extension that a command belongs to, "" for those that everybody has.
+func ExtensionOfCommand(name string) Extension {
+	for _, e := range extensions {
+		if slices.Contains(e.Commands, name) {
+			return e.Name
 		}
 	}
 	return ""

@@ -102,7 +102,7 @@ func (s Set) Without(o Set) Set { return s &^ o }
 func (s Set) Covers(o Set) bool { return o&^s == 0 }
 
 // Len returns how many permissions s holds.
-func (s Set) Len() int { return bits.OnesCount32(uint32(s)) }
+func (s Set) Len() int { return bits.OnesCount32(uint32(s &^ unknown)) }
 
 // Names returns the names of s in order.
 func (s Set) Names() []string {
@@ -121,13 +121,25 @@ func (s Set) String() string { return strings.Join(s.Names(), ",") }
 // MarshalText writes String.
 func (s Set) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText reads what MarshalText wrote.
+// unknown marks a set from the wire with a name that this version does not know.
+const unknown Set = 1 << 31
+
+// Unknown reports whether the set came with a name that this version does not know, as the answer of a newer node may. Such a set grants
+// nothing by that name, and nobody's set covers it, so that who is asked to grant it refuses.
+func (s Set) Unknown() bool { return s&unknown != 0 }
+
+// UnmarshalText reads what MarshalText wrote, also that of a newer version.
 func (s *Set) UnmarshalText(text []byte) error {
-	v, err := Parse(string(text))
-	if err == nil {
-		*s = v
+	var out Set
+	for part := range strings.SplitSeq(string(text), ",") {
+		if v, err := Parse(part); err == nil {
+			out |= v
+		} else {
+			out |= unknown
+		}
 	}
-	return err
+	*s = out
+	return nil
 }
 
 // Parse reads names joined by commas; blanks around them do not matter. An unknown name is

@@ -45,7 +45,19 @@ func TestSetAsJSON(t *testing.T) {
 	if err := json.Unmarshal(b, &got); err != nil || got != permission.Everything() {
 		t.Errorf("%s: %s, %v", b, got, err)
 	}
-	if err := json.Unmarshal([]byte(`"upload,root"`), &got); err == nil {
-		t.Error("an unknown name is accepted")
+	if got.Unknown() {
+		t.Error("known names are taken for unknown ones")
+	}
+	// A newer node knows more names: what is known holds, the rest grants nothing, and nobody can give it.
+	if err := json.Unmarshal([]byte(`"upload,root"`), &got); err != nil || !got.Unknown() || !got.Has(permission.Upload) || got.Len() != 1 || got.String() != "upload" {
+		t.Errorf("%s, %v", got, err)
+	}
+	if permission.Everything().Covers(got) {
+		t.Error("an unknown name can be given")
+	}
+	for _, p := range permission.All() {
+		if p != permission.Upload && got.Has(p) {
+			t.Errorf("an unknown name grants %s", p)
+		}
 	}
 }

@@ -19,6 +19,11 @@ func (a *API) command(w http.ResponseWriter, r *http.Request, c caller) error {
 		return fault.Newf(fault.Invalid, "The parameters are nested deeper than %d at byte %d.", mostNested, at)
 	}
 	auditCommand(r.Context(), r.PathValue("command"), body)
+	if a.Licences != nil && c.Known() {
+		if err := a.Licences.Uses(r.Context(), c.Principal, api.ExtensionOfCommand(r.PathValue("command"))); err != nil {
+			return err
+		}
+	}
 	result, err := a.Commands.Call(r.Context(), c.Principal, r.PathValue("command"), body)
 	if err != nil {
 		return err

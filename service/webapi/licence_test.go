@@ -159,6 +159,11 @@ func TestExtensions(t *testing.T) {
 	s.refused(s.call(s.system, "PUT", api.Root+"/licensing", `{"billable":["sorcery"]}`), 404, "not_found")
 	s.ok(s.system, "PUT", api.Root+"/licensing", `{"billable":["realtime"]}`)
 	s.refused(use(s.admin), 403, "forbidden")
+	command := func(key string) response { return s.call(key, "POST", api.Root+"/rpc/meter.read", `{"meter":"none"}`) }
+	if r := command(s.admin); r.status != 403 || !strings.Contains(r.body, "extension realtime") {
+		t.Errorf("a command of the extension: status %d: %s", r.status, r.body)
+	}
+	s.refused(command(""), 401, "unauthenticated")
 	if r := use(s.system); r.status != 200 {
 		t.Errorf("the administrator of the system: status %d", r.status)
 	}
@@ -167,6 +172,9 @@ func TestExtensions(t *testing.T) {
 	s.refused(s.call(s.admin, "PUT", api.Root+"/extensions/sorcery", `{"on":true}`), 404, "not_found")
 	s.ok(s.admin, "PUT", api.Root+"/extensions/realtime", `{"on":true}`)
 	s.ok(s.admin, "PUT", api.Root+"/extensions/realtime", `{"on":true}`)
+	if r := command(s.admin); strings.Contains(r.body, "extension") {
+		t.Errorf("a command of an extension that is on: status %d: %s", r.status, r.body)
+	}
 	if r := use(s.reader); r.status != 200 {
 		t.Errorf("switched on: status %d: %s", r.status, r.body)
 	}

@@ -38,6 +38,9 @@ func (s *Service) CreateKey(ctx context.Context, p Principal, n NewKey) (Key, st
 	if n.Permissions == 0 {
 		n.Permissions = permission.Of(permission.Upload)
 	}
+	if err := unknownPermission(n.Permissions); err != nil {
+		return Key{}, "", err
+	}
 	if !p.Permissions.Covers(n.Permissions) {
 		return Key{}, "", fault.New(fault.Forbidden, "A key cannot have a permission that you lack.").At("permissions")
 	}

@@ -35,6 +35,14 @@ func outranks(p Principal, u *User) error {
 	return nil
 }
 
+// unknownPermission reports a name that this version does not know.
+func unknownPermission(s permission.Set) error {
+	if s.Unknown() {
+		return fault.New(fault.Invalid, "There is a name among them that is no permission.").At("permissions").WithHint("They are " + permission.Everything().String() + ".")
+	}
+	return nil
+}
+
 // page bounds a list.
 func page(limit int) int {
 	if limit <= 0 || limit > 1000 {

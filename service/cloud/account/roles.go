@@ -85,7 +85,7 @@ func (s *Service) PutRole(ctx context.Context, p Principal, r Role) (Role, error
 	if err := manages(p, permission.RolesManage); err != nil {
 		return Role{}, err
 	}
-	if err := checkText("name", r.Name, 1, 100); err != nil {
+	if err := first(checkText("name", r.Name, 1, 100), unknownPermission(r.Permissions)); err != nil {
 		return Role{}, err
 	}
 	r.Customer = p.Customer
