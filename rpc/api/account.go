@@ -35,6 +35,7 @@ type UserAnswer struct {
 	KeyID       string         `json:"key_id,omitempty" doc:"Id of the key, for a key"`
 	Customer    string         `json:"customer"`
 	CustUID     string         `json:"cust_uid,omitempty"`
+	CustomerKey string         `json:"customer_key,omitempty" doc:"Joins users and meters to the customer; shown to its users"`
 	Permissions permission.Set `json:"permissions" doc:"Names joined by commas"`
 	Meter       logdb.MeterUID `json:"meter_uid,omitempty" doc:"The only meter of a meter's own key"`
 	Expires     logdb.Millis   `json:"expires_ms,omitempty"`

@@ -70,11 +70,11 @@ func (a *API) logout(ctx context.Context, c caller, _ *none) (*done, error) {
 	return &done{true}, nil
 }
 
-func (a *API) user(ctx context.Context, c caller, _ *none) (*userAnswer, error) {
+func (a *API) user(ctx context.Context, c caller, _ *none) (*api.UserAnswer, error) {
 	if !c.Known() {
 		return nil, fault.New(fault.Unauthenticated, "Nobody is logged in.")
 	}
-	out := &userAnswer{UserAnswer: api.UserAnswer{KeyID: string(c.Key), Permissions: c.Permissions, Meter: c.Meter}}
+	out := &api.UserAnswer{KeyID: string(c.Key), Permissions: c.Permissions, Meter: c.Meter}
 	if c.User != "" {
 		u, err := a.Accounts.Me(ctx, c.Principal)
 		if err != nil {
@@ -92,12 +92,6 @@ func (a *API) user(ctx context.Context, c caller, _ *none) (*userAnswer, error) 
 	customer, key, err := a.Accounts.CustomerOf(ctx, c.Principal)
 	out.Customer, out.CustomerKey = customer.Name, key
 	return out, err
-}
-
-// userAnswer adds the customer key, which the users of a customer may see again.
-type userAnswer struct {
-	api.UserAnswer
-	CustomerKey string `json:"customer_key,omitempty" doc:"Joins meters to the customer; shown to its users"`
 }
 
 type setupInput struct{ Body api.SetupRequest }
