@@ -121,6 +121,8 @@ func (c *logExportCmd) writeHistory(ctx context.Context, p *program, service *cl
 		} else {
 			if n == 0 && len(answer.Columns) > 0 {
 				sheet.Text(historyHeads(answer.Columns)...)
+				bar.clear()
+				sayUnverified(p.stderr, answer.Columns)
 			}
 			historyLines(sheet, answer)
 		}

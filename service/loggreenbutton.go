@@ -42,6 +42,7 @@ func (c *logExportCmd) writeGreenButton(ctx context.Context, service historyRead
 	name := q.meter.Settings.Name
 	usage := greenbutton.Usage{Meter: string(q.meter.UID), Title: name, Zone: q.zone, Updated: time.Now()}
 	left := 0
+	var written []api.SeriesColumn
 	for i, col := range first.Columns {
 		if !greenbutton.Writable(col.Key) {
 			left++
@@ -52,6 +53,7 @@ func (c *logExportCmd) writeGreenButton(ctx context.Context, service historyRead
 			fmt.Fprintf(notes, "! %s of log %d is left out: one value alone does not tell the length of its interval.\n", col.Key, col.Log)
 			continue
 		}
+		written = append(written, col)
 		usage.Series = append(usage.Series, greenbutton.Energy{Channel: col.Key, Interval: step, Intervals: energyOf(ctx, service, q, col, step)})
 	}
 	if len(usage.Series) == 0 {
@@ -61,6 +63,7 @@ func (c *logExportCmd) writeGreenButton(ctx context.Context, service historyRead
 	if err != nil {
 		return done.Readings, err
 	}
+	sayUnverified(notes, written)
 	if left > 0 {
 		fmt.Fprintf(notes, "! A Green Button feed holds interval energy only: %s left out.\n", count(int64(left), "other channel"))
 	}

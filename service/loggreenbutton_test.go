@@ -91,6 +91,24 @@ func TestExportGreenButton(t *testing.T) {
 	}
 }
 
+// Energy that nobody may bill is named beside the feed and over a table.
+func TestUnverifiedEnergyIsSaid(t *testing.T) {
+	t.Parallel()
+	h := hourlyHistory()
+	h.columns[0].Unverified, h.columns[1].Unverified = true, true
+	var out, notes bytes.Buffer
+	if _, err := (&logExportCmd{}).writeGreenButton(context.Background(), h, exportQuery(3_600_000), &out, &notes); err != nil {
+		t.Fatal(err)
+	}
+	const want = "! Not to be billed, since their place or scale in the meter was inferred: energy.interval.wh.received\n"
+	if !strings.Contains(notes.String(), want) {
+		t.Errorf("notes %q, want %q among them", notes.String(), want)
+	}
+	if head := columnHead(h.columns[0], h.columns[:1]); !strings.Contains(head, "(unverified)") {
+		t.Errorf("the head of the column is %q", head)
+	}
+}
+
 func TestExportGreenButtonFails(t *testing.T) {
 	t.Parallel()
 	write := func(h *pagedHistory) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -211,6 +212,7 @@ func (p *program) historyTable(q query, a api.History) error {
 		return err
 	}
 	p.footer(len(a.Times), "record", a.Limits, a.Next)
+	sayUnverified(p.stdout, a.Columns)
 	if n := a.Corrected.Count; n > 0 {
 		fmt.Fprintf(p.stdout, "! In this range %s not as first recorded, from %s on. See: metermanager log versions %s historical %s\n", countWas(n), clock(a.Corrected.From(), q.zone), q.meter.Settings.Name, a.Corrected.First())
 	}
@@ -235,7 +237,23 @@ func columnHead(c api.SeriesColumn, all []api.SeriesColumn) string {
 	if c.Unit != "" {
 		head += " [" + c.Unit + "]"
 	}
+	if c.Unverified {
+		head += " (unverified)"
+	}
 	return head
+}
+
+// sayUnverified warns of energy whose place or scale in the meter nobody has compared with the maker's document.
+func sayUnverified(w io.Writer, columns []api.SeriesColumn) {
+	var keys []string
+	for _, c := range columns {
+		if c.Unverified && strings.HasPrefix(string(c.Key), "energy.") && !slices.Contains(keys, string(c.Key)) {
+			keys = append(keys, string(c.Key))
+		}
+	}
+	if len(keys) > 0 {
+		fmt.Fprintf(w, "! Not to be billed, since their place or scale in the meter was inferred: %s\n", strings.Join(keys, ", "))
+	}
 }
 
 // inSeveralLogs reports whether the same channel stands beside c from another log.

@@ -91,6 +91,8 @@ func (p *pageScan) seriesColumns(out *History) {
 					p.shape(at, "a stream is 32 hex digits, a colon and a policy number")
 				}
 				c.Stream = id
+			case "unverified":
+				c.Unverified = p.boolean()
 			default:
 				p.ignore()
 			}

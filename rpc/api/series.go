@@ -24,6 +24,8 @@ type SeriesColumn struct {
 	// Group marks columns whose values belong to one row when their positions are equal: those
 	// of one stream and log. Columns of different groups share a row when their times are equal.
 	Group int
+	// Unverified: the channel's place or scale in the meter was inferred. Energy of it is not billed.
+	Unverified bool
 }
 
 // SeriesHead is what stands before the records of an answer.
@@ -109,6 +111,9 @@ func appendSeriesColumn(b []byte, c SeriesColumn) []byte {
 	}
 	if !c.Stream.IsZero() {
 		b = AppendString(append(b, `,"stream":`...), c.Stream.String())
+	}
+	if c.Unverified {
+		b = append(b, `,"unverified":true`...)
 	}
 	return append(b, '}')
 }

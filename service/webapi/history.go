@@ -91,6 +91,7 @@ func dialect(q api.HistoryQuery) api.Dialect {
 // historyPlan is a query with its holes filled in.
 type historyPlan struct {
 	uid         logdb.MeterUID
+	settings    logdb.Settings // of the meter, empty while they are unknown
 	q           api.HistoryQuery
 	zone        *time.Location
 	first, last logdb.Millis
@@ -101,8 +102,11 @@ type historyPlan struct {
 
 func (a *API) planHistory(ctx context.Context, uid logdb.MeterUID, q api.HistoryQuery) (*historyPlan, error) {
 	p := &historyPlan{uid: uid, q: q, first: q.From, last: q.To, zone: time.UTC}
+	if s, err := a.Logs.Settings(ctx, uid); err == nil {
+		p.settings = s
+	}
 	if q.Zone != api.ZoneUTC {
-		p.zone = a.siteZone(ctx, uid)
+		p.zone = a.zone(p.settings.Zone)
 	}
 	series, err := a.seriesFor(ctx, uid, q)
 	if err != nil {
@@ -187,6 +191,7 @@ func (p *historyPlan) head() api.SeriesHead {
 	for _, c := range p.choice.Columns {
 		h.Columns = append(h.Columns, api.SeriesColumn{
 			Key: c.Channel, Unit: logdb.LookupChannel(c.Channel).Unit, Log: c.Log, Stream: c.Stream, Group: c.Group,
+			Unverified: !p.settings.Verified(c.Channel),
 		})
 	}
 	return h

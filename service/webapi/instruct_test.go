@@ -99,7 +99,7 @@ func TestInstructions(t *testing.T) {
 	}
 }
 
-// What the profile of a meter has by inference is marked in the list of channels, wherever the settings came from, so that nobody bills it.
+// What the profile of a meter has by inference is marked in the list of channels and in every answer with values, wherever the settings came from, so that nobody bills it.
 func TestUnverifiedChannelsAreMarked(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -113,6 +113,15 @@ func TestUnverifiedChannelsAreMarked(t *testing.T) {
 	}
 	if len(got) != 3 || got["readings.voltage.an"] || !got["energy.total.wh.received"] || !got["register.x0400"] {
 		t.Errorf("unverified: %v, want the energy and the register", got)
+	}
+	for _, ask := range []string{"", "?interval=1d", "?zone=utc&channels=energy.total.wh.received"} {
+		body := s.ok(s.reader, "GET", s.meterPath("/logs/historical"+ask), "")
+		for _, ch := range body["channels"].([]any) {
+			ch := ch.(map[string]any)
+			if (ch["unverified"] == true) != got[ch["chan_key"].(string)] {
+				t.Errorf("%q: %v", ask, ch)
+			}
+		}
 	}
 	r := s.call(s.upload, "PUT", s.meterPath("/settings"), `{"name":"n","make":"EIG","model":"Shark 200","serial":"1","time_zone":"UTC","energy_format":{},"unverified_channels":["Not a key"]}`)
 	if r.status != http.StatusBadRequest && r.status != http.StatusUnprocessableEntity {

@@ -59,7 +59,9 @@ func logSchema(id string) *huma.Schema {
 	raw := objectOf("meter_uid kind pages", map[string]*huma.Schema{"meter_uid": text, "kind": text, "pages": arrayOf(object), "next": text})
 	switch id {
 	case api.OpHistory:
-		channel := objectOf("chan_key", map[string]*huma.Schema{"chan_key": text})
+		channel := objectOf("chan_key", map[string]*huma.Schema{"chan_key": text, "unverified": {
+			Type: huma.TypeBoolean, Description: "Its place or scale in the meter was inferred, not documented by the maker: it is not billed",
+		}})
 		return &huma.Schema{AnyOf: []*huma.Schema{objectOf("meter_uid channels records limit_counts", map[string]*huma.Schema{
 			"meter_uid": text, "interval": text, "zone": text, "channels": arrayOf(channel), "records": records, "limit_counts": limits, "corrected": object, "next": text,
 		}), objectOf("meter_uid kind limit_counts gaps", map[string]*huma.Schema{"meter_uid": text, "kind": text, "limit_counts": limits, "gaps": arrayOf(object), "next": text}), raw}}
