@@ -144,7 +144,7 @@ func emptyNode(t testing.TB, set ...func(*webapi.Config)) (*server, *sqldb.DB, *
 	push := ingest.New(s.logs, s.registry, ingest.Config{Now: now})
 	home := func(ctx context.Context) (account.CustomerID, error) { return store.FirstCustomer(ctx) }
 	node := command.NewNode(s.registry, s.logs, s.board, command.NodeConfig{Version: "test", Home: home, Now: now})
-	commands, err := command.New(command.Config{Home: home, Now: now}, command.NodeHandlers(node), command.AuditHandlers(store, "test"))
+	commands, err := command.New(command.Config{Home: home, Now: now}, command.NodeHandlers(node), command.AuditHandlers(store, "test"), command.LogHandlers(s.logs, s.registry), s.sharedCommands())
 	must(t, err)
 	cfg := webapi.Config{Now: now, Logger: slog.New(slog.NewTextHandler(s.log, nil)), Version: api.VersionAnswer{Program: "metermanager", Version: "test"}, Authority: []byte("-----BEGIN CERTIFICATE-----")}
 	for _, f := range set {
