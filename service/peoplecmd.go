@@ -33,6 +33,7 @@ type userCmd struct {
 	Ban         opCmd `cmd:"" help:"Keep a user out, for administrators of the system: USER_UID why=TEXT; why= lets them in again."`
 	Reset       opCmd `cmd:"" help:"End a user's password and send a link to choose another: USER_UID."`
 	History     opCmd `cmd:"" help:"What a user did: USER_UID."`
+	Access      opCmd `cmd:"" help:"Why a user may do what, and can or cannot see a meter: USER_UID meter_uid=UID."`
 	Delete      opCmd `cmd:"" help:"Delete a user: USER_UID."`
 	Pending     opCmd `cmd:"" help:"List users who wait to be let in."`
 	Approve     opCmd `cmd:"" help:"Let a user in: USER_UID add=LIST facilities=LIST by_facility=true."`
@@ -83,7 +84,7 @@ type customerCmd struct {
 // operationsOf are the operations of the commands above.
 var operationsOf = map[string]string{
 	"user list": api.OpUsers, "user show": api.OpGetUser, "user add": api.OpAddUser, "user set": api.OpUpdateUser, "user roles": api.OpSetRoles,
-	"user enable": api.OpEnableUser, "user ban": api.OpBanUser, "user reset": api.OpResetUser, "user history": api.OpUserHistory, "user delete": api.OpDeleteUser,
+	"user enable": api.OpEnableUser, "user ban": api.OpBanUser, "user reset": api.OpResetUser, "user history": api.OpUserHistory, "user access": api.OpAccess, "user delete": api.OpDeleteUser,
 	"user pending": api.OpPending, "user approve": api.OpApprove, "user reject": api.OpReject, "user invite": api.OpInvite, "user invitations": api.OpInvitations,
 	"user invitation": api.OpInvitation, "user withdraw": api.OpEndInvitation, "user password": api.OpChangePassword, "user apply": api.OpApply, "user register": api.OpRegisterAccount,
 	"user forgot": api.OpForgot, "user choose": api.OpReset,

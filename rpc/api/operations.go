@@ -108,6 +108,7 @@ const (
 	OpSetRoles        = "set-user-roles"
 	OpResetUser       = "reset-user-password"
 	OpUserHistory     = "user-history"
+	OpAccess          = "explain-access"
 	OpPending         = "list-pending-users"
 	OpApprove         = "approve-user"
 	OpReject          = "reject-user"
@@ -202,6 +203,7 @@ var operations = []Operation{
 	{OpSetRoles, methodPost, userPath + "/roles", permission.UsersManage, "Give roles to a user and take some; what is not named stays", tagAccount, BodyJSON},
 	{OpResetUser, methodPost, userPath + "/password", permission.UsersManage, "End a user's password and logins, and send a link to choose another", tagAccount, BodyNone},
 	{OpUserHistory, methodGet, userPath + "/history", permission.OwnAccount, "What a user did, newest first", tagAccount, BodyNone},
+	{OpAccess, methodGet, userPath + "/access", permission.OwnAccount, "What a user may do and what grants it; with a meter, why they can or cannot see it", tagAccount, BodyNone},
 	{OpPending, methodGet, Root + "/pending-users", permission.UsersManage, "Users who wait to be let in", tagAccount, BodyNone},
 	{OpApprove, methodPost, Root + "/pending-users/{user_uid}/approve", permission.UsersManage, "Let a user in, with the limited role unless others are named", tagAccount, BodyJSON},
 	{OpReject, methodPost, Root + "/pending-users/{user_uid}/reject", permission.UsersManage, "Turn a user away", tagAccount, BodyNone},

@@ -144,6 +144,15 @@ func (c *Client) UserHistory(ctx context.Context, uid string, before int64) (api
 	return ask[api.HistoryAnswer](ctx, c, q)
 }
 
+// UserAccess tells what a user may do and why, and with a meter why they can or cannot see it.
+func (c *Client) UserAccess(ctx context.Context, uid string, meter logdb.MeterUID) (api.AccessAnswer, error) {
+	q := call{class: classQuery, method: get, path: escaped("users", uid, "access")}
+	if meter != "" {
+		q.query = url.Values{"meter_uid": {string(meter)}}
+	}
+	return ask[api.AccessAnswer](ctx, c, q)
+}
+
 // PendingUsers lists who waits to be let in.
 func (c *Client) PendingUsers(ctx context.Context) ([]api.User, error) {
 	return every(ctx, c, escaped("pending-users"), nil, func(a api.UsersAnswer) ([]api.User, string) { return a.Users, a.Next })

@@ -285,6 +285,10 @@ func TestEveryMethodOfTheClient(t *testing.T) {
 			a, err := f.owner.Channels(ctx, meter)
 			return or(err, want(len(a.Channels) > 0 && a.MeterUID == meter, a))
 		}},
+		{"UserAccess", func(ctx context.Context) error {
+			a, err := f.owner.UserAccess(ctx, ann, meter)
+			return or(err, want(a.User == "ann" && a.Meter != nil && a.Meter.Sees && len(a.Grants) > 2, a))
+		}},
 		{"Latest", func(ctx context.Context) error {
 			list, err := f.owner.Latest(ctx, nil)
 			return or(err, want(len(list) == 1 && len(list[0].Values) > 0, list))

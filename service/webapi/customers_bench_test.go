@@ -89,10 +89,15 @@ func BenchmarkCustomers(b *testing.B) {
 func BenchmarkWhoAsks(b *testing.B) {
 	s, db, handler := emptyNode(b, func(c *webapi.Config) { c.KeyRate = -1 })
 	s.populate(db)
+	in, err := s.accounts.Login(b.Context(), account.Login{User: "owner", Password: password})
+	must(b, err)
+	_, personal, err := s.accounts.CreateKey(b.Context(), in.Principal, account.NewKey{Name: "bench", Permissions: readerPermissions})
+	must(b, err)
 	for _, c := range []struct {
 		name, key, path string
 		status          int
 	}{
+		{"key of a person", personal, api.Root + "/user", 200}, {"key of a person and meter", personal, s.meterPath("/realtime"), 200},
 		{"nobody", "", "/livez", 200}, {"key", s.reader, api.Root + "/user", 200}, {"key and meter", s.reader, s.meterPath("/realtime"), 200}, {"unknown key", "mmk_unknown", api.Root + "/user", 401},
 	} {
 		b.Run(c.name, func(b *testing.B) {

@@ -42,7 +42,7 @@ func samples(of place) map[string]sample {
 		api.OpGetUser: {path: user, theirs: 404}, api.OpUpdateUser: {path: user, body: `{"first_name":"Ann"}`, theirs: 404}, api.OpDeleteUser: {path: user, theirs: 404},
 		api.OpEnableUser: {path: user + "/enabled", body: `{"enabled":true}`, theirs: 404}, api.OpBanUser: {path: user + "/ban", body: `{"why":"spam"}`},
 		api.OpSetRoles: {path: user + "/roles", body: `{"add":["limited"]}`, theirs: 404}, api.OpResetUser: {path: user + "/password", theirs: 404},
-		api.OpUserHistory: {path: user + "/history", theirs: 404}, api.OpPending: {},
+		api.OpUserHistory: {path: user + "/history", theirs: 404}, api.OpAccess: {path: user + "/access?meter_uid=" + string(of.meter), theirs: 404}, api.OpPending: {},
 		api.OpApprove: {path: pending + "/approve", body: `{}`, theirs: 404}, api.OpReject: {path: pending + "/reject", theirs: 404},
 		api.OpInvitations: {}, api.OpInvite: {body: `{"email":"x@example.net"}`}, api.OpInvitation: {body: `{"invitation":"mmi_x"}`, nobody: 404, wrong: 404, upload: 404, reader: 404, theirs: 404}, api.OpEndInvitation: {path: api.Root + "/invitations/" + string(of.invitation), theirs: 404},
 		api.OpRoles: {}, api.OpCreateRole: {body: `{"name":"r","permissions":"logs_read"}`},

@@ -27,6 +27,7 @@ var bounded = map[string]string{
 	api.OpUser:        "one user",
 	api.OpGetUser:     "one user",
 	api.OpMeter:       "one meter",
+	api.OpAccess:      "the permissions and operations of the program",
 	api.OpRealtime:    "at most 512 present values of one meter",
 }
 

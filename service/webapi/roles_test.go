@@ -106,6 +106,7 @@ var exceptions = map[string]map[string]int{
 	api.OpGetUser:     {"pending": 404, "role_creator": 403, "limited": 403, "system_reader": 403, "held": 403},
 	api.OpUpdateUser:  {"pending": 404, "role_creator": 403, "limited": 403, "system_reader": 403, "held": 403},
 	api.OpDeleteUser:  {"pending": 404, "role_creator": 403, "limited": 403, "system_reader": 403, "system_support": 403, "held": 403},
+	api.OpAccess:      {"pending": 404, "role_creator": 403, "limited": 403, "system_reader": 403, "held": 403},
 	api.OpUserHistory: {"pending": 404, "role_creator": 403, "limited": 403, "system_reader": 403, "held": 403},
 	// A system supporter may not do what a limited user cannot, but the other way round the limited user stays in reach.
 	api.OpCustomer:       {"pending": 404},

@@ -113,6 +113,7 @@ func (a *API) accountRoutes(r *registrar) {
 	typed(r, api.OpSetRoles, a.setRoles)
 	typed(r, api.OpResetUser, a.resetUser)
 	typed(r, api.OpUserHistory, a.userHistory)
+	typed(r, api.OpAccess, a.access)
 	typed(r, api.OpPending, a.pending)
 	typed(r, api.OpApprove, a.approve)
 	typed(r, api.OpReject, a.reject)
