@@ -43,14 +43,14 @@ func (j *judge) live(uid logdb.MeterUID, at time.Time, readings []device.Reading
 	}
 }
 
-// judge compares what is stored with what the meters hold. calm is when the faults ended.
-func (s *site) judge(calm time.Time) (out stats) {
+// judge compares what is stored with what the meters hold. calm is when the faults ended, last when the last retrieval began.
+func (s *site) judge(calm, last time.Time) (out stats) {
 	s.t.Helper()
 	clean := s.clean()
 	for uid, m := range s.sims {
 		p, _ := s.profiles.Get(s.lineOf(uid).profile)
 		for _, k := range []logdb.Kind{logdb.KindLimit, logdb.KindPQ, logdb.KindWaveform} {
-			out.records += s.sameEvents(uid, k, clean)
+			out.records += s.sameEvents(uid, k, clean, last)
 		}
 		for _, l := range p.Logs {
 			if l.IsHistory() {
@@ -120,12 +120,21 @@ func (s *site) sameRecords(uid logdb.MeterUID, m *sim.Meter, l device.Log) int {
 	return len(stored)
 }
 
-// sameEvents compares events with those of a site that reads the meter itself, without faults.
-func (s *site) sameEvents(uid logdb.MeterUID, kind logdb.Kind, clean logdb.Store) int {
+// sameEvents compares events with those of a site that reads the meter itself, without faults, a little later: those that were over long enough before.
+func (s *site) sameEvents(uid logdb.MeterUID, kind logdb.Kind, clean logdb.Store, last time.Time) int {
 	s.t.Helper()
 	read := func(store logdb.Store) (out []logdb.Entry) {
 		err := store.ReadEvents(s.t.Context(), logdb.EventQuery{Meter: uid, Kind: kind}, func(_ logdb.StreamID, e *logdb.Entry) error {
-			out = append(out, *e)
+			end := e.Time
+			switch {
+			case e.Waveform != nil:
+				end = e.Waveform.End
+			case e.Excursion != nil && !math.IsNaN(e.Excursion.DurationSeconds):
+				end += logdb.Millis(1000 * e.Excursion.DurationSeconds)
+			}
+			if end.Time().Before(last.Add(-10 * time.Second)) {
+				out = append(out, *e)
+			}
 			return nil
 		})
 		if err != nil {

@@ -127,14 +127,16 @@ func play(t *testing.T, seed uint64) stats {
 		g.set(mix{})
 	}
 	began := time.Now()
+	var last time.Time // when the last retrieval began
 	s.run(6*time.Minute+30*time.Second, func(m *retrieve.Manager) {
+		last = time.Now()
 		for uid := range s.sims {
 			if _, err := m.Retrieve(t.Context(), string(uid), 0); err != nil {
 				t.Errorf("without faults: %v", err)
 			}
 		}
 	})
-	out := s.judge(began)
+	out := s.judge(began, last)
 	out.counts = map[fault]int{}
 	for _, g := range s.gateways {
 		for f, n := range g.counts {
