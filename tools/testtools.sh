@@ -44,18 +44,18 @@ if [ ${#need[@]} -gt 0 ]; then
 	fi
 fi
 
-# npm FOLDER VERSION PACKAGE...: into .tools/FOLDER, without optional parts, which are for serial ports and need a compiler.
+# npm FOLDER VERSION PACKAGE...: into .tools/FOLDER. No package runs a script of its own: that for serial ports comes built.
 npm_packages() {
 	local folder=.tools/$1 version=$2
 	shift 2
 	[ "$(cat "$folder/version" 2>/dev/null)" != "$version" ] && command -v npm >/dev/null || return 0
 	mkdir -p "$folder"
-	if npm install --prefix "$folder" --no-save --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error "$@" >/dev/null 2>&1; then
+	if npm install --prefix "$folder" --no-save --ignore-scripts --no-audit --no-fund --loglevel=error "$@" >/dev/null 2>&1; then
 		echo "$version" >"$folder/version"
 	else
 		echo "cannot install the npm packages $* (the tests that need them are skipped)"
 	fi
 }
-npm_packages node "$1" "modbus-serial@$1"
+npm_packages node "$1 with serial ports" "modbus-serial@$1"
 npm_packages parquet "$2" "hyparquet@${2%/*}" "hyparquet-compressors@${2#*/}"
 exit 0

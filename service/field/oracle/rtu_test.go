@@ -63,6 +63,30 @@ func TestReadsSerialLines(t *testing.T) {
 	}
 }
 
+// TestReadsManyMakesOverASerialPort reads the image of each profile over a pair of pseudo terminals, at the other end of which a library of others answers.
+func TestReadsManyMakesOverASerialPort(t *testing.T) {
+	t.Parallel()
+	for _, l := range libraries {
+		t.Run(l.name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := os.Stat(filepath.Join("..", "..", "..", ".tools", "node", "node_modules", "serialport")); err != nil && l.name == "modbus-serial" {
+				skip(t, "the npm package serialport is not installed")
+			}
+			for _, m := range makes {
+				near, far := terminals(t)
+				s := l.serve(t, "--serial", far, "7:zero:"+m.image)
+				r, err := retrieve.Test(t.Context(), profiles(t), "serial:"+near+"?baud=19200&parity=n", 7, m.profile, modbus.Config{})
+				if err != nil {
+					t.Errorf("%s: %v", m.profile, err)
+				} else if check(t, r.Readings, m.reads, ""); len(r.Readings) != len(m.reads) {
+					t.Errorf("%s: %d readings, want %d", m.profile, len(r.Readings), len(m.reads))
+				}
+				s.stop()
+			}
+		})
+	}
+}
+
 // terminals makes a pair of pseudo terminals: what is written to one is read from the other.
 func terminals(t *testing.T) (near, far string) {
 	t.Helper()

@@ -1,5 +1,5 @@
-/* A Modbus TCP server of libmodbus. Arguments: UNIT:MODE:IMAGE ... (see oracle_test.go for the
- * modes). Prints its port when it listens; ends when standard input does. One connection at a
+/* A Modbus server of libmodbus. Arguments: [--serial PORT] UNIT:MODE:IMAGE ... (see oracle_test.go for the
+ * modes; of a serial line there is one unit). Prints its port when it listens; ends when standard input does. One connection at a
  * time, like a meter's network card. */
 #include <errno.h>
 #include <modbus.h>
@@ -94,8 +94,31 @@ static void await(int s)
     }
 }
 
+/* the frames of a serial line; the library answers for one unit */
+static int serial(const char *port, char *arg)
+{
+    int id = atoi(arg);
+    load(arg);
+    modbus_t *ctx = modbus_new_rtu(port, 19200, 'N', 8, 1);
+    if (!ctx || modbus_set_slave(ctx, id) || modbus_connect(ctx)) {
+        perror("serial port");
+        return 1;
+    }
+    printf("port 0\n");
+    fflush(stdout);
+    for (;;) {
+        uint8_t q[MODBUS_RTU_MAX_ADU_LENGTH];
+        await(modbus_get_socket(ctx));
+        int n = modbus_receive(ctx, q);
+        if (n > 0)
+            answer(ctx, q, n);
+    }
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 4 && !strcmp(argv[1], "--serial"))
+        return serial(argv[2], argv[3]);
     for (int i = 1; i < argc; i++)
         load(argv[i]);
     modbus_t *ctx = modbus_new_tcp("127.0.0.1", 0);

@@ -1,11 +1,13 @@
-// A Modbus TCP server of the npm package modbus-serial. Arguments: UNIT:MODE:IMAGE ... (see
+// A Modbus server of the npm package modbus-serial. Arguments: [--serial PORT] UNIT:MODE:IMAGE ... (see
 // oracle_test.go for the modes). Prints its port when it listens; ends when standard input does.
 "use strict";
 const fs = require("fs");
-const { ServerTCP } = require("modbus-serial");
+const { ServerTCP, ServerSerial } = require("modbus-serial");
 
 const units = new Map();
-for (const arg of process.argv.slice(2)) {
+const args = process.argv.slice(2);
+const port = args[0] === "--serial" ? args.splice(0, 2)[1] : "";
+for (const arg of args) {
     const [unit, mode, path] = arg.split(":");
     const image = new Map();
     for (const line of fs.readFileSync(path, "utf8").split("\n")) {
@@ -45,7 +47,13 @@ const vector = {
     getInputRegister: (addr, unitID, callback) => read(addr, 1, unitID, (err, values) => callback(err, values && values[0])),
     getHoldingRegister: (addr, unitID, callback) => read(addr, 1, unitID, (err, values) => callback(err, values && values[0])),
 };
-const server = new ServerTCP(vector, { host: "127.0.0.1", port: "0", unitID: 255 });
-server.on("initialized", () => console.log("port " + server._server.address().port));
-server.on("socketError", () => {});
+if (port) {
+    const server = new ServerSerial(vector, { port, baudRate: 19200, unitID: 255 });
+    server.on("initialized", () => console.log("port 0"));
+    server.on("error", (err) => { console.error(err); process.exit(1); });
+} else {
+    const server = new ServerTCP(vector, { host: "127.0.0.1", port: "0", unitID: 255 });
+    server.on("initialized", () => console.log("port " + server._server.address().port));
+    server.on("socketError", () => {});
+}
 process.stdin.on("end", () => process.exit(0)).resume();
