@@ -216,23 +216,41 @@ func printAnswer(w io.Writer, answer json.RawMessage) error {
 	if err := json.Unmarshal(answer, &doc); err != nil {
 		return fault.Wrap(fault.Unavailable, "The answer is not understood.", err)
 	}
-	for _, name := range slices.Sorted(maps.Keys(doc)) {
-		rows, ok := doc[name].([]any)
-		if !ok || len(rows) > 0 && !isObject(rows[0]) {
-			continue
+	next := doc["next"]
+	delete(doc, "next")
+	lists := []string{}
+	for name, value := range doc {
+		rows, ok := value.([]any)
+		if ok && (len(rows) > 0 && isObject(rows[0]) || len(rows) == 0 && len(doc) == 1) { // an empty list beside others is one of words
+			lists = append(lists, name)
 		}
+	}
+	slices.Sort(lists)
+	printMembers(w, "", doc, lists)
+	for _, name := range lists {
+		if len(doc) > 1 {
+			fmt.Fprintf(w, "\n%s\n", name)
+		}
+		rows, _ := doc[name].([]any)
 		if err := printRows(w, rows); err != nil {
 			return err
 		}
-		if next, ok := doc["next"]; ok {
-			fmt.Fprintf(w, "\nThere is more: cursor=%v\n", next)
-		}
-		return nil
 	}
-	for _, name := range slices.Sorted(maps.Keys(doc)) {
-		fmt.Fprintf(w, "%s: %s\n", name, namedValue(name, doc[name]))
+	if next != nil {
+		fmt.Fprintf(w, "\nThere is more: cursor=%v\n", next)
 	}
 	return nil
+}
+
+// printMembers prints a document line by line, those within it under its name, without some.
+func printMembers(w io.Writer, prefix string, doc map[string]any, without []string) {
+	for _, name := range slices.Sorted(maps.Keys(doc)) {
+		if within, ok := doc[name].(map[string]any); ok {
+			printMembers(w, prefix+name+".", within, nil)
+		} else if !slices.Contains(without, name) {
+			fmt.Fprintf(w, "%s%s: %s\n", prefix, name, namedValue(name, doc[name]))
+		}
+	}
 }
 
 // rank puts what a row is about before what else is known of it.

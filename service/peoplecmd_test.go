@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
 	"metermanager/rpc/api"
+	"metermanager/rpc/client"
 )
 
 // elsewhere are the operations about people and customers that other commands carry out, or that are none for a command line.
@@ -94,7 +98,52 @@ func TestAnswersAsTables(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 	out.Reset()
+	if err := printAnswer(&out, []byte(`{"user":"ann","roles":[],"meter":{"sees":false,"why":"not enabled"},"grants":[{"by":["a","b"],"permission":"upload"}],"operations":[{"name":"x","allowed":true}]}`)); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); got != "meter.sees: false\nmeter.why: not enabled\nroles: \nuser: ann\n\ngrants\nby   permission\n---  ----------\na,b  upload\n\noperations\nname  allowed\n----  -------\nx     true\n" {
+		t.Errorf("%q", got)
+	}
+	out.Reset()
+	if err := printAnswer(&out, []byte(`{"roles":[{"role":"a"}]}`)); err != nil || out.String() != "role\n----\na\n" {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+	out.Reset()
+	if err := printAnswer(&out, []byte(`{"keys":[]}`)); err != nil || out.String() != "none\n" {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+	out.Reset()
 	if err := printAnswer(&out, []byte(`{"ok":true,"roles":["a","b"]}`)); err != nil || out.String() != "ok: true\nroles: a,b\n" {
 		t.Errorf("%q, %v", out.String(), err)
+	}
+}
+
+// TestListsAreReadToTheirEnd: a list that comes in pages is one answer, unless somebody asks for a page.
+func TestListsAreReadToTheirEnd(t *testing.T) {
+	t.Parallel()
+	node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		page := map[string]string{"": `{"users":[{"user":"a"}],"next":"1"}`, "1": `{"users":[{"user":"b"}],"next":"2"}`, "2": `{"users":[{"user":"c"}]}`}[r.URL.Query().Get("cursor")]
+		_, _ = io.WriteString(w, page)
+	}))
+	t.Cleanup(node.Close)
+	c, err := client.New(node.URL, client.Config{Retries: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	op, _ := api.Lookup(api.OpUsers)
+	for _, x := range []struct {
+		query url.Values
+		want  string
+	}{
+		{url.Values{}, `{"users":[{"user":"a"},{"user":"b"},{"user":"c"}]}`},
+		{url.Values{"cursor": {"1"}}, `{"users":[{"user":"b"}],"next":"2"}`},
+		{url.Values{"limit": {"1"}}, `{"users":[{"user":"a"}],"next":"1"}`},
+	} {
+		got, err := everyPage(t.Context(), c, op, nil, x.query, map[string]any{})
+		if err != nil || string(got) != x.want {
+			t.Errorf("%v: %s, %v, want %s", x.query, got, err, x.want)
+		}
 	}
 }

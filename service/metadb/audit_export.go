@@ -16,9 +16,9 @@ var _ export.Store = (*Cloud)(nil)
 // Exports lists the targets of the audit.
 func (c *Cloud) Exports(ctx context.Context) ([]export.Target, error) {
 	return list(ctx, c.db.Read(), func(row interface{ Scan(...any) error }) (t export.Target, err error) {
-		err = row.Scan(&t.Name, &t.ID, &t.URL, &t.Format, &t.View, &t.CA, &t.Fingerprint, &t.Position)
+		err = row.Scan(&t.Name, &t.ID, &t.URL, &t.Format, &t.View, &t.CA, &t.Fingerprint, &t.Position, &t.Holder)
 		return t, err
-	}, `SELECT name, id, url, format, view, ca, fingerprint, position FROM audit_export ORDER BY name`)
+	}, `SELECT name, id, url, format, view, ca, fingerprint, position, holder FROM audit_export ORDER BY name`)
 }
 
 // PutExport stores a target.

@@ -249,7 +249,7 @@ func (e *Exporter) States(ctx context.Context) ([]State, error) {
 			s.Sent, s.Trouble, s.Since = max(w.state.Sent, t.Position), w.state.Trouble, w.state.Since
 			w.mu.Unlock()
 		}
-		s.Elsewhere = w == nil
+		s.Elsewhere = t.Holder != "" && t.Holder != e.holder
 		s.Waiting = max(0, last-s.Sent)
 		out = append(out, s)
 	}

@@ -55,6 +55,7 @@ func (m *memory) Exports(context.Context) (out []export.Target, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, t := range m.targets {
+		t.Holder = m.holders[t.ID]
 		out = append(out, t)
 	}
 	return out, nil

@@ -31,6 +31,8 @@ type Target struct {
 	CA, Fingerprint string
 	// Position is the number of the last event that the target is known to have.
 	Position int64
+	// Holder is the process that serves it, "" none.
+	Holder string
 }
 
 // check returns the target with its defaults, or what is wrong with it.

@@ -30,7 +30,7 @@ type State struct {
 	// Sent is the number of the last event that was written to it; behind Position is what may have to be sent again.
 	Sent    int64
 	Waiting int64 // events that were not written yet
-	// Elsewhere tells that this node does not serve it: another one before the same database does, or will when its turn has come.
+	// Elsewhere tells that another node before the same database serves it.
 	Elsewhere bool
 	Trouble   string
 	Since     time.Time // of the trouble
@@ -169,7 +169,7 @@ func (w *worker) confirm(seq int64) error {
 func (w *worker) serves(t Target) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	t.Position = w.target.Position
+	t.Position, t.Holder = w.target.Position, w.target.Holder
 	return t == w.target
 }
 
