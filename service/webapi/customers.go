@@ -3,6 +3,8 @@ package webapi
 import (
 	"context"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"metermanager/logdb"
 	"metermanager/rpc/api"
 	"metermanager/service/cloud/account"
@@ -129,6 +131,9 @@ func (a *API) roles(ctx context.Context, c caller, in *PageInput) (*api.RolesAns
 
 type createRoleInput struct{ Body api.PutRoleRequest }
 
+// Resolve refuses names of permissions that this version does not know.
+func (in *createRoleInput) Resolve(huma.Context) []error { return known(in.Body.Permissions) }
+
 func (a *API) createRole(ctx context.Context, c caller, in *createRoleInput) (*api.Role, error) {
 	return a.putRole(ctx, c, "", in.Body)
 }
@@ -142,6 +147,9 @@ type updateRoleInput struct {
 	RolePath
 	Body api.PutRoleRequest
 }
+
+// Resolve refuses names of permissions that this version does not know.
+func (in *updateRoleInput) Resolve(huma.Context) []error { return known(in.Body.Permissions) }
 
 func (a *API) updateRole(ctx context.Context, c caller, in *updateRoleInput) (*api.Role, error) {
 	return a.putRole(ctx, c, in.Role, in.Body)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"metermanager/rpc/api"
 	"metermanager/rpc/permission"
 	"metermanager/service/cloud/account"
@@ -39,6 +41,16 @@ func keyDocument(k account.Key) api.Key {
 }
 
 type createKeyInput struct{ Body api.CreateKeyRequest }
+
+// Resolve refuses names of permissions that this version does not know.
+func (in *createKeyInput) Resolve(huma.Context) []error { return known(in.Body.Permissions) }
+
+func known(s permission.Set) []error {
+	if !s.Unknown() {
+		return nil
+	}
+	return []error{&huma.ErrorDetail{Location: "body.permissions", Message: "want permissions out of " + permission.Everything().String()}}
+}
 
 func (a *API) createKey(ctx context.Context, c caller, in *createKeyInput) (*api.CreateKeyAnswer, error) {
 	if in.Body.Meter != "" {

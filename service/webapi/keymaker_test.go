@@ -27,8 +27,8 @@ func TestKeysAreBoundToTheirMaker(t *testing.T) {
 	// A key that a key made is bound to the same user.
 	child := s.ok(bothKey, "POST", api.Root+"/keys", `{"name":"child","permissions":"meters_read"}`)["apikey"].(string)
 	for _, body := range []string{`{"name":"k","permissions":"meters_read,teleport"}`, `{"name":"k","permissions":"Upload"}`} {
-		s.send(maker, 400, "POST", api.Root+"/keys", body)
-		s.send(owner, 400, "POST", api.Root+"/roles", body)
+		s.send(maker, 422, "POST", api.Root+"/keys", body)
+		s.send(owner, 422, "POST", api.Root+"/roles", body)
 	}
 	meters, streams := api.Root+"/meters", api.Root+"/meters/"+string(one.meter)+"/streams/pq"
 	check := func(when string, reads, reader int) {
