@@ -24,7 +24,7 @@ func TestBadBodiesAreExplained(t *testing.T) {
 		"a number for a text":   {"POST", login, `{"user":"sesame","password":99099}`, 422, "password", "expected string"},
 		"an array":              {"POST", login, `["sesame"]`, 422, "", "expected object"},
 		"a misspelt member":     {"POST", login, `{"usr":"sesame","password":"sesame"}`, 422, "user", "missing"},
-		"a permission":          {"POST", keys, `{"name":"x","permissions":"sesame"}`, 400, "permissions", "no permission"},
+		"a permission":          {"POST", keys, `{"name":"x","permissions":"sesame"}`, 422, "permissions", "permissions"},
 		"a text in an array":    {"PUT", s.meterPath("/settings"), `{"log_intervals_ms":[1,"sesame"]}`, 422, "log_intervals_ms[1]", "expected integer"},
 		"a number beyond":       {"PUT", s.meterPath("/settings"), `{"name":"sesame","ct_primary_a":1e999}`, 400, "ct_primary_a", "byte 38"},
 		"deep inside":           {"PUT", s.meterPath("/settings"), `{"energy_format":{"digits":"sesame"}}`, 422, "energy_format.digits", "expected integer"},
