@@ -53,7 +53,7 @@ func (a *API) limitCounts(ctx context.Context, c caller, in *countsInput) (*api.
 		out.Counts = append(out.Counts, counts...)
 	}
 	out.Counts, out.Next, err = pageIn(in.page(), "lc", out.Counts, func(n api.LimitCount) string {
-		return fmt.Sprintf("%s %s %d %s %s %s %d", n.Kind, n.Stream, n.Day, n.Fate, n.By, n.Reason, n.FirstMS)
+		return fmt.Sprintf("%s %s", n.Kind, countPlace(n))
 	})
 	if err != nil {
 		return nil, err
@@ -69,6 +69,7 @@ func (a *API) countLimits(ctx context.Context, uid logdb.MeterUID, kind logdb.Ki
 		return nil, err
 	}
 	var out []api.LimitCount
+	at := map[string]int{}
 	for i, s := range streams {
 		others := countedElsewhere(streams, i)
 		for _, r := range s.Fates.Ranges() {
@@ -89,11 +90,12 @@ func (a *API) countLimits(ctx context.Context, uid logdb.MeterUID, kind logdb.Ki
 			if r.Fate == logdb.FateSkipped {
 				one.By, one.Reason = limit.Who(r.Reason)
 			}
-			if n := len(out); n > 0 && sameCount(out[n-1], one) {
-				out[n-1].Count += one.Count
-				out[n-1].FirstMS, out[n-1].LastMS = min(out[n-1].FirstMS, one.FirstMS), max(out[n-1].LastMS, one.LastMS)
+			if n, known := at[countPlace(one)]; known {
+				out[n].Count += one.Count
+				out[n].FirstMS, out[n].LastMS = min(out[n].FirstMS, one.FirstMS), max(out[n].LastMS, one.LastMS)
 				continue
 			}
+			at[countPlace(one)] = len(out)
 			out = append(out, one)
 		}
 	}
@@ -121,8 +123,9 @@ func countedElsewhere(streams []logdb.StreamState, i int) map[logdb.Fate]*logdb.
 	return map[logdb.Fate]*logdb.FateSet{logdb.FateSkipped: skipped, logdb.FateReduced: reduced}
 }
 
-func sameCount(a, b api.LimitCount) bool {
-	return a.Stream == b.Stream && a.Day == b.Day && a.Fate == b.Fate && a.By == b.By && a.Reason == b.Reason
+// countPlace tells a count from the others of its kind of log: a day of a stream has one for each fate and reason, also when limits took turns.
+func countPlace(n api.LimitCount) string {
+	return fmt.Sprintf("%s %d %s %s %s", n.Stream, n.Day, n.Fate, n.By, n.Reason)
 }
 
 // limitSummary stands in the answer of every query of a range.

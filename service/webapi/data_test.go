@@ -3,6 +3,7 @@ package webapi_test
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"fmt"
 	"math"
 	"net/http"
@@ -137,6 +138,27 @@ func TestStreamsDigestsAndLimitCounts(t *testing.T) {
 	s.ok(s.admin, "DELETE", s.meterPath("/logs/historical"), "")
 	if again := s.ok(s.upload, "POST", s.meterPath("/logs/historical"), positionedPage()); again["stored"] != 0.0 {
 		t.Errorf("sent after clearing: %v", again)
+	}
+}
+
+// TestLimitsThatTakeTurns: records of one time of which one limit skipped the first and the last and another one those between make
+// two counts, and pages of one count end.
+func TestLimitsThatTakeTurns(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	skip := func(first int, reason string) string {
+		return fmt.Sprintf(`[%d,%d,"skipped",%q,%d,%d]`, first, first, reason, day0+600_000, day0+600_000)
+	}
+	page := strings.TrimSuffix(rows(day0, 10), "}") + `,"stream":"` + testStream + `","positions":[[1,10]],"fates":[` +
+		strings.Join([]string{skip(11, "minute"), skip(12, "hour"), skip(13, "minute"), skip(14, "hour")}, ",") + `],"journal_end":14}`
+	s.ok(s.upload, "POST", s.meterPath("/logs/historical"), page)
+	var whole api.LimitCountsAnswer
+	must(t, json.Unmarshal([]byte(s.call(s.reader, "GET", s.meterPath("/limit-counts"), "").body), &whole))
+	if len(whole.Counts) != 2 || whole.Counts[0].Count != 2 || whole.Counts[1].Count != 2 {
+		t.Errorf("counts %+v", whole.Counts)
+	}
+	if pages := s.pagesOfOne(s.reader, s.meterPath("/limit-counts")); len(pages) != len(whole.Counts) {
+		t.Errorf("%d pages of one for %d counts", len(pages), len(whole.Counts))
 	}
 }
 
