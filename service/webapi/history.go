@@ -3,6 +3,7 @@ package webapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"strconv"
@@ -102,8 +103,9 @@ type historyPlan struct {
 
 func (a *API) planHistory(ctx context.Context, uid logdb.MeterUID, q api.HistoryQuery) (*historyPlan, error) {
 	p := &historyPlan{uid: uid, q: q, first: q.From, last: q.To, zone: time.UTC}
-	if s, err := a.Logs.Settings(ctx, uid); err == nil {
-		p.settings = s
+	var err error
+	if p.settings, err = a.Logs.Settings(ctx, uid); err != nil && !errors.Is(err, logdb.ErrUnknownMeter) { // or days of another zone, and values without their marks, would pass for right
+		return nil, fmt.Errorf("read the settings of a meter: %w", err)
 	}
 	if q.Zone != api.ZoneUTC {
 		p.zone = a.zone(p.settings.Zone)
