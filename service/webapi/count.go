@@ -53,7 +53,7 @@ func (a *API) limitCounts(ctx context.Context, c caller, in *countsInput) (*api.
 		out.Counts = append(out.Counts, counts...)
 	}
 	out.Counts, out.Next, err = pageIn(in.page(), "lc", out.Counts, func(n api.LimitCount) string {
-		return fmt.Sprintf("%s %s", n.Kind, countPlace(n))
+		return fmt.Sprintf("%s %s %d %s %s %s", n.Kind, n.Stream, n.Day, n.Fate, n.By, n.Reason)
 	})
 	if err != nil {
 		return nil, err
@@ -62,14 +62,15 @@ func (a *API) limitCounts(ctx context.Context, c caller, in *countsInput) (*api.
 }
 
 // countLimits derives from the fates what limits did to a kind in [first, last). A record that came along two ways is
-// one record: what one stream skipped and another one brought was not skipped, and what both skipped counts once.
+// one record: what one stream skipped and another one brought was not skipped, and what both skipped counts once. A day of a stream has
+// one count for each fate and reason, also where limits took turns.
 func (a *API) countLimits(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, first, last logdb.Millis) ([]api.LimitCount, error) {
 	streams, err := a.Logs.Streams(ctx, uid, kind)
 	if err != nil {
 		return nil, err
 	}
 	var out []api.LimitCount
-	at := map[string]int{}
+	at := map[api.LimitCount]int{} // by what tells counts of a kind apart
 	for i, s := range streams {
 		others := countedElsewhere(streams, i)
 		for _, r := range s.Fates.Ranges() {
@@ -90,12 +91,14 @@ func (a *API) countLimits(ctx context.Context, uid logdb.MeterUID, kind logdb.Ki
 			if r.Fate == logdb.FateSkipped {
 				one.By, one.Reason = limit.Who(r.Reason)
 			}
-			if n, known := at[countPlace(one)]; known {
+			key := one
+			key.Count, key.FirstMS, key.LastMS = 0, 0, 0
+			if n, known := at[key]; known {
 				out[n].Count += one.Count
 				out[n].FirstMS, out[n].LastMS = min(out[n].FirstMS, one.FirstMS), max(out[n].LastMS, one.LastMS)
 				continue
 			}
-			at[countPlace(one)] = len(out)
+			at[key] = len(out)
 			out = append(out, one)
 		}
 	}
@@ -121,11 +124,6 @@ func countedElsewhere(streams []logdb.StreamState, i int) map[logdb.Fate]*logdb.
 		}
 	}
 	return map[logdb.Fate]*logdb.FateSet{logdb.FateSkipped: skipped, logdb.FateReduced: reduced}
-}
-
-// countPlace tells a count from the others of its kind of log: a day of a stream has one for each fate and reason, also when limits took turns.
-func countPlace(n api.LimitCount) string {
-	return fmt.Sprintf("%s %d %s %s %s", n.Stream, n.Day, n.Fate, n.By, n.Reason)
 }
 
 // limitSummary stands in the answer of every query of a range.
