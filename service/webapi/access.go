@@ -52,7 +52,7 @@ func (a *API) accessToMeter(ctx context.Context, p account.Principal, of account
 	out := &api.AccessMeter{MeterUID: uid}
 	m, err := a.Meters.Access(ctx, p, permission.MetersRead, uid)
 	if err != nil {
-		if of.User.ID != p.User || fault.CodeOf(err) == fault.Forbidden {
+		if of.User.ID != p.User || fault.CodeOf(err) != fault.NotFound {
 			return nil, err
 		}
 		out.Why = "There is no such meter for you: it is not on the list of your customer, or at none of the facilities to which you are held."
@@ -64,6 +64,9 @@ func (a *API) accessToMeter(ctx context.Context, p account.Principal, of account
 		out.Why = of.Blocked
 	case out.Sees:
 		if _, err = a.Meters.Access(ctx, of.Acts, permission.LogsRead, uid); err != nil {
+			if code := fault.CodeOf(err); code != fault.Forbidden && code != fault.NotFound {
+				return nil, err
+			}
 			out.Why = fault.From(err).Message
 		}
 		out.Reads = err == nil

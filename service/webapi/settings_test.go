@@ -8,6 +8,10 @@ import (
 	"testing"
 
 	"metermanager/logdb"
+	"metermanager/rpc/api"
+	"metermanager/service/cloud/account"
+	"metermanager/service/cloud/registry"
+	"metermanager/service/metadb"
 )
 
 // unsettled is a log database that cannot read settings while broken says so.
@@ -39,5 +43,39 @@ func TestHistoryNeedsItsZone(t *testing.T) {
 			t.Errorf("%s: status %d: %s", path, r.status, r.body)
 		}
 		broken.Store(false)
+	}
+}
+
+// unlisted is a list of meters that cannot be read after so many looks at a meter.
+type unlisted struct {
+	registry.Store
+	looks *atomic.Int64
+}
+
+func (u unlisted) Meter(ctx context.Context, s account.Scope, uid logdb.MeterUID) (registry.Meter, error) {
+	if u.looks.Add(-1) < 0 {
+		return registry.Meter{}, errors.New("the disk is gone")
+	}
+	return u.Store.Meter(ctx, s, uid)
+}
+
+// TestAccessIsNotGuessed: that the list of meters cannot be read is no reason why a user does not see a meter.
+func TestAccessIsNotGuessed(t *testing.T) {
+	t.Parallel()
+	s, db, handler := emptyNode(t)
+	s.serve(handler)
+	s.populate(db)
+	store, err := metadb.OpenCloud(t.Context(), db)
+	must(t, err)
+	var looks atomic.Int64
+	handler.Meters = registry.New(unlisted{store, &looks}, s.logs, s.accounts, registry.Config{})
+	one := s.tenant("one", "limited")
+	owner := one.tokens["owner"]
+	path := api.Root + "/users/" + s.send(owner, http.StatusOK, http.MethodGet, api.Root+"/user", "")["user_uid"].(string) + "/access?meter_uid=" + string(one.meter)
+	for n, want := range []int{500, 500, 500, 200} {
+		looks.Store(int64(n))
+		if r := s.call(owner, http.MethodGet, path, ""); r.status != want {
+			t.Errorf("%d looks at a meter: status %d, want %d: %s", n, r.status, want, r.body)
+		}
 	}
 }
