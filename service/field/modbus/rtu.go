@@ -123,8 +123,17 @@ func (x *exchange) fill(frame []byte, from int) error {
 func (x *exchange) drain(silent time.Duration) error {
 	var junk [maxRTU]byte
 	for end := time.Now().Add(10 * silent); time.Now().Before(end); {
-		if err := x.conn.SetDeadline(time.Now().Add(silent)); err != nil {
+		until := time.Now().Add(silent)
+		if err := x.conn.SetDeadline(until); err != nil {
 			return fmt.Errorf("%w: %w", ErrUnreachable, err)
+		}
+		if err := x.ctx.Err(); err != nil {
+			return err
+		}
+		if !time.Now().Before(until) { // the machine was busy: a read that begins too late sees nothing of what has come
+			silent *= 2
+			end = time.Now().Add(10 * silent)
+			continue
 		}
 		n, err := x.conn.Read(junk[:])
 		switch {

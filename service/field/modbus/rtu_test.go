@@ -37,6 +37,21 @@ func framed(b ...byte) []byte { return append(b, crc(b)...) }
 // part at a time with a pause between the parts.
 func line(t *testing.T, timeout time.Duration, answers ...[][]byte) *modbus.Endpoint {
 	t.Helper()
+	return lineOn(t, func(c net.Conn) net.Conn { return c }, timeout, answers...)
+}
+
+// busy is a connection of a machine that does something else for a while after each time-out that is set.
+type busy struct{ net.Conn }
+
+func (b busy) SetDeadline(at time.Time) error {
+	err := b.Conn.SetDeadline(at)
+	time.Sleep(3 * time.Millisecond)
+	return err
+}
+
+// lineOn is line on connections that near makes.
+func lineOn(t *testing.T, near func(net.Conn) net.Conn, timeout time.Duration, answers ...[][]byte) *modbus.Endpoint {
+	t.Helper()
 	n := 0
 	serve := func(c net.Conn) {
 		defer c.Close()
@@ -63,9 +78,9 @@ func line(t *testing.T, timeout time.Duration, answers ...[][]byte) *modbus.Endp
 	var served sync.WaitGroup
 	t.Cleanup(served.Wait) // after the endpoint has hung up
 	return start(t, "rtu+tcp://gateway:4001", modbus.Config{Timeout: timeout, Dial: func(context.Context, string) (net.Conn, error) {
-		near, far := net.Pipe()
+		here, far := net.Pipe()
 		served.Go(func() { serve(far) })
-		return near, nil
+		return near(here), nil
 	}})
 }
 
@@ -121,15 +136,22 @@ func TestSerialAnswerTwice(t *testing.T) {
 		answers [][]byte
 		patient time.Duration
 		early   bool // the first asker hears nothing
+		busy    bool
 	}{
-		"twice":           {[][]byte{first, first}, timeout, false},
-		"given up early":  {[][]byte{nil, first}, timeout / 10, true},
-		"given up in end": {[][]byte{nil, first}, 2 * timeout, true},
+		"twice":             {[][]byte{first, first}, timeout, false, false},
+		"twice, while busy": {[][]byte{first, first}, timeout, false, true},
+		"given up early":    {[][]byte{nil, first}, timeout / 10, true, false},
+		"given up in end":   {[][]byte{nil, first}, 2 * timeout, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				e := line(t, timeout, c.answers, [][]byte{second})
+				e := lineOn(t, func(near net.Conn) net.Conn {
+					if c.busy {
+						return busy{near}
+					}
+					return near
+				}, timeout, c.answers, [][]byte{second})
 				u := e.Unit(1, modbus.UnitConfig{})
 				ctx, cancel := context.WithTimeout(t.Context(), c.patient)
 				defer cancel()
