@@ -1,14 +1,17 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
 	"strings"
 
 	"metermanager/assets"
+	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
 	"metermanager/service/field/device"
+	"metermanager/service/field/discover"
 )
 
 // profilesWith returns the built-in profiles and the id of the one that name means; name may be the file of a profile
@@ -44,30 +47,33 @@ func noProfile(name string, profiles *device.Set) error {
 
 type meterProfilesCmd struct {
 	output
+	remote
 	Profile string `arg:"" optional:"" placeholder:"NAME" help:"Print this one."`
+	Add     string `placeholder:"FILE" help:"Add this file to the service's profiles, in the place of one with the same id; it is used at once."`
+	Service bool   `help:"List the profiles that the service knows, one's own among them."`
 }
 
 // Help says how to make one's own.
 func (meterProfilesCmd) Help() string {
-	return `Example: metermanager meter profiles eastron-sdm630 > my-meter.json
+	return `Examples: metermanager meter profiles eastron-sdm630 > my-meter.json
+          metermanager meter profiles --add my-meter.json
 
 A profile is one file. Try an edited one with meter test --profile FILE.json --address ...,
-then put it into the folder profiles of the data folder and restart the service.`
+then add it. Without --service and --add the built-in ones are meant, and no service is asked.`
 }
 
-// profileLine is one line of the list.
-type profileLine struct {
-	ID         string   `json:"id"`
-	Vendor     string   `json:"vendor"`
-	Model      string   `json:"model"`
-	Source     string   `json:"source"`
-	Readings   int      `json:"readings"`
-	Memory     bool     `json:"keeps_logs"`
-	Unverified []string `json:"unverified"`
-}
-
-// Run lists the built-in profiles, or prints one.
-func (c *meterProfilesCmd) Run(p *program) error {
+// Run lists profiles, prints one, or adds one.
+func (c *meterProfilesCmd) Run(ctx context.Context, p *program) error {
+	switch {
+	case c.Add != "":
+		text, err := os.ReadFile(c.Add)
+		if err != nil {
+			return usageError{fmt.Sprintf("--add: %v", err)}
+		}
+		return p.callMeter(ctx, &c.remote, api.CmdMeterProfilePut, map[string]any{"profile": string(text)}, c.JSON)
+	case c.Service:
+		return p.callMeter(ctx, &c.remote, api.CmdMeterProfiles, map[string]any{}, c.JSON)
+	}
 	profiles, err := device.LoadProfiles(assets.Profiles())
 	if err != nil {
 		return fmt.Errorf("read the meter profiles: %w", err)
@@ -83,20 +89,18 @@ func (c *meterProfilesCmd) Run(p *program) error {
 		_, err = p.stdout.Write(text)
 		return err
 	}
-	var list []profileLine
+	var list []api.MeterProfile
 	for _, id := range profiles.IDs() {
 		x, _ := profiles.Get(id)
-		n := len(x.Points)
-		if x.SunSpec != nil {
-			for _, m := range x.SunSpec.Models {
-				n = max(n, len(m.Points))
-			}
-		}
-		list = append(list, profileLine{x.ID, x.Vendor, x.Model, x.Source, n, x.HasMemory(), append([]string{}, x.Unverified()...)})
+		list = append(list, discover.Described(x))
 	}
 	if c.JSON {
 		return printJSON(p.stdout, list)
 	}
+	return p.showProfiles(list)
+}
+
+func (p *program) showProfiles(list []api.MeterProfile) error {
 	t := newTable("Profile", "Vendor", "Model", ">Readings", "Logs", "Unverified")
 	for _, x := range list {
 		logs, unverified := "kept here", ""
@@ -109,4 +113,10 @@ func (c *meterProfilesCmd) Run(p *program) error {
 		t.add(x.ID, x.Vendor, x.Model, fmt.Sprint(x.Readings), logs, unverified)
 	}
 	return t.write(p.stdout)
+}
+
+func (p *program) showProfileAdded(x api.MeterProfile) error {
+	_, err := fmt.Fprintf(p.stdout, "Added profile %s (%s %s) with %s. Meters of that profile go on with it.\nAdd one: metermanager meter add NAME tcp://HOST:PORT --profile %s\n",
+		x.ID, x.Vendor, x.Model, count(int64(x.Readings), "reading"), x.ID)
+	return err
 }

@@ -156,8 +156,8 @@ func (c *meterRegistersCmd) save(p *program) error {
 	if err := writeNew(c.Save, data); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.stdout, "Wrote %s with %s.\nTry it: metermanager meter test --profile %s --address %s\nThen put it into the folder profiles of the data folder, and restart the service.\n",
-		c.Save, count(int64(len(picks)), "reading"), c.Save, firstOf(c.Address, "ADDR"))
+	_, err = fmt.Fprintf(p.stdout, "Wrote %s with %s.\nTry it: metermanager meter test --profile %s --address %s\nThen add it to the service: metermanager meter profiles --add %s\n",
+		c.Save, count(int64(len(picks)), "reading"), c.Save, firstOf(c.Address, "ADDR"), c.Save)
 	return err
 }
 

@@ -44,6 +44,10 @@ func (p *program) show(command string, result json.RawMessage) error {
 		return decodeAnd(result, p.showDiscovery)
 	case api.CmdMeterRegisters:
 		return decodeAnd(result, p.showRegisters)
+	case api.CmdMeterProfiles:
+		return decodeAnd(result, p.showProfiles)
+	case api.CmdMeterProfilePut:
+		return decodeAnd(result, p.showProfileAdded)
 	case api.CmdMeterDoctor:
 		return decodeAnd(result, p.showDoctor)
 	case api.CmdMeterRedecode:

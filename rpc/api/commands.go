@@ -60,6 +60,8 @@ const (
 	CmdMeterDiscovered    = "meter.discovered"
 	CmdMeterDiscoverStop  = "meter.discover.stop"
 	CmdMeterRegisters     = "meter.registers"
+	CmdMeterProfiles      = "meter.profiles"
+	CmdMeterProfilePut    = "meter.profile.put"
 	CmdMeterDoctor        = "meter.doctor"
 	CmdPickupAdd          = "pickup.add"
 	CmdPickupList         = "pickup.list"
@@ -218,6 +220,10 @@ var commands = []Command{
 		{"fc", ParamInt, false, "3 (holding registers) or 4 (input registers); 3 without it"},
 		{"unit", ParamInt, false, "Modbus unit, for an address; 1 without it"},
 	}, "rpc meter.registers tcp://192.0.2.7:502 0x0BB8 40"},
+	{CmdMeterProfiles, "The types of meters that this node knows", permission.RPCRead, nil, "rpc meter.profiles"},
+	{CmdMeterProfilePut, "Add a profile of a type of meters, or replace it; meters of that type go on with it at once", permission.RPCControl, []Param{
+		{"profile", ParamString, true, "the profile's text, JSON (docs/profiles.md)"},
+	}, "rpc meter.profile.put - < acme-x1.json"},
 	{CmdMeterDoctor, "How well meters and their lines answer, and why one does not", permission.RPCControl, []Param{
 		{"meter", ParamString, false, "name, serial or UID; all connections and their meters without it"},
 		{"examine", ParamBool, false, "with a meter: also ask it until it is known why it does not answer"},

@@ -123,3 +123,15 @@ type Doctor struct {
 	// Examined is what asking the meter has shown.
 	Examined *Finding `json:"examined,omitempty"`
 }
+
+// MeterProfile is a type of meters that a node knows.
+type MeterProfile struct {
+	ID         string   `json:"id"`
+	Vendor     string   `json:"vendor"`
+	Model      string   `json:"model"`
+	Source     string   `json:"source" doc:"Where its facts are from"`
+	Version    string   `json:"version" doc:"Changes with every change of the profile"`
+	Readings   int      `json:"readings"`
+	Memory     bool     `json:"keeps_logs" doc:"The meter keeps logs that are retrieved; of others the manager keeps one"`
+	Unverified []string `json:"unverified" doc:"What was inferred and is printed in no document of the maker"`
+}

@@ -20,14 +20,17 @@ import (
 )
 
 // DiscoveryHandlers are the commands of who sets up meters: finding them, looking at registers, and why one does not answer.
-func DiscoveryHandlers(field *retrieve.Manager, scans *discover.Runner, profiles *device.Set, dial modbus.Config) Handlers {
-	d := discovery{field, scans, profiles, dial}
+// Profiles of one's own lie in folder.
+func DiscoveryHandlers(field *retrieve.Manager, scans *discover.Runner, profiles *device.Set, folder string, dial modbus.Config) Handlers {
+	d := discovery{field, scans, profiles, folder, dial}
 	return Handlers{
 		api.CmdMeterDiscover:     Bind(d.start),
 		api.CmdMeterDiscovered:   Bind(d.status),
 		api.CmdMeterDiscoverStop: Bind(d.stop),
 		api.CmdMeterRegisters:    Bind(d.registers),
 		api.CmdMeterDoctor:       Bind(d.doctor),
+		api.CmdMeterProfiles:     Bind(d.listProfiles),
+		api.CmdMeterProfilePut:   Bind(d.putProfile),
 	}
 }
 
@@ -35,6 +38,7 @@ type discovery struct {
 	field    *retrieve.Manager
 	scans    *discover.Runner
 	profiles *device.Set
+	folder   string
 	modbus   modbus.Config
 }
 

@@ -1,6 +1,10 @@
 package daemon
 
-import "metermanager/service/command"
+import (
+	"path/filepath"
+
+	"metermanager/service/command"
+)
 
 // handlers are the commands that this node carries out: those of its roles.
 func (n *node) handlers(status command.StatusSource) []command.Handlers {
@@ -10,6 +14,6 @@ func (n *node) handlers(status command.StatusSource) []command.Handlers {
 	}
 	return append(out, command.MeterHandlers(n.field, command.SetCloudMeter(n.sync), status),
 		command.PickupHandlers(n.files, n.registry),
-		command.DiscoveryHandlers(n.field, n.scans, n.profiles, n.fieldConfig(n.part("field")).Modbus),
+		command.DiscoveryHandlers(n.field, n.scans, n.profiles, filepath.Join(n.config.Data, "profiles"), n.fieldConfig(n.part("field")).Modbus),
 		command.VerifyHandlers(n.sync, n.logs, command.MeterChecker(n.field)))
 }

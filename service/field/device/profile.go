@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"metermanager/logdb"
@@ -273,8 +274,11 @@ func Parse(data []byte) (*Profile, error) {
 	return &p, nil
 }
 
-// Set is the profiles that were loaded, by id.
-type Set struct{ byID map[string]*Profile }
+// Set is the profiles that were loaded, by id. It may be used by many goroutines at once.
+type Set struct {
+	mu   sync.RWMutex
+	byID map[string]*Profile
+}
 
 // LoadProfiles reads every *.json at the root of fsys. A refused file does not keep the
 // others from loading: the set holds the good ones, the error names each bad one.
@@ -308,19 +312,30 @@ func (s *Set) Add(fsys fs.FS) error {
 			continue
 		}
 		here[p.ID] = true
-		s.byID[p.ID] = p
+		s.Put(p)
 	}
 	return errors.Join(errs...)
 }
 
 // Put adds a profile, in the place of one with the same id.
-func (s *Set) Put(p *Profile) { s.byID[p.ID] = p }
+func (s *Set) Put(p *Profile) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byID[p.ID] = p
+}
 
 // Get returns the profile of that id.
-func (s *Set) Get(id string) (*Profile, bool) { p, ok := s.byID[id]; return p, ok }
+func (s *Set) Get(id string) (*Profile, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	p, ok := s.byID[id]
+	return p, ok
+}
 
 // IDs lists the profiles, sorted.
 func (s *Set) IDs() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	out := make([]string, 0, len(s.byID))
 	for id := range s.byID {
 		out = append(out, id)

@@ -27,7 +27,7 @@ type bus struct {
 	wire time.Duration
 
 	mu     sync.Mutex
-	line   sync.Mutex // the wire
+	line   chan struct{} // the wire: holds one who uses it; a mutex would hold the bubble's time
 	dead   map[byte]bool
 	away   bool // the gateway itself: it takes connections and says nothing
 	volts  float32
@@ -39,6 +39,9 @@ type bus struct {
 func (b *bus) dial(context.Context, string) (net.Conn, error) {
 	near, far := net.Pipe()
 	b.mu.Lock()
+	if b.line == nil {
+		b.line = make(chan struct{}, 1)
+	}
 	b.conns = append(b.conns, far)
 	b.mu.Unlock()
 	b.served.Go(func() { b.serve(far) })
@@ -65,9 +68,9 @@ func (b *bus) serve(c net.Conn) {
 		if _, err := io.ReadFull(c, pdu); err != nil {
 			return
 		}
-		b.line.Lock()
+		b.line <- struct{}{}
 		time.Sleep(b.wire) // of virtual time
-		b.line.Unlock()
+		<-b.line
 		b.mu.Lock()
 		silent, volts := b.dead[head[6]] || b.away, cmp.Or(b.volts, 230.5)
 		if !silent {

@@ -148,7 +148,8 @@ func (m *Manager) reconcile(ctx context.Context) {
 	m.mu.Lock()
 	var stop []*unit
 	for uid, u := range m.units {
-		if x, ok := m.meters[uid]; !ok || !x.Enabled || x != u.meter {
+		p, _ := m.profiles.Get(u.meter.Profile)
+		if x, ok := m.meters[uid]; !ok || !x.Enabled || x != u.meter || p != u.profile {
 			stop = append(stop, u)
 			delete(m.units, uid)
 		}
@@ -170,6 +171,19 @@ func (m *Manager) reconcile(ctx context.Context) {
 	}
 	close(m.reconciled)
 	m.reconciled = make(chan struct{})
+}
+
+// KeepProfile adds a profile of one's own, in the folder of those, or puts it in the place of one with the same id. Meters of that
+// profile go on with it at once: what they have on record is decoded again where that changes anything.
+func (m *Manager) KeepProfile(folder string, text []byte) (*device.Profile, error) {
+	m.edit.Lock()
+	defer m.edit.Unlock()
+	p, err := m.profiles.Keep(folder, text)
+	if err != nil {
+		return nil, err
+	}
+	m.signal()
+	return p, nil
 }
 
 // startTime is how long a command waits for a meter that was just added or changed.

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"metermanager/assets"
 	"metermanager/logdb"
 	"metermanager/logdb/logdbtest"
 	"metermanager/service/field/device"
@@ -338,4 +341,44 @@ func TestTestNeedsNoList(t *testing.T) {
 	if _, err := retrieve.Test(t.Context(), profiles(t), "127.0.0.1:1", 1, "", modbus.Config{}); !errors.Is(err, modbus.ErrUnreachable) {
 		t.Errorf("a closed port gives %v", err)
 	}
+}
+
+// TestProfileIsChangedWhileItRuns: a meter goes on with a profile of one's own that takes the place of the one it has, without a restart.
+func TestProfileIsChangedWhileItRuns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &bus{wire: 10 * time.Millisecond, reads: map[byte][]time.Time{}}
+		text, err := fs.ReadFile(assets.Profiles(), "eastron-sdm120.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		folder := t.TempDir()
+		channels := func(store logdb.Store) (out []logdb.ChannelKey) {
+			list, err := store.Series(t.Context(), "m-01")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range list {
+				out = append(out, s.Channel)
+			}
+			return out
+		}
+		store := runLine(t, b, 1, func(m *retrieve.Manager) {
+			time.Sleep(3 * time.Minute)
+			if _, err := m.KeepProfile(folder, []byte("{}")); !errors.Is(err, device.ErrProfile) {
+				t.Errorf("a profile without anything: %v", err)
+			}
+			changed := strings.Replace(string(text), `"readings.voltage.an"`, `"readings.voltage.ab"`, 1)
+			if _, err := m.KeepProfile(folder, []byte(changed)); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(3 * time.Minute)
+		})
+		if have := channels(store); !slices.Contains(have, "readings.voltage.an") || !slices.Contains(have, "readings.voltage.ab") {
+			t.Errorf("channels %v", have)
+		}
+		if n := rows(t, store, "m-01", time.Now().Add(-150*time.Second), time.Now()); n != 0 {
+			t.Errorf("%d rows under the old profile", n)
+		}
+	})
 }
