@@ -41,8 +41,12 @@ func (u *unit) retrieveLoop(ctx context.Context) {
 			return
 		}
 		withSystem := u.left(systemDue, u.m.cfg.System) <= 0
-		out := u.retrieve(ctx, states, "schedule", func(k logdb.Kind) bool { return withSystem || k != logdb.KindSystem })
-		if withSystem && ctx.Err() == nil && !u.failing(states, logdb.KindSystem) {
+		asked := false // the retrieval came to the system log
+		out := u.retrieve(ctx, states, "schedule", func(k logdb.Kind) bool {
+			asked = asked || withSystem && k == logdb.KindSystem
+			return withSystem || k != logdb.KindSystem
+		})
+		if asked && ctx.Err() == nil && !u.failing(states, logdb.KindSystem) {
 			systemDue = u.m.cfg.Now().Add(u.m.cfg.System)
 		}
 		wait := every

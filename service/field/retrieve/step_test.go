@@ -1,6 +1,8 @@
 package retrieve_test
 
 import (
+	"context"
+	"errors"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -58,5 +60,46 @@ func TestManagersInStep(t *testing.T) {
 				t.Errorf("manager %d has %d records, want %d at least", i, len(raws), want)
 			}
 		}
+	})
+}
+
+// TestSystemLogOfAMeterThatWasAway: the system log is read at most once in so long, but a retrieval that did not come to it, since the meter could not be
+// reached, does not count.
+func TestSystemLogOfAMeterThatWasAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(60 * 24 * time.Hour) // the bubble begins in 2000, as the meter's calendar does
+		w := newWire(115200)
+		meter, err := sim.New(sim.Config{Seed: 5, History: time.Hour, NotReadyEvery: -1, Open: func(string) (net.Listener, error) { return w, nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 2)
+		go func() { done <- meter.Run(ctx) }()
+		back := time.Now().Add(3 * time.Minute)
+		dial := func(ctx context.Context, address string) (net.Conn, error) {
+			if time.Now().Before(back) {
+				return nil, errors.New("no way there")
+			}
+			return w.dial(ctx, address)
+		}
+		state := newMemory()
+		if err := state.PutMeter(t.Context(), retrieve.Meter{UID: uid, Name: "main", Address: "10.0.0.9:502", Unit: 1, Profile: "eig-shark-200", Zone: "UTC", Enabled: true}); err != nil {
+			t.Fatal(err)
+		}
+		m, _ := newManager(t, logdbtest.NewModel(logdbtest.Config{}), state, retrieve.Config{Retrieve: time.Minute, System: 24 * time.Hour, Live: 24 * time.Hour, Modbus: modbus.Config{Dial: dial, Timeout: 10 * time.Second}})
+		go func() { done <- m.Run(ctx) }()
+		time.Sleep(time.Hour)
+		states, err := state.LogStates(t.Context(), uid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if states["hist1"].LastSuccess == 0 || states["system"].LastSuccess == 0 {
+			t.Errorf("an hour after the start hist1 is %+v, system %+v", states["hist1"], states["system"])
+		}
+		cancel()
+		<-done
+		<-done
 	})
 }
