@@ -39,7 +39,11 @@ func (a *API) chooseEvents(ctx context.Context, uid logdb.MeterUID, kind logdb.K
 	if err != nil || !severalJournals(states) {
 		return eventChoice{}, err
 	}
-	c := eventChoice{zone: a.siteZone(ctx, uid)}
+	zone, err := a.siteZone(ctx, uid)
+	if err != nil {
+		return eventChoice{}, err
+	}
+	c := eventChoice{zone: zone}
 	counts := analysis.DayCounts{}
 	streams := map[logdb.StreamID]map[logdb.Millis]bool{}
 	q := logdb.EventQuery{Meter: uid, Kind: kind, First: max(first-2*logdb.DayMillis, 0), Last: min(last, logdb.MaxTime-2*logdb.DayMillis) + 2*logdb.DayMillis}

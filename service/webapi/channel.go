@@ -65,8 +65,12 @@ func (a *API) shownSeries(ctx context.Context, uid logdb.MeterUID, series []logd
 	for _, s := range series {
 		last = max(last, s.Last)
 	}
+	zone, err := a.siteZone(ctx, uid)
+	if err != nil {
+		return nil, err
+	}
 	choice, err := analysis.Choose(ctx, a.Logs, analysis.Query{
-		Meter: uid, First: max(last-logdb.DayMillis, 0), Last: last + 1, Zone: a.siteZone(ctx, uid),
+		Meter: uid, First: max(last-logdb.DayMillis, 0), Last: last + 1, Zone: zone,
 	})
 	if err != nil {
 		return nil, err

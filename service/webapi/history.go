@@ -162,13 +162,16 @@ func (p *historyPlan) fillRange(series []logdb.Series) bool {
 	return p.first < p.last
 }
 
-// siteZone is the zone of the meter's days; UTC while its settings are unknown.
-func (a *API) siteZone(ctx context.Context, uid logdb.MeterUID) *time.Location {
+// siteZone is the zone of the meter's days; UTC of a meter that has no settings.
+func (a *API) siteZone(ctx context.Context, uid logdb.MeterUID) (*time.Location, error) {
 	s, err := a.Logs.Settings(ctx, uid)
-	if err != nil {
-		return time.UTC
+	switch {
+	case errors.Is(err, logdb.ErrUnknownMeter):
+		return time.UTC, nil
+	case err != nil:
+		return nil, fmt.Errorf("read the settings of a meter: %w", err)
 	}
-	return a.zone(s.Zone)
+	return a.zone(s.Zone), nil
 }
 
 // zone returns a time zone, UTC for an unknown name. Zones are kept, since reading the file of one takes as long as reading a day of values; names are those of the

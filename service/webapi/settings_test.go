@@ -36,7 +36,7 @@ func TestHistoryNeedsItsZone(t *testing.T) {
 	s.serve(handler)
 	s.populate(db)
 	s.ok(s.upload, http.MethodPost, s.meterPath("/logs/historical"), rows(day0, 10))
-	for _, path := range []string{"/logs/historical", "/logs/historical?interval=1d"} {
+	for _, path := range []string{"/logs/historical", "/logs/historical?interval=1d", "/channels"} {
 		s.ok(s.reader, http.MethodGet, s.meterPath(path), "")
 		broken.Store(true)
 		if r := s.call(s.reader, http.MethodGet, s.meterPath(path), ""); r.status != http.StatusInternalServerError {
