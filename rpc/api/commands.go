@@ -223,7 +223,7 @@ var commands = []Command{
 	{CmdMeterProfiles, "The types of meters that this node knows", permission.RPCRead, nil, "rpc meter.profiles"},
 	{CmdMeterProfilePut, "Add a profile of a type of meters, or replace it; meters of that type go on with it at once", permission.RPCControl, []Param{
 		{"profile", ParamString, true, "the profile's text, JSON (docs/profiles.md)"},
-	}, "rpc meter.profile.put - < acme-x1.json"},
+	}, "rpc meter.profile.put profile={...}"},
 	{CmdMeterDoctor, "How well meters and their lines answer, and why one does not", permission.RPCControl, []Param{
 		{"meter", ParamString, false, "name, serial or UID; all connections and their meters without it"},
 		{"examine", ParamBool, false, "with a meter: also ask it until it is known why it does not answer"},
