@@ -88,19 +88,21 @@ func New(store Store, cfg Config) *Exporter {
 
 // Run sends until ctx ends.
 func (e *Exporter) Run(ctx context.Context) error {
-	tick := time.NewTicker(e.cfg.Lease / 3)
-	defer tick.Stop()
 	failed := false
 	for {
-		err := e.reconcile(ctx)
+		none, err := e.reconcile(ctx)
 		if err != nil && ctx.Err() == nil && !failed { // tried again at the next tick
 			e.cfg.Logger.Warn("take up the targets of the audit", "err", err)
 		}
 		failed = err != nil
+		pause := e.cfg.Lease / 3
+		if none { // Add tells of a new one, and one that another node takes up is served there
+			pause = 2 * e.cfg.Lease
+		}
 		select {
 		case <-e.changed:
 			continue
-		case <-tick.C:
+		case <-time.After(pause):
 			continue
 		case <-ctx.Done():
 		}
@@ -123,11 +125,14 @@ func (e *Exporter) Run(ctx context.Context) error {
 	}
 }
 
-// held lists the targets that this node serves, with their places.
+// held lists the targets that this node serves, with their places; nil when there are none at all.
 func (e *Exporter) held(ctx context.Context) (map[string]Target, error) {
 	targets, err := e.store.Exports(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list the targets of the audit: %w", err)
+	}
+	if len(targets) == 0 {
+		return nil, nil
 	}
 	mine := map[string]bool{}
 	for _, t := range targets {
@@ -149,11 +154,11 @@ func (e *Exporter) held(ctx context.Context) (map[string]Target, error) {
 }
 
 // reconcile starts a worker for each target of this node that has none, and stops those of targets that are gone, are others now or are
-// served by another node.
-func (e *Exporter) reconcile(ctx context.Context) error {
+// served by another node. It reports whether there are no targets at all.
+func (e *Exporter) reconcile(ctx context.Context) (none bool, err error) {
 	wanted, err := e.held(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	e.mu.Lock()
 	var over []*worker
@@ -179,7 +184,7 @@ func (e *Exporter) reconcile(ctx context.Context) error {
 			go w.run(ctx)
 		}
 	}
-	return nil
+	return wanted == nil, nil
 }
 
 // poke has Run look at the list of targets.
