@@ -185,6 +185,9 @@ func (x *Point) check(d Defaults, end int) error {
 	if s := x.ScaleFrom; s != nil && s.Kind != ScalePow10 && s.Kind != ScaleEIGEnergy {
 		return bad("point %s: scale_from kind %q", x.Name, s.Kind)
 	}
+	if x.Magnitude && !slices.Contains([]string{"s16", "s32", "s64", "f32", "f64"}, x.Type) {
+		return bad("point %s: magnitude for type %s, which has no sign", x.Name, x.Type)
+	}
 	for _, h := range x.Invalid {
 		if _, err := strconv.ParseUint(h, 16, 64); err != nil {
 			return bad("point %s: invalid value %q, want hexadecimal digits", x.Name, h)

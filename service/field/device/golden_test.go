@@ -49,6 +49,8 @@ func TestGoldenValues(t *testing.T) {
 		{"f32 DCBA", "f32", "DCBA", "", "0080 F042", 120.25, device.Good},
 		{"f32 BADC", "f32", "BADC", "", "F042 0080", 120.25, device.Good},
 		{"s64 CDAB", "s64", "CDAB", "", "CD15 075B 0000 0000", 123456789, device.Good},
+		{"the sign is the direction", "s32", "ABCD", `,"magnitude":true`, "FFFF FF85", 123, device.Good},
+		{"no sign", "s32", "ABCD", `,"magnitude":true`, "0000 007B", 123, device.Good},
 		{"NaN", "f32", "ABCD", "", "7FC0 0000", math.NaN(), device.Invalid},
 		{"infinity", "f32", "ABCD", "", "7F80 0000", math.NaN(), device.Invalid},
 		{"sentinel", "s16", "ABCD", `,"invalid":["8000"]`, "8000", math.NaN(), device.Invalid},
@@ -203,6 +205,11 @@ func TestEnergyFormatAndSetup(t *testing.T) {
 	s := device.Setup{CTNumerator: 2000, CTMultiplier: 1, CTDenominator: 5, PTNumerator: 144, PTMultiplier: 1000, PTDenominator: 120, Hookup: device.HookupDelta, Energy: f}
 	if got := device.ParseSetup(s.Registers()); got != s {
 		t.Errorf("%+v", got)
+	}
+	for reg, want := range map[uint16]string{0x0100: "wye", 0x0101: "delta-2ct", 0x0102: "wye-2.5el", 0x0103: "wye-2.5el", 0x0104: ""} { // 0x0103: IQ 150S, MM-6
+		if got := device.ParseSetup(0x0501, 400, 277, 120, reg, 0x3332).HookupName(); got != want {
+			t.Errorf("hookup of register %#04x is %q, want %q", reg, got, want)
+		}
 	}
 	if s.CTRatio() != 400 || s.PTRatio() != 1200 || s.VoltageFullScale() != 144000 || math.Abs(s.FullScale("readings.power.watts", 60)/(144000*2000*3*math.Sqrt(3))-1) > 1e-12 {
 		t.Errorf("ratios %v %v, full scale %v", s.CTRatio(), s.PTRatio(), s.VoltageFullScale())

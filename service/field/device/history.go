@@ -200,7 +200,11 @@ func (f *historyField) value(rec []byte) float64 {
 		}
 		return Float32(v)
 	case ItemEnergy:
-		return Pow10(float64(signExtend(raw, f.size)), f.exp)
+		v := float64(signExtend(raw, f.size))
+		if f.invalid != nil && f.invalid.Magnitude {
+			v = math.Abs(v)
+		}
+		return Pow10(v, f.exp)
 	case ItemTenths:
 		return float64(signExtend(raw, f.size)) / 10
 	case ItemSigned:

@@ -43,6 +43,7 @@ type Point struct {
 	Rollover   float64          `json:"rollover,omitempty"` // of a counter, in raw counts
 	Group      string           `json:"group,omitempty"`
 	ScaleFrom  *ScaleFrom       `json:"scale_from,omitempty"`
+	Magnitude  bool             `json:"magnitude,omitempty"` // the sign only says the direction, as the channel does
 	Unverified bool             `json:"unverified,omitempty"`
 	// NotImplemented applies the SunSpec "not implemented" values of the type.
 	NotImplemented bool `json:"-"`
@@ -194,6 +195,9 @@ func (x *Point) decode(b []byte, order string, img *Image) Reading {
 	v := x.number(r.Raw)
 	if !finite(v) {
 		return fail(Invalid, "not a number")
+	}
+	if x.Magnitude {
+		v = math.Abs(v)
 	}
 	r.Modulus = x.Rollover
 	if x.ScaleFrom != nil {

@@ -136,6 +136,7 @@ func TestParseRefuses(t *testing.T) {
 		{"string of no length", `{"name":"a","addr":1,"type":"ascii"}`, "", "count 0"},
 		{"scale 0", `{"name":"a","addr":1,"type":"f32","scale":0}`, "", "scale"},
 		{"order on 16 bits", `{"name":"a","addr":1,"type":"u16","order":"CDAB"}`, "", "order"},
+		{"magnitude of what has no sign", `{"name":"a","addr":1,"type":"u32","magnitude":true}`, "", "magnitude"},
 		{"text behind", point, `} {"x":1`, "after the profile"},
 		{"probe", point, `,"probe":{"fc":4,"addr":0,"type":"f32","min":80,"max":500}`, ""},
 		{"probe that every meter fits", point, `,"probe":{"fc":4,"addr":0,"type":"f32","min":80}`, "min and max"},

@@ -53,7 +53,7 @@ func TestHistoryProgramAndRecord(t *testing.T) {
 	t.Parallel()
 	p := shark(t)
 	var points []device.Point
-	for _, c := range []logdb.ChannelKey{"readings.voltage.an", "energy.total.wh.received", "thd.voltage.a", "readings.frequency"} {
+	for _, c := range []logdb.ChannelKey{"readings.voltage.an", "energy.total.wh.received", "thd.voltage.a", "readings.frequency", "energy.total.wh.delivered"} {
 		x, ok := p.PointOf(c)
 		if !ok {
 			t.Fatalf("no point for %s", c)
@@ -63,7 +63,7 @@ func TestHistoryProgramAndRecord(t *testing.T) {
 	program := device.Program(points, 4, 15*time.Minute)
 	block := program.Append(nil)
 	got, err := device.ParseHistoryProgram(block)
-	if err != nil || got.RecordSize() != 6+14 || got.Interval != 15*time.Minute || len(got.Items) != 4 {
+	if err != nil || got.RecordSize() != 6+18 || got.Interval != 15*time.Minute || len(got.Items) != 5 {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	dec, err := p.HistoryDecoder(got, device.EnergyFormat{Digits: 8, Prefix: 3, Decimals: 2})
@@ -75,11 +75,12 @@ func TestHistoryProgramAndRecord(t *testing.T) {
 	rec = append(rec, 0x00, 0x12, 0xD6, 0x87) // 1234567 counts of 10 Wh
 	rec = append(rec, 0x01, 0x41)             // 3.21 %
 	rec = device.AppendFloat(rec, math.NaN())
+	rec = append(rec, 0xFF, 0xFF, 0xFF, 0x85) // -123: a load gives delivered energy a minus
 	row := make([]float64, len(dec.Channels))
 	if _, err := dec.Decode(rec, row); err != nil {
 		t.Fatal(err)
 	}
-	if row[0] != 120.442184 || row[1] != 12345670 || row[2] != 0.0321 || !math.IsNaN(row[3]) {
+	if row[0] != 120.442184 || row[1] != 12345670 || row[2] != 0.0321 || !math.IsNaN(row[3]) || row[4] != 1230 {
 		t.Errorf("%v is %v", dec.Channels, row)
 	}
 	if _, err := dec.Decode(rec[:18], row); err == nil {

@@ -41,7 +41,7 @@ func (f EnergyFormat) Log() logdb.EnergyFormat {
 const (
 	HookupWye    = 0
 	HookupDelta  = 1
-	HookupWye2p5 = 2
+	HookupWye2p5 = 3 // printed for the Shark 100S and IQ 150S/250S; 2 is taken for the same
 )
 
 // Setup is the transformer ratios, hookup and energy format of an EIG meter.
@@ -99,7 +99,7 @@ func (s Setup) HookupName() string {
 		return "wye"
 	case HookupDelta:
 		return "delta-2ct"
-	case HookupWye2p5:
+	case 2, HookupWye2p5:
 		return "wye-2.5el"
 	}
 	return ""

@@ -5,5 +5,5 @@
 // that serve and read them with those libraries. What is not installed is skipped and counted.
 // Does not own: any code of the product.
 // May import: nothing; its tests anything.
-// Start reading at: server_test.go, then testdata.
+// Start reading at: makes_test.go, then testdata.
 package oracle

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -73,8 +74,17 @@ func modbusSerial(t *testing.T, program string) []string {
 
 // server is a running server of a library.
 type server struct {
-	addr string
-	stop func()
+	addr  string
+	stop  func()
+	stdin io.Writer
+}
+
+// answersAs says which unit is asked next. libmodbus answers for one unit of a serial line; the others do not care.
+func (s *server) answersAs(t *testing.T, unit byte) {
+	t.Helper()
+	if _, err := s.stdin.Write([]byte{unit}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // serve starts a library's server. Each unit is "ID:MODE:IMAGE". The modes: zero (what is not in
@@ -112,7 +122,7 @@ func (l library) serve(t *testing.T, units ...string) *server {
 		port <- strings.TrimSpace(strings.TrimPrefix(line, "port "))
 	}()
 	stopped := false
-	s := &server{stop: func() {
+	s := &server{stdin: stdin, stop: func() {
 		if !stopped {
 			stopped = true
 			_ = stdin.Close() // it ends by itself

@@ -53,28 +53,6 @@ var sharkReads = map[logdb.ChannelKey]reading{
 	"thd.voltage.a": good(0.02), "thd.voltage.b": bad(device.Invalid),
 }
 
-// integersRead is what testdata/sunspec-203.regs means.
-var integersRead = map[logdb.ChannelKey]reading{
-	"readings.current.a": good(4.21), "readings.current.b": good(4.13), "readings.current.c": good(4),
-	"readings.voltage.an": good(230.2), "readings.voltage.bn": good(229.9), "readings.voltage.cn": bad(device.Invalid),
-	"readings.voltage.ab": good(398.8), "readings.voltage.bc": good(398.6), "readings.voltage.ca": good(398.7),
-	"readings.frequency": good(50.01), "readings.power.watts": good(-2780), "readings.power.watts.a": good(-920),
-	"readings.power.watts.b": good(-930), "readings.power.va": good(2840), "readings.power.va.c": good(940),
-	"readings.power.vars": bad(device.Invalid), "readings.power.vars.a": bad(device.Invalid),
-	"readings.power.factor": good(-0.98), "readings.power.factor.c": good(-0.99),
-	"energy.total.wh.delivered": good(21474836490), "energy.total.wh.received": good(123456780),
-}
-
-// floatsRead is what testdata/sunspec-213.regs means.
-var floatsRead = map[logdb.ChannelKey]reading{
-	"readings.current.a": good(5), "readings.current.c": good(5.25), "readings.voltage.an": good(120), "readings.voltage.cn": good(120.5),
-	"readings.voltage.ab": good(208), "readings.voltage.bc": good(208.25), "readings.voltage.ca": bad(device.Invalid),
-	"readings.frequency": good(60), "readings.power.watts": good(1800), "readings.power.watts.b": good(600),
-	"readings.power.va": good(1864), "readings.power.va.a": good(621.5), "readings.power.vars": good(-480), "readings.power.vars.c": good(-160),
-	"readings.power.factor": good(0.965), "readings.power.factor.a": bad(device.Invalid),
-	"energy.total.wh.delivered": good(0), "energy.total.wh.received": good(16777216),
-}
-
 // check compares readings with what must be read. Channels that want does not name must have the
 // quality rest, or any when it is "".
 func check(t *testing.T, got []device.Reading, want map[logdb.ChannelKey]reading, rest device.Quality) {

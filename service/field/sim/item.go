@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math"
+	"strings"
 
 	"metermanager/logdb"
 )
@@ -23,7 +24,9 @@ type item struct {
 	// Exactly one of these is set.
 	float  func(*snapshot) float64
 	energy func(*snapshot) int64
-	share  func(*snapshot) float64 // 16 bit, in units of 0.01 %
+	// negative: the registers hold the energy with a minus, which says that it was delivered.
+	negative bool
+	share    func(*snapshot) float64 // 16 bit, in units of 0.01 %
 }
 
 // shareUnit is one count of a 16-bit share.
@@ -50,7 +53,11 @@ func (it *item) appendTo(b []byte, s *snapshot, f EnergyFormat) []byte {
 	case it.float != nil:
 		return append32(b, math.Float32bits(float32(it.float(s))))
 	case it.energy != nil:
-		return append32(b, uint32(it.energy(s)%f.rollover()))
+		n := it.energy(s) % f.rollover()
+		if it.negative {
+			n = -n
+		}
+		return append32(b, uint32(n))
 	}
 	return append16(b, uint16(math.Round(it.share(s)/shareUnit)))
 }
@@ -99,11 +106,11 @@ func items() []item {
 	add(0x0BC1, "demand.max.factor.positive", func(s *snapshot) float64 { return s.peakPF[0] })
 	add(0x0BC3, "demand.max.factor.negative", func(s *snapshot) float64 { return s.peakPF[1] })
 	for p, name := range abc {
-		out = append(out, item{addr: 0x0F9F + uint16(p), channel: logdb.ChannelKey("thd.voltage." + name),
+		out = append(out, item{addr: 0x176F + uint16(p), channel: logdb.ChannelKey("thd.voltage." + name),
 			share: func(s *snapshot) float64 { return s.THDVolts[p] }})
 	}
 	for p, name := range abc {
-		out = append(out, item{addr: 0x0FA2 + uint16(p), channel: logdb.ChannelKey("thd.current." + name),
+		out = append(out, item{addr: 0x1772 + uint16(p), channel: logdb.ChannelKey("thd.current." + name),
 			share: func(s *snapshot) float64 { return s.THDAmps[p] }})
 	}
 	return out
@@ -112,7 +119,7 @@ func items() []item {
 func energyItems() []item {
 	var out []item
 	add := func(addr uint16, key string, f func(*snapshot) int64) {
-		out = append(out, item{addr: addr, channel: logdb.ChannelKey(key), energy: f})
+		out = append(out, item{addr: addr, channel: logdb.ChannelKey(key), energy: f, negative: strings.HasSuffix(key, ".delivered")})
 	}
 	total := func(i int) func(*snapshot) int64 { return func(s *snapshot) int64 { return s.counters[i] } }
 	sum := func(i, j int) func(*snapshot) int64 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -194,6 +195,9 @@ func TestHistoricalValues(t *testing.T) {
 					got = float64(math.Float32frombits(binary.BigEndian.Uint32(raw)))
 				case 4: // 8 digits, kilo, 2 decimals: counts of 10 Wh
 					got = 10 * float64(int32(binary.BigEndian.Uint32(raw)))
+					if strings.HasSuffix(string(v.Channel), ".delivered") {
+						got = -got
+					}
 				case 5: // the profile says 0.01 %
 					got = 0.0001 * float64(binary.BigEndian.Uint16(raw))
 				}

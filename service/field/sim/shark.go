@@ -184,7 +184,7 @@ func (m *Meter) copyBlocks(b []byte, port, first, pass int, now int64) byte {
 	overlap(0x0383, 6, func() []byte { return m.fast(now) })
 	m.copyItems(overlap, now)
 	overlap(0x1193, 1, func() []byte { return []byte{0, byte(port)} })
-	overlap(0x1194, 3, func() []byte { return m.zone.appendStamp(nil, m.plan.day(now).moment(now).meter) })
+	overlap(0x119B, 3, func() []byte { return m.zone.appendStamp(nil, m.plan.day(now).moment(now).meter) })
 	overlap(0x1387, 2, func() []byte { return []byte{0, 0x01, m.limitStatus(now), 0} })
 	overlap(0x752F, 7, m.ratios)
 	overlap(0x754B, 40, m.limitSettings)

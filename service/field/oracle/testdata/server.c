@@ -1,6 +1,6 @@
-/* A Modbus server of libmodbus. Arguments: [--serial PORT] UNIT:MODE:IMAGE ... (see oracle_test.go for the
- * modes; of a serial line there is one unit). Prints its port when it listens; ends when standard input does. One connection at a
- * time, like a meter's network card. */
+/* A Modbus server of libmodbus. Arguments: [--serial PORT] UNIT:MODE:IMAGE ... (see process_test.go for the
+ * modes). Prints its port when it listens; ends when standard input does. One connection at a time, like a meter's network card.
+ * On a serial line the library answers for one unit: a byte on standard input is the number of the next one. */
 #include <errno.h>
 #include <modbus.h>
 #include <netinet/in.h>
@@ -79,28 +79,30 @@ static void answer(modbus_t *ctx, const uint8_t *q, int n)
     modbus_reply(ctx, q, n, u->map);
 }
 
-/* wait for the socket; ends the program with standard input */
-static void await(int s)
+/* wait for the socket; ends the program with standard input. Who answers on a line is settled before what is asked is read. */
+static void await(int s, modbus_t *line)
 {
     struct pollfd p[2] = {{s, POLLIN, 0}, {0, POLLIN, 0}};
     char b;
     for (;;) {
         if (poll(p, 2, -1) < 0)
             exit(1);
-        if (p[1].revents && read(0, &b, 1) <= 0)
-            exit(0);
-        if (p[0].revents)
+        if (p[1].revents) {
+            if (read(0, &b, 1) <= 0)
+                exit(0);
+            if (line && modbus_set_slave(line, (unsigned char)b))
+                exit(1);
+        } else if (p[0].revents) {
             return;
+        }
     }
 }
 
-/* the frames of a serial line; the library answers for one unit */
-static int serial(const char *port, char *arg)
+/* the frames of a serial line */
+static int serial(const char *port, int first)
 {
-    int id = atoi(arg);
-    load(arg);
     modbus_t *ctx = modbus_new_rtu(port, 19200, 'N', 8, 1);
-    if (!ctx || modbus_set_slave(ctx, id) || modbus_connect(ctx)) {
+    if (!ctx || modbus_set_slave(ctx, first) || modbus_connect(ctx)) {
         perror("serial port");
         return 1;
     }
@@ -108,7 +110,7 @@ static int serial(const char *port, char *arg)
     fflush(stdout);
     for (;;) {
         uint8_t q[MODBUS_RTU_MAX_ADU_LENGTH];
-        await(modbus_get_socket(ctx));
+        await(modbus_get_socket(ctx), ctx);
         int n = modbus_receive(ctx, q);
         if (n > 0)
             answer(ctx, q, n);
@@ -117,10 +119,11 @@ static int serial(const char *port, char *arg)
 
 int main(int argc, char **argv)
 {
-    if (argc == 4 && !strcmp(argv[1], "--serial"))
-        return serial(argv[2], argv[3]);
-    for (int i = 1; i < argc; i++)
+    int line = argc > 3 && !strcmp(argv[1], "--serial"), first = line ? atoi(argv[3]) : 0;
+    for (int i = line ? 3 : 1; i < argc; i++)
         load(argv[i]);
+    if (line)
+        return serial(argv[2], first);
     modbus_t *ctx = modbus_new_tcp("127.0.0.1", 0);
     int s = modbus_tcp_listen(ctx, 4);
     struct sockaddr_in a;
@@ -133,11 +136,11 @@ int main(int argc, char **argv)
     fflush(stdout);
     for (;;) {
         uint8_t q[MODBUS_TCP_MAX_ADU_LENGTH];
-        await(s);
+        await(s, NULL);
         if (modbus_tcp_accept(ctx, &s) < 0)
             return 1;
         for (;;) {
-            await(modbus_get_socket(ctx));
+            await(modbus_get_socket(ctx), NULL);
             int n = modbus_receive(ctx, q);
             if (n < 0)
                 break;

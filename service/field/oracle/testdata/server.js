@@ -1,5 +1,5 @@
 // A Modbus server of the npm package modbus-serial. Arguments: [--serial PORT] UNIT:MODE:IMAGE ... (see
-// oracle_test.go for the modes). Prints its port when it listens; ends when standard input does.
+// process_test.go for the modes). Prints its port when it listens; ends when standard input does.
 "use strict";
 const fs = require("fs");
 const { ServerTCP, ServerSerial } = require("modbus-serial");

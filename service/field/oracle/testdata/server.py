@@ -1,5 +1,5 @@
 """A Modbus server of the Python package pymodbus. Arguments: [--rtu-tcp | --serial PORT] UNIT:MODE:IMAGE ... (see
-oracle_test.go for the modes); the mode session serves the logs of session.json besides, by the
+process_test.go for the modes); the mode session serves the logs of session.json besides, by the
 manual's description and by function 0x23. Prints its port when it listens; ends when standard
 input does."""
 import asyncio
