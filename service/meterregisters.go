@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,8 +39,8 @@ func (meterRegistersCmd) Help() string {
           metermanager meter registers --address tcp://192.0.2.7 --fc 4 --save acme.json --vendor Acme --model X1 \
               --pick readings.voltage.an=0:f32:ABCD --pick readings.power.watts=12:f32:ABCD
 
-Every register is shown as a number and, with the next one, as a float and an integer in each byte order: compare them with
-the meter's display. Addresses count from 0, as on the wire: register 40001 of a manual is holding register 0, 30001 input
+Every register is shown as a number and, with the next one, as a float in each byte order and an integer in both orders of words
+(--json has 64-bit numbers and the other orders as well): compare them with the meter's display. Addresses count from 0, as on the wire: register 40001 of a manual is holding register 0, 30001 input
 register 0. A profile made this way is marked as unverified.`
 }
 
@@ -59,6 +61,8 @@ func (c *meterRegistersCmd) Run(ctx context.Context, p *program) error {
 		return p.callMeter(ctx, &c.remote, api.CmdMeterRegisters, map[string]any{"meter": c.Meter, "addr": c.From, "count": c.Count, "fc": c.FC}, c.JSON)
 	case c.Unit < 0 || c.Unit > 255:
 		return usageError{fmt.Sprintf("--unit %d: want 0 to 255", c.Unit)}
+	case c.FC != 3 && c.FC != 4:
+		return usageError{fmt.Sprintf("--fc %d: want 3 (holding registers) or 4 (input registers)", c.FC)}
 	}
 	from, err := strconv.ParseUint(c.From, 0, 16)
 	if err != nil {
@@ -68,16 +72,22 @@ func (c *meterRegistersCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return usageError{fmt.Sprintf("--address %q: %v", c.Address, err)}
 	}
+	look := discover.Look{FC: byte(c.FC), Addr: uint16(from), Count: c.Count}
+	if err := look.Check(); err != nil {
+		return usageError{"--count: " + err.Error()}
+	}
 	within, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	look := discover.Look{FC: byte(c.FC), Addr: uint16(from), Count: c.Count}
 	var list []api.Register
 	err = modbus.With(within, address, modbus.Config{}, func(ctx context.Context, e *modbus.Endpoint) (err error) {
 		list, err = discover.Registers(ctx, e.Unit(byte(c.Unit), modbus.UnitConfig{Retries: 1}), look)
 		return err
 	})
-	if err != nil {
-		return fault.Wrap(fault.Unavailable, "The registers could not be read.", err).WithHint("Why it does not answer: metermanager meter doctor --address " + c.Address)
+	switch {
+	case errors.Is(err, discover.ErrRefused):
+		return fault.Wrap(fault.Unavailable, "The meter refuses all of these registers.", err).WithHint(look.Advice())
+	case err != nil:
+		return fault.Wrap(fault.Unavailable, "The registers could not be read.", err).WithHint("Why it does not answer: metermanager meter doctor " + c.at())
 	}
 	r := api.Registers{Meter: c.Address, FC: c.FC, Registers: list}
 	if c.JSON {
@@ -135,6 +145,15 @@ func floatCell(v float64) string {
 	return strconv.FormatFloat(v, 'g', 7, 64)
 }
 
+// at is how commands name the meter that was looked at.
+func (c *meterRegistersCmd) at() string {
+	at := "--address " + firstOf(c.Address, "ADDR")
+	if c.Unit != 1 {
+		at += fmt.Sprintf(" --unit %d", c.Unit)
+	}
+	return at
+}
+
 // save makes a profile of picked values.
 func (c *meterRegistersCmd) save(p *program) error {
 	var picks []discover.Pick
@@ -151,13 +170,19 @@ func (c *meterRegistersCmd) save(p *program) error {
 	id := strings.TrimSuffix(c.Save[strings.LastIndexAny(c.Save, `/\`)+1:], ".json")
 	data, err := discover.Draft(id, c.Vendor, c.Model, byte(c.FC), picks)
 	if err != nil {
-		return usageError{fmt.Sprintf("--save: %v (the name of the file is the id of the profile)", err)}
+		if strings.Contains(err.Error(), ": id ") {
+			err = fmt.Errorf("%w; the name of the file is the id of the profile", err)
+		}
+		return usageError{fmt.Sprintf("--save %s: %v", c.Save, err)}
 	}
-	if err := writeNew(c.Save, data); err != nil {
+	switch err := writeNew(c.Save, data); {
+	case errors.Is(err, fs.ErrExist):
+		return usageError{fmt.Sprintf("--save %s: there is such a file; take another name, or remove it first", c.Save)}
+	case err != nil:
 		return err
 	}
-	_, err = fmt.Fprintf(p.stdout, "Wrote %s with %s.\nTry it: metermanager meter test --profile %s --address %s\nThen add it to the service: metermanager meter profiles --add %s\n",
-		c.Save, count(int64(len(picks)), "reading"), c.Save, firstOf(c.Address, "ADDR"), c.Save)
+	_, err = fmt.Fprintf(p.stdout, "Wrote %s with %s.\nTry it: metermanager meter test --profile %s %s\nThen add it to the service: metermanager meter profiles --add %s\n",
+		c.Save, count(int64(len(picks)), "reading"), c.Save, c.at(), c.Save)
 	return err
 }
 
@@ -186,8 +211,14 @@ func parsePick(text string) (discover.Pick, error) {
 	if err != nil {
 		return discover.Pick{}, fmt.Errorf("address %q, want 0 to 65535, or 0x0000 to 0xFFFF", parts[0])
 	}
-	k.Addr, k.Type = uint16(addr), parts[1]
+	k.Addr, k.Type = uint16(addr), strings.ToLower(parts[1])
+	if !slices.Contains(discover.Types[:], k.Type) {
+		return discover.Pick{}, fmt.Errorf("type %q, want %s", parts[1], strings.Join(discover.Types[:], ", "))
+	}
 	if len(parts) == 3 {
+		if strings.HasSuffix(k.Type, "16") {
+			return discover.Pick{}, fmt.Errorf("%s is one register and has no order: leave :%s out", k.Type, parts[2])
+		}
 		if k.Order = strings.ToUpper(parts[2]); !slices.Contains(discover.Orders[:], k.Order) {
 			return discover.Pick{}, fmt.Errorf("order %q, want %s", parts[2], strings.Join(discover.Orders[:], ", "))
 		}

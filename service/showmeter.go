@@ -199,7 +199,7 @@ func (p *program) readingTable(list []testReading) error {
 			value = x.Text
 		}
 		if x.Unverified && !math.IsNaN(float64(x.Value)) {
-			note = firstOf(note, "unverified: never compared with a real meter")
+			note = strings.TrimPrefix(note+"; unverified: not documented by the maker", "; ")
 		}
 		t.add(firstOf(string(x.Channel), x.Name), value, x.Unit, note)
 	}

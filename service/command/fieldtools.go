@@ -142,14 +142,17 @@ func (d discovery) registers(ctx context.Context, _ account.Principal, a registe
 			return api.Registers{}, fault.New(fault.Invalid, "Registers are read with function 3 (holding registers) or 4 (input registers).").At("fc")
 		}
 	}
+	if err := look.Check(); err != nil {
+		return api.Registers{}, fault.Wrap(fault.Invalid, "These registers cannot be read.", err).WithHint(err.Error())
+	}
 	var list []api.Register
 	err = d.field.Ask(ctx, a.Meter, unit, func(ctx context.Context, u *modbus.Unit) (err error) {
 		list, err = discover.Registers(ctx, u, look)
 		return err
 	})
 	switch {
-	case errors.Is(err, discover.ErrInvalid):
-		return api.Registers{}, fault.Wrap(fault.Invalid, "These registers cannot be read.", err).WithHint(err.Error())
+	case errors.Is(err, discover.ErrRefused):
+		return api.Registers{}, fault.Wrap(fault.Unavailable, "The meter refuses all of these registers.", err).WithHint(look.Advice())
 	case err != nil:
 		return api.Registers{}, meterFault(err)
 	}

@@ -59,6 +59,10 @@ func TestFindAddAndExamine(t *testing.T) {
 	if len(r.Registers) != 4 || r.Registers[0].Addr != 999 || len(r.Registers[0].F32) == 0 || float64(r.Registers[0].F32["ABCD"]) < 200 || float64(r.Registers[0].F32["ABCD"]) > 350 {
 		t.Errorf("registers %+v", r)
 	}
+	if _, errs, code := tool(t, "meter", "registers", "main", "--fc", "4", "--from", "40001", "--url", site.url, "--key", site.key); code != 3 ||
+		!strings.Contains(errs, "refuses all of these registers") || !strings.Contains(errs, "holding register 0, read with function 3 from 0 on") {
+		t.Errorf("registers that the meter does not have: exit code %d, %s", code, errs)
+	}
 	var well api.Doctor
 	eventually(t, time.Minute, "the meter is read in time", func() bool {
 		site.call(&well, "meter", "doctor", "main", "--examine")

@@ -3,6 +3,7 @@ package discover
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -18,6 +19,9 @@ import (
 // word first, CDAB the low word first.
 var Orders = [...]string{"ABCD", "CDAB", "BADC", "DCBA"}
 
+// Types are those that a register view shows and a value can be picked as.
+var Types = [...]string{"u16", "s16", "u32", "s32", "f32", "u64", "s64", "f64"}
+
 // mostRegisters bounds one look at the registers of a meter.
 const mostRegisters = 500
 
@@ -28,14 +32,40 @@ type Look struct {
 	Count int
 }
 
+// ErrRefused marks registers of which the meter has none.
+var ErrRefused = errors.New("the meter refuses all of these registers")
+
+// Check says what is wrong with l.
+func (l Look) Check() error {
+	switch {
+	case l.FC != 3 && l.FC != 4:
+		return fmt.Errorf("function %d, want 3 (holding registers) or 4 (input registers)", l.FC)
+	case l.Count < 1 || l.Count > mostRegisters || int(l.Addr)+l.Count > 1<<16:
+		return fmt.Errorf("%d registers from %d on, want 1 to %d that end at 65535", l.Count, l.Addr, mostRegisters)
+	}
+	return nil
+}
+
+// Advice says what to try where the meter refuses l. Numbers like 40001, by which manuals mean a register and how it is read, are the first suspects.
+func (l Look) Advice() string {
+	for _, of := range []struct {
+		first uint16
+		fc    int
+		kind  string
+	}{{40001, 3, "holding"}, {30001, 4, "input"}} {
+		if l.Addr >= of.first && l.Addr < of.first+9999 {
+			return fmt.Sprintf("Addresses count from 0, as on the wire: register %d of a manual is %s register %d, read with function %d from %d on.",
+				l.Addr, of.kind, l.Addr-of.first, of.fc, l.Addr-of.first)
+		}
+	}
+	return fmt.Sprintf("Try function %d as well, and other addresses: manuals often count from 1, on the wire it is from 0.", 7-l.FC)
+}
+
 // Registers reads registers of a unit, a meter without a profile for one. What the meter refuses as a whole is read in
 // halves, down to single registers.
 func Registers(ctx context.Context, u *modbus.Unit, l Look) ([]api.Register, error) {
-	switch {
-	case l.FC != 3 && l.FC != 4:
-		return nil, fmt.Errorf("%w: function %d, want 3 (holding registers) or 4 (input registers)", ErrInvalid, l.FC)
-	case l.Count < 1 || l.Count > mostRegisters || int(l.Addr)+l.Count > 1<<16:
-		return nil, fmt.Errorf("%w: %d registers from %d on, want 1 to %d that end at 65535", ErrInvalid, l.Count, l.Addr, mostRegisters)
+	if err := l.Check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	words := make([][]byte, l.Count)
 	refused := make([]string, l.Count)
@@ -78,7 +108,7 @@ func Registers(ctx context.Context, u *modbus.Unit, l Look) ([]api.Register, err
 		out[i] = meaning(l.Addr+uint16(i), words[i:], refused[i])
 	}
 	if !answered {
-		return out, fmt.Errorf("the meter refuses all of these registers: %s", refused[0])
+		return out, fmt.Errorf("%w: %s", ErrRefused, refused[0])
 	}
 	return out, nil
 }
@@ -135,7 +165,7 @@ func joined(words [][]byte, n int) []byte {
 type Pick struct {
 	Channel logdb.ChannelKey
 	Addr    uint16
-	Type    string // u16, s16, u32, s32, f32, u64, s64, f64
+	Type    string // one of Types
 	Order   string // "" for one register
 	Scale   float64
 }

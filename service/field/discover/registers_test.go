@@ -3,6 +3,7 @@ package discover_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"metermanager/logdb"
@@ -42,8 +43,17 @@ func TestRegisters(t *testing.T) {
 	if list[11].Text != "Ab" || list[11].Hex != "4162" {
 		t.Errorf("text %+v", list[11])
 	}
-	if _, err := look(address, discover.Look{FC: 3, Addr: 100, Count: 3}); err == nil {
-		t.Error("nothing could be read, and no error says so")
+	if _, err := look(address, discover.Look{FC: 3, Addr: 100, Count: 3}); !errors.Is(err, discover.ErrRefused) {
+		t.Errorf("nothing could be read, and the error is %v", err)
+	}
+	for l, want := range map[discover.Look]string{
+		{FC: 3, Addr: 40001, Count: 2}: "register 40001 of a manual is holding register 0, read with function 3 from 0 on",
+		{FC: 3, Addr: 30053, Count: 2}: "input register 52, read with function 4 from 52 on",
+		{FC: 3, Addr: 100, Count: 3}:   "function 4 as well", {FC: 4, Addr: 50000, Count: 3}: "function 3 as well",
+	} {
+		if got := l.Advice(); !strings.Contains(got, want) {
+			t.Errorf("%+v: %q, want %q", l, got, want)
+		}
 	}
 	for _, l := range []discover.Look{{FC: 6, Count: 1}, {FC: 3, Count: 0}, {FC: 3, Count: 501}, {FC: 3, Addr: 65535, Count: 2}} {
 		if _, err := look(address, l); !errors.Is(err, discover.ErrInvalid) {
