@@ -163,7 +163,7 @@ var schneider = with(inVolts, map[logdb.ChannelKey]reading{
 // of meters that answer with 0 where they have nothing, and of those that refuse it.
 func TestReadsMetersOfManyMakes(t *testing.T) {
 	t.Parallel()
-	set := profiles(t)
+	set := patient(t)
 	for _, l := range libraries {
 		t.Run(l.name, func(t *testing.T) {
 			t.Parallel()

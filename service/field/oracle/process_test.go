@@ -153,6 +153,17 @@ func profiles(t *testing.T) *device.Set {
 	return set
 }
 
+// patient returns the profiles with time for each answer: a machine that is busy with other tests lets a server wait for its turn.
+func patient(t *testing.T) *device.Set {
+	t.Helper()
+	set := profiles(t)
+	for _, id := range set.IDs() {
+		p, _ := set.Get(id)
+		p.Defaults.TimeoutMS = 30_000
+	}
+	return set
+}
+
 // endpoint runs a connection until the test ends.
 func endpoint(t *testing.T, addr string, cfg modbus.Config) *modbus.Endpoint {
 	t.Helper()

@@ -36,7 +36,7 @@ func TestReadsSerialLines(t *testing.T) {
 			t.Parallel()
 			addr := c.at(t)
 			for unit, profile := range map[byte]string{1: "eastron-sdm630", 2: "abb-b23", 4: "cg-em24"} {
-				r, err := retrieve.Test(t.Context(), profiles(t), addr, unit, profile, modbus.Config{})
+				r, err := retrieve.Test(t.Context(), patient(t), addr, unit, profile, modbus.Config{})
 				if err == nil {
 					err = makeOf(t, profile).compare(r)
 				}
@@ -71,7 +71,7 @@ func TestReadsSerialLines(t *testing.T) {
 // others answers for one unit after the other.
 func TestReadsManyMakesOverASerialPort(t *testing.T) {
 	t.Parallel()
-	set := profiles(t)
+	set := patient(t)
 	for _, l := range libraries {
 		t.Run(l.name, func(t *testing.T) {
 			t.Parallel()

@@ -86,7 +86,7 @@ func TestReadsServersOfOthers(t *testing.T) {
 				"5:slow:shark200.regs", "6:absent:shark200.regs", "7:strict:sunspec-213.regs", "8:busy:sunspec-203.regs")
 			read := func(t *testing.T, unit byte, profile string) retrieve.TestResult {
 				t.Helper()
-				r, err := retrieve.Test(t.Context(), profiles(t), s.addr, unit, profile, modbus.Config{})
+				r, err := retrieve.Test(t.Context(), patient(t), s.addr, unit, profile, modbus.Config{})
 				if err != nil {
 					t.Fatal(err)
 				}
