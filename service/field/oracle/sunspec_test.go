@@ -1,6 +1,9 @@
 package oracle_test
 
 import (
+	"errors"
+	"testing"
+
 	"metermanager/logdb"
 	"metermanager/service/field/device"
 )
@@ -40,4 +43,29 @@ var floatsRead = map[logdb.ChannelKey]reading{
 	"readings.power.vars": good(-480), "readings.power.vars.a": good(-150), "readings.power.vars.b": good(-160), "readings.power.vars.c": good(-170),
 	"readings.power.factor": good(0.965), "readings.power.factor.a": bad(device.Invalid), "readings.power.factor.b": bad(device.Invalid), "readings.power.factor.c": bad(device.Invalid),
 	"energy.total.wh.delivered": good(2048), "energy.total.wh.received": good(16777216),
+}
+
+// TestSunSpecModelsAreAlike: single phase, split phase, wye and delta stand alike in the models; only their numbers differ.
+func TestSunSpecModelsAreAlike(t *testing.T) {
+	t.Parallel()
+	p, _ := profiles(t).Get("sunspec-3p")
+	for i, c := range []struct {
+		at  int // of the model's number
+		ids []uint16
+	}{{0x9C86, []uint16{201, 202, 203, 204}}, {0xC399, []uint16{211, 212, 213, 214}}} {
+		m := sunspecMakes[i]
+		img := loadImage(t, m.image)
+		for _, id := range c.ids {
+			img[c.at] = id
+			if err := img.check(t, m, p); err != nil {
+				t.Errorf("model %d: %v", id, err)
+			}
+		}
+		for _, id := range []uint16{200, 205, 210, 215} {
+			img[c.at] = id
+			if err := img.check(t, m, p); !errors.Is(err, device.ErrNotSunSpec) {
+				t.Errorf("model %d, which is no meter: %v", id, err)
+			}
+		}
+	}
 }
