@@ -18,64 +18,122 @@ func (s *Store) ReadBuckets(ctx context.Context, ids []logdb.SeriesID, edges []l
 		return fmt.Errorf("%w: %d edges, want at least two that rise", logdb.ErrInvalid, len(edges))
 	}
 	return s.snapshot(ctx, fmt.Sprintf("sum up %d series", len(ids)), func(c *conn) error {
-		views := viewCache{}
-		room := bucketRooms.Get().(*bucketRoom)
-		defer room.giveBack()
-		common := bucketCommon{conn: c, room: room}
 		known, err := c.seriesRows(ids)
 		if err != nil {
 			return err
 		}
 		in := span{max(edges[0], logdb.MinTime), min(edges[len(edges)-1]+1, logdb.MaxTime+1)}
-		out, sums := room.of(len(edges) - 1)
-		for _, id := range ids {
-			clear(sums)
-			r := known[id]
-			if r != nil && in.first < in.last {
-				view, err := views.of(c, r, in)
-				if err != nil {
+		q := bucketQuery{common: &bucketCommon{conn: c}, views: viewCache{}, in: in, edges: edges}
+		defer q.close()
+		// While the tier of some series is added up, what the next ones have is read: the database is asked by one only.
+		slots := max(1, min(bucketSlots, len(ids), mostBucketSums/len(edges)))
+		for k := range len(ids) + slots {
+			if k >= slots {
+				if err := q.finish(ids[k-slots], visit); err != nil {
 					return err
 				}
-				b := bucketReader{conn: c, common: &common, series: r, covers: r.covers(), view: view, edges: edges, sums: sums, tiered: map[int64]bool{}}
-				if err := b.read(); err != nil {
-					return fmt.Errorf("series %d: %w", id, err)
+			}
+			if k < len(ids) {
+				if err := q.begin(known[ids[k]]); err != nil {
+					return fmt.Errorf("series %d: %w", ids[k], err)
 				}
-			}
-			for i := range out {
-				sums[i].To(&out[i])
-			}
-			if err := visit(id, out); err != nil {
-				return err
 			}
 		}
 		return nil
 	})
 }
 
-// bucketRoom is memory that one query after the other uses.
+const (
+	// bucketSlots is how many series of a query are under way: enough that the one that asks the database seldom waits.
+	bucketSlots = 8
+	// mostBucketSums is how many buckets of all of them are held; one series may have more.
+	mostBucketSums = 1 << 16
+)
+
+// bucketQuery is the series of one query that are under way, in their order.
+type bucketQuery struct {
+	common *bucketCommon
+	views  viewCache
+	in     span // of times
+	edges  []logdb.Millis
+	under  []*bucketReader
+}
+
+// begin reads what the database has of a series, nil when it has none, and has its tier added up.
+func (q *bucketQuery) begin(r *seriesRow) error {
+	room := bucketRooms.Get().(*bucketRoom)
+	b := &bucketReader{conn: q.common.conn, common: q.common, series: r, room: room, edges: q.edges, sums: room.empty(len(q.edges) - 1), tiered: map[int64]bool{}}
+	q.under = append(q.under, b)
+	if r == nil || q.in.first >= q.in.last {
+		return nil
+	}
+	b.covers = r.covers()
+	var err error
+	if b.view, err = q.views.of(b.conn, r, q.in); err != nil {
+		return err
+	}
+	return b.begin()
+}
+
+// finish visits the first series under way with its buckets.
+func (q *bucketQuery) finish(id logdb.SeriesID, visit func(logdb.SeriesID, []logdb.Bucket) error) error {
+	b := q.under[0]
+	if err := b.finish(); err != nil {
+		return fmt.Errorf("series %d: %w", id, err)
+	}
+	out := b.room.buckets(len(b.sums))
+	for i := range out {
+		b.sums[i].To(&out[i])
+	}
+	err := visit(id, out)
+	b.room.giveBack()
+	q.under = q.under[1:]
+	return err
+}
+
+// close waits for what is still under way after an error.
+func (q *bucketQuery) close() {
+	for _, b := range q.under {
+		b.adding.Wait()
+		b.room.giveBack()
+	}
+}
+
+// bucketRoom is memory that one series after the other uses.
 type bucketRoom struct {
-	out  []logdb.Bucket
-	sums []chunk.Accumulator
-	roll chunk.Roll
+	sums  []chunk.Accumulator
+	out   []logdb.Bucket
+	roll  chunk.Roll
+	cells rollCells
 }
 
 var bucketRooms = sync.Pool{New: func() any { return new(bucketRoom) }}
 
-// giveBack keeps room for the next query, but not that of a very long answer.
+// giveBack keeps room for another series, but not that of a very long answer.
 func (r *bucketRoom) giveBack() {
 	const most = 1 << 14
-	if cap(r.out) > most {
-		r.out, r.sums = nil, nil
+	if cap(r.sums) > most {
+		r.sums, r.out = nil, nil
 	}
+	r.cells.clear()
 	bucketRooms.Put(r)
 }
 
-// of returns n buckets, with anything in them, and their sums.
-func (r *bucketRoom) of(n int) ([]logdb.Bucket, []chunk.Accumulator) {
+// buckets returns n buckets, with anything in them.
+func (r *bucketRoom) buckets(n int) []logdb.Bucket {
 	if cap(r.out) < n {
-		r.out, r.sums = make([]logdb.Bucket, n), make([]chunk.Accumulator, n)
+		r.out = make([]logdb.Bucket, n)
 	}
-	return r.out[:n], r.sums[:n]
+	return r.out[:n]
+}
+
+// empty returns n sums of nothing.
+func (r *bucketRoom) empty(n int) []chunk.Accumulator {
+	if cap(r.sums) < n {
+		r.sums = make([]chunk.Accumulator, n)
+	}
+	clear(r.sums[:n])
+	return r.sums[:n]
 }
 
 // bucketReader sums up one series. It reckons in keys: a time, less one where times end what they cover, so that
@@ -83,6 +141,7 @@ func (r *bucketRoom) of(n int) ([]logdb.Bucket, []chunk.Accumulator) {
 type bucketReader struct {
 	*conn
 	common  *bucketCommon
+	room    *bucketRoom
 	series  *seriesRow
 	covers  bool
 	view    *view
@@ -95,12 +154,18 @@ type bucketReader struct {
 	changed []logdb.Millis // keys at which the tier may be wrong, rising
 	raw     []span         // of keys that must be read from values, rising
 	tiered  map[int64]bool // cells that have an hour tier
+	tierEnd logdb.Millis   // keys up to which the tier was looked at
+
+	all     span // of keys
+	gone    []span
+	direct  bool           // the values were added without the tier
+	adding  sync.WaitGroup // of the tier, to its end
+	tierErr error
 }
 
 // bucketCommon is what the series of one query have in common, read when it is needed first.
 type bucketCommon struct {
 	*conn
-	room     *bucketRoom
 	looked   bool
 	quarters bool              // there is a 15-minute tier of anything
 	dropped  map[int64]dropped // of the meter of a stream
@@ -158,10 +223,11 @@ func (b *bucketReader) times(keys span) span {
 	return keys
 }
 
-func (b *bucketReader) read() error {
-	all := span{b.edges[0], b.edges[len(b.edges)-1]}
+// begin reads what is needed to add up the tier, which goes on beside.
+func (b *bucketReader) begin() error {
+	b.all = span{b.edges[0], b.edges[len(b.edges)-1]}
 	var err error
-	if b.fresh, err = b.view.fresh(b.series, b.times(all)); err != nil {
+	if b.fresh, err = b.view.fresh(b.series, b.times(b.all)); err != nil {
 		return err
 	}
 	for _, at := range b.fresh.Times {
@@ -173,33 +239,55 @@ func (b *bucketReader) read() error {
 		}
 	}
 	slices.Sort(b.changed)
-	if done, err := b.readDirectly(all); done || err != nil {
+	if b.direct, err = b.readDirectly(b.all); b.direct || err != nil {
 		return err
 	}
-	gone, err := b.readGone(all)
-	if err != nil {
+	if b.gone, err = b.readGone(b.all); err != nil {
 		return err
 	}
-	if err := b.readTier(all); err != nil {
+	if err := b.fetchTier(); err != nil {
 		return err
 	}
-	b.withoutGone(gone)
+	b.adding.Go(func() { b.tierErr = b.addTier() })
+	return nil
+}
+
+// finish adds what the tier could not answer.
+func (b *bucketReader) finish() error {
+	b.adding.Wait()
+	if b.view == nil || b.direct || b.tierErr != nil {
+		return b.tierErr
+	}
+	b.need(span{b.tierEnd, b.all.last})
+	b.withoutGone(b.gone)
 	if err := b.readQuarters(); err != nil {
 		return err
 	}
 	return b.readRaw()
 }
 
-// readTier adds what whole steps give and notes what is to be read from values.
-func (b *bucketReader) readTier(all span) error {
-	at := all.first
-	roll := &b.common.room.roll
-	first := cellOf(dayKey(max(all.first, 0), false))
-	last := max(0, int64((all.last-1).Floor(logdb.DayMillis)/logdb.DayMillis))
-	err := b.eachRoll(chunkID(b.series.id, first), chunkID(b.series.id, cellOf(last)), func(id, crc int64, data []byte) error {
+// fetchTier reads the cells of the tier. Those of very many years are added up as they come, so that what is held does not grow with them.
+func (b *bucketReader) fetchTier() error {
+	const most = 1 << 19 // bytes
+	b.tierEnd = b.all.first
+	first := cellOf(dayKey(max(b.all.first, 0), false))
+	last := max(0, int64((b.all.last-1).Floor(logdb.DayMillis)/logdb.DayMillis))
+	cells := &b.room.cells
+	return b.eachRoll(chunkID(b.series.id, first), chunkID(b.series.id, cellOf(last)), func(id, crc int64, data []byte) error {
+		if cells.add(id, crc, data); len(cells.data) > most {
+			return b.addTier()
+		}
+		return nil
+	})
+}
+
+// addTier adds what whole steps of the cells that were read give, and notes what is to be read from values. It does not ask the database.
+func (b *bucketReader) addTier() error {
+	roll := &b.room.roll
+	err := b.room.cells.each(func(id, crc int64, data []byte) error {
 		day := dayOfChunk(id)
 		cell := cellKeys(day)
-		cell.first, cell.last = max(cell.first, all.first), min(cell.last, all.last)
+		cell.first, cell.last = max(cell.first, b.all.first), min(cell.last, b.all.last)
 		if cell.first >= cell.last {
 			return nil
 		}
@@ -213,8 +301,8 @@ func (b *bucketReader) readTier(all span) error {
 		if roll.Covers != b.covers {
 			return nil // the catalogue has learned better since; the values are read
 		}
-		b.need(span{at, cell.first})
-		at = cell.last
+		b.need(span{b.tierEnd, cell.first})
+		b.tierEnd = cell.last
 		b.tiered[day] = true
 		if _, gone := slices.BinarySearch(b.view.gone, day); gone {
 			return nil
@@ -222,11 +310,8 @@ func (b *bucketReader) readTier(all span) error {
 		b.addSteps(roll, cell)
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	b.need(span{at, all.last})
-	return nil
+	b.room.cells.clear()
+	return err
 }
 
 // addSteps adds the whole steps within a cell to the buckets that hold them.

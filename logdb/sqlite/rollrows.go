@@ -74,6 +74,35 @@ func (c *conn) rollPieces(first, last int64, visit func(id, crc int64, piece []b
 	}, readRolls, first, last)
 }
 
+// rollCells is cells of the hour tier that were read and not looked into yet.
+type rollCells struct {
+	list []rollCell
+	data []byte
+}
+
+type rollCell struct {
+	id, crc int64
+	end     int // of its bytes
+}
+
+func (r *rollCells) add(id, crc int64, data []byte) {
+	r.data = append(r.data, data...)
+	r.list = append(r.list, rollCell{id, crc, len(r.data)})
+}
+
+func (r *rollCells) each(visit func(id, crc int64, data []byte) error) error {
+	at := 0
+	for _, x := range r.list {
+		if err := visit(x.id, x.crc, r.data[at:x.end]); err != nil {
+			return err
+		}
+		at = x.end
+	}
+	return nil
+}
+
+func (r *rollCells) clear() { r.list, r.data = r.list[:0], r.data[:0] }
+
 // rollBytes reads one cell of the hour tier; false when there is none.
 func (c *conn) rollBytes(id int64) (data []byte, crc int64, known bool, err error) {
 	err = c.eachRoll(id, id, func(_, sum int64, b []byte) error {
