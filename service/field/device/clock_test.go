@@ -59,3 +59,42 @@ func TestClockWithoutBits(t *testing.T) {
 		t.Errorf("01:30 with the bit is %v, want daylight time 05:30Z", got)
 	}
 }
+
+// TestForesee: which pass of the repeated hour the first readings of a log without DST bits belong to.
+func TestForesee(t *testing.T) {
+	t.Parallel()
+	zone, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(minutes ...int) (out []device.TStamp) { // of 1 November, when 02:00 becomes 01:00
+		for _, m := range minutes {
+			out = append(out, device.TStamp{Year: 2026, Month: 11, Day: 1, Hour: m / 60, Minute: m % 60})
+		}
+		return out
+	}
+	const hour = 60
+	for name, c := range map[string]struct {
+		next     []device.TStamp
+		interval time.Duration
+		want     int // hour of the first reading, UTC
+	}{
+		"the hour ends within an interval":       {at(hour+30, hour+45, 2*hour), 15 * time.Minute, 6},
+		"the same, by the readings' own":         {at(hour+30, hour+45, 2*hour), 0, 6},
+		"the hour comes again":                   {at(hour+30, hour+45, hour, hour+15, hour+30, hour+45, 2*hour), 15 * time.Minute, 5},
+		"one reading an hour, second":            {at(hour, 2*hour), time.Hour, 6},
+		"one reading an hour, first":             {at(hour, hour, 2*hour), time.Hour, 5},
+		"an hour is missing":                     {at(hour+30, hour+45, 3*hour), 15 * time.Minute, 6},
+		"nothing follows":                        {at(hour+30, hour+45), 15 * time.Minute, 5},
+		"one follows and no interval is known":   {at(hour+45, 2*hour), 0, 5},
+		"the interval is that of what follows":   {at(hour+45, 2*hour, 2*hour+15), 0, 6},
+		"the first is no reading of that hour":   {at(30, 45, hour, hour+15), 15 * time.Minute, 4},
+		"three hours from the first to the next": {at(hour, 3*hour), 3 * time.Hour, 5},
+	} {
+		clock := device.NewClock(zone, 0, false)
+		clock.Foresee(c.next, c.interval)
+		if got := clock.UTC(c.next[0]).Time(); got.Hour() != c.want {
+			t.Errorf("%s: %v, want hour %d", name, got, c.want)
+		}
+	}
+}

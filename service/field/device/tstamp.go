@@ -133,6 +133,49 @@ func (c *Clock) UTC(t TStamp) logdb.Millis {
 	return logdb.MillisOf(out)
 }
 
+// Foresee tells the clock of readings that come next, in the order of recording, when what came before them is not known or lies
+// apart. Where the first of them fits two instants, it was the later one if the repeated hour ends with no more than an interval between its
+// last reading and the next: under the earlier one, that hour would be missing in between. interval 0 is that of the readings themselves. Readings that nothing
+// follows say nothing.
+func (c *Clock) Foresee(next []TStamp, interval time.Duration) {
+	if len(next) == 0 {
+		return
+	}
+	first := next[0].wall()
+	early, late := offsets(first, c.zone)
+	if early == late || c.bits {
+		return
+	}
+	for i := range next {
+		if next[i].DST { // it sets the bit, so that the first reading's own says what it was
+			c.bits = true
+			return
+		}
+		at := next[i].wall()
+		if i > 0 && !at.After(next[i-1].wall()) {
+			return // the hour is repeated behind the first reading
+		}
+		if e, l := offsets(at, c.zone); e != l {
+			continue
+		}
+		step := interval
+		switch {
+		case step > 0:
+		case i > 1:
+			step = next[i-1].Sub(next[i-2])
+		case i+1 < len(next):
+			step = next[i+1].Sub(next[i])
+		default:
+			return
+		}
+		gap := at.Sub(next[i-1].wall())
+		if (gap - step).Abs() < (gap + early - late - step).Abs() {
+			c.last = first.Add(-early).Add(time.Millisecond) // so that the earlier instant is over
+		}
+		return
+	}
+}
+
 // bent returns the offset of an unambiguous reading: the zone's, unless the meter says
 // by its bit that it had not changed over (or had already), which happens around the
 // switch of meters that change over at another hour.

@@ -52,3 +52,60 @@ func TestEveryRecordAcrossChanges(t *testing.T) {
 		}
 	}
 }
+
+// TestMemoryBeginsInTheRepeatedHour: what the meter holds begins within the hour that comes twice, for a manager that reads it for the first time
+// and for one that was away, in its first pass or in its second: each row has the instant of the meter's clock, the gap ends there, and so it is
+// when the records are decoded again.
+func TestMemoryBeginsInTheRepeatedHour(t *testing.T) {
+	eachFamily(t, func(t *testing.T, kind sim.Kind) {
+		const name, room = "America/New_York", 115
+		change := time.Date(2026, 11, 1, 6, 0, 0, 0, time.UTC)
+		for _, begin := range []time.Duration{-40 * time.Minute, 0, time.Minute, 25 * time.Minute, 59 * time.Minute} {
+			for _, was := range []bool{false, true} {
+				s := newSite(t, sim.Config{Kind: kind, Zone: name, Start: change.Add(-30 * time.Hour), MaxRecords: map[int]int{sim.LogHist1: room}}).inZone(name)
+				if was {
+					s.now.Add(change.Add(-6 * time.Hour).Sub(s.now.Now()))
+					s.must("hist1")
+				}
+				s.now.Add(change.Add(begin + room*time.Minute).Sub(s.now.Now()))
+				s.must("hist1")
+				rows := s.rowsAreTheMeters()
+				if gaps := s.events(logdb.KindHistorical, true); was && (len(gaps) != 1 || gaps[0].Gap.To != rows[len(rows)-room]) || !was && len(gaps) != 0 {
+					t.Errorf("memory from %v of the change on: gaps %+v, rows from %v on", begin, gaps, rows[max(0, len(rows)-room)])
+				}
+				s.inZone("UTC").redecode(false)
+				if s.inZone(name).redecode(false) == 0 {
+					t.Fatal("another zone changes nothing: the test shows nothing")
+				}
+				if gaps := s.events(logdb.KindHistorical, true); was && (len(gaps) != 1 || gaps[0].Gap.To != rows[len(rows)-room]) {
+					t.Errorf("memory from %v of the change on, decoded again: gaps %+v, rows from %v on", begin, gaps, rows[len(rows)-room])
+				}
+				times, _ := s.liveRows(0)
+				for i, raw := range s.raws(logdb.KindHistorical, 0) {
+					if times[raw.Position] != rows[i] {
+						t.Fatalf("memory from %v of the change on: row %d at %v, decoded again at %v", begin, i, rows[i], times[raw.Position])
+					}
+				}
+			}
+		}
+	})
+}
+
+// rowsAreTheMeters compares the stored rows with the meter's newest records of log 0 and returns their times.
+func (s *site) rowsAreTheMeters() (times []logdb.Millis) {
+	s.t.Helper()
+	truth := map[string]time.Time{}
+	for r, err := range s.meter.Records(sim.LogHist1) {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		truth[string(r.Raw)] = r.Time
+	}
+	for _, raw := range s.raws(logdb.KindHistorical, 0) {
+		if at, known := truth[string(raw.Bytes)]; known && !raw.Time.Time().Equal(at) {
+			s.t.Fatalf("stored at %v, the meter wrote % x at %v", raw.Time, raw.Bytes[:8], at)
+		}
+		times = append(times, raw.Time)
+	}
+	return times
+}

@@ -52,6 +52,9 @@ func (h *history) decode(ctx context.Context, w *work, recs [][]byte) ([]logdb.B
 	var cur logdb.Batch
 	var notes []logdb.Batch
 	row := make([]float64, len(h.dec.Channels))
+	if w.prev == nil {
+		w.foresee(w.clock, recs)
+	}
 	for _, rec := range recs {
 		t, err := h.dec.Decode(rec, row)
 		w.t.Correction.Values(h.dec.Channels, row)

@@ -78,7 +78,7 @@ func (w *work) generation(ctx context.Context, s session, at place, first uint32
 	if err != nil {
 		return err
 	}
-	w.until(&gap, recs[0])
+	w.until(&gap, recs)
 	if gap.Cause == "" {
 		gap.Cause, gap.Detail = logdb.GapReset, "the stored records are no longer in the meter"
 		if s.extent().Used == s.extent().Max && gap.To > gap.From {
@@ -91,16 +91,36 @@ func (w *work) generation(ctx context.Context, s session, at place, first uint32
 	return nil
 }
 
-// until ends a gap at the first record behind it. Another meter may have been at work elsewhere before: what the old one
+// until ends a gap at the first of the records behind it. Another meter may have been at work elsewhere before: what the old one
 // recorded until it was taken away is lost, and nobody knows more of that time than that it is over.
-func (w *work) until(gap *logdb.Gap, rec []byte) {
-	if t, err := w.log.ParseStamp(rec); err == nil {
+func (w *work) until(gap *logdb.Gap, recs [][]byte) {
+	if t, err := w.log.ParseStamp(recs[0]); err == nil {
 		clock := device.NewClock(w.t.Zone, 0, w.clock.SetsDST())
+		w.foresee(clock, recs)
 		gap.To = max(gap.From, clock.UTC(t))
 	}
 	if gap.Cause == logdb.GapReplaced {
 		gap.To = max(gap.To, w.r.now())
 	}
+}
+
+// foresee has a clock look at the records that follow a break, or begin a log of rows.
+func (w *work) foresee(clock *device.Clock, recs [][]byte) {
+	if h, ok := w.decoder.(*history); ok && h.fixed {
+		clock.Foresee(w.stamps(recs), h.interval)
+	}
+}
+
+// stamps reads the times of records, up to one that has none.
+func (w *work) stamps(recs [][]byte) (out []device.TStamp) {
+	for _, rec := range recs {
+		t, err := w.log.ParseStamp(rec)
+		if err != nil {
+			break
+		}
+		out = append(out, t)
+	}
+	return out
 }
 
 // lookForStarts finds out which of the starts that wait stand in the memory that is there now: they came
@@ -161,7 +181,7 @@ func (w *work) pump(ctx context.Context, s session, st *LogState, out *Outcome) 
 		}
 		n = len(recs)
 		if w.pending != nil && w.prev == nil {
-			w.until(w.pending.Gap, recs[0]) // a full memory may have moved since the gap was found
+			w.until(w.pending.Gap, recs) // a full memory may have moved since the gap was found
 		}
 		batches, err := w.decoder.decode(ctx, w, recs)
 		if err != nil {

@@ -216,6 +216,7 @@ func (x *redecoder) of(ctx context.Context, id logdb.Digest) (*settings, error) 
 
 // records goes through a log whose records are decoded one by one.
 func (x *redecoder) records(ctx context.Context) error {
+	gen, begun := uint32(0), false
 	return x.pages(ctx, func(page []logdb.Entry) error {
 		raws, err := x.raws(ctx, page)
 		if err != nil {
@@ -232,6 +233,14 @@ func (x *redecoder) records(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+			if !begun || raw.Generation != gen {
+				gen, begun = raw.Generation, true
+				next, err := x.w.r.Store.ReadRaw(ctx, x.w.t.UID, x.w.kind, x.w.log.Log, raw.Position, minBatch)
+				if err != nil {
+					return fmt.Errorf("%w: %w", ErrStored, err)
+				}
+				x.foresee(s, next, x.w.clock)
+			}
 			again, err := x.record(ctx, s, raw)
 			if err != nil || e.Op == logdb.OpGap {
 				x.out.Unreadable++
@@ -243,6 +252,25 @@ func (x *redecoder) records(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// foresee has clocks look at the first records of a generation, as retrieval does.
+func (x *redecoder) foresee(s *settings, next []logdb.RawRecord, clocks ...*device.Clock) {
+	h, ok := s.decoder.(*history)
+	if !ok || !h.fixed {
+		return
+	}
+	var recs [][]byte
+	for _, raw := range next[:min(minBatch, len(next))] {
+		if raw.Generation != next[0].Generation {
+			break
+		}
+		recs = append(recs, raw.Bytes)
+	}
+	stamps := x.w.stamps(recs)
+	for _, c := range clocks {
+		c.Foresee(stamps, h.interval)
+	}
 }
 
 // record decodes one raw record again.

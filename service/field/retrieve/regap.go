@@ -114,7 +114,7 @@ func (x *redecoder) walk(ctx context.Context, known *bounds, setsDST bool) error
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrStored, err)
 		}
-		for _, raw := range list {
+		for i, raw := range list {
 			s, err := x.of(ctx, raw.Snapshot)
 			if err != nil {
 				return err
@@ -131,11 +131,13 @@ func (x *redecoder) walk(ctx context.Context, known *bounds, setsDST bool) error
 				if err != nil {
 					continue
 				}
-				last = clock.UTC(t)
 				ends, begun := known.generations[raw.Generation]
 				if !begun {
-					ends = generationEnds{first: device.NewClock(x.w.t.Zone, 0, setsDST).UTC(t), under: s.utc(t, setsDST), zone: s.Zone}
+					alone, under := device.NewClock(x.w.t.Zone, 0, setsDST), s.clock(setsDST)
+					x.foresee(s, list[i:], clock, alone, under)
+					ends = generationEnds{first: alone.UTC(t), under: under.UTC(t), zone: s.Zone}
 				}
+				last = clock.UTC(t)
 				ends.last = last
 				known.generations[raw.Generation] = ends
 			}
@@ -148,11 +150,11 @@ func (x *redecoder) walk(ctx context.Context, known *bounds, setsDST bool) error
 	return nil
 }
 
-// utc returns when t was under the settings' own zone, 0 when that is none any more.
-func (s *settings) utc(t device.TStamp, setsDST bool) logdb.Millis {
+// clock is one under the settings' own zone, that of UTC when it is none any more.
+func (s *settings) clock(setsDST bool) *device.Clock {
 	zone, err := time.LoadLocation(s.Zone)
 	if err != nil {
-		return 0
+		zone = time.UTC
 	}
-	return device.NewClock(zone, 0, setsDST).UTC(t)
+	return device.NewClock(zone, 0, setsDST)
 }
