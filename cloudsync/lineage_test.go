@@ -92,16 +92,25 @@ func TestOtherChannelsComeByAnotherWay(t *testing.T) {
 		}
 	}
 	restart := func(t *testing.T, s, _ *site) { s.restart() }
+	// Other limits: the same part of the journal goes on in another stream.
+	limit := func(cloud string) step {
+		return func(t *testing.T, s, _ *site) {
+			if err := s.sync.For(cloud).Set(t.Context(), cloudsync.SettingLimit+"historical_interval", "30s"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	for name, steps := range map[string][]step{
-		"around first":            {choose("main", a), choose("direct", a, b), rows(0), around, direct, rows(60), around, direct},
-		"direct first":            {choose("main", a), choose("direct", a, b), rows(0), direct, around, rows(60), direct, around},
-		"all and some":            {choose("direct", a, b), rows(0), around, direct, rows(60), around, direct},
-		"added around":            {choose("main", a), choose("direct", a, b), rows(0), around, direct, choose("main", a, b), rows(60), around, direct, rows(120), around, direct},
-		"added around, shared":    {choose("main", a), choose("direct", a), rows(0), around, direct, choose("main", a, b), rows(60), around, direct, rows(120), around, direct, choose("direct", a, b), rows(180), direct, around, rows(240), direct, around},
-		"added directly, shared":  {choose("main", a), choose("direct", a), rows(0), direct, around, choose("direct", a, b), rows(60), around, direct, rows(120), around, direct},
-		"added to both, one late": {choose("main", a), choose("direct", a), rows(0), direct, around, choose("direct", a, b, c), choose("main", a, b), rows(60), around, direct, choose("main", a, b, c), rows(120), around, direct, restart, rows(180), direct, around},
-		"there and back":          {choose("main", a, b), choose("direct", a, b), rows(0), direct, around, choose("main", a), rows(60), around, direct, choose("main", a, b), rows(120), around, direct, restart, rows(180), direct, around},
-		"revised":                 {choose("main", a), choose("direct", a, b), rows(0), around, direct, revise(7), around, direct, choose("main", a, b), rows(60), revise(9), direct, around, direct},
+		"around first":                 {choose("main", a), choose("direct", a, b), rows(0), around, direct, rows(60), around, direct},
+		"direct first":                 {choose("main", a), choose("direct", a, b), rows(0), direct, around, rows(60), direct, around},
+		"all and some":                 {choose("direct", a, b), rows(0), around, direct, rows(60), around, direct},
+		"added around":                 {choose("main", a), choose("direct", a, b), rows(0), around, direct, choose("main", a, b), rows(60), around, direct, rows(120), around, direct},
+		"added around, shared":         {choose("main", a), choose("direct", a), rows(0), around, direct, choose("main", a, b), rows(60), around, direct, rows(120), around, direct, choose("direct", a, b), rows(180), direct, around, rows(240), direct, around},
+		"added directly, shared":       {choose("main", a), choose("direct", a), rows(0), direct, around, choose("direct", a, b), rows(60), around, direct, rows(120), around, direct},
+		"added to both, one late":      {choose("main", a), choose("direct", a), rows(0), direct, around, choose("direct", a, b, c), choose("main", a, b), rows(60), around, direct, choose("main", a, b, c), rows(120), around, direct, restart, rows(180), direct, around},
+		"there and back":               {choose("main", a, b), choose("direct", a, b), rows(0), direct, around, choose("main", a), rows(60), around, direct, choose("main", a, b), rows(120), around, direct, restart, rows(180), direct, around},
+		"revised around, other limits": {choose("main", a, b), choose("direct", a, b), rows(0), direct, around, limit("main"), rows(60), around, direct, revise(7), around, direct, revise(9), around, direct},
+		"revised":                      {choose("main", a), choose("direct", a, b), rows(0), around, direct, revise(7), around, direct, choose("main", a, b), rows(60), revise(9), direct, around, direct},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -94,10 +94,26 @@ func (x *expectation) entry(ctx context.Context, e *logdb.Entry) error {
 		x.setApart(day, ReasonAsked)
 	case there.Fate == logdb.FateNotChosen:
 		x.setApart(day, ReasonCleared)
+	case wire == logdb.FateStored && there.Fate == logdb.FateHeld && e.Target != 0 && x.storedBeside(stream.ID, p):
+		return x.carried(ctx, e, here)
 	default:
 		x.setApart(day, "the cloud calls it "+there.Fate.String()+", this node "+here.Fate.String())
 	}
 	return nil
+}
+
+// storedBeside reports whether the receiver has p in another stream of the cut, by another way: a change that came there changes what it holds of
+// this one too.
+func (x *expectation) storedBeside(id logdb.StreamID, p logdb.Position) bool {
+	for other, set := range x.sets {
+		if other == id || !other.SameCut(id) {
+			continue
+		}
+		if f, ok := set.At(p); ok && f.Fate == logdb.FateStored {
+			return true
+		}
+	}
+	return false
 }
 
 // decidedThere reports whether the receiver has decided p in any stream of the cut.
