@@ -110,7 +110,22 @@ func (w *world) secondSite(ctx context.Context, clone bool) {
 	}
 	if err != nil {
 		w.note("the clone: %v", err)
+		return
 	}
+	if w.isBare(ctx, "site2") { // copied before anybody had set up the first one
+		w.rejoin(ctx, w.nodes["site2"])
+	}
+}
+
+// isBare reports whether a site was not told of its meter yet.
+func (w *world) isBare(ctx context.Context, host string) bool {
+	site, err := w.nodes[host].Client()
+	if err != nil {
+		return false
+	}
+	defer site.Close()
+	s, err := site.Status(ctx)
+	return err == nil && len(s.Meters) == 0
 }
 
 // fresh gives a node the disk that it had at first.
