@@ -150,5 +150,10 @@ func buildCatalogue() []Channel {
 	for _, p := range []string{"a", "b", "c"} {
 		add("thd.current."+p, "Current THD "+strings.ToUpper(p), "", p, AggMean, false)
 	}
+	for _, term := range []string{"pst", "plt"} {
+		for _, p := range []string{"a", "b", "c"} {
+			add("flicker."+term+"."+p, "Flicker P"+term[1:]+" "+strings.ToUpper(p), "", p, AggMean, false)
+		}
+	}
 	return out
 }

@@ -38,6 +38,8 @@ func TestCatalogueHoldsWhatTheSystemNeeds(t *testing.T) {
 		{"demand.max.", []string{"factor.positive", "factor.negative"}, "", logdb.AggMax, true},
 		{"thd.voltage.", []string{"a", "b", "c"}, "", logdb.AggMean, false},
 		{"thd.current.", []string{"a", "b", "c"}, "", logdb.AggMean, false},
+		{"flicker.pst.", []string{"a", "b", "c"}, "", logdb.AggMean, false},
+		{"flicker.plt.", []string{"a", "b", "c"}, "", logdb.AggMean, false},
 	}
 	n := 0
 	for _, tt := range tests {

@@ -205,7 +205,7 @@ func (x *Point) check(d Defaults, end int) error {
 }
 
 func (p *Profile) checkLogs() error {
-	names := map[string]bool{}
+	names, places := map[string]bool{}, map[string]string{}
 	for _, l := range p.Logs {
 		if names[l.Name] || !validName(l.Name, "_-", 1, 30) {
 			return bad("log name %q is not good or stands twice", l.Name)
@@ -217,6 +217,12 @@ func (p *Profile) checkLogs() error {
 		if l.LogKind() == 0 {
 			return bad("log %s: kind %q", l.Name, l.Kind)
 		}
+		// The place behind the last stored record is found by the journal's log.
+		place := fmt.Sprintf("%s log %d", l.Kind, l.Log)
+		if other, taken := places[place]; taken {
+			return bad("logs %s and %s: both are %s", other, l.Name, place)
+		}
+		places[place] = l.Name
 		if !slices.Contains(recordsOf[l.Family], l.Record) {
 			return bad("log %s: record %q, want one of %q", l.Name, l.Record, recordsOf[l.Family])
 		}
@@ -247,11 +253,19 @@ func (p *Profile) checkLogs() error {
 // recordsOf lists the record decoders of each family.
 var recordsOf = map[string][]string{
 	FamilyWindow: {RecordHistory, RecordAlarm, RecordPQ, RecordWaveform, RecordSystem, RecordIO},
-	FamilyRing:   {RecordRingHistory, RecordRingLimit, RecordRingPQ, RecordRingWaveform, RecordRingSystem},
+	FamilyRing:   {RecordRingHistory, RecordRingLimit, RecordRingPQ, RecordRingWaveform, RecordRingSystem, RecordRingFlicker, RecordRingRaw},
 }
 
 // checkRing checks where a log of the ring family lies.
 func (p *Profile) checkRing(l Log) error {
+	switch {
+	case l.Record == RecordRingRaw && l.LogKind() != logdb.KindSystem:
+		return bad("log %s: records that are kept whole are of the kind system, not %s", l.Name, l.Kind)
+	case l.Record == RecordRingFlicker && l.LogKind() != logdb.KindHistorical:
+		return bad("log %s: flicker is of the kind historical, not %s", l.Name, l.Kind)
+	case l.Record == RecordRingFlicker && p.Layouts != nil && p.Layouts.Ring != nil && p.Layouts.Ring.Flicker == nil:
+		return bad("log %s: flicker needs layouts.ring.flicker", l.Name)
+	}
 	if l.Ring == nil || (l.Record == RecordRingWaveform) != (l.Samples != nil) {
 		return bad("log %s: a ring log has the member ring, and that of waveforms the member samples", l.Name)
 	}

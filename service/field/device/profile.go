@@ -153,6 +153,9 @@ const (
 	RecordRingPQ       = "nexus-pq-128"
 	RecordRingWaveform = "nexus-wave"
 	RecordRingSystem   = "nexus-system-16"
+	RecordRingFlicker  = "nexus-flicker-32"
+	// RecordRingRaw is a record whose body no document prints: it is kept whole.
+	RecordRingRaw = "nexus-raw"
 )
 
 // HasMemory reports whether the meter keeps logs of its own.
@@ -243,6 +246,9 @@ func (p *Profile) UnverifiedChannels() []logdb.ChannelKey {
 			if x.Unverified {
 				out = append(out, x.Channel)
 			}
+		}
+		if f := p.Layouts.Ring.Flicker; f != nil && f.Unverified {
+			out = append(out, append(slices.Clone(flickerShort), flickerLong...)...)
 		}
 	}
 	slices.Sort(out)

@@ -17,10 +17,12 @@ const (
 
 	RingSystemSize      = 16
 	RingLimitSize       = 32
+	RingFlickerSize     = 32
 	RingPQSize          = 128
 	RingTriggerSize     = 256
 	RingSamplesSize     = 16384
 	RingMaxRecord       = 16384
+	ringLeastRecord     = 9 // a time and a byte
 	ringHistoryMaxBytes = 256
 )
 
@@ -89,7 +91,7 @@ func (h RingHeader) Disabled() bool { return h.Max == 0 || h.RecordSize == 0 }
 // Check reports why a log with this header cannot be read. want is the record size that is expected, 0: any.
 func (h RingHeader) Check(want int) error {
 	switch {
-	case h.RecordSize < RingSystemSize || h.RecordSize > RingMaxRecord:
+	case h.RecordSize < ringLeastRecord || h.RecordSize > RingMaxRecord:
 		return fmt.Errorf("%w: a record size of %d bytes", ErrRecord, h.RecordSize)
 	case want > 0 && int(h.RecordSize) != want:
 		return fmt.Errorf("%w: a record size of %d bytes, want %d", ErrRecord, h.RecordSize, want)

@@ -3,8 +3,11 @@ package device_test
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
+	"io/fs"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -244,6 +247,9 @@ func FuzzRing(f *testing.F) {
 	l := p.Layouts.Ring
 	f.Add(bytesOf(f, manualHeader))
 	f.Add(device.AppendTStamp8(nil, at))
+	f.Add(append(device.AppendTStamp8(device.AppendTStamp8(nil, at), at), make([]byte, 16)...))
+	flicker := device.NewRingFlicker(*l.Flicker)
+	raw, _ := p.LogOf("reset")
 	f.Add(device.RingProgram{Size: 64, Pointers: []device.RingPointer{{Line: 11}}}.Append(nil))
 	f.Add(device.RingTrigger{CycleSamples: 64}.Append(nil, device.AppendTStamp8(nil, at), device.AppendTStamp8(nil, at)))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -262,6 +268,10 @@ func FuzzRing(f *testing.F) {
 		if r, err := device.ParseRingSystem(b); err == nil {
 			l.System.RingEvent(r)
 		}
+		if dec, err := flicker.Of(b); err == nil {
+			_, _ = dec.Decode(b, make([]float64, len(dec.Channels)))
+		}
+		_, _, _ = raw.RingRaw(b)
 		_, _ = device.ParseRingLimit(b)
 		_, _ = device.ParseRingLimits(b)
 		if r, err := l.PQ.Parse(b); err == nil {
@@ -275,4 +285,114 @@ func FuzzRing(f *testing.F) {
 			_, _ = dec.Decode(make([]byte, g.Size), make([]float64, len(dec.Channels)))
 		}
 	})
+}
+
+// TestRingFlickerRecords: two records written by hand after the manual's table: the short and the long one of 2025-07-30 14:00, written a second and two
+// later. The time of a row is the end of its interval, which comes second.
+func TestRingFlickerRecords(t *testing.T) {
+	t.Parallel()
+	p := nexus(t)
+	log, ok := p.LogOf("flicker")
+	if !ok {
+		t.Fatal("no log of flicker")
+	}
+	const (
+		short = "1419071E0E000100" + "1419071E0E000000" + "00008000" + "00010000" + "FFFF8000" + "00" + "000000"
+		long  = "1419071E0E000200" + "1419071E0E000000" + "00018000" + "00020000" + "00000000" + "01" + "000000"
+	)
+	d := device.NewRingFlicker(*p.Layouts.Ring.Flicker)
+	for text, want := range map[string]struct {
+		channel logdb.ChannelKey
+		values  []float64
+	}{short: {"flicker.pst.a", []float64{0.5, 1, -0.5}}, long: {"flicker.plt.a", []float64{1.5, 2, 0}}} {
+		rec := bytesOf(t, text)
+		dec, err := d.Of(rec)
+		if err != nil || dec.Channels[0] != want.channel || len(dec.Channels) != 3 {
+			t.Fatalf("%s: %v, %v", text, dec, err)
+		}
+		row := make([]float64, 3)
+		at, err := dec.Decode(rec, row)
+		if err != nil || at.String() != "2025-07-30 14:00:00" || !slices.Equal(row, want.values) {
+			t.Errorf("%s: %v at %v, %v; want %v", text, row, at, err, want.values)
+		}
+		if alone, err := log.ParseStamp(rec); err != nil || alone != at {
+			t.Errorf("%s: the log says %v, %v, the row %v", text, alone, err, at)
+		}
+	}
+	a, b := bytesOf(t, short), bytesOf(t, long)
+	marked := bytesOf(t, short)
+	marked[7], marked[14], marked[15] = 0x81, 0x80, 0x80
+	if log.SameFlicker(a, b) || !log.SameFlicker(a, marked) {
+		t.Error("a short and a long record are taken for one, or marks for a time")
+	}
+	if slices.Compare(log.StampOrder(a), log.StampOrder(b)) != 0 || len(log.StampOrder(a[:8])) != 8 || log.StampOrder(a[:8])[6] != 1 {
+		t.Error("records of one time are in an order, or the time of a header is not read")
+	}
+	for _, bad := range []string{short[:62], short[:56] + "02" + "000000", long + "00"} {
+		if _, err := d.Of(bytesOf(t, bad)); err == nil {
+			t.Errorf("%s was taken for a record of flicker", bad)
+		}
+	}
+	bad := bytesOf(t, short)
+	bad[10] = 13
+	if dec, err := d.Of(bad); err != nil {
+		t.Error(err)
+	} else if _, err := dec.Decode(bad, make([]float64, 3)); err == nil {
+		t.Error("a thirteenth month was decoded")
+	}
+}
+
+// TestRingRawRecords: of a record that no document lays out the time is read and the bytes are shown, however long it is.
+func TestRingRawRecords(t *testing.T) {
+	t.Parallel()
+	log, ok := nexus(t).LogOf("digital_input")
+	if !ok {
+		t.Fatal("no log of digital inputs")
+	}
+	// The mark of a record that does not follow on the one before is no part of the hundredth, 0x63.
+	at, ev, err := log.RingRaw(bytesOf(t, "1419071E0E2801E3"+"80FF00000000A55A"))
+	if err != nil || at.String() != "2025-07-30 14:40:01.99" || !at.Apart || ev.Type != logdb.SystemOther || ev.Description != "digital input, not decoded: 80 ff 00 00 00 00 a5 5a" {
+		t.Errorf("%v, %+v, %v", at, ev, err)
+	}
+	rec := append(bytesOf(t, "1419071E0E280100"), make([]byte, 248)...)
+	if _, ev, err := log.RingRaw(rec); err != nil || len(ev.Description) > 260 || !strings.HasSuffix(ev.Description, "00 ... (248 bytes, kept whole)") {
+		t.Errorf("%+v, %v", ev, err)
+	}
+	for _, bad := range []string{"", "1419071E0E2801", "1419071E19280100" + "00"} {
+		if _, ev, err := log.RingRaw(bytesOf(t, bad)); err == nil {
+			t.Errorf("%q is %+v", bad, ev)
+		}
+	}
+	h := device.RingHeader{MemoryBytes: 4096, RecordSize: 12, First: 0, Last: 3, Max: 100}
+	if err := h.Check(0); err != nil {
+		t.Errorf("records of 12 bytes: %v", err)
+	}
+	if h.RecordSize = 8; h.Check(0) == nil {
+		t.Error("a record of nothing but its time is read")
+	}
+}
+
+// TestRingProfileRules: what a profile with these logs must say.
+func TestRingProfileRules(t *testing.T) {
+	t.Parallel()
+	text, err := fs.ReadFile(assets.Profiles(), "eig-nexus-1252.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ old, new, want string }{
+		{`"flicker": {"unverified": true, "scale": 1.52587890625e-05}`, `"flicker": {"unverified": true, "scale": 0}`, "scale"},
+		{`,
+      "flicker": {"unverified": true, "scale": 1.52587890625e-05}`, ``, "layouts.ring.flicker"},
+		{`{"name": "digital_input", "kind": "system", "log": 2`, `{"name": "digital_input", "kind": "system", "log": 3`, "both are system log 3"},
+		{`{"name": "digital_input", "kind": "system", "log": 2`, `{"name": "digital_input", "kind": "historical", "log": 9`, "of the kind system"},
+		{`{"name": "flicker", "kind": "historical", "log": 2`, `{"name": "flicker", "kind": "system", "log": 9`, "of the kind historical"},
+	} {
+		if strings.Count(string(text), tc.old) != 1 {
+			t.Fatalf("the profile does not hold %s", tc.old)
+		}
+		_, err := device.Parse([]byte(strings.Replace(string(text), tc.old, tc.new, 1)))
+		if !errors.Is(err, device.ErrProfile) || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v, want %q", tc.new, err, tc.want)
+		}
+	}
 }

@@ -15,6 +15,8 @@ type RingLayout struct {
 	Limit  RingLimitLayout `json:"limit"`
 	PQ     RingPQLayout    `json:"pq"`
 	Wave   RingWaveLayout  `json:"waveform"`
+	// Flicker is of meters with a log of flicker only.
+	Flicker *RingFlickerLayout `json:"flicker,omitempty"`
 }
 
 // RingLine names one point of the meter's table of readings, by which data pointers and limits refer to them.
@@ -267,6 +269,9 @@ func (l *RingLayout) unverified() (out []string) {
 			out = append(out, u.name)
 		}
 	}
+	if l.Flicker != nil && l.Flicker.Unverified {
+		out = append(out, "flicker scale")
+	}
 	return out
 }
 
@@ -286,6 +291,9 @@ func (l *RingLayout) check(p *Profile) error {
 	}
 	if l.PQ.States < 9 || l.PQ.States > RingPQSize-4 {
 		return bad("PQ layout: states at %d", l.PQ.States)
+	}
+	if f := l.Flicker; f != nil && (f.Scale == 0 || !finite(f.Scale)) {
+		return bad("flicker layout: scale %v", f.Scale)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,10 @@ type history struct {
 	interval   time.Duration // 0: not known, or none
 	fixed      bool          // rows come at an interval, known or not
 	dec        *device.HistoryDecoder
+
+	// A flicker log has records of two kinds, short and long, whose intervals may end together: newest holds the last of each.
+	flicker *device.RingFlicker
+	newest  map[*device.HistoryDecoder][]byte
 }
 
 func newHistory(p *device.Profile, block []byte, setup device.Setup) (*history, error) {
@@ -34,13 +39,66 @@ func newHistory(p *device.Profile, block []byte, setup device.Setup) (*history, 
 	if len(dec.Channels) == 0 {
 		return nil, fmt.Errorf("%w: the log's program holds no numbers", ErrLogDisabled)
 	}
-	return &history{program.RecordSize(), program.Interval, program.Interval > 0, dec}, nil
+	return &history{recordSize: program.RecordSize(), interval: program.Interval, fixed: program.Interval > 0, dec: dec}, nil
 }
 
-func (h *history) size() int                          { return h.recordSize }
-func (h *history) unit() int                          { return 1 }
-func (h *history) begin(context.Context, *work) error { return nil }
-func (h *history) records(raw []byte) [][]byte        { return [][]byte{raw} }
+func (h *history) size() int                   { return h.recordSize }
+func (h *history) unit() int                   { return 1 }
+func (h *history) records(raw []byte) [][]byte { return [][]byte{raw} }
+
+func (h *history) begin(_ context.Context, w *work) error {
+	if h.flicker == nil {
+		return nil
+	}
+	h.newest = map[*device.HistoryDecoder][]byte{}
+	for _, rec := range w.tail {
+		if dec, err := h.of(rec); err == nil {
+			h.newest[dec] = rec
+		}
+	}
+	return nil
+}
+
+// of returns what decodes a record.
+func (h *history) of(rec []byte) (*device.HistoryDecoder, error) {
+	if h.flicker == nil {
+		return h.dec, nil
+	}
+	return h.flicker.Of(rec)
+}
+
+// row decodes a record.
+func (h *history) row(rec []byte, c device.Correction) (*device.HistoryDecoder, device.TStamp, []float64, error) {
+	dec, err := h.of(rec)
+	if err != nil {
+		return nil, device.TStamp{}, nil, err
+	}
+	row := make([]float64, len(dec.Channels))
+	t, err := dec.Decode(rec, row)
+	c.Values(dec.Channels, row)
+	return dec, t, row, err
+}
+
+// foresee has clocks look at the times of the first records, of which a flicker log has two where a short and a long interval end together.
+func (h *history) foresee(next []device.TStamp, clocks ...*device.Clock) {
+	if h.flicker != nil {
+		next = slices.CompactFunc(next, func(a, b device.TStamp) bool { return a.Sub(b) == 0 })
+	} else if !h.fixed {
+		return
+	}
+	for _, c := range clocks {
+		c.Foresee(next, h.interval)
+	}
+}
+
+// again reports whether a record at the time of the one before tells of the same interval.
+func (h *history) again(w *work, dec *device.HistoryDecoder, rec []byte) bool {
+	if h.flicker == nil {
+		return h.fixed
+	}
+	return w.log.SameFlicker(rec, h.newest[dec])
+}
+
 func (h *history) lost(context.Context, *work) ([]logdb.Batch, error) {
 	return nil, nil
 }
@@ -51,13 +109,12 @@ func (h *history) decode(ctx context.Context, w *work, recs [][]byte) ([]logdb.B
 	var out []logdb.Batch
 	var cur logdb.Batch
 	var notes []logdb.Batch
-	row := make([]float64, len(h.dec.Channels))
 	if w.prev == nil {
 		w.foresee(w.clock, recs)
 	}
+	var under *device.HistoryDecoder // of the rows at the end of cur
 	for _, rec := range recs {
-		t, err := h.dec.Decode(rec, row)
-		w.t.Correction.Values(h.dec.Channels, row)
+		dec, t, row, err := h.row(rec, w.t.Correction)
 		if err != nil {
 			if len(cur.Rows) > 0 {
 				out, cur = append(out, cur), logdb.Batch{}
@@ -67,7 +124,7 @@ func (h *history) decode(ctx context.Context, w *work, recs [][]byte) ([]logdb.B
 		}
 		last := w.lastAt
 		at, back := w.stamp(t)
-		if at == last && h.fixed {
+		if at == last && h.again(w, dec, rec) {
 			// A log of fixed intervals writes one moment twice only when its clock was set back
 			// meanwhile: without a new run the two would be taken for one interval.
 			back = max(1, logdb.Millis(h.interval.Milliseconds()))
@@ -80,12 +137,15 @@ func (h *history) decode(ctx context.Context, w *work, recs [][]byte) ([]logdb.B
 			}
 			notes = append(notes, note...)
 		}
+		if h.flicker != nil {
+			h.newest[dec] = rec
+		}
 		n := len(cur.Rows)
-		if n == 0 || cur.Rows[n-1].Run != w.run || cur.Rows[n-1].Generation != w.gen {
+		if n == 0 || under != dec || cur.Rows[n-1].Run != w.run || cur.Rows[n-1].Generation != w.gen {
 			cur.Rows = append(cur.Rows, logdb.History{
-				Log: w.log.Log, Run: w.run, Generation: w.gen, Channels: h.dec.Channels, Columns: make([][]float64, len(row)),
+				Log: w.log.Log, Run: w.run, Generation: w.gen, Channels: dec.Channels, Columns: make([][]float64, len(row)),
 			})
-			n++
+			n, under = n+1, dec
 		}
 		b := &cur.Rows[n-1]
 		b.Times = append(b.Times, at)

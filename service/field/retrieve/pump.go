@@ -106,8 +106,8 @@ func (w *work) until(gap *logdb.Gap, recs [][]byte) {
 
 // foresee has a clock look at the records that follow a break, or begin a log of rows.
 func (w *work) foresee(clock *device.Clock, recs [][]byte) {
-	if h, ok := w.decoder.(*history); ok && h.fixed {
-		clock.Foresee(w.stamps(recs), h.interval)
+	if h, ok := w.decoder.(*history); ok {
+		h.foresee(w.stamps(recs), clock)
 	}
 }
 

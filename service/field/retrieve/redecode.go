@@ -257,7 +257,7 @@ func (x *redecoder) records(ctx context.Context) error {
 // foresee has clocks look at the first records of a generation, as retrieval does.
 func (x *redecoder) foresee(s *settings, next []logdb.RawRecord, clocks ...*device.Clock) {
 	h, ok := s.decoder.(*history)
-	if !ok || !h.fixed {
+	if !ok {
 		return
 	}
 	var recs [][]byte
@@ -267,10 +267,7 @@ func (x *redecoder) foresee(s *settings, next []logdb.RawRecord, clocks ...*devi
 		}
 		recs = append(recs, raw.Bytes)
 	}
-	stamps := x.w.stamps(recs)
-	for _, c := range clocks {
-		c.Foresee(stamps, h.interval)
-	}
+	h.foresee(x.w.stamps(recs), clocks...)
 }
 
 // record decodes one raw record again.
@@ -279,13 +276,11 @@ func (x *redecoder) record(ctx context.Context, s *settings, raw logdb.RawRecord
 		return logdb.Entry{}, s.err
 	}
 	if h, ok := s.decoder.(*history); ok {
-		values := make([]float64, len(h.dec.Channels))
-		at, err := h.dec.Decode(raw.Bytes, values)
+		dec, at, values, err := h.row(raw.Bytes, x.w.t.Correction)
 		if err != nil {
 			return logdb.Entry{}, err
 		}
-		x.w.t.Correction.Values(h.dec.Channels, values)
-		row := logdb.History{Log: x.w.log.Log, Channels: h.dec.Channels, Times: []logdb.Millis{x.w.clock.UTC(at)}}
+		row := logdb.History{Log: x.w.log.Log, Channels: dec.Channels, Times: []logdb.Millis{x.w.clock.UTC(at)}}
 		for _, v := range values {
 			row.Columns = append(row.Columns, []float64{v})
 		}

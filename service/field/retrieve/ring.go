@@ -53,6 +53,10 @@ func (s *ringSession) look(ctx context.Context) error {
 	s.from = 0
 	for _, r := range s.rings {
 		h, err := s.readHeader(ctx, r)
+		// Where the place of a log is inferred, a meter without it may refuse the address.
+		if x, ok := modbus.ExceptionOf(err); ok && x == modbus.IllegalAddress && s.log.Unverified {
+			return fmt.Errorf("log %s: %w: %w", s.log.Name, ErrLogDisabled, err)
+		}
 		if err != nil {
 			return err
 		}

@@ -306,7 +306,7 @@ func TestManagerOfARing(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := m.Show(t.Context(), "nexus")
-	if err != nil || s.State != "ok" || s.Records < 300 || s.DriftMS == nil || len(s.Memories) != 6 {
+	if err != nil || s.State != "ok" || s.Records < 300 || s.DriftMS == nil || len(s.Memories) != 13 {
 		t.Errorf("status %+v, %v", s, err)
 	}
 	for _, l := range s.Memories {
@@ -319,7 +319,7 @@ func TestManagerOfARing(t *testing.T) {
 		t.Errorf("settings %+v, %v", settings, err)
 	}
 	found, err := m.Compare(t.Context(), "nexus", logdb.KindHistorical, 1000)
-	if err != nil || len(found) != 2 || found[0].Compared < 300 || len(found[0].Days) != 0 {
+	if err != nil || len(found) != 3 || found[0].Compared < 300 || len(found[0].Days) != 0 {
 		t.Errorf("the memory against the journal: %+v, %v", found, err)
 	}
 }

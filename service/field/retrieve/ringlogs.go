@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"time"
 
 	"metermanager/logdb"
 	"metermanager/service/field/device"
@@ -21,6 +22,15 @@ func newRingHistory(p *device.Profile, block []byte) (*history, error) {
 		return nil, fmt.Errorf("%w: the profile knows none of the log's values", ErrLogDisabled)
 	}
 	return &history{recordSize: program.Size, fixed: true, dec: dec}, nil
+}
+
+// newRingFlicker is of records at 10 minutes and at two hours.
+func newRingFlicker(p *device.Profile) (*history, error) {
+	lay := p.Layouts.Ring.Flicker
+	if lay == nil {
+		return nil, fmt.Errorf("%w: no layout of flicker", device.ErrProfile)
+	}
+	return &history{recordSize: device.RingFlickerSize, interval: 10 * time.Minute, flicker: device.NewRingFlicker(*lay)}, nil
 }
 
 // ringLimits decodes the limit trigger log: a record may begin and end events of several limits at once.

@@ -113,6 +113,10 @@ func (s snapshot) ringDecoder(p *device.Profile, log device.Log) (decoder, error
 	switch log.Record {
 	case device.RecordRingHistory:
 		return newRingHistory(p, s.block("program"))
+	case device.RecordRingFlicker:
+		return newRingFlicker(p)
+	case device.RecordRingRaw:
+		return &systems{0, log.RingRaw}, nil
 	case device.RecordRingLimit:
 		return newRingLimits(p, s.block("limits"))
 	case device.RecordRingPQ:

@@ -324,7 +324,7 @@ func (m *Meter) nexusHistorical(i int) *meterLog {
 }
 
 // buildNexus makes the logs of a Nexus: two historical ones, limits, PQ, recordings and system events, by the numbers that
-// the Shark's have.
+// the Shark's have, and those that only a Nexus has.
 func (m *Meter) buildNexus() error {
 	for i, minutes := range [...]int64{1, 15} {
 		m.history[i] = m.newHistorical(0, minutes, 1, "readings.voltage.an", "readings.voltage.bn", "readings.voltage.cn", "readings.current.a")
@@ -347,6 +347,8 @@ func (m *Meter) buildNexus() error {
 		return slices.Concat(t, s), nil
 	}
 	w.real = nexusCaptures
+	rest := m.nexusRest()
+	m.logs = append(m.logs, rest...)
 	for _, l := range m.logs {
 		l.begin, l.max = p.begin, min(l.max, nexusRoomy)
 		if m.cfg.RealMemory && l.real > 0 {
@@ -363,6 +365,11 @@ func (m *Meter) buildNexus() error {
 	m.rings = [nexusLogs]*nexusRing{
 		0: ring(m.logs[2], nexusHistorySize), 1: ring(m.logs[3], nexusHistorySize), 2: ring(m.logs[1], 32), 9: ring(w, nexusTriggerSize),
 		10: ring(m.logs[0], 16), 11: ring(w, nexusSamplesSize), 12: ring(m.logs[4], 128),
+	}
+	for i, l := range rest {
+		if !slices.Contains(m.cfg.NoLogs, l.number) {
+			m.rings[restRings[i]] = ring(l, l.size)
+		}
 	}
 	m.rings[9].data = func(i int) ([]byte, error) { t, _ := m.nexusCapture(i); return t, nil }
 	m.rings[11].data = func(i int) ([]byte, error) { _, s := m.nexusCapture(i); return s, nil }

@@ -18,6 +18,8 @@ const (
 	streamDay
 	streamWave
 	streamWindow
+	streamFlicker
+	streamInput
 )
 
 // bits returns 64 random bits for (stream, key), by the finalizer of splitmix64.

@@ -71,7 +71,9 @@ type plan struct {
 	pq       []pqRecord
 	captures []capture
 	io       []ioRecord
-	noted    int64 // true ms of the last note
+	inputs   []digitalRecord
+	resets   []systemRecord // those of system that a reset log has
+	noted    int64          // true ms of the last note
 }
 
 // segment is a stretch in which the meter was on and its clock ran evenly.
@@ -132,7 +134,10 @@ func (p *plan) addDay(n int64) {
 		if x.event == eventPowerLoss || x.event == eventStartUp || x.event == eventDSTOn || x.event == eventDSTOff {
 			channel = 0
 		}
-		p.system = append(p.system, systemRecord{d.moment(x.at), x.event, channel, x.param})
+		r := systemRecord{d.moment(x.at), x.event, channel, x.param}
+		if p.system = append(p.system, r); isReset(x.event) {
+			p.resets = append(p.resets, r)
+		}
 	}
 	alarms, pq := len(p.alarms), len(p.pq)
 	for i := range d.disturbances {
@@ -146,6 +151,7 @@ func (p *plan) addDay(n int64) {
 		}
 	}
 	slices.SortStableFunc(p.pq[pq:], func(a, b pqRecord) int { return int(a.at - b.at) })
+	p.addInputs(d)
 }
 
 // dropNoteless removes notes of a time at which the meter was off.
@@ -281,7 +287,11 @@ func (p *plan) note(at int64, event eventName, channel byte, param uint32) int64
 	m := p.day(at).moment(at)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	i := upTo(p.system, at, func(r *systemRecord) int64 { return r.at })
-	p.system = slices.Insert(p.system, i, systemRecord{m, event, channel, param})
+	r := systemRecord{m, event, channel, param}
+	when := func(r *systemRecord) int64 { return r.at }
+	p.system = slices.Insert(p.system, upTo(p.system, at, when), r)
+	if isReset(event) {
+		p.resets = slices.Insert(p.resets, upTo(p.resets, at, when), r)
+	}
 	return at
 }

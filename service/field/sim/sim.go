@@ -54,6 +54,8 @@ type Config struct {
 	EnergyStartWh float64
 	// IOCard gives a Shark 200 an option card whose first output follows the power limit, and so a log of I/O changes.
 	IOCard bool
+	// NoLogs are the numbers of logs that a Nexus does not keep: of those from LogFlicker on.
+	NoLogs []int
 	// MaxRecords overrides how many records a log holds, by the meter's log number.
 	MaxRecords map[int]int
 	// RealMemory gives the logs the sizes of the real meter, so that long histories roll over.
@@ -102,6 +104,7 @@ type Meter struct {
 	ports       map[int]*nexusPort
 	rings       [nexusLogs]*nexusRing
 	limitStates [][2]uint32
+	flicker     *flicker
 	lead        int64
 
 	counters Counters

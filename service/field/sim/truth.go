@@ -17,7 +17,7 @@ type Record struct {
 	// for PQ and waveform records to the millisecond. True is when it really was.
 	Time, True time.Time
 	Raw        []byte
-	Values     []Value          // historical logs
+	Values     []Value          // historical logs, and that of flicker, whose Time is the end of the interval
 	System     logdb.SystemType // system log
 	Param      uint32           // system log
 }
@@ -135,6 +135,9 @@ func (m *Meter) truth(l *meterLog, i int) (Record, error) {
 			}
 			r.Values = append(r.Values, Value{it.channel, v})
 		}
+	case LogFlicker:
+		end, long := m.flickerAt(i)
+		r.Time, r.Values = time.UnixMilli(end.meter).UTC(), m.flickerValues(end, long)
 	}
 	return r, nil
 }

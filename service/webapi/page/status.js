@@ -167,6 +167,7 @@
     ["readings.power.watts", "Active power", "Watts "], ["readings.power.vars", "Reactive power", "VARs "], ["readings.power.va", "Apparent power", "VA "],
     ["readings.power.factor", "Power factor", "Power factor "], ["energy.interval.", "Energy in the interval", " in the interval"], ["energy.total.", "Energy, total", " total"],
     ["demand.max.", "Maximum demand", " max demand"], ["thd.voltage.", "Voltage THD", "Voltage THD "], ["thd.current.", "Current THD", "Current THD "],
+    ["flicker.pst.", "Flicker Pst", "Flicker Pst "], ["flicker.plt.", "Flicker Plt", "Flicker Plt "],
   ];
 
   function groupOf(key) {
