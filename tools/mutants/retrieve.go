@@ -2,7 +2,7 @@ package main
 
 // retrievalMutations break how a record finds its way out of the meter's memory.
 func retrievalMutations() []mutation {
-	const ring = "service/field/retrieve/ring.go"
+	const ring, history = "service/field/retrieve/ring.go", "service/field/retrieve/history.go"
 	const align, pump = "service/field/retrieve/align.go", "service/field/retrieve/pump.go"
 	return []mutation{
 		{"one equal record is enough to align", align, []edit{{`	tailRecords   = 8`, `	tailRecords   = 1`}, {`	searchRecords = 64`, `	searchRecords = 1`}}, []test{boundary}},
@@ -21,6 +21,9 @@ func retrievalMutations() []mutation {
 		{"that the meter came round in its ring is not noticed", ring, []edit{{`	if from < s.from {`, `	if s.rings == nil {`}}, []test{{"./service/field/retrieve", "^TestRingComesRound$", nil}}},
 		{"a log of the ring family is paused while it is read", "service/field/device/ring.go", []edit{{`	RingRecordsRunning = 2`, `	RingRecordsRunning = 0`}}, []test{{"./service/field/retrieve", "^TestRingValuesAreTheMeters$", nil}}},
 		{"a ring that says it holds one record of two times is believed", ring, []edit{{`		if r.head.Used() == 1 && r.head.FirstStamp != r.head.LastStamp {`, `		if r.head.Used() < 0 {`}}, []test{{"./service/field/retrieve", "^TestFullMemoryIsSaidToBeEmpty$", nil}}},
+		{"a short and a long flicker record of one time are taken for a clock set back", history, []edit{{`	return w.log.SameFlicker(rec, h.newest[dec])`, `	return true`}}, []test{{"./service/field/retrieve", "^TestRingFlickerBetween$", nil}}},
+		{"a flicker record of a clock set back is taken for the one before", history, []edit{{`	return w.log.SameFlicker(rec, h.newest[dec])`, `	return false`}}, []test{{"./service/field/retrieve", "^TestRingFlicker$", nil}}},
+		{"short and long flicker are rows of the same channels", history, []edit{{`n == 0 || under != dec ||`, `n == 0 || under == nil ||`}}, []test{{"./service/field/retrieve", "^TestRingFlicker$", nil}}},
 	}
 }
 
