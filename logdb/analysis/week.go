@@ -25,7 +25,7 @@ func EN50160Week(ctx context.Context, src logdb.Source, meter logdb.MeterUID, s 
 	if err := w.events(); err != nil {
 		return pq.Week{}, err
 	}
-	for _, read := range []func() error{w.voltages, w.frequency, w.distortion, w.unbalance} {
+	for _, read := range []func() error{w.voltages, w.frequency, w.distortion, w.unbalance, w.flicker} {
 		if err := read(); err != nil {
 			return pq.Week{}, err
 		}
@@ -51,12 +51,16 @@ type sampled struct {
 }
 
 func (w *weekReader) read(channel string) (*sampled, error) {
-	choice, err := Choose(w.ctx, w.src, Query{Meter: w.meter, Channels: []logdb.ChannelKey{logdb.ChannelKey(channel)}, First: w.from, Last: w.to})
+	return w.readWithin(logdb.ChannelKey(channel), w.from, w.to)
+}
+
+func (w *weekReader) readWithin(channel logdb.ChannelKey, first, last logdb.Millis) (*sampled, error) {
+	choice, err := Choose(w.ctx, w.src, Query{Meter: w.meter, Channels: []logdb.ChannelKey{channel}, First: first, Last: last})
 	if err != nil || len(choice.Columns) == 0 {
 		return nil, err
 	}
 	out := &sampled{}
-	err = choice.ReadSeries(w.ctx, []logdb.SeriesID{1}, w.from, w.to, func(_ logdb.SeriesID, b *logdb.Block) error {
+	err = choice.ReadSeries(w.ctx, []logdb.SeriesID{1}, first, last, func(_ logdb.SeriesID, b *logdb.Block) error {
 		out.times = append(out.times, b.Times...)
 		out.values = b.AppendValues(out.values)
 		return nil
@@ -224,6 +228,42 @@ func (w *weekReader) unbalance() error {
 	}
 	w.out.Unbalance = []pq.Quantity160{w.quantity("unbalance", note+", by the magnitudes of the line-to-line voltages (IEC 61000-4-30, 5.7.1)", values)}
 	return nil
+}
+
+// flicker takes the long-term flicker that a meter has made itself, at the end of each two hours. At a scale that no document prints it would pass or
+// fail by chance: then it is not judged.
+func (w *weekReader) flicker() error {
+	const twoHours = 12 * tenMinutes
+	for _, phase := range []string{"a", "b", "c"} {
+		key := logdb.ChannelKey("flicker.plt." + phase)
+		s, err := w.readWithin(key, w.from+1, w.to+1)
+		if err != nil {
+			return err
+		}
+		if s == nil {
+			continue
+		}
+		q := pq.Quantity160{Name: "flicker Plt " + strings.ToUpper(phase), Note: "as the meter logs it, at the end of each two hours", Expected: int((w.to - w.from) / twoHours)}
+		if !w.settings.Verified(key) {
+			q.Note = "logged by the meter at a scale that is not verified: not judged"
+			s = &sampled{}
+		}
+		for i, at := range s.times {
+			q.Values = append(q.Values, pq.Interval{Value: s.values[i], Flagged: w.touched(at-twoHours, at)})
+		}
+		w.out.Plt = append(w.out.Plt, q)
+	}
+	return nil
+}
+
+// touched reports whether an event touches [first, last).
+func (w *weekReader) touched(first, last logdb.Millis) bool {
+	for k := max(0, int((first-w.from)/tenMinutes)); k < len(w.flagged) && w.from+logdb.Millis(k)*tenMinutes < last; k++ {
+		if w.flagged[k] {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *weekReader) events() error {
