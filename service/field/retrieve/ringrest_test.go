@@ -168,6 +168,25 @@ func TestRingRawRecords(t *testing.T) {
 	}
 }
 
+// TestRingRawRedecode: a profile that knows what such records hold decodes those that are kept.
+func TestRingRawRedecode(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sim.Config{Kind: sim.Nexus, History: 6 * 24 * time.Hour})
+	s.must("digital_input")
+	n := int64(len(s.memory(sim.LogDigitalInput)))
+	const old = `"kind": "system", "log": 2, "record": "nexus-raw"`
+	s.profile = nexusWith(t, old, strings.Replace(old, "nexus-raw", "nexus-system-16", 1))
+	log, _ := s.profile.LogOf("digital_input")
+	if d, err := s.reader().Redecode(t.Context(), s.target(), log, false, false); err != nil || n == 0 || d.Changed != n || d.Records != n {
+		t.Fatalf("decoded again: %+v, %v, want all of %d", d, err, n)
+	}
+	for _, e := range s.events(logdb.KindSystem, false) {
+		if strings.Contains(e.System.Description, "not decoded") || !strings.Contains(e.System.Description, "record ") {
+			t.Fatalf("at %v: %+v", e.Time.Time(), e.System)
+		}
+	}
+}
+
 // TestRingWithoutLogs: a meter that does not keep a log, or refuses its address, where that is inferred, is no meter with an error.
 func TestRingWithoutLogs(t *testing.T) {
 	t.Parallel()
