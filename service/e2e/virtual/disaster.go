@@ -114,7 +114,9 @@ func (w *world) secondSite(ctx context.Context, clone bool) {
 	}
 	if w.isBare(ctx, "site2") { // copied before anybody had set up the first one
 		w.rejoin(ctx, w.nodes["site2"])
+		return
 	}
+	w.again(ctx, "site2") // the first one may have been told meanwhile what its disk did not say yet
 }
 
 // isBare reports whether a site was not told of its meter yet.
