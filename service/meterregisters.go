@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"metermanager/logdb"
 	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
 	"metermanager/service/field/discover"
@@ -158,7 +156,7 @@ func (c *meterRegistersCmd) at() string {
 func (c *meterRegistersCmd) save(p *program) error {
 	var picks []discover.Pick
 	for _, text := range c.Pick {
-		k, err := parsePick(text)
+		k, err := discover.ParsePick(text)
 		if err != nil {
 			return usageError{fmt.Sprintf("--pick %s: %v", text, err)}
 		}
@@ -186,42 +184,8 @@ func (c *meterRegistersCmd) save(p *program) error {
 	return err
 }
 
-// parsePick reads CHANNEL=ADDR:TYPE[:ORDER][*SCALE].
-func parsePick(text string) (discover.Pick, error) {
-	name, rest, ok := strings.Cut(text, "=")
-	if !ok {
-		return discover.Pick{}, fmt.Errorf("want CHANNEL=ADDR:TYPE:ORDER")
-	}
-	channel, err := logdb.NormalizeChannel(name)
-	if err != nil {
-		return discover.Pick{}, err
-	}
-	k := discover.Pick{Channel: channel, Scale: 1}
-	rest, scale, scaled := strings.Cut(rest, "*")
-	if scaled {
-		if k.Scale, err = strconv.ParseFloat(scale, 64); err != nil {
-			return discover.Pick{}, fmt.Errorf("scale %q is no number", scale)
-		}
-	}
-	parts := strings.Split(rest, ":")
-	if len(parts) < 2 || len(parts) > 3 {
-		return discover.Pick{}, fmt.Errorf("want CHANNEL=ADDR:TYPE:ORDER")
-	}
-	addr, err := strconv.ParseUint(parts[0], 0, 16)
-	if err != nil {
-		return discover.Pick{}, fmt.Errorf("address %q, want 0 to 65535, or 0x0000 to 0xFFFF", parts[0])
-	}
-	k.Addr, k.Type = uint16(addr), strings.ToLower(parts[1])
-	if !slices.Contains(discover.Types[:], k.Type) {
-		return discover.Pick{}, fmt.Errorf("type %q, want %s", parts[1], strings.Join(discover.Types[:], ", "))
-	}
-	if len(parts) == 3 {
-		if strings.HasSuffix(k.Type, "16") {
-			return discover.Pick{}, fmt.Errorf("%s is one register and has no order: leave :%s out", k.Type, parts[2])
-		}
-		if k.Order = strings.ToUpper(parts[2]); !slices.Contains(discover.Orders[:], k.Order) {
-			return discover.Pick{}, fmt.Errorf("order %q, want %s", parts[2], strings.Join(discover.Orders[:], ", "))
-		}
-	}
-	return k, nil
+// showDraft prints a profile as its file would hold it.
+func (p *program) showDraft(d api.ProfileDraft) error {
+	_, err := fmt.Fprint(p.stdout, d.Profile)
+	return err
 }

@@ -48,6 +48,8 @@ func (p *program) show(command string, result json.RawMessage) error {
 		return decodeAnd(result, p.showProfiles)
 	case api.CmdMeterProfilePut:
 		return decodeAnd(result, p.showProfileAdded)
+	case api.CmdMeterProfileDraft:
+		return decodeAnd(result, p.showDraft)
 	case api.CmdMeterDoctor:
 		return decodeAnd(result, p.showDoctor)
 	case api.CmdMeterRedecode:

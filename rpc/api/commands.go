@@ -62,6 +62,7 @@ const (
 	CmdMeterRegisters     = "meter.registers"
 	CmdMeterProfiles      = "meter.profiles"
 	CmdMeterProfilePut    = "meter.profile.put"
+	CmdMeterProfileDraft  = "meter.profile.draft"
 	CmdMeterDoctor        = "meter.doctor"
 	CmdPickupAdd          = "pickup.add"
 	CmdPickupList         = "pickup.list"
@@ -224,6 +225,13 @@ var commands = []Command{
 	{CmdMeterProfilePut, "Add a profile of a type of meters, or replace it; meters of that type go on with it at once", permission.RPCControl, []Param{
 		{"profile", ParamString, true, "the profile's text, JSON (docs/profiles.md)"},
 	}, "rpc meter.profile.put profile={...}"},
+	{CmdMeterProfileDraft, "Make the text of a profile from values that were found in registers; nothing is kept", permission.RPCControl, []Param{
+		{"id", ParamString, true, "name of the profile: 3 to 40 of a-z, 0-9 and -"},
+		{"picks", ParamString, true, "the values, as CHANNEL=ADDR:TYPE:ORDER*SCALE joined by commas; types u16 s16 u32 s32 f32 u64 s64 f64, orders ABCD CDAB BADC DCBA; a number of one register has no order"},
+		{"vendor", ParamString, false, "maker of the meter; unknown without it"},
+		{"model", ParamString, false, "its type; unknown without it"},
+		{"fc", ParamInt, false, "3 (holding registers) or 4 (input registers); 3 without it"},
+	}, "rpc meter.profile.draft acme-x1 readings.voltage.an=0:f32:ABCD,energy.total.wh.received=0x0048:f32:ABCD*1000 Acme X1 fc=4"},
 	{CmdMeterDoctor, "How well meters and their lines answer, and why one does not", permission.RPCControl, []Param{
 		{"meter", ParamString, false, "name, serial or UID; all connections and their meters without it"},
 		{"examine", ParamBool, false, "with a meter: also ask it until it is known why it does not answer"},

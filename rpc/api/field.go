@@ -135,3 +135,8 @@ type MeterProfile struct {
 	Memory     bool     `json:"keeps_logs" doc:"The meter keeps logs that are retrieved; of others the manager keeps one"`
 	Unverified []string `json:"unverified" doc:"What was inferred and is printed in no document of the maker"`
 }
+
+// ProfileDraft is what meter.profile.draft answers.
+type ProfileDraft struct {
+	Profile string `json:"profile"` // the text of the profile, for meter.profile.put or a file
+}

@@ -31,6 +31,7 @@ func DiscoveryHandlers(field *retrieve.Manager, scans *discover.Runner, profiles
 		api.CmdMeterDoctor:       Bind(d.doctor),
 		api.CmdMeterProfiles:     Bind(d.listProfiles),
 		api.CmdMeterProfilePut:   Bind(d.putProfile),
+		api.CmdMeterProfileDraft: Bind(d.draftProfile),
 	}
 }
 
@@ -139,7 +140,7 @@ func (d discovery) registers(ctx context.Context, _ account.Principal, a registe
 	if a.FC != nil {
 		look.FC = byte(*a.FC)
 		if *a.FC != 3 && *a.FC != 4 {
-			return api.Registers{}, fault.New(fault.Invalid, "Registers are read with function 3 (holding registers) or 4 (input registers).").At("fc")
+			return api.Registers{}, badFC()
 		}
 	}
 	if err := look.Check(); err != nil {
@@ -157,6 +158,10 @@ func (d discovery) registers(ctx context.Context, _ account.Principal, a registe
 		return api.Registers{}, meterFault(err)
 	}
 	return api.Registers{Meter: a.Meter, FC: int(look.FC), Registers: list}, nil
+}
+
+func badFC() error {
+	return fault.New(fault.Invalid, "Registers are read with function 3 (holding registers) or 4 (input registers).").At("fc")
 }
 
 type doctorArgs struct {

@@ -49,7 +49,8 @@ func TestAudit(t *testing.T) {
 		t.Fatalf("%d", r.status)
 	}
 	s.ok(s.admin, "POST", api.Root+"/keys", `{"name":"new"}`)
-	s.ok(s.admin, "GET", api.Root+"/keys", "") // a question
+	s.ok(s.admin, "GET", api.Root+"/keys", "")                                                                          // a question
+	s.ok(s.system, "POST", api.Root+"/rpc/meter.profile.draft", `{"id":"acme-x1","picks":"readings.voltage.an=0:f32"}`) // changes nothing
 	s.refused(s.call(s.reader, "GET", api.Root+"/keys", ""), 403, "forbidden")
 	s.refused(s.call("", "GET", api.Root+"/meters", "", "X-Api-Key", "mmk_guess"), 401, "unauthenticated")
 	s.ok(s.admin, "DELETE", s.meterPath(""), "")

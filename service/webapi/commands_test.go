@@ -14,6 +14,7 @@ import (
 	"metermanager/rpc/api"
 	"metermanager/service/cloud/account"
 	"metermanager/service/command"
+	"metermanager/service/field/modbus"
 )
 
 // wholeNode answers commands for the whole node, as its parts do: what a customer must not see is in it.
@@ -46,6 +47,8 @@ func (s *server) sharedCommands() command.Handlers {
 		api.CmdLogSpace:     command.CareHandlers(w, s.registry)[api.CmdLogSpace],
 		api.CmdRetentionGet: command.RetentionHandlers(w)[api.CmdRetentionGet],
 		api.CmdLimitList:    command.LimitHandlers(w)[api.CmdLimitList],
+
+		api.CmdMeterProfileDraft: command.DiscoveryHandlers(nil, nil, nil, "", modbus.Config{})[api.CmdMeterProfileDraft],
 	}
 }
 

@@ -19,6 +19,8 @@ var (
 	logsJS string
 	//go:embed page/field.js
 	fieldJS string
+	//go:embed page/registers.js
+	registersJS string
 	//go:embed page/status.js
 	statusJS string
 	//go:embed page/setup.html
@@ -76,7 +78,7 @@ func (a *API) home(w http.ResponseWriter, _ *http.Request, _ caller) error {
 	if err != nil {
 		return fmt.Errorf("encode the names of channels: %w", err)
 	}
-	return newPage(statusHTML, styleCSS, logsJS+fieldJS+statusJS, string(list)).serve(w)
+	return newPage(statusHTML, styleCSS, logsJS+fieldJS+registersJS+statusJS, string(list)).serve(w)
 }
 
 // setupPage serves the form of the first start.

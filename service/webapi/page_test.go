@@ -4,9 +4,12 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"metermanager/rpc/api"
+	"metermanager/service/field/discover"
 )
 
 // TestStatusPageHoldsTogether: what the scripts of the page look for stands in the page, and the commands that it gives exist.
@@ -44,10 +47,32 @@ func TestStatusPageHoldsTogether(t *testing.T) {
 			t.Errorf("the page gives the command %s, which does not exist", m[1])
 		}
 	}
-	for _, name := range []string{api.CmdMeterDoctor, api.CmdMeterDiscover, api.CmdMeterDiscovered, api.CmdMeterDiscoverStop, api.CmdMeterAdd} {
+	for _, name := range []string{api.CmdMeterDoctor, api.CmdMeterDiscover, api.CmdMeterDiscovered, api.CmdMeterDiscoverStop, api.CmdMeterAdd,
+		api.CmdMeterRegisters, api.CmdMeterProfileDraft, api.CmdMeterProfiles, api.CmdMeterProfilePut, api.CmdMeterList} {
 		if !given[name] {
 			t.Errorf("the page does not give %s", name)
 		}
+	}
+	for what, text := range map[string]string{"the orders of bytes": `["` + strings.Join(discover.Orders[:], `", "`) + `"]`, "the list of channels": `id="regs-channels"`} {
+		if !strings.Contains(page, text) {
+			t.Errorf("the view of registers lacks %s: %s", what, text)
+		}
+	}
+	options := regexp.MustCompile(`(?s)id="regs-as">(.*?)</select>`).FindStringSubmatch(page)
+	if options == nil {
+		t.Fatal("registers cannot be shown as anything")
+	}
+	types := regexp.MustCompile(`value="([^"]+)"`).FindAllStringSubmatch(options[1], -1)
+	for _, m := range types {
+		if !slices.Contains(discover.Types[:], m[1]) {
+			t.Errorf("registers can be shown as %s, which no value can be picked as", m[1])
+		}
+	}
+	if len(types) != 5 {
+		t.Errorf("registers can be shown as %d types, want 5", len(types))
+	}
+	if m := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write| on[a-z]+="|style="`).FindString(page); m != "" {
+		t.Errorf("the page holds %q: texts of others enter as text only, and its policy forbids scripts and styles in elements", m)
 	}
 	if len(wanted) < 20 || len(ids) < 20 {
 		t.Errorf("%d ids and %d uses were found: the test looks at nothing", len(ids), len(wanted))

@@ -2,14 +2,11 @@ package discover
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
-	"metermanager/logdb"
 	"metermanager/rpc/api"
 	"metermanager/service/field/device"
 	"metermanager/service/field/modbus"
@@ -159,44 +156,4 @@ func joined(words [][]byte, n int) []byte {
 		return nil
 	}
 	return slices.Concat(words[:n]...)
-}
-
-// Pick is a value that somebody found in the registers.
-type Pick struct {
-	Channel logdb.ChannelKey
-	Addr    uint16
-	Type    string // one of Types
-	Order   string // "" for one register
-	Scale   float64
-}
-
-// Draft makes the file of a profile from picked values. Nothing in it was compared with a document of the maker, so all
-// is marked as unverified.
-func Draft(id, vendor, model string, fc byte, picks []Pick) ([]byte, error) {
-	p := device.Profile{
-		Schema: 1, ID: id, Vendor: vendor, Model: model, Kind: "registers", Source: "picked from the registers of a meter, not from a document",
-		Defaults: device.Defaults{FC: fc, Order: "ABCD", MaxRegs: 50, Gap: 8, TimeoutMS: 1000, Retries: 1},
-		Identify: []device.Point{}, WriteAllow: []device.Addr{}, Logs: []device.Log{},
-	}
-	for _, k := range picks {
-		x := device.Point{
-			Name: strings.ReplaceAll(string(k.Channel), "-", "_"), Addr: device.Addr(k.Addr), Type: k.Type, Channel: k.Channel, Order: k.Order,
-			Unit: string(logdb.LookupChannel(k.Channel).Unit), Kind: device.KindGauge, Unverified: true,
-		}
-		if strings.HasPrefix(string(k.Channel), "energy.total.") {
-			x.Kind = device.KindCounter
-		}
-		if k.Scale != 0 && k.Scale != 1 {
-			x.Scale = &k.Scale
-		}
-		p.Points = append(p.Points, x)
-	}
-	data, err := json.MarshalIndent(p, "", "  ")
-	if err != nil {
-		return nil, err
-	}
-	if _, err := device.Parse(data); err != nil {
-		return nil, err
-	}
-	return append(data, '\n'), nil
 }

@@ -1,5 +1,5 @@
 // fieldViews shows how well meters and their connections answer, and finds meters.
-const fieldViews = ({ el, count, time, when, ago, span, call }) => {
+const fieldViews = ({ el, count, time, when, ago, span, call, look }) => {
   const $ = (id) => document.getElementById(id);
   const rpc = async (name, args) => (await call("POST", "/api/v1/rpc/" + name, args || {})).result;
   const faults = {
@@ -102,9 +102,14 @@ const fieldViews = ({ el, count, time, when, ago, span, call }) => {
     const row = el("tr", {}, el("td", {}, f.address, el("div", { class: "quiet small" }, "unit " + f.unit + ", after " + took(f.took_ms))),
       el("td", {}, [f.make, f.model].filter(Boolean).join(" ") || "Unknown", el("div", { class: "quiet small" }, [f.serial ? "serial " + f.serial : "", f.name].filter(Boolean).join(" \u00b7 "))), say);
     const listed = (name) => say.replaceChildren(el("span", { class: "state good" }, el("span", { class: "dot", "aria-hidden": "true" }), "On the list: " + name));
+    const registers = () => {
+      const b = el("button", { type: "button", class: "plain" }, "Look at its registers");
+      b.addEventListener("click", () => look(f.address, f.unit));
+      return b;
+    };
     const choices = f.profiles || (f.profile ? [f.profile] : []);
     if (f.listed) listed(f.listed);
-    else if (!choices.length) say.replaceChildren(el("div", {}, f.note || "No profile fits it."), el("div", { class: "quiet small" }, el("code", {}, "metermanager meter registers --address " + f.address + " --unit " + f.unit)));
+    else if (!choices.length) say.replaceChildren(el("div", {}, f.note || "No profile fits it."), registers());
     else {
       const name = el("input", { "aria-label": "Name of the new meter", value: (f.serial || f.model || "meter").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") + (f.serial ? "" : "-" + f.unit), required: true });
       const profile = choices.length > 1 ? el("select", { "aria-label": "Profile" }, ...choices.map((p) => el("option", { value: p }, p))) : null;
@@ -124,7 +129,7 @@ const fieldViews = ({ el, count, time, when, ago, span, call }) => {
           button.disabled = false;
         }
       });
-      say.replaceChildren(form, f.note ? el("div", { class: "quiet small" }, f.note) : "", error);
+      say.replaceChildren(form, f.note ? el("div", { class: "quiet small" }, f.note) : "", choices.length > 1 ? registers() : "", error);
     }
     return row;
   }

@@ -140,7 +140,8 @@
   }
 
   const views = logViews({ el, count, time, when, ago, span, kindNames });
-  const field = fieldViews({ el, count, time, when, ago, span, call });
+  const registers = registerViews({ el, count, time, call, names });
+  const field = fieldViews({ el, count, time, when, ago, span, call, look: registers.look });
 
   const isWarning = (l) => (l.note || "").includes("skipped");
 
