@@ -163,8 +163,12 @@ func (d *HistoryDecoder) Decode(rec []byte, out []float64) (TStamp, error) {
 	}
 	for i := range d.fields {
 		out[i] = d.fields[i].value(rec)
-		if f := &d.fields[i]; f.typ == itemLine && t.Apart && onlyTest(rec[f.off:f.off+f.size]) {
+		f := &d.fields[i]
+		if f.typ == itemLine && t.Apart && onlyTest(rec[f.off:f.off+f.size]) {
 			out[i] = math.NaN()
+		}
+		if f.invalid != nil && f.invalid.Magnitude { // whatever type the log gives the register
+			out[i] = math.Abs(out[i])
 		}
 	}
 	return t, nil
@@ -200,11 +204,7 @@ func (f *historyField) value(rec []byte) float64 {
 		}
 		return Float32(v)
 	case ItemEnergy:
-		v := float64(signExtend(raw, f.size))
-		if f.invalid != nil && f.invalid.Magnitude {
-			v = math.Abs(v)
-		}
-		return Pow10(v, f.exp)
+		return Pow10(float64(signExtend(raw, f.size)), f.exp)
 	case ItemTenths:
 		return float64(signExtend(raw, f.size)) / 10
 	case ItemSigned:

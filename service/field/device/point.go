@@ -81,6 +81,8 @@ type Reading struct {
 	Raw        uint64           `json:"-"` // the integer as read
 	// Modulus is what a counter rolls over at, in the unit of Value; 0 when unknown.
 	Modulus float64 `json:"-"`
+	// Magnitude tells that Value was taken without its sign.
+	Magnitude bool `json:"-"`
 }
 
 func (x *Point) fc(d Defaults) byte {
@@ -168,7 +170,7 @@ func applyScale(v float64, scale *float64) float64 {
 
 // decode interprets the registers of x.
 func (x *Point) decode(b []byte, order string, img *Image) Reading {
-	r := Reading{Name: x.Name, Channel: x.Channel, Unit: x.Unit, Kind: x.Kind, Unverified: x.Unverified, Value: math.NaN(), Quality: Good}
+	r := Reading{Name: x.Name, Channel: x.Channel, Unit: x.Unit, Kind: x.Kind, Unverified: x.Unverified, Value: math.NaN(), Quality: Good, Magnitude: x.Magnitude}
 	fail := func(q Quality, format string, args ...any) Reading {
 		r.Value, r.Quality, r.Reason = math.NaN(), q, fmt.Sprintf(format, args...)
 		return r

@@ -3,6 +3,7 @@ package device_test
 import (
 	"bytes"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -46,6 +47,32 @@ func TestRecordsRoundTrip(t *testing.T) {
 	gotL, err := device.ParseLimits(device.AppendLimits(nil, limits))
 	if err != nil || len(gotL) != 2 || gotL[0] != limits[0] || gotL[1] != limits[1] {
 		t.Errorf("limits %+v, %v", gotL, err)
+	}
+}
+
+// A log tells of a register whose sign is the direction by the type of its choice.
+func TestMagnitudeInEveryTypeOfALog(t *testing.T) {
+	t.Parallel()
+	p := shark(t)
+	i := slices.IndexFunc(p.Points, func(x device.Point) bool { return x.Channel == "energy.total.wh.delivered" })
+	for name, c := range map[string]struct {
+		typ  int
+		raw  []byte
+		want float64
+	}{
+		"energy": {device.ItemEnergy, []byte{0xFF, 0xFF, 0xFF, 0x85}, 1230},
+		"signed": {device.ItemSigned, []byte{0xFF, 0xFF, 0xFF, 0x85}, 123},
+		"float":  {device.ItemFloat, device.AppendFloat(nil, -12.5), 12.5},
+	} {
+		program := device.HistoryProgram{Registers: 2, Items: []device.HistoryItem{{Type: c.typ, Size: 4, Addr: p.Points[i].Addr}}}
+		dec, err := p.HistoryDecoder(program, device.EnergyFormat{Digits: 8, Prefix: 3, Decimals: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		row := make([]float64, 1)
+		if _, err := dec.Decode(append(device.AppendTStamp(nil, at), c.raw...), row); err != nil || row[0] != c.want {
+			t.Errorf("%s: %v, %v, want %v", name, row, err, c.want)
+		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package poll
 
-import "metermanager/logdb"
+import (
+	"metermanager/logdb"
+	"metermanager/service/field/device"
+)
 
 // resetReads is how many consistent lower readings make a reset of a counter. One alone
 // may be a transient 0, and rebasing on it would book the lifetime total as one interval.
@@ -25,7 +28,16 @@ type counter struct {
 	held  []float64
 }
 
-// add takes a reading. delta is the energy since the last good one.
+// read takes a reading as its point is read now.
+func (c *counter) read(r device.Reading, at logdb.Millis) (delta float64, s step) {
+	if r.Magnitude && c.known && c.last < 0 { // logged when the profile still took the sign: the lifetime total did not flow twice over since
+		c.at, c.last, c.held = at, r.Value, nil
+		return 0, stepReset
+	}
+	return c.add(r.Value, r.Modulus, at)
+}
+
+// add takes a value. delta is the energy since the last good one.
 func (c *counter) add(v, modulus float64, at logdb.Millis) (delta float64, s step) {
 	if !c.known {
 		c.known, c.at, c.last, c.held = true, at, v, nil

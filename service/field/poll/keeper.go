@@ -177,7 +177,7 @@ func (k *Keeper) Row(ctx context.Context, boundary time.Time, readings []device.
 			k.counters[string(r.Channel)] = c
 		}
 		before, since := c.last, c.at
-		delta, s := c.add(r.Value, r.Modulus, at)
+		delta, s := c.read(r, at)
 		if s == stepHeld {
 			continue
 		}

@@ -132,6 +132,40 @@ func TestIntervalEnergy(t *testing.T) {
 	}
 }
 
+// A counter that was logged with a minus, before its profile took it without: that the sign went is no energy and no demand, of one restart or none.
+func TestSignNoLongerTaken(t *testing.T) {
+	t.Parallel()
+	x := newKeeper(t)
+	row := func(n int, wh float64, magnitude bool) {
+		t.Helper()
+		r := device.Reading{Channel: "energy.total.wh.delivered", Kind: device.KindCounter, Value: wh, Quality: device.Good, Modulus: 1e6, Magnitude: magnitude}
+		if err := x.k.Row(t.Context(), minute(n), []device.Reading{r}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	row(0, -500_000, false)
+	row(15, -500_000, false)
+	x.restart()
+	for n := 16; n <= 60; n++ {
+		row(n, 500_000+float64(n), true)
+	}
+	interval := x.values("energy.interval.wh.delivered")
+	if _, booked := interval[16]; booked || len(interval) != 44 || interval[17] != 1 || interval[60] != 1 {
+		t.Errorf("energy of the intervals: %v", interval)
+	}
+	equal(t, "demand", x.values("demand.max.watts.negative"), map[int]float64{15: 0, 45: 60, 60: 60})
+	var notes []string
+	if err := x.store.ReadEvents(t.Context(), logdb.EventQuery{Meter: uid, Kind: logdb.KindSystem}, func(_ logdb.StreamID, e *logdb.Entry) error {
+		notes = append(notes, e.System.Description)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprint(notes) != "[energy.total.wh.delivered went from -500000 to 500016 (seen by the manager)]" {
+		t.Errorf("notes %q", notes)
+	}
+}
+
 func TestGapsHaveTheirCause(t *testing.T) {
 	t.Parallel()
 	x := newKeeper(t)
