@@ -242,10 +242,8 @@ const registerViews = ({ el, count, time, call, names }) => {
   }
 
   async function save() {
-    const url = URL.createObjectURL(new Blob([await draft()], { type: "application/json" }));
-    const link = el("a", { href: url, download: $("pick-id").value.trim() + ".json" });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(url), 60000);
+    const text = await draft();
+    el("a", { href: "data:application/json;charset=utf-8," + encodeURIComponent(text), download: $("pick-id").value.trim() + ".json" }).click();
   }
 
   async function meters() {
