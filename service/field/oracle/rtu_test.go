@@ -125,7 +125,7 @@ func terminals(t *testing.T) (near, far string) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(2 * time.Minute) // of a busy machine
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
