@@ -101,16 +101,18 @@ func TestOtherChannelsComeByAnotherWay(t *testing.T) {
 		}
 	}
 	for name, steps := range map[string][]step{
-		"around first":                 {choose("main", a), choose("direct", a, b), rows(0), around, direct, rows(60), around, direct},
-		"direct first":                 {choose("main", a), choose("direct", a, b), rows(0), direct, around, rows(60), direct, around},
-		"all and some":                 {choose("direct", a, b), rows(0), around, direct, rows(60), around, direct},
-		"added around":                 {choose("main", a), choose("direct", a, b), rows(0), around, direct, choose("main", a, b), rows(60), around, direct, rows(120), around, direct},
-		"added around, shared":         {choose("main", a), choose("direct", a), rows(0), around, direct, choose("main", a, b), rows(60), around, direct, rows(120), around, direct, choose("direct", a, b), rows(180), direct, around, rows(240), direct, around},
-		"added directly, shared":       {choose("main", a), choose("direct", a), rows(0), direct, around, choose("direct", a, b), rows(60), around, direct, rows(120), around, direct},
-		"added to both, one late":      {choose("main", a), choose("direct", a), rows(0), direct, around, choose("direct", a, b, c), choose("main", a, b), rows(60), around, direct, choose("main", a, b, c), rows(120), around, direct, restart, rows(180), direct, around},
-		"there and back":               {choose("main", a, b), choose("direct", a, b), rows(0), direct, around, choose("main", a), rows(60), around, direct, choose("main", a, b), rows(120), around, direct, restart, rows(180), direct, around},
-		"revised around, other limits": {choose("main", a, b), choose("direct", a, b), rows(0), direct, around, limit("main"), rows(60), around, direct, revise(7), around, direct, revise(9), around, direct},
-		"revised":                      {choose("main", a), choose("direct", a, b), rows(0), around, direct, revise(7), around, direct, choose("main", a, b), rows(60), revise(9), direct, around, direct},
+		"around first":                               {choose("main", a), choose("direct", a, b), rows(0), around, direct, rows(60), around, direct},
+		"direct first":                               {choose("main", a), choose("direct", a, b), rows(0), direct, around, rows(60), direct, around},
+		"all and some":                               {choose("direct", a, b), rows(0), around, direct, rows(60), around, direct},
+		"added around":                               {choose("main", a), choose("direct", a, b), rows(0), around, direct, choose("main", a, b), rows(60), around, direct, rows(120), around, direct},
+		"added around, shared":                       {choose("main", a), choose("direct", a), rows(0), around, direct, choose("main", a, b), rows(60), around, direct, rows(120), around, direct, choose("direct", a, b), rows(180), direct, around, rows(240), direct, around},
+		"added directly, shared":                     {choose("main", a), choose("direct", a), rows(0), direct, around, choose("direct", a, b), rows(60), around, direct, rows(120), around, direct},
+		"added to both, one late":                    {choose("main", a), choose("direct", a), rows(0), direct, around, choose("direct", a, b, c), choose("main", a, b), rows(60), around, direct, choose("main", a, b, c), rows(120), around, direct, restart, rows(180), direct, around},
+		"there and back":                             {choose("main", a, b), choose("direct", a, b), rows(0), direct, around, choose("main", a), rows(60), around, direct, choose("main", a, b), rows(120), around, direct, restart, rows(180), direct, around},
+		"revised around, other limits":               {choose("main", a, b), choose("direct", a, b), rows(0), direct, around, limit("main"), rows(60), around, direct, revise(7), around, direct, revise(9), around, direct},
+		"revised, other limits directly":             {choose("main", a, b), choose("direct", a, b), rows(0), around, direct, limit("direct"), rows(60), around, direct, revise(7), direct, around, revise(9), around, direct, revise(65), direct, around},
+		"revised, other limits, then fewer channels": {choose("main", a, b), choose("direct", a, b), rows(0), direct, around, limit("main"), rows(60), around, direct, revise(7), around, revise(7), direct, revise(8), around, choose("main", a), around, direct, revise(9), around, direct},
+		"revised":                                    {choose("main", a), choose("direct", a, b), rows(0), around, direct, revise(7), around, direct, choose("main", a, b), rows(60), revise(9), direct, around, direct},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
