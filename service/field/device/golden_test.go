@@ -61,6 +61,9 @@ func TestGoldenValues(t *testing.T) {
 		if r.Quality != tc.quality || r.Value != tc.want && !(math.IsNaN(r.Value) && math.IsNaN(tc.want)) {
 			t.Errorf("%s: %v (%s), want %v (%s)", tc.name, r.Value, r.Quality, tc.want, tc.quality)
 		}
+		if r.Magnitude != strings.Contains(tc.extra, "magnitude") {
+			t.Errorf("%s: taken without its sign: %t", tc.name, r.Magnitude)
+		}
 	}
 	for _, bits := range []uint32{0x42FAAACF, 0x42FAAD18, 0x42FAA9A8} { // MP200: 125.33
 		v := device.Float32(math.Float32frombits(bits))
