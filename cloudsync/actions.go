@@ -170,11 +170,28 @@ func (s *Service) register(ctx context.Context, d *destination, cloud Cloud, uid
 	if err != nil {
 		return "", fmt.Errorf("register meter %s: %w", uid, err)
 	}
+	did := answer.Registered
+	if did == api.RegisteredKnown && settingsDigest(answer.Settings) != told {
+		if did, err = s.tell(ctx, cloud, answer.MeterUID, settings); err != nil {
+			return "", fmt.Errorf("tell the settings of meter %s: %w", uid, err)
+		}
+	}
 	err = s.changeMeter(ctx, d, uid, func(c *MeterConfig) error {
 		c.CloudUID, c.Registered, c.Parked = answer.MeterUID, told, ""
 		return nil
 	})
-	return fmt.Sprintf("%s as %s", answer.Registered, answer.MeterUID), err
+	return fmt.Sprintf("%s as %s", did, answer.MeterUID), err
+}
+
+// tell stores the settings of a meter that the cloud knows already, and says what was done.
+func (s *Service) tell(ctx context.Context, cloud Cloud, uid logdb.MeterUID, settings logdb.Settings) (string, error) {
+	settings.UID = uid
+	err := runner.Retry(ctx, s.retry(), func(ctx context.Context) error { return cloud.PutSettings(ctx, uid, settings) })
+	if errors.Is(err, fault.NotFound) || errors.Is(err, fault.Forbidden) { // it keeps what it has; the logs go there all the same
+		s.log.Warn("the cloud takes no other settings of a meter than the first", "meter", string(uid), "err", err)
+		return api.RegisteredKnown, nil
+	}
+	return "told the settings of", err
 }
 
 // upload sends what the cloud is missing of all logs of a meter.
@@ -260,6 +277,7 @@ func (s *Service) refused(ctx context.Context, d *destination, uid logdb.MeterUI
 func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (string, error) {
 	var info CloudInfo
 	var listed bool
+	told := map[logdb.MeterUID]logdb.Digest{} // what the cloud was told of its meters
 	err := runner.Retry(ctx, s.retry(), func(ctx context.Context) error {
 		user, err := cloud.User(ctx)
 		if err != nil {
@@ -274,6 +292,7 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 		for _, m := range meters {
 			info.Meters = append(info.Meters, m.UID)
 			info.known[m.UID] = true
+			told[m.UID] = settingsDigest(m.Settings)
 			if m.Settings.Name == "" { // its log database was emptied: it has no more than make and serial
 				info.bare[m.UID] = true
 			}
@@ -301,7 +320,15 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 	}
 	var lost []logdb.MeterUID
 	for uid, m := range d.cache.Meters {
-		if listed && m.Config.CloudUID != "" && m.Config.Enabled && (!info.known[m.Config.CloudUID] || info.bare[m.Config.CloudUID] && m.Name != "") && m.Config.Registered != (logdb.Digest{}) {
+		c := m.Config
+		if c.CloudUID == "" || !c.Enabled || c.Registered == (logdb.Digest{}) {
+			continue
+		}
+		// Once after each start: a node that was put back to a backup does not know what it told the cloud since. Not each time, since two nodes
+		// that tell of one meter may name it differently.
+		other := !m.compared && (!listed || told[c.CloudUID] != c.Registered)
+		m.compared = true
+		if other || listed && (!info.known[c.CloudUID] || info.bare[c.CloudUID] && m.Name != "") {
 			lost = append(lost, uid)
 		}
 	}

@@ -19,7 +19,9 @@ type Cloud interface {
 	// Login asks for a token; User says who the present credential is.
 	Login(ctx context.Context, q api.LoginRequest) (api.LoginAnswer, error)
 	User(ctx context.Context) (api.UserAnswer, error)
+	// Register answers for a meter that it knows with what it was told of it before; PutSettings changes that.
 	Register(ctx context.Context, q api.RegisterRequest) (api.RegisterAnswer, error)
+	PutSettings(ctx context.Context, meter logdb.MeterUID, s logdb.Settings) error
 	Meters(ctx context.Context) ([]api.Meter, error)
 	// Streams returns the sets of positions that the cloud holds of a meter and kind.
 	Streams(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) ([]logdb.StreamState, error)

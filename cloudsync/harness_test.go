@@ -29,6 +29,7 @@ type fakeCloud struct {
 	store  logdb.Store
 	limits logdb.Limits
 	known  map[logdb.MeterUID]bool
+	told   map[logdb.MeterUID]logdb.Settings
 	bare   map[logdb.MeterUID]bool // of those, whose settings were lost
 	// fail is asked before and after each call.
 	before, after func(call string) error
@@ -45,7 +46,7 @@ type fakeCloud struct {
 func newFakeCloud() *fakeCloud {
 	return &fakeCloud{
 		store: logdbtest.NewModel(logdbtest.Config{}), limits: logdb.DefaultLimits(),
-		known: map[logdb.MeterUID]bool{}, users: map[string]string{"engineer": "secret"},
+		known: map[logdb.MeterUID]bool{}, told: map[logdb.MeterUID]logdb.Settings{}, users: map[string]string{"engineer": "secret"},
 	}
 }
 
@@ -87,14 +88,23 @@ func (f *fakeCloud) Register(_ context.Context, q api.RegisterRequest) (out api.
 	err = f.call("register", func() error {
 		uid := logdb.MeterUID("cloud-" + q.Serial)
 		out = api.RegisterAnswer{MeterUID: uid, Registered: api.RegisteredNew, Settings: q.Settings}
-		if f.known[uid] {
-			out.Registered = api.RegisteredKnown
+		if known, ok := f.told[uid]; f.known[uid] && ok && !f.bare[uid] {
+			out.Registered, out.Settings = api.RegisteredKnown, known
+			return nil
 		}
 		f.known[uid] = true
+		f.told[uid] = q.Settings
 		delete(f.bare, uid)
 		return nil
 	})
 	return out, err
+}
+
+func (f *fakeCloud) PutSettings(_ context.Context, uid logdb.MeterUID, s logdb.Settings) error {
+	return f.call("settings", func() error {
+		f.told[uid] = s
+		return nil
+	})
 }
 
 func (f *fakeCloud) Meters(context.Context) (out []api.Meter, err error) {
@@ -102,7 +112,7 @@ func (f *fakeCloud) Meters(context.Context) (out []api.Meter, err error) {
 		for uid := range f.known {
 			m := api.Meter{UID: uid, Enabled: true}
 			if !f.bare[uid] {
-				m.Settings.Name = "main"
+				m.Settings = f.told[uid]
 			}
 			out = append(out, m)
 		}

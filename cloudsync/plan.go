@@ -58,7 +58,8 @@ type MeterCache struct {
 	LastUpload time.Time
 	Tried      time.Time // the last failure: what the cloud refused for good is tried again after ScanEvery
 
-	relay relayState
+	compared bool // what the cloud was told of the meter, with what it says that it was told
+	relay    relayState
 }
 
 // newMeterCache begins with nothing known: what others sent may be there already.

@@ -259,6 +259,12 @@ func (l *locked) Register(ctx context.Context, q api.RegisterRequest) (api.Regis
 	return l.fakeCloud.Register(ctx, q)
 }
 
+func (l *locked) PutSettings(ctx context.Context, uid logdb.MeterUID, s logdb.Settings) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fakeCloud.PutSettings(ctx, uid, s)
+}
+
 func (l *locked) User(ctx context.Context) (api.UserAnswer, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

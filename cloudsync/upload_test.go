@@ -209,3 +209,65 @@ func TestLostSettingsAreToldAgain(t *testing.T) {
 		t.Error("the cloud was not told the settings again")
 	}
 }
+
+// TestChangedSettingsAreTold: what becomes of a meter's settings after its registration reaches the cloud, which cuts days by the zone.
+func TestChangedSettingsAreTold(t *testing.T) {
+	t.Parallel()
+	cloud := newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 5)...)
+	s.upload()
+	now, err := s.logs.Settings(t.Context(), meter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now.Zone, now.Name = "Asia/Kathmandu", "incomer"
+	if err := s.logs.PutSettings(t.Context(), meter, now); err != nil {
+		t.Fatal(err)
+	}
+	s.upload()
+	if got := cloud.told["cloud-4711"]; got.Zone != now.Zone || got.Name != now.Name {
+		t.Errorf("the cloud has %+v, want %+v", got, now)
+	}
+}
+
+// TestRestoredSettingsAreToldAgain: a node that was put back to a backup believes that the cloud was told what the backup says. Its later life told it
+// something else, here another zone, by which the cloud cuts days. It is found out after the start, and once only.
+func TestRestoredSettingsAreToldAgain(t *testing.T) {
+	t.Parallel()
+	cloud := newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 5)...)
+	s.upload()
+	later := cloud.told["cloud-4711"]
+	later.Zone = "Asia/Kathmandu"
+	cloud.told["cloud-4711"] = later
+	s.restart()
+	calls := 0
+	cloud.before = func(call string) error {
+		if call == "settings" {
+			calls++
+		}
+		return nil
+	}
+	for range 2 {
+		if _, err := s.sync.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.upload()
+	}
+	if zone := cloud.told["cloud-4711"].Zone; zone != "UTC" || calls != 1 {
+		t.Errorf("the cloud has zone %s after it was told %d times, want UTC after one", zone, calls)
+	}
+	// Who else tells of the meter is left alone while this node runs.
+	cloud.told["cloud-4711"] = later
+	if _, err := s.sync.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.upload()
+	if calls != 1 {
+		t.Errorf("told %d times, want no more than once for each start", calls)
+	}
+}
