@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"metermanager/logdb"
+	"metermanager/service/field/device"
 	"metermanager/service/field/sim"
 )
 
@@ -108,4 +109,39 @@ func (s *site) rowsAreTheMeters() (times []logdb.Millis) {
 		times = append(times, raw.Time)
 	}
 	return times
+}
+
+// TestDecodedAgainWithoutABreak: a generation that only has other settings goes on where the one before ended. Its first rows lie in the first pass
+// of the repeated hour, then the supply was off until that was over: what follows looks as if the second pass had been recorded, and the row before
+// says that it was not.
+func TestDecodedAgainWithoutABreak(t *testing.T) {
+	t.Parallel()
+	change := time.Date(2026, 11, 1, 6, 0, 0, 0, time.UTC)
+	s := newSite(t, sim.Config{Kind: sim.Nexus, Zone: "America/New_York", Start: change.Add(-30 * time.Hour)})
+	s.now.Add(change.Add(-30 * time.Minute).Sub(s.now.Now())) // 01:30, in daylight time
+	s.must("hist1")
+	raws := s.raws(logdb.KindHistorical, 0)
+	last := raws[len(raws)-1]
+	if last.Time.Time() != change.Add(-30*time.Minute) {
+		t.Fatalf("the last row is of %v", last.Time)
+	}
+	b := logdb.Batch{Meter: uid, Kind: logdb.KindHistorical, Snapshot: last.Snapshot}
+	h := logdb.History{Run: last.Run, Generation: last.Generation + 1, Channels: []logdb.ChannelKey{"readings.voltage.an"}, Columns: make([][]float64, 1)}
+	for _, after := range []time.Duration{-29, -28, -27, 60, 61, 62} {
+		at := change.Add(after * time.Minute)
+		h.Times, h.Columns[0] = append(h.Times, logdb.MillisOf(at)), append(h.Columns[0], 120)
+		b.Raw = append(b.Raw, append(device.AppendTStamp8(nil, at.In(s.zone)), last.Bytes[8:]...))
+	}
+	b.Rows = []logdb.History{h}
+	if _, err := s.store.Append(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	s.inZone("UTC").redecode(false)
+	s.inZone("America/New_York").redecode(false)
+	times, _ := s.liveRows(0)
+	for i, raw := range s.raws(logdb.KindHistorical, 0)[len(raws):] {
+		if times[raw.Position] != h.Times[i] {
+			t.Errorf("row %d at %v, decoded again at %v", i, h.Times[i], times[raw.Position])
+		}
+	}
 }

@@ -52,7 +52,7 @@ func (r *Reader) Redecode(ctx context.Context, t *Target, log device.Log, setsDS
 	x := &redecoder{
 		w: &work{r: r, t: t, log: log, kind: log.LogKind(), clock: device.NewClock(t.Zone, 0, setsDST)}, out: &out, dry: dry, end: head.End,
 		stream: logdb.StreamID{Journal: head.ID, Policy: "0"}, live: map[logdb.Position]version{}, whys: map[string]string{},
-		settings: map[logdb.Digest]*settings{},
+		settings: map[logdb.Digest]*settings{}, breaks: map[uint32]bool{},
 	}
 	x.now = snapshot{Profile: t.Profile.ID, Version: t.Profile.Version(), Zone: t.Zone.String(), CT: t.Correction.CT, PT: t.Correction.PT}
 	if err := x.versions(ctx); err != nil {
@@ -83,6 +83,7 @@ type redecoder struct {
 	live     map[logdb.Position]version // of records that were changed
 	whys     map[string]string          // the same text is kept once
 	settings map[logdb.Digest]*settings
+	breaks   map[uint32]bool // generations that begin behind a gap
 	revises  []logdb.Entry
 }
 
@@ -144,11 +145,14 @@ func (x *redecoder) pages(ctx context.Context, visit func(page []logdb.Entry) er
 	return nil
 }
 
-// versions finds the newest version of each record that was changed.
+// versions finds the newest version of each record that was changed, and the generations that do not go on where the one before ended.
 func (x *redecoder) versions(ctx context.Context) error {
 	return x.pages(ctx, func(page []logdb.Entry) error {
 		for i := range page {
 			e := &page[i]
+			if e.Op == logdb.OpGap && fromMemory(e.Gap.Cause) {
+				x.breaks[e.Generation] = true
+			}
 			if e.Op != logdb.OpRevise && e.Op != logdb.OpWithdraw {
 				continue
 			}
@@ -233,14 +237,12 @@ func (x *redecoder) records(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if !begun || raw.Generation != gen {
-				gen, begun = raw.Generation, true
-				next, err := x.w.r.Store.ReadRaw(ctx, x.w.t.UID, x.w.kind, x.w.log.Log, raw.Position, minBatch)
-				if err != nil {
-					return fmt.Errorf("%w: %w", ErrStored, err)
+			if !begun || raw.Generation != gen && x.breaks[raw.Generation] {
+				if err := x.foresee(ctx, s, raw, x.w.clock); err != nil {
+					return err
 				}
-				x.foresee(s, next, x.w.clock)
 			}
+			gen, begun = raw.Generation, true
 			again, err := x.record(ctx, s, raw)
 			if err != nil || e.Op == logdb.OpGap {
 				x.out.Unreadable++
@@ -254,20 +256,28 @@ func (x *redecoder) records(ctx context.Context) error {
 	})
 }
 
-// foresee has clocks look at the first records of a generation, as retrieval does.
-func (x *redecoder) foresee(s *settings, next []logdb.RawRecord, clocks ...*device.Clock) {
+// foresee has clocks look at the records from first on, as retrieval does where nothing precedes.
+func (x *redecoder) foresee(ctx context.Context, s *settings, first logdb.RawRecord, clocks ...*device.Clock) error {
 	h, ok := s.decoder.(*history)
-	if !ok {
-		return
+	if !ok || !h.fixed {
+		return nil
+	}
+	next, err := x.w.r.Store.ReadRaw(ctx, x.w.t.UID, x.w.kind, x.w.log.Log, first.Position, minBatch)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrStored, err)
 	}
 	var recs [][]byte
-	for _, raw := range next[:min(minBatch, len(next))] {
-		if raw.Generation != next[0].Generation {
+	for _, raw := range next {
+		if raw.Generation != first.Generation {
 			break
 		}
 		recs = append(recs, raw.Bytes)
 	}
-	h.foresee(x.w.stamps(recs), clocks...)
+	stamps := x.w.stamps(recs)
+	for _, c := range clocks {
+		c.Foresee(stamps, h.interval)
+	}
+	return nil
 }
 
 // record decodes one raw record again.

@@ -81,9 +81,7 @@ func (k *bounds) of(e *logdb.Entry) (out logdb.Gap, zone string, ok bool) {
 		out.From, out.To = b.at, b.at
 		return out, b.zone, true
 	}
-	switch out.Cause {
-	case logdb.GapReset, logdb.GapOverwritten, logdb.GapSettings, logdb.GapReplaced:
-	default:
+	if !fromMemory(out.Cause) {
 		return out, "", false
 	}
 	// A gap enters behind the first records that follow it: its generation tells where it belongs.
@@ -106,6 +104,15 @@ func (k *bounds) of(e *logdb.Entry) (out logdb.Gap, zone string, ok bool) {
 	return out, behind.zone, true
 }
 
+// fromMemory reports whether a gap tells that a memory does not continue what is stored.
+func fromMemory(cause logdb.GapCause) bool {
+	switch cause {
+	case logdb.GapReset, logdb.GapOverwritten, logdb.GapSettings, logdb.GapReplaced:
+		return true
+	}
+	return false
+}
+
 // walk goes through the kept raw records of the log in the order of the meter.
 func (x *redecoder) walk(ctx context.Context, known *bounds, setsDST bool) error {
 	clock, last := device.NewClock(x.w.t.Zone, 0, setsDST), logdb.Millis(0)
@@ -114,7 +121,7 @@ func (x *redecoder) walk(ctx context.Context, known *bounds, setsDST bool) error
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrStored, err)
 		}
-		for i, raw := range list {
+		for _, raw := range list {
 			s, err := x.of(ctx, raw.Snapshot)
 			if err != nil {
 				return err
@@ -134,7 +141,13 @@ func (x *redecoder) walk(ctx context.Context, known *bounds, setsDST bool) error
 				ends, begun := known.generations[raw.Generation]
 				if !begun {
 					alone, under := device.NewClock(x.w.t.Zone, 0, setsDST), s.clock(setsDST)
-					x.foresee(s, list[i:], clock, alone, under)
+					clocks := []*device.Clock{alone, under}
+					if len(known.generations) == 0 || x.breaks[raw.Generation] {
+						clocks = append(clocks, clock)
+					}
+					if err := x.foresee(ctx, s, raw, clocks...); err != nil {
+						return err
+					}
 					ends = generationEnds{first: alone.UTC(t), under: under.UTC(t), zone: s.Zone}
 				}
 				last = clock.UTC(t)
