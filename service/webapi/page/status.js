@@ -10,7 +10,7 @@
     not_compared: ["busy", "Not yet compared"],
   };
   const every = 5000;
-  const state = { timer: 0, last: 0, zones: new Map(), zonesAt: 0, open: new Set(), shown: "" };
+  const state = { timer: 0, last: 0, zones: new Map(), inferred: new Map(), zonesAt: 0, open: new Set(), shown: "" };
   const $ = (id) => document.getElementById(id);
 
   // el makes an element; text only ever enters as text.
@@ -157,10 +157,13 @@
       if (!grouped.has(title)) grouped.set(title, []);
       grouped.get(title).push(v);
     }
+    const inferred = state.inferred.get(m.meter_uid) || new Set();
+    const mark = (v) => inferred.has(v.chan_key) ? el("sup", { class: "inferred", title: "Unverified: its place or scale in the meter was inferred, not documented by the maker", "aria-label": "unverified" }, "?") : "";
     return el("div", { class: latest.stale ? "stale" : "" },
-      el("p", { class: "quiet small" }, latest.stale ? "Old values, read " : "Read ", when(latest.time_ms, zone, now)),
+      el("p", { class: "quiet small" }, latest.stale ? "Old values, read " : "Read ", when(latest.time_ms, zone, now),
+        ...(list.some((v) => inferred.has(v.chan_key)) ? [" \u00b7 ", el("b", { class: "inferred" }, "?"), " unverified: inferred, not documented by the maker"] : [])),
       el("div", { class: "values" }, ...[...grouped].map(([title, some]) => el("div", { class: "group" }, el("h4", {}, title),
-        ...some.map((v) => el("div", { class: "value", title: v.chan_key }, el("span", {}, shortName(v.chan_key)), el("span", {}, value(v))))))));
+        ...some.map((v) => el("div", { class: "value", title: v.chan_key }, el("span", {}, shortName(v.chan_key), mark(v)), el("span", {}, value(v))))))));
   }
 
   const groups = [
@@ -343,7 +346,10 @@
     if (Date.now() - state.zonesAt < 60000) return;
     try {
       const doc = await call("GET", "/api/v1/meters");
-      for (const m of doc.meters || []) state.zones.set(m.meter_uid, (m.settings || {}).time_zone || "UTC");
+      for (const m of doc.meters || []) {
+        state.zones.set(m.meter_uid, (m.settings || {}).time_zone || "UTC");
+        state.inferred.set(m.meter_uid, new Set((m.settings || {}).unverified_channels || []));
+      }
       state.zonesAt = Date.now();
     } catch { /* without the zones the times stand in UTC, and say so */ }
   }
