@@ -92,6 +92,9 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 		}
 	}()
 	s, err := newSession(ctx, t.Conn, t.Profile, log, r.Priority)
+	if x, refused := modbus.ExceptionOf(err); refused && errors.Is(err, ErrLogDisabled) && st.LastSuccess > 0 { // it was there
+		err = fmt.Errorf("log %s, which was read before, is refused now: %w", log.Name, x)
+	}
 	if err != nil {
 		return out, err
 	}

@@ -2,6 +2,7 @@ package retrieve_test
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -226,6 +227,18 @@ func TestRingWithoutLogs(t *testing.T) {
 		if raws, err := store.LastRaw(t.Context(), x.UID, logdb.KindHistorical, 2, 10); err != nil || len(raws) != 0 {
 			t.Errorf("%d records of flicker, %v", len(raws), err)
 		}
+	}
+}
+
+// TestRingLogRefusedLater: a log that was read and is refused afterwards is one with an error, since nothing of it comes any more.
+func TestRingLogRefusedLater(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sim.Config{Kind: sim.Nexus, History: 6 * time.Hour})
+	s.must("flicker")
+	s.meter.Inject(sim.Fault{Kind: sim.FaultException, Code: 2, Addr: 37376, Registers: 18})
+	_, err := s.retrieve("flicker")
+	if err == nil || errors.Is(err, retrieve.ErrLogDisabled) || s.states["flicker"].LastError == "" {
+		t.Errorf("refused: %v, kept %q", err, s.states["flicker"].LastError)
 	}
 }
 
