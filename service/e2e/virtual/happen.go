@@ -88,11 +88,15 @@ func (w *world) killAfter(ctx context.Context, e Event) {
 	defer timer.Stop()
 	select {
 	case <-gone:
+	case <-timer.C:
+		n.Disk().CrashAfter(0)
+	}
+	select {
+	case <-gone: // also at the very moment at which the hour ended
 		w.note("%s: the power is gone", n.Host())
 		n.Bury()
 		w.at(time.Now().Add(e.For), func(context.Context) { w.start(ctx, n) })
-	case <-timer.C:
-		n.Disk().CrashAfter(0)
+	default:
 	}
 }
 
