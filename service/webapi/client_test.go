@@ -268,11 +268,19 @@ func TestEveryMethodOfTheClient(t *testing.T) {
 			return or(err, want(a.Allowed && a.UserUID == boss, a))
 		}},
 		{"PutSettings", func(ctx context.Context) error {
+			inferred := logdb.Settings{Name: "Main", Make: "EIG", Serial: "client", Unverified: []string{"log pq address"}, UnverifiedChannels: []logdb.ChannelKey{"energy.total.vah"}, NominalHz: 50}
+			if err := f.meter.PutSettings(ctx, meter, inferred); err != nil {
+				return err
+			}
+			m, err := f.owner.Meter(ctx, meter)
+			if err = or(err, want(len(m.Settings.Unverified) == 1 && !m.Settings.Verified("energy.total.vah"), m)); err != nil {
+				return err
+			}
 			return f.meter.PutSettings(ctx, meter, logdb.Settings{Name: "Main", Make: "EIG", Serial: "client"})
 		}},
 		{"Meter", func(ctx context.Context) error {
 			m, err := f.owner.Meter(ctx, meter)
-			return or(err, want(m.Settings.Name == "Main", m))
+			return or(err, want(m.Settings.Name == "Main" && len(m.Settings.Unverified) == 0 && m.Settings.Verified("energy.total.vah") && m.Settings.NominalHz == 50, m))
 		}},
 		{"Meters", func(ctx context.Context) error {
 			list, err := f.owner.Meters(ctx)
