@@ -198,6 +198,9 @@ type countKey struct {
 // order in which the driver numbers them.
 var historicalLogs = [...]int{sim.LogHist1, sim.LogHist2, sim.LogHist3}
 
+// historicalMillis are the intervals at which it records them, unless it is programmed anew.
+var historicalMillis = [...]int64{1 * 60_000, 15 * 60_000, 5 * 60_000}
+
 // sameReading compares an answered value with what the meter holds: readings of 32 bits by
 // their bits (the driver keeps the shortest decimal that has them), scaled integers up to
 // the last place of the scaling.

@@ -12,17 +12,28 @@ import (
 // oracle computes what a cloud must hold from the site's journal alone and straight from the
 // contract: which fate each position has, which rows are combined, which events are skipped.
 type oracle struct {
-	limits logdb.Limits
-	kind   logdb.Kind
-	live   map[logdb.Position]logdb.Entry // newest versions that are not withdrawn
-	adds   []logdb.Entry
-	revise []logdb.Entry
-	fates  map[logdb.Position]logdb.Fate // of adds
-	groups [][]logdb.Entry               // rows of one minute, historical only
+	limits  logdb.Limits
+	kind    logdb.Kind
+	journal []logdb.Entry
+	live    map[logdb.Position]logdb.Entry // newest versions that are not withdrawn
+	adds    []logdb.Entry
+	revise  []logdb.Entry
+	fates   map[logdb.Position]logdb.Fate // of adds; of rows only where their logs are reduced
+	groups  []*group                      // historical only
+	waits   map[logdb.Position]bool       // rows of intervals that are not closed yet, and what changes them
+}
+
+// group are rows that travel as one.
+type group struct {
+	rows    []logdb.Entry
+	end     logdb.Millis   // of the interval whose end the row is given; 0: it keeps its time
+	carrier logdb.Position // at which they travel; 0: not yet, or at any of them
 }
 
 func newOracle(limits logdb.Limits, kind logdb.Kind, journal []logdb.Entry, requested bool) *oracle {
-	o := &oracle{limits: limits, kind: kind, live: map[logdb.Position]logdb.Entry{}, fates: map[logdb.Position]logdb.Fate{}}
+	o := &oracle{
+		limits: limits, kind: kind, journal: journal, live: map[logdb.Position]logdb.Entry{}, fates: map[logdb.Position]logdb.Fate{}, waits: map[logdb.Position]bool{},
+	}
 	for _, v := range live(journal) {
 		o.live[v.position] = v.entry
 	}
@@ -35,6 +46,7 @@ func newOracle(limits logdb.Limits, kind logdb.Kind, journal []logdb.Entry, requ
 		}
 	}
 	if kind == logdb.KindHistorical {
+		o.gather()
 		o.reduce()
 	} else {
 		o.limit()
@@ -49,24 +61,123 @@ func newOracle(limits logdb.Limits, kind logdb.Kind, journal []logdb.Entry, requ
 	return o
 }
 
-// reduce gathers the rows of each minute of a run: they travel as one row. All logs of the
-// simulated meter are logged once a minute or less often, so that minutes begin on the full minute.
-func (o *oracle) reduce() {
-	type minute struct {
+// gather puts the rows of each interval of a run together, of logs that are not logged more often than an interval: they travel
+// at once, and no others come but by accident. These intervals begin on the full minute.
+func (o *oracle) gather() {
+	type interval struct {
 		log             logdb.LogNo
 		run, generation uint32
 		at              logdb.Millis
 	}
-	at := map[minute]int{}
+	at := map[interval]*group{}
 	for _, e := range o.adds {
-		m := minute{e.Log, e.Run, e.Generation, e.Time.Floor(logdb.Millis(o.limits.HistoricalIntervalMillis))}
-		i, ok := at[m]
-		if !ok {
-			i = len(o.groups)
-			at[m] = i
-			o.groups = append(o.groups, nil)
+		if o.fast(e.Log) {
+			continue
 		}
-		o.groups[i] = append(o.groups[i], e)
+		m := interval{e.Log, e.Run, e.Generation, e.Time.Floor(logdb.Millis(o.limits.HistoricalIntervalMillis))}
+		if at[m] == nil {
+			at[m] = &group{}
+			o.groups = append(o.groups, at[m])
+		}
+		at[m].rows = append(at[m].rows, e)
+	}
+}
+
+// fast reports whether a log is recorded more often than an interval of the limit.
+func (o *oracle) fast(log logdb.LogNo) bool {
+	return int(log) < len(historicalMillis) && historicalMillis[log] < o.limits.HistoricalIntervalMillis
+}
+
+// reduce decides the rows of the other logs in journal order. A row belongs to the interval (end - step, end] of its run. That is
+// closed by an entry of the run two steps beyond its end, by one of a later run, or by a close, and travels at the position of the
+// last row it had then; those that come later are reduced into it (replication.md 2).
+func (o *oracle) reduce() {
+	step := logdb.Millis(o.limits.HistoricalIntervalMillis)
+	type run struct {
+		log             logdb.LogNo
+		run, generation uint32
+	}
+	current := map[logdb.LogNo]run{}
+	newest := map[run]logdb.Millis{}
+	open := map[logdb.LogNo][]*group{}
+	all := map[run]map[logdb.Millis]*group{}
+	at := map[logdb.Position]*group{} // of a row
+	changes := map[*group][]logdb.Entry{}
+	closeAll := func(log logdb.LogNo, until logdb.Millis) {
+		open[log] = slices.DeleteFunc(open[log], func(g *group) bool {
+			if g.end > until {
+				return false
+			}
+			g.carrier = g.rows[len(g.rows)-1].Position
+			for _, e := range g.rows {
+				o.fates[e.Position] = logdb.FateReduced
+			}
+			o.fates[g.carrier] = logdb.FateStored
+			for _, e := range changes[g] {
+				if e.Position < g.carrier {
+					o.fates[e.Position] = logdb.FateReduced
+				}
+			}
+			return true
+		})
+	}
+	for _, e := range o.journal {
+		if e.Op == logdb.OpRevise || e.Op == logdb.OpWithdraw {
+			if g := at[e.Target]; g != nil && g.carrier == 0 {
+				changes[g] = append(changes[g], e)
+			}
+			continue
+		}
+		if !o.fast(e.Log) {
+			continue
+		}
+		r := run{e.Log, e.Run, e.Generation}
+		now, known := current[e.Log]
+		switch {
+		case e.Op == logdb.OpClose:
+			closeAll(e.Log, logdb.MaxTime)
+			continue
+		case !known || r.run > now.run || r.run == now.run && r.generation > now.generation:
+			closeAll(e.Log, logdb.MaxTime)
+			current[e.Log], newest[r] = r, e.Time
+		case r == now:
+			newest[r] = max(newest[r], e.Time)
+		}
+		if r == current[e.Log] {
+			closeAll(e.Log, newest[r]-2*step)
+		}
+		if e.Op != logdb.OpAdd {
+			continue
+		}
+		end := e.Time.Floor(step)
+		if end != e.Time {
+			end += step
+		}
+		if all[r] == nil {
+			all[r] = map[logdb.Millis]*group{}
+		}
+		g := all[r][end]
+		switch {
+		case g != nil && g.carrier != 0:
+			o.fates[e.Position] = logdb.FateReduced
+		case g == nil:
+			g = &group{end: end}
+			all[r][end] = g
+			o.groups = append(o.groups, g)
+			open[e.Log] = append(open[e.Log], g)
+		}
+		g.rows = append(g.rows, e)
+		at[e.Position] = g
+		if r != current[e.Log] || end <= newest[r]-2*step { // nothing of the interval came in time
+			closeAll(e.Log, end)
+		}
+	}
+	for _, list := range open {
+		for _, g := range list {
+			for _, e := range slices.Concat(g.rows, changes[g]) {
+				o.waits[e.Position] = true
+			}
+		}
 	}
 }
 
@@ -100,9 +211,12 @@ func (o *oracle) limit() {
 // points are the values that the cloud must hold.
 func (o *oracle) points() []point {
 	var out []point
-	for _, rows := range o.groups {
+	for _, g := range o.groups {
+		if g.end != 0 && g.carrier == 0 {
+			continue
+		}
 		var alive []logdb.Entry
-		for _, e := range rows {
+		for _, e := range g.rows {
 			if v, ok := o.live[e.Position]; ok {
 				alive = append(alive, v)
 			}
@@ -120,8 +234,11 @@ func (o *oracle) points() []point {
 				}
 			}
 		}
+		if step := logdb.Millis(o.limits.HistoricalIntervalMillis); g.end != 0 && at.Floor(step) != at {
+			at = at.Floor(step) + step
+		}
 		for _, c := range channels {
-			out = append(out, point{c, rows[0].Log, at, combine(c, alive)})
+			out = append(out, point{c, g.rows[0].Log, at, combine(c, alive)})
 		}
 	}
 	return out
@@ -171,11 +288,18 @@ func (o *oracle) events() []string {
 }
 
 // counts are what the cloud must say was skipped and reduced, per day. Rows that were combined
-// count but for one of each minute.
+// count but for one of each interval, and so do new versions of them that the combined row has already.
 func (o *oracle) counts() map[countKey]int {
 	out := map[countKey]int{}
-	for _, rows := range o.groups {
-		for _, e := range rows[1:] {
+	for _, g := range o.groups {
+		if g.end == 0 {
+			for _, e := range g.rows[1:] {
+				out[countKey{logdb.FateReduced.String(), e.Time.Day()}]++
+			}
+		}
+	}
+	for _, e := range o.journal {
+		if o.fates[e.Position] == logdb.FateReduced {
 			out[countKey{logdb.FateReduced.String(), e.Time.Day()}]++
 		}
 	}
@@ -205,9 +329,13 @@ func (o *oracle) checkFates(r *report, who string, there *Holding, own logdb.Jou
 	for _, e := range o.adds {
 		have, ok := fates.At(e.Position)
 		switch want := o.fates[e.Position]; {
+		case o.waits[e.Position]:
+			if ok {
+				r.add("early", "%s: position %d is %s before its interval is closed", who, e.Position, have.Fate)
+			}
 		case !ok:
 			r.add("undecided", "%s: position %d was never decided", who, e.Position)
-		case o.kind == logdb.KindHistorical:
+		case o.kind == logdb.KindHistorical && !o.fast(e.Log):
 			// A row may hold channels only that go in another cut; their values are compared apart.
 			elsewhere := have.Fate == logdb.FateNotChosen && len(there.Added(own)) > 0
 			if have.Fate != logdb.FateStored && have.Fate != logdb.FateReduced && !elsewhere {
@@ -215,7 +343,7 @@ func (o *oracle) checkFates(r *report, who string, there *Holding, own logdb.Jou
 			}
 		case have.Reason == sizeReason && c.Oversize:
 			delete(o.live, e.Position)
-		case (c.OtherLimits || relayed && c.Requested) && want != logdb.FateNotChosen && (have.Fate == logdb.FateStored || have.Fate == logdb.FateSkipped):
+		case (c.OtherLimits && !c.Requested || relayed && (c.OtherLimits || c.Requested)) && want != logdb.FateNotChosen && (have.Fate == logdb.FateStored || have.Fate == logdb.FateSkipped):
 			o.fates[e.Position] = have.Fate
 		case have.Fate != want:
 			r.add("fate", "%s: position %d is %s (%s), want %s", who, e.Position, have.Fate, have.Reason, want)

@@ -41,6 +41,11 @@ func (w *world) disaster(ctx context.Context, e Event, after time.Time) {
 		w.policy(ctx, after, api.CmdCloudSet, "cloud.limit.pq", "1/min 3/h", "default")
 		w.policy(ctx, after, api.CmdCloudSet, "cloud.limit.limits", "1/h", "default")
 		w.policy(ctx, after, api.CmdCloudSet, "cloud.limit.system", "1/min 2/h", "default")
+	case Strict:
+		for _, l := range [][2]string{{"pq", "1/min 2/h"}, {"limits", "1/h"}, {"system", "1/min 2/h"}, {"waveform", "1/h"}} {
+			w.strict(ctx, l[0], l[1])
+			w.at(after, func(ctx context.Context) { w.strict(ctx, l[0], "default") })
+		}
 	case Zone:
 		w.policy(ctx, after, api.CmdMeterSet, "zone", wrongZone, w.plan.Zone)
 	case Scale:
@@ -211,6 +216,13 @@ func (w *world) policy(ctx context.Context, until time.Time, command, name, valu
 	}
 	set(ctx, value)
 	w.at(until, func(ctx context.Context) { set(ctx, back) })
+}
+
+// strict sets a limit of the cloud, again and again until it works.
+func (w *world) strict(ctx context.Context, name, value string) {
+	if err := w.command(ctx, "cloud", api.CmdLimitSet, map[string]any{"name": name, "value": value}); err != nil {
+		w.at(time.Now().Add(20*time.Minute), func(ctx context.Context) { w.strict(ctx, name, value) })
+	}
 }
 
 // set tells a site what is wanted of a setting at present, again and again until it works.

@@ -60,6 +60,8 @@ const (
 
 	CloneCloud EventKind = "clone cloud" // a copy of the cloud's disk runs beside it or instead of it (N) for a while
 	Archive    EventKind = "archive"     // what the node holds is old enough for the archive
+
+	Strict EventKind = "strict cloud" // the cloud takes fewer records than sites send
 )
 
 // String tells an event in a line.
@@ -105,6 +107,8 @@ type Plan struct {
 	Memory  int           // records of each historical log, 0: many
 	Latency time.Duration // of each request between the nodes
 	Events  []Event
+	// Interval is how far apart historical rows lie that sites upload; 0: as by itself.
+	Interval time.Duration
 	// Requested asks at the end for what limits had skipped.
 	Requested bool
 	// Thin lets the cloud keep sums only at the end.
@@ -118,6 +122,9 @@ func (p Plan) String() string {
 		p.Seed, p.Begin.Format(time.RFC3339), p.Zone, p.History, p.Length, p.Memory, p.Latency)
 	for i, e := range p.Events {
 		fmt.Fprintf(&b, "  %2d %s\n", i, e)
+	}
+	if p.Interval > 0 {
+		fmt.Fprintf(&b, "  a row each %s is uploaded\n", p.Interval)
 	}
 	if p.Thin {
 		b.WriteString("  at the end the cloud keeps sums only\n")
@@ -137,6 +144,9 @@ func (p Plan) Contents() []string {
 		default:
 			out = append(out, string(e.Kind))
 		}
+	}
+	if p.Interval > 0 {
+		out = append(out, "a row each "+p.Interval.String())
 	}
 	if p.Thin {
 		out = append(out, "thin")
@@ -203,6 +213,9 @@ func NewPlan(seed uint64) Plan {
 	if seed >= FirstOfOld {
 		drawOld(seed, &p)
 	}
+	if seed >= FirstOfReduced {
+		drawReduced(seed, &p)
+	}
 	return p
 }
 
@@ -230,6 +243,27 @@ func drawOld(seed uint64, p *Plan) {
 		add(CloneCloud, "", r.Int64N(copyWays))
 	}
 	p.Thin = r.IntN(3) == 0
+}
+
+// FirstOfReduced is the first seed whose plan also may have rows combined on their way, and a cloud with limits of its own.
+const FirstOfReduced = 20_000_000
+
+// drawReduced draws what makes less arrive than was recorded.
+func drawReduced(seed uint64, p *Plan) {
+	r := rand.New(rand.NewPCG(seed, 3))
+	intervals := []time.Duration{0, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute}
+	p.Interval = intervals[r.IntN(len(intervals))]
+	if p.Interval > 0 && p.holds(Reprogram) {
+		p.Interval = 30 * time.Minute // longer than any that a log is programmed to
+	}
+	if p.holds(Channels) || p.holds(Limits) || p.holds(SecondUp) { // who is told something else begins anew, at a moment that nobody sees
+		p.Interval = 0
+	}
+	if r.IntN(3) == 0 {
+		e := Event{At: time.Duration(r.Int64N(int64(p.Length))).Truncate(time.Millisecond), Kind: Strict}
+		e.For = time.Duration(float64(time.Minute) * float64(int(1)<<r.IntN(9)) * (1 + r.Float64())).Truncate(time.Second)
+		p.Events = append(p.Events, e)
+	}
 }
 
 // weeksEvery is in how many plans the cloud is away for weeks: they cost as much as many others.

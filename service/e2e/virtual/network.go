@@ -18,6 +18,7 @@ type Network struct {
 	links     map[Link]*proxy
 	routes    map[string]func() string
 	ports     int
+	odd       []string
 }
 
 // Link is a direction between two hosts: who calls, and who is called.
@@ -44,6 +45,13 @@ func (n *Network) Reroute(host string, pick func() string) {
 	for _, c := range conns {
 		c.Break(syscall.ECONNRESET)
 	}
+}
+
+// Odd lists answers that cannot be true, whatever becomes of the data.
+func (n *Network) Odd() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.odd
 }
 
 // operator is from where the harness calls nodes.

@@ -3,7 +3,9 @@ package virtual
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -16,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"metermanager/logdb"
 	"metermanager/rpc/api"
 )
 
@@ -279,6 +282,11 @@ func (p *proxy) pass(up *upstream, r *http.Request, body []byte, faults []*LinkF
 	if err != nil {
 		return nil, false
 	}
+	if odd := oddReceipt(r, body, answer); odd != "" {
+		p.net.mu.Lock()
+		p.net.odd = append(p.net.odd, fmt.Sprintf("%s answers %s: %s", p.link.To, p.link.From, odd))
+		p.net.mu.Unlock()
+	}
 	return p.answered(up, wire, answer, late, healed)
 }
 
@@ -366,6 +374,66 @@ func isPage(r *http.Request) bool {
 func receipt(body []byte) []byte {
 	text := fmt.Sprintf(`{"stored":0,"repeats":0,"revised":0,"skipped":0,"receipt":%q}`, api.Receipt(body))
 	return fmt.Appendf(nil, "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(text), text)
+}
+
+// oddReceipt looks what a node answers to a page: it counts each record of it once, or, of those that wait for what they revise, not
+// at all; and as many were skipped as it lists.
+func oddReceipt(r *http.Request, body, answer []byte) string {
+	if !isPage(r) {
+		return ""
+	}
+	res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer)), r)
+	if err != nil || res.StatusCode != http.StatusOK {
+		return ""
+	}
+	defer res.Body.Close()
+	var told api.UploadAnswer
+	doc, err := io.ReadAll(res.Body)
+	if err == nil {
+		doc, err = unpacked(doc, res.Header)
+	}
+	if err == nil {
+		err = json.Unmarshal(doc, &told)
+	}
+	if err == nil {
+		body, err = unpacked(body, r.Header)
+	}
+	if err != nil {
+		return "what cannot be read: " + err.Error()
+	}
+	_, name, _ := strings.Cut(r.URL.Path, "/logs/")
+	kind, err := logdb.ParseKind(name)
+	if err != nil {
+		return ""
+	}
+	up, err := api.ParsePage(kind, body, api.ScanLimits{})
+	if err != nil {
+		return "what is no page: " + err.Error()
+	}
+	sent := len(up.Page.Entries)
+	for i := range up.Page.Rows {
+		sent += up.Page.Rows[i].Len()
+	}
+	var refused logdb.Position
+	for _, f := range told.Refused {
+		refused += f.Last - f.First + 1
+	}
+	if sum := told.Stored + told.Repeats + told.Revised + told.Skipped; sum > sent || logdb.Position(told.Skipped) != refused {
+		return fmt.Sprintf("%d stored, %d repeats, %d revised, %d skipped of %d records, and lists %d as skipped",
+			told.Stored, told.Repeats, told.Revised, told.Skipped, sent, refused)
+	}
+	return ""
+}
+
+func unpacked(body []byte, head http.Header) ([]byte, error) {
+	if head.Get("Content-Encoding") != "gzip" {
+		return body, nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("unpack a body: %w", err)
+	}
+	return io.ReadAll(z)
 }
 
 // upstream is the proxy's connection to the called host.

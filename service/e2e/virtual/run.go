@@ -191,9 +191,11 @@ func (w *world) join(ctx context.Context, n *Node) error {
 	if err != nil {
 		return fmt.Errorf("add the meter: %w", err)
 	}
-	for _, s := range [][2]string{
-		{"etheria.client~host", "http://cloud"}, {"etheria.client~port", "80"}, {"cloud.apikey", Key}, {"etheria.client~enabled", "true"},
-	} {
+	settings := [][2]string{{"etheria.client~host", "http://cloud"}, {"etheria.client~port", "80"}, {"cloud.apikey", Key}}
+	if w.plan.Interval > 0 {
+		settings = append(settings, [2]string{"cloud.limit.historical_interval", w.plan.Interval.String()})
+	}
+	for _, s := range append(settings, [2]string{"etheria.client~enabled", "true"}) {
 		if err := c.Call(ctx, api.CmdCloudSet, map[string]any{"name": s[0], "value": s[1]}, nil); err != nil {
 			return fmt.Errorf("set %s: %w", s[0], err)
 		}
@@ -538,10 +540,14 @@ func (w *world) judgeSite(ctx context.Context, host string, cloud *client.Client
 		}
 		clouds = append(clouds, judge.Cloud{Name: "cloud2", Client: other, UID: uid, Relayed: true})
 	}
+	limits := logdb.DefaultLimits()
+	if w.plan.Interval > 0 {
+		limits.HistoricalIntervalMillis = w.plan.Interval.Milliseconds()
+	}
 	c := judge.Case{
-		Site: site, SiteUID: siteUID, Zone: w.plan.Zone, Truth: truth, Limits: logdb.DefaultLimits(), Oversize: w.plan.has(TooLarge), Requested: requested,
+		Site: site, SiteUID: siteUID, Zone: w.plan.Zone, Truth: truth, Limits: limits, Oversize: w.plan.has(TooLarge), Requested: requested,
 		Foreign: w.foreign || len(w.sites) > 1, Lossy: len(w.losses) > 0 || w.plan.Memory > 0, Clouds: clouds,
-		OtherLimits: w.plan.holds(Limits), Misread: w.plan.holds(Zone) || w.plan.holds(Scale),
+		OtherLimits: w.plan.holds(Limits) || w.plan.holds(Strict), Misread: w.plan.holds(Zone) || w.plan.holds(Scale),
 	}
 	problems, stats, err := judge.Check(ctx, c)
 	if err != nil {
@@ -636,6 +642,11 @@ func (w *world) close() error {
 	}
 	w.stop()
 	w.net.Wait()
+	for i, odd := range w.net.Odd() {
+		if i < 4 {
+			w.problem("%s", odd)
+		}
+	}
 	if w.meterDone != nil {
 		errs = append(errs, <-w.meterDone)
 	}
