@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"metermanager/logdb"
@@ -223,23 +224,61 @@ func (r *streamReader) read(first logdb.Position) error {
 		if len(part) == 0 {
 			break
 		}
-		for _, f := range part {
-			if r.left <= 0 {
-				break
-			}
-			if f.Fate != logdb.FateStored {
-				decided.Put(f)
-				r.left--
-				continue
-			}
-			if err := r.stored(f.First, f.Last); err != nil {
-				return err
-			}
+		if err := r.add(part, &decided); err != nil {
+			return err
 		}
 		first = next
 		ahead = min(2*ahead, 1<<20)
 	}
 	r.page.Fates = slices.Clone(decided.Ranges())
+	return nil
+}
+
+// add adds the ranges in the order of their positions and what is held of the stored ones, up to what is left. What is held
+// is read for all of them at once: where rows are combined on their way each stored range is a single position.
+func (r *streamReader) add(part []logdb.FateRange, decided *logdb.FateSet) error {
+	var all held
+	var first, last logdb.Position
+	for _, f := range part {
+		if f.Fate == logdb.FateStored {
+			if last == 0 {
+				first = f.First
+			}
+			last = f.Last
+		}
+	}
+	if last > 0 {
+		var err error
+		if all, err = r.held(first, last); err != nil {
+			return err
+		}
+	}
+	last = 0
+	left := all.positions
+	for _, f := range part {
+		if r.left <= 0 {
+			break
+		}
+		if f.Fate != logdb.FateStored {
+			decided.Put(f)
+			r.left--
+			continue
+		}
+		n, _ := slices.BinarySearch(left, f.Last+1)
+		n = min(n, r.left)
+		if n > 0 {
+			last = left[n-1]
+		}
+		left = left[n:]
+		r.left -= n
+	}
+	if last == 0 {
+		return nil
+	}
+	if err := r.entries(first, last); err != nil {
+		return err
+	}
+	r.addRows(all.tables, last)
 	return nil
 }
 
@@ -273,64 +312,58 @@ func (r *streamReader) window(first logdb.Position, n int) (out []logdb.FateRang
 }
 
 const (
-	readEntries = `SELECT ` + entryColumns + ` FROM entry e WHERE e.stream = ? AND e.position BETWEEN ? AND ?
-	AND NOT EXISTS (SELECT 1 FROM cold k WHERE k.entry = e.id AND k.file IS NULL) ORDER BY e.position LIMIT ?`
+	heldEntries = ` FROM entry e WHERE e.stream = ? AND e.position BETWEEN ? AND ?
+	AND NOT EXISTS (SELECT 1 FROM cold k WHERE k.entry = e.id AND k.file IS NULL) ORDER BY e.position`
+	readEntries   = `SELECT ` + entryColumns + heldEntries
+	listHeld      = `SELECT e.position` + heldEntries
 	listPositions = `SELECT position FROM entry WHERE stream = ? AND position BETWEEN ? AND ?`
 )
 
-// stored adds what is held of the positions first to last, up to what is left.
-func (r *streamReader) stored(first, last logdb.Position) error {
+// held is what is held of a range: the positions in their order, and the rows of historical data.
+type held struct {
+	positions []logdb.Position
+	tables    []*table
+}
+
+func (r *streamReader) held(first, last logdb.Position) (all held, err error) {
+	note := func(to func(logdb.Position)) func(*sql.Rows) error {
+		return func(rows *sql.Rows) error {
+			var p logdb.Position
+			err := rows.Scan(&p)
+			to(p)
+			return err
+		}
+	}
 	if r.page.Kind != logdb.KindHistorical {
-		n, err := r.entries(first, last)
-		r.left -= n
-		return err
+		err := r.each(note(func(p logdb.Position) { all.positions = append(all.positions, p) }), listHeld, r.id, first, last)
+		return all, err
 	}
 	// A row is the add itself only if no entry stands at its position and none changed it.
 	changed := map[logdb.Position]bool{}
-	note := func(rows *sql.Rows) error {
-		var p logdb.Position
-		err := rows.Scan(&p)
-		changed[p] = true
-		return err
+	change := note(func(p logdb.Position) { changed[p] = true })
+	if err := r.each(change, listPositions, r.id, first, last); err != nil {
+		return all, err
 	}
-	if err := r.each(note, listPositions, r.id, first, last); err != nil {
-		return err
-	}
-	held := make([]logdb.Position, 0, len(changed))
-	for p := range changed {
-		held = append(held, p)
-	}
+	all.positions = slices.Collect(maps.Keys(changed))
 	for _, id := range r.cut {
 		if !r.revised {
 			break
 		}
-		if err := r.each(note, findTargets, id, first, last); err != nil {
-			return err
+		if err := r.each(change, findTargets, id, first, last); err != nil {
+			return all, err
 		}
 	}
-	tables, err := r.tables(r.id, positions{first, last, func(p logdb.Position) bool { return !changed[p] }, true})
+	all.tables, err = r.tables(r.id, positions{first, last, func(p logdb.Position) bool { return !changed[p] }, true})
 	if err != nil {
-		return err
+		return all, err
 	}
-	for _, t := range tables {
+	for _, t := range all.tables {
 		for _, row := range t.rows {
-			held = append(held, row.position)
+			all.positions = append(all.positions, row.position)
 		}
 	}
-	slices.Sort(held)
-	if len(held) > r.left {
-		held = held[:r.left]
-	}
-	if len(held) == 0 {
-		return nil
-	}
-	last = held[len(held)-1]
-	if _, err := r.entries(first, last); err != nil {
-		return err
-	}
-	r.left -= len(held)
-	r.addRows(tables, last)
-	return nil
+	slices.Sort(all.positions)
+	return all, nil
 }
 
 // addRows adds the rows up to last as blocks of one log, run and generation each.
@@ -355,8 +388,8 @@ func (r *streamReader) addRows(tables []*table, last logdb.Position) {
 	}
 }
 
-// entries adds the entries that have a row of their own and tells how many.
-func (r *streamReader) entries(first, last logdb.Position) (int, error) {
+// entries adds the entries that have a row of their own.
+func (r *streamReader) entries(first, last logdb.Position) error {
 	var found []entryRow
 	err := r.each(func(rows *sql.Rows) error {
 		var e entryRow
@@ -365,18 +398,18 @@ func (r *streamReader) entries(first, last logdb.Position) (int, error) {
 		}
 		found = append(found, e)
 		return nil
-	}, readEntries, r.id, first, last, r.left)
+	}, readEntries, r.id, first, last)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	for i := range found {
 		if err := found[i].decode(); err != nil {
-			return 0, err
+			return err
 		}
 		if err := r.samples(&found[i]); err != nil {
-			return 0, err
+			return err
 		}
 		r.page.Entries = append(r.page.Entries, found[i].entry)
 	}
-	return len(found), nil
+	return nil
 }

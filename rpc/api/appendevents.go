@@ -7,7 +7,7 @@ import (
 	"metermanager/logdb"
 )
 
-// events writes plain event records: one list, or blocks where log, run or generation change.
+// events writes plain event records: one list, or a block for each log, run and generation.
 func (w *pageWriter) events(kind logdb.Kind, all []*logdb.Entry) {
 	groups := group(all)
 	switch len(groups) {
@@ -29,19 +29,29 @@ func (w *pageWriter) events(kind logdb.Kind, all []*logdb.Entry) {
 	}
 }
 
-// group cuts entries where log, run or generation change, and where positions fall.
+// group puts the entries of one log, run and generation together. The order of those with positions is that of the positions,
+// whichever block they stand in, and a reader refuses a page of too many blocks: logs that take turns share two. Entries
+// without positions stay in their order, as do those whose positions fall.
 func group(all []*logdb.Entry) [][]*logdb.Entry {
+	type place struct {
+		log             logdb.LogNo
+		run, generation uint32
+	}
 	var out [][]*logdb.Entry
+	at := map[place]int{} // the last group of a place
 	for i, e := range all {
-		if i > 0 {
-			b := all[i-1]
-			falls := e.Position != 0 && e.Position <= b.Position
-			if b.Log == e.Log && b.Run == e.Run && b.Generation == e.Generation && !falls {
-				out[len(out)-1] = append(out[len(out)-1], e)
-				continue
-			}
+		key := place{e.Log, e.Run, e.Generation}
+		g, ok := at[key]
+		if ok {
+			before := out[g][len(out[g])-1]
+			ok = e.Position > before.Position || e.Position == 0 && before.Position == 0 && before == all[i-1]
 		}
-		out = append(out, []*logdb.Entry{e})
+		if !ok {
+			g = len(out)
+			out = append(out, nil)
+			at[key] = g
+		}
+		out[g] = append(out[g], e)
 	}
 	return out
 }

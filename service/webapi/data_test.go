@@ -260,6 +260,60 @@ func TestRawAnswersReplay(t *testing.T) {
 	}
 }
 
+// TestRawAnswersOfManyShortRanges asks for a stream whose stored positions stand alone, as those of rows that were combined on
+// their way do, and for one whose logs take turns: both fit in pages that a reader takes.
+func TestRawAnswersOfManyShortRanges(t *testing.T) {
+	t.Parallel()
+	const n = 1500
+	s := newServer(t)
+	stream, err := logdb.ParseStream(testStream)
+	must(t, err)
+	minute := func(i int) logdb.Millis { return day0 + logdb.Millis(i)*60_000 }
+	rows := logdb.Page{Meter: s.uid, Kind: logdb.KindHistorical, Stream: stream, JournalEnd: 3 * n}
+	turns := logdb.Page{Meter: s.uid, Kind: logdb.KindSystem, Stream: stream, JournalEnd: n}
+	for log := range logdb.LogNo(2) {
+		h := logdb.History{Log: log, Channels: []logdb.ChannelKey{"readings.frequency"}, Columns: [][]float64{nil}}
+		for i := int(log); i < n; i += 2 {
+			p := logdb.Position(3*i + 3)
+			h.Times, h.Positions, h.Columns[0] = append(h.Times, minute(i)), append(h.Positions, p), append(h.Columns[0], float64(i))
+			rows.Fates = append(rows.Fates, logdb.FateRange{First: p - 2, Last: p - 1, Fate: logdb.FateReduced, Into: p, FirstTime: minute(i), LastTime: minute(i)})
+		}
+		rows.Rows = append(rows.Rows, h)
+	}
+	slices.SortFunc(rows.Fates, func(a, b logdb.FateRange) int { return int(a.First) - int(b.First) })
+	for i := range n {
+		turns.Entries = append(turns.Entries, logdb.Entry{
+			Position: logdb.Position(i + 1), Op: logdb.OpAdd, Log: logdb.LogNo(i % 2), Time: minute(i), System: &logdb.SystemEvent{Type: 1, Description: fmt.Sprint("event ", i)},
+		})
+	}
+	for _, page := range []*logdb.Page{&rows, &turns} {
+		path := s.meterPath("/logs/" + page.Kind.String())
+		s.ok(s.upload, "POST", path, string(api.AppendPage(nil, page, api.DialectJSON)))
+		r := s.call(s.reader, "GET", path+"?raw=true", "")
+		raw, err := api.ParsePages(page.Kind, []byte(r.body), api.ScanLimits{})
+		if err != nil {
+			t.Fatalf("%s: %v", page.Kind, err)
+		}
+		have, blocks := len(raw.Pages[0].Entries), len(raw.Pages[0].Rows)
+		for _, h := range raw.Pages[0].Rows {
+			have += h.Len()
+			for i, p := range h.Positions {
+				if at := int(p)/3 - 1; h.Log != logdb.LogNo(at%2) || h.Times[i] != minute(at) || h.Columns[0][i] != float64(at) {
+					t.Fatalf("position %d is row %v of log %d at %d", p, h.Columns[0][i], h.Log, h.Times[i])
+				}
+			}
+		}
+		for i, e := range raw.Pages[0].Entries {
+			if e.Position != logdb.Position(i+1) || e.Log != logdb.LogNo(i%2) || e.System.Description != fmt.Sprint("event ", i) {
+				t.Fatalf("entry %d: %+v", i, e)
+			}
+		}
+		if have != n || blocks > 2 || len(raw.Pages) != 1 || raw.Next != "" || !slices.Equal(raw.Pages[0].Fates, page.Fates) {
+			t.Errorf("%s: %d records in %d blocks, %d pages, %d fates", page.Kind, have, blocks, len(raw.Pages), len(raw.Pages[0].Fates))
+		}
+	}
+}
+
 func TestEventsByFilterAndCursor(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -126,7 +126,9 @@ func (t *thinned) look(ctx context.Context) (out sums, err error) {
 	}
 	q.Interval, q.Aggs = "1h", []string{"sum", "min", "max", "count"}
 	err = ask(q, func(log logdb.LogNo, c api.SeriesColumn, at logdb.Millis, v float64) {
-		out.hours[fmt.Sprintf("%s of %s, log %d, at %s", c.Agg, c.Key, log, at)] = v
+		if c.Agg != "count" || v > 0 { // each hour has one, also of a channel that begins later
+			out.hours[fmt.Sprintf("%s of %s, log %d, at %s", c.Agg, c.Key, log, at)] = v
+		}
 	})
 	if err != nil {
 		return out, err
