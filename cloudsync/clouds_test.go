@@ -242,6 +242,15 @@ func TestSameRulesShareDecisions(t *testing.T) {
 		t.Fatalf("streams%s and%s, want the same two", a, b)
 	}
 	sameNodes(t, first, second)
+	// Another limit of events is none of rows.
+	if err := s.sync.Set(ctx, cloudsync.SettingLimit+"pq", "1/min 3/h"); err != nil {
+		t.Fatal(err)
+	}
+	round(5)
+	round(5)
+	if a, b := first.streamNames(t, logdb.KindHistorical), second.streamNames(t, logdb.KindHistorical); a != " 1 2" || b != a {
+		t.Fatalf("streams%s and%s after another limit of events, want the same two", a, b)
+	}
 	// Other rules for one: it goes on under another name, the other as before.
 	if err := s.sync.Set(ctx, cloudsync.SettingChannels, string(channels[0])); err != nil { // the owner of the shared ones
 		t.Fatal(err)

@@ -11,12 +11,14 @@ import (
 	"metermanager/logdb"
 )
 
-// wanted returns the policy that the destination's settings ask for now.
+// wanted returns the policy that the destination's settings ask for now, with the limits of the kind alone: another limit of
+// events is no reason to begin the rows anew, and with them the intervals that are not closed yet.
 func (s *Service) wanted(ctx context.Context, d Destination, kind logdb.Kind, settings logdb.Settings, j *journal) (reduce.Policy, error) {
-	p := reduce.Policy{Limits: logdb.DefaultLimits()}
+	limits := logdb.DefaultLimits()
 	if d.Limits != nil {
-		p.Limits = *d.Limits
+		limits = *d.Limits
 	}
+	p := reduce.Policy{Limits: limits.Only(kind)}
 	if kind != logdb.KindHistorical {
 		return p, nil
 	}

@@ -329,6 +329,24 @@ func DefaultLimits() Limits {
 	}
 }
 
+// Only returns what limits records of kind k, so that rules can be compared that concern it.
+func (l Limits) Only(k Kind) Limits {
+	var out Limits
+	switch k {
+	case KindHistorical:
+		out.HistoricalIntervalMillis = l.HistoricalIntervalMillis
+	case KindWaveform:
+		out.Waveform, out.WaveformSamples, out.WaveformSamplesPerCycle = l.Waveform, l.WaveformSamples, l.WaveformSamplesPerCycle
+	case KindSystem:
+		out.System = l.System
+	case KindLimit:
+		out.Limit = l.Limit
+	case KindPQ:
+		out.PQ = l.PQ
+	}
+	return out
+}
+
 // Of returns the windows of kind k.
 func (l Limits) Of(k Kind) []Window {
 	switch k {

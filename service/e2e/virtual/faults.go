@@ -256,7 +256,7 @@ func drawReduced(seed uint64, p *Plan) {
 	if p.Interval > 0 && p.holds(Reprogram) {
 		p.Interval = 30 * time.Minute // longer than any that a log is programmed to
 	}
-	if p.holds(Channels) || p.holds(Limits) || p.holds(SecondUp) { // who is told something else begins anew, at a moment that nobody sees
+	if p.holds(Channels) || p.holds(SecondUp) { // who is told something else begins anew, at a moment that nobody sees
 		p.Interval = 0
 	}
 	if r.IntN(3) == 0 {
