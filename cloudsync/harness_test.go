@@ -140,9 +140,11 @@ func (f *fakeCloud) Streams(ctx context.Context, uid logdb.MeterUID, kind logdb.
 
 func (f *fakeCloud) PushPage(ctx context.Context, page *logdb.Page) (out api.UploadAnswer, err error) {
 	err = f.call("push", func() error {
-		if err := page.Check(); err != nil {
-			return fault.Wrap(fault.Invalid, "the page is wrong", err)
+		up, err := api.ParsePage(page.Kind, api.AppendPage(nil, page, api.DialectJSON), api.ScanLimits{}) // as it arrives
+		if err != nil {
+			return err
 		}
+		page := &up.Page
 		n := len(page.Entries)
 		for _, h := range page.Rows {
 			n += h.Len()

@@ -86,7 +86,7 @@ func (u *upload) alike(ctx context.Context) (bool, error) {
 		u.s.mu.Lock()
 		conf := d.conf
 		u.s.mu.Unlock()
-		if !reflect.DeepEqual(conf.Channels, u.dest.Channels) || !reflect.DeepEqual(conf.Limits, u.dest.Limits) {
+		if u.kind == logdb.KindHistorical && !reflect.DeepEqual(conf.Channels, u.dest.Channels) || !reflect.DeepEqual(conf.limits().Only(u.kind), u.dest.limits().Only(u.kind)) {
 			return false, nil
 		}
 	}

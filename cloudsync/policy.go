@@ -14,11 +14,7 @@ import (
 // wanted returns the policy that the destination's settings ask for now, with the limits of the kind alone: another limit of
 // events is no reason to begin the rows anew, and with them the intervals that are not closed yet.
 func (s *Service) wanted(ctx context.Context, d Destination, kind logdb.Kind, settings logdb.Settings, j *journal) (reduce.Policy, error) {
-	limits := logdb.DefaultLimits()
-	if d.Limits != nil {
-		limits = *d.Limits
-	}
-	p := reduce.Policy{Limits: limits.Only(kind)}
+	p := reduce.Policy{Limits: d.limits().Only(kind)}
 	if kind != logdb.KindHistorical {
 		return p, nil
 	}

@@ -233,7 +233,8 @@ func (r *relayReader) add(page *logdb.Page, last logdb.Position) (highest logdb.
 			n++
 		}
 		if n > 0 {
-			r.plain.Rows = append(r.plain.Rows, h.Slice(0, n))
+			part := h.Slice(0, n)
+			r.plain.AddRows(&part)
 			r.size += n * (24 + 20*len(h.Channels))
 			highest = max(highest, h.Positions[n-1])
 		}

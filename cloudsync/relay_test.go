@@ -1,6 +1,7 @@
 package cloudsync_test
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"metermanager/cloudsync"
 	"metermanager/logdb"
 	"metermanager/logdb/logdbtest"
+	"metermanager/logdb/sqlite"
 	"metermanager/rpc/api"
 )
 
@@ -160,6 +162,43 @@ func TestChainPassesEverythingOn(t *testing.T) {
 	}
 	third.upload()
 	sameNodes(t, b, last)
+}
+
+// TestRelayOfSinglePositions lets the last node of a chain forget rows that were combined on their way, each of which stands
+// alone between others: what is sent again fits in one page.
+func TestRelayOfSinglePositions(t *testing.T) {
+	t.Parallel()
+	b, c := newFakeCloud(), newFakeCloud()
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "logs.db"), sqlite.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	b.store = store
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), b)
+	s.settings(15 * time.Second)
+	s.rows(0, every(15*time.Second, start+15_000, 4*1100)...)
+	s.entries(logdb.KindHistorical, logdb.Entry{Op: logdb.OpClose, Time: start})
+	s.upload()
+	middle := relay(t, b, c)
+	middle.upload()
+	sameNodes(t, b, c)
+	stream := logdb.StreamID{Journal: c.journals(t, logdb.KindHistorical)[0], Policy: "1"}
+	if n, err := c.store.Forget(t.Context(), "cloud-4711", logdb.KindHistorical, stream, 0, logdb.MaxTime); err != nil || n < 1100 {
+		t.Fatalf("%d forgotten, %v", n, err)
+	}
+	if _, err := middle.sync.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	pages := c.pages
+	middle.upload()
+	sameNodes(t, b, c)
+	if c.pages != pages+1 {
+		t.Errorf("%d pages of %d rows", c.pages-pages, 1100)
+	}
+	if n := len(points(t, c.store, "cloud-4711", "")); n != 1100*len(channels) {
+		t.Errorf("%d values, want %d", n, 1100*len(channels))
+	}
 }
 
 func TestTwoWaysAreOneRecord(t *testing.T) {

@@ -146,10 +146,7 @@ func setDestination(d *Destination, name, value string) error {
 
 // setLimit changes one of the limitor's numbers for what is uploaded to d.
 func setLimit(d *Destination, name, value string) error {
-	all := logdb.DefaultLimits()
-	if d.Limits != nil {
-		all = *d.Limits
-	}
+	all := d.limits()
 	if err := limit.Set(&all, name, value); err != nil {
 		return fault.Wrap(fault.Invalid, "That is no limit: "+err.Error()+".", err).At("value").
 			WithHint("Numbers of records: 10/s 30/min 100/h 200/d, or none, or default. All of them: rpc cloud.info")

@@ -219,10 +219,7 @@ func (l Link) Info(ctx context.Context) (Info, error) {
 	if conf.Channels != nil {
 		out.Settings[SettingChannels] = conf.Channels
 	}
-	limits := logdb.DefaultLimits()
-	if conf.Limits != nil {
-		limits = *conf.Limits
-	}
+	limits := conf.limits()
 	for _, name := range limit.Names() {
 		out.Settings[SettingLimit+name] = limit.Text(limits, name)
 	}

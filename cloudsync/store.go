@@ -89,6 +89,13 @@ func (d Destination) URL() string {
 	return u
 }
 
+func (d *Destination) limits() logdb.Limits {
+	if d.Limits == nil {
+		return logdb.DefaultLimits()
+	}
+	return *d.Limits
+}
+
 // MeterConfig is one meter's settings for one destination.
 type MeterConfig struct {
 	Meter         logdb.MeterUID

@@ -83,6 +83,9 @@ type History struct {
 	Columns    [][]float64
 }
 
+// maxChannels is how many channels a block has at most.
+const maxChannels = 512
+
 // Len returns the number of rows.
 func (h *History) Len() int { return len(h.Times) }
 
@@ -96,6 +99,49 @@ func (h *History) Slice(i, j int) History {
 	out.Columns = make([][]float64, len(h.Columns))
 	for c := range h.Columns {
 		out.Columns[c] = h.Columns[c][i:j]
+	}
+	return out
+}
+
+// append adds the rows of o, whose channels may be others, and reports whether they follow and fit.
+func (h *History) append(o *History) bool {
+	n, more := h.Len(), o.Len()
+	if (h.Positions == nil) != (o.Positions == nil) || n > 0 && more > 0 && h.Positions != nil && o.Positions[0] <= h.Positions[n-1] {
+		return false
+	}
+	column := make(map[ChannelKey]int, len(h.Channels))
+	for c, key := range h.Channels {
+		column[key] = c
+	}
+	var added []ChannelKey
+	for _, key := range o.Channels {
+		if _, known := column[key]; !known {
+			added = append(added, key)
+		}
+	}
+	if len(h.Channels)+len(added) > maxChannels {
+		return false
+	}
+	for _, key := range added {
+		column[key] = len(h.Channels)
+		h.Channels, h.Columns = append(h.Channels, key), append(h.Columns, absent(n))
+	}
+	for c := range h.Columns {
+		h.Columns[c] = append(h.Columns[c], absent(more)...)
+	}
+	for c, key := range o.Channels {
+		copy(h.Columns[column[key]][n:], o.Columns[c])
+	}
+	h.Times = append(h.Times, o.Times...)
+	h.Positions = append(h.Positions, o.Positions...)
+	return true
+}
+
+// absent returns n values that are not there.
+func absent(n int) []float64 {
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = math.NaN()
 	}
 	return out
 }
@@ -118,8 +164,8 @@ func (h *History) Entry(i int) Entry {
 // Check reports the first broken rule: equal lengths, 1 to 512 distinct well-formed
 // channels, times within bounds, positions rising.
 func (h *History) Check() error {
-	if len(h.Channels) == 0 || len(h.Channels) > 512 {
-		return fmt.Errorf("%w: %d channels, want 1 to 512", ErrInvalid, len(h.Channels))
+	if len(h.Channels) == 0 || len(h.Channels) > maxChannels {
+		return fmt.Errorf("%w: %d channels, want 1 to %d", ErrInvalid, len(h.Channels), maxChannels)
 	}
 	if len(h.Columns) != len(h.Channels) {
 		return fmt.Errorf("%w: %d columns for %d channels", ErrInvalid, len(h.Columns), len(h.Channels))

@@ -29,6 +29,28 @@ type Page struct {
 	Requested bool
 }
 
+// AddRows adds rows to the block of their log, run and generation, if their positions lie behind those that it holds, or as a
+// block of their own: readers refuse a page of too many blocks, and rows that were combined on their way often come one by one.
+// The page does not keep the arrays of h.
+func (p *Page) AddRows(h *History) {
+	for i := len(p.Rows) - 1; i >= 0; i-- {
+		b := &p.Rows[i]
+		if b.Log == h.Log && b.Run == h.Run && b.Generation == h.Generation {
+			if b.append(h) {
+				return
+			}
+			break
+		}
+	}
+	own := *h
+	own.Channels, own.Times, own.Positions = slices.Clone(h.Channels), slices.Clone(h.Times), slices.Clone(h.Positions)
+	own.Columns = make([][]float64, len(h.Columns))
+	for c := range h.Columns {
+		own.Columns[c] = slices.Clone(h.Columns[c])
+	}
+	p.Rows = append(p.Rows, own)
+}
+
 // Check reports the first rule that the page breaks.
 func (p *Page) Check() error {
 	if p.Meter == "" {

@@ -197,6 +197,49 @@ func TestHistoryEntryAndSlice(t *testing.T) {
 	}
 }
 
+// TestAddRows adds rows one by one, some with other channels, before those that stand there, or of another run.
+func TestAddRows(t *testing.T) {
+	t.Parallel()
+	page := logdb.Page{}
+	add := func(run uint32, p logdb.Position, channels ...logdb.ChannelKey) {
+		h := logdb.History{Run: run, Channels: channels, Times: []logdb.Millis{noon + logdb.Millis(p)}, Positions: []logdb.Position{p}}
+		for i := range channels {
+			h.Columns = append(h.Columns, []float64{float64(10*int(p) + i)})
+		}
+		page.AddRows(&h)
+		h.Times[0], h.Positions[0], h.Channels[0], h.Columns[0][0] = 0, 0, "x.y", -1 // the page has its own
+	}
+	add(0, 1, "a.b")
+	add(0, 3, "c.d", "a.b")
+	add(1, 4, "a.b")
+	add(0, 7, "c.d")
+	add(0, 2, "a.b") // before them
+	add(0, 9, "e.f")
+	var got []string
+	for i := range page.Rows {
+		h := &page.Rows[i]
+		if err := h.Check(); err != nil {
+			t.Error(err)
+		}
+		got = append(got, fmt.Sprint(h.Run, h.Positions, h.Channels, h.Columns, int64(h.Times[0]-noon)))
+	}
+	want := []string{"0 [1 3 7] [a.b c.d] [[10 31 NaN] [NaN 30 70]] 1", "1 [4] [a.b] [[40]] 4", "0 [2 9] [a.b e.f] [[20 NaN] [NaN 90]] 2"}
+	if !slices.Equal(got, want) {
+		t.Errorf("blocks\n%v, want\n%v", got, want)
+	}
+	// A block has 512 channels at most.
+	var many []logdb.ChannelKey
+	for i := range 600 {
+		many = append(many, logdb.ChannelKey(fmt.Sprintf("readings.c%d", i)))
+	}
+	page = logdb.Page{}
+	add(0, 1, many[:300]...)
+	add(0, 2, many[300:]...)
+	if len(page.Rows) != 2 {
+		t.Errorf("%d blocks of 300 channels each, want 2", len(page.Rows))
+	}
+}
+
 func TestEntryCheck(t *testing.T) {
 	t.Parallel()
 	nan := math.NaN()

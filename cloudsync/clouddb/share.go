@@ -250,6 +250,7 @@ func (s *Store) Ended(ctx context.Context, k cloudsync.StreamKey) ([]cloudsync.E
 		if err := json.Unmarshal(policy, &e.Policy); err != nil {
 			return nil, fmt.Errorf("read the policy of ended stream %s: %w", e.ID, err)
 		}
+		e.Policy.Limits = e.Policy.Limits.Only(k.Kind)
 		out = append(out, e)
 	}
 	return out, rows.Err()

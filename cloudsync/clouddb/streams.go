@@ -52,6 +52,7 @@ func readStreams(ctx context.Context, tx *sql.Tx, k cloudsync.StreamKey) ([]*clo
 		if err := json.Unmarshal(policy, &st.Policy); err != nil {
 			return nil, fmt.Errorf("read the policy of stream %s: %w", st.ID, err)
 		}
+		st.Policy.Limits = st.Policy.Limits.Only(k.Kind) // those of all kinds stood there once
 		if err := json.Unmarshal(state, &st.State); err != nil {
 			return nil, fmt.Errorf("read the state of stream %s: %w", st.ID, err)
 		}

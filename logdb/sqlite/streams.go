@@ -376,7 +376,7 @@ func (r *streamReader) addRows(tables []*table, last logdb.Position) {
 			}
 			h := t.history(i, j)
 			if len(h.Channels) > 0 {
-				r.page.Rows = append(r.page.Rows, h)
+				r.page.AddRows(&h)
 			} else {
 				// Rows without any value have no columns, and a block must have one.
 				for k := i; k < j; k++ {

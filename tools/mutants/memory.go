@@ -9,6 +9,8 @@ func memoryMutations() []mutation {
 		{"revises that come before their targets pass the limits", slots, []edit{{`		if n >= w.Max {`, `		if n >= w.Max && r == nil {`}}, []test{limits, random}},
 		{"a skip that came along two ways is counted twice", "service/webapi/count.go", []edit{{` || r.Fate == logdb.FateSkipped && j < i {`, ` {`}},
 			[]test{{"./service/webapi", "^TestARecordAlongTwoWaysCountsOnce$", nil}}},
+		{"what limits did is counted twice when it is asked for", "service/webapi/count.go", []edit{{`				n += int(left[1] - left[0] + 1)`, `				n += 2 * int(left[1]-left[0]+1)`}},
+			[]test{{"./service/webapi", "^TestStreamsDigestsAndLimitCounts$|^TestARecordAlongTwoWaysCountsOnce$", nil}}},
 		{"a gap that was told of anew stands beside the old one", "logdb/sqlite/events.go", []edit{{`		if !q.Withdrawn {`, `		if q.Limit < 0 {`}}, []test{section("2_from_the_meter"), random}},
 		{"a newer change in another stream of the cut is overlooked", "logdb/sqlite/changed.go", []edit{{`args = append(args, revised[min(i, len(revised)-1)].id)`, `args = append(args, s.id+int64(0*i))`}}, []test{random}},
 	}

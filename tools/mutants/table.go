@@ -38,6 +38,7 @@ var (
 	pairing     = test{"./service/field/retrieve", "^TestLimitPairing$", nil}
 	fieldbus    = test{"./service/field/modbus", "", nil}
 	taken       = test{"./service/cloud/ingest", "", nil}
+	harness     = test{"./service/e2e/virtual", "^TestTorture$", nil}
 )
 
 // section is one section of the rules of replication, which every store must obey.
@@ -46,7 +47,24 @@ func section(name string) test {
 }
 
 func table() []mutation {
-	return slices.Concat(storeMutations(), receiverMutations(), senderMutations(), bucketMutations(), retrievalMutations(), memoryMutations(), journalMutations(), archiveMutations())
+	all := slices.Concat(storeMutations(), receiverMutations(), senderMutations(), bucketMutations(), retrievalMutations(), memoryMutations(), journalMutations(), archiveMutations())
+	return append(all, again(all)...)
+}
+
+// again is what the fault harness alone must notice too: whole programs whose sums, sets and records are compared at the end,
+// by one of the seeds that each test run plays. These are one of each kind.
+func again(all []mutation) []mutation {
+	var out []mutation
+	for _, name := range []string{
+		"no fsync at a commit (synchronous=NORMAL)", "a page is acknowledged before it is committed", "Accept forgets the fate of a position",
+		"the sets are committed apart from the data", "a late Modbus answer is taken for the next one's", "a bucket is sent before it is closed",
+		"a skip is counted twice", "what limits did is counted twice when it is asked for",
+	} {
+		m := all[slices.IndexFunc(all, func(m mutation) bool { return m.name == name })]
+		m.name, m.tests = "fault harness: "+name, []test{harness}
+		out = append(out, m)
+	}
+	return out
 }
 
 // storeMutations break what is promised of a commit.

@@ -330,9 +330,6 @@ func (o *oracle) checkFates(r *report, who string, there *Holding, own logdb.Jou
 		have, ok := fates.At(e.Position)
 		switch want := o.fates[e.Position]; {
 		case o.waits[e.Position]:
-			if ok {
-				r.add("early", "%s: position %d is %s before its interval is closed", who, e.Position, have.Fate)
-			}
 		case !ok:
 			r.add("undecided", "%s: position %d was never decided", who, e.Position)
 		case o.kind == logdb.KindHistorical && !o.fast(e.Log):
@@ -343,10 +340,15 @@ func (o *oracle) checkFates(r *report, who string, there *Holding, own logdb.Jou
 			}
 		case have.Reason == sizeReason && c.Oversize:
 			delete(o.live, e.Position)
-		case (c.OtherLimits && !c.Requested || relayed && (c.OtherLimits || c.Requested)) && want != logdb.FateNotChosen && (have.Fate == logdb.FateStored || have.Fate == logdb.FateSkipped):
+		case o.kind != logdb.KindHistorical && (c.OtherLimits && !c.Requested || relayed && (c.OtherLimits || c.Requested)) && want != logdb.FateNotChosen && (have.Fate == logdb.FateStored || have.Fate == logdb.FateSkipped):
 			o.fates[e.Position] = have.Fate
 		case have.Fate != want:
 			r.add("fate", "%s: position %d is %s (%s), want %s", who, e.Position, have.Fate, have.Reason, want)
+		}
+	}
+	for p := range o.waits { // rows, and changes of them
+		if have, ok := fates.At(p); ok {
+			r.add("early", "%s: position %d is %s before its interval is closed", who, p, have.Fate)
 		}
 	}
 }

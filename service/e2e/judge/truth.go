@@ -340,7 +340,7 @@ const truthOfPQ, truthOfLimits = "truth of pq", "truth of limits"
 // excursions compares PQ or limit events. Events that still wait for their end are not in the
 // journal, and events whose start the meter never saw make none.
 func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, lossy bool, journal []logdb.Entry, stats *Stats) {
-	known := map[excursion]int{}
+	known, worst := map[excursion]int{}, map[excursion][]float64{}
 	for _, x := range truth {
 		if x.Start.IsZero() {
 			continue
@@ -352,6 +352,7 @@ func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, lossy 
 			}
 		}
 		known[k]++
+		worst[k] = append(worst[k], x.Worst)
 	}
 	for _, v := range live(journal) {
 		x := v.entry.Excursion
@@ -378,6 +379,9 @@ func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, lossy 
 		}
 		known[k]--
 		stats.Events++
+		if !slices.ContainsFunc(worst[k], func(w float64) bool { return sameWorst(what, x, w) }) {
+			r.add(what, "position %d, %+v: the worst value is %v (%v %%), want one of %v", v.position, k, x.Worst, x.WorstPercent, worst[k])
+		}
 	}
 	if lossy {
 		return
@@ -389,6 +393,16 @@ func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, lossy 
 	}
 }
 
+// sameWorst reports whether an event has the meter's worst value: of limits the percentage, to which the record is exact, and of
+// PQ events the volts, half a step of their record apart.
+func sameWorst(what string, x *logdb.Excursion, worst float64) bool {
+	if what == truthOfLimits {
+		return math.Abs(x.WorstPercent-100*worst) < 1e-6
+	}
+	const halfStep = 0.07
+	return math.Abs(x.Worst-worst) <= halfStep
+}
+
 // limitNumber is 1 to 8 for limits, as people count them; 0 for PQ events.
 func limitNumber(what string, x *logdb.Excursion) int64 {
 	if what != truthOfLimits {
@@ -397,12 +411,22 @@ func limitNumber(what string, x *logdb.Excursion) int64 {
 	return x.LimitID + 1
 }
 
-// waveforms compares recordings by their trigger.
+// waveforms compares recordings by their trigger, and their samples.
 func (t *Truth) waveforms(r *report, journal []logdb.Entry, stats *Stats) {
 	var have, want []logdb.Millis
 	var made []time.Time
 	for _, v := range live(journal) {
-		have = append(have, v.entry.Waveform.TriggerTime)
+		at := v.entry.Waveform.TriggerTime
+		have = append(have, at)
+		made := false
+		for i := range t.recordings {
+			if w := &t.recordings[i]; logdb.MillisOf(w.Trigger) == at {
+				made = made || sameSamples(w, v.entry.Waveform)
+			}
+		}
+		if !made && t.recorded(at) {
+			r.add("truth of the waveforms", "position %d, of %s: other samples than the meter's", v.position, at)
+		}
 	}
 	for _, w := range t.recordings {
 		want, made = append(want, logdb.MillisOf(w.Trigger)), append(made, w.True)
@@ -412,4 +436,16 @@ func (t *Truth) waveforms(r *report, journal []logdb.Entry, stats *Stats) {
 		want = allowLost(want, have, made, t.before[sim.LogWaveform])
 	}
 	diff(r, "truth of the waveforms", have, want, func(m logdb.Millis) logdb.Millis { return m })
+}
+
+// recorded reports whether the meter has a recording with a trigger.
+func (t *Truth) recorded(at logdb.Millis) bool {
+	return slices.ContainsFunc(t.recordings, func(w sim.Recording) bool { return logdb.MillisOf(w.Trigger) == at })
+}
+
+// sameSamples reports whether a stored recording has all channels and samples of the meter's, in their order.
+func sameSamples(want *sim.Recording, have *logdb.Waveform) bool {
+	return slices.EqualFunc(want.Channels, have.Channels, func(a, b logdb.WaveChannel) bool {
+		return a.Name == b.Name && slices.EqualFunc(a.Samples, b.Samples, func(x, y float64) bool { return math.Abs(x-y) <= 1e-9*math.Abs(x) })
+	})
 }

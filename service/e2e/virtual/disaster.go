@@ -42,10 +42,8 @@ func (w *world) disaster(ctx context.Context, e Event, after time.Time) {
 		w.policy(ctx, after, api.CmdCloudSet, "cloud.limit.limits", "1/h", "default")
 		w.policy(ctx, after, api.CmdCloudSet, "cloud.limit.system", "1/min 2/h", "default")
 	case Strict:
-		for _, l := range [][2]string{{"pq", "1/min 2/h"}, {"limits", "1/h"}, {"system", "1/min 2/h"}, {"waveform", "1/h"}} {
-			w.strict(ctx, l[0], l[1])
-			w.at(after, func(ctx context.Context) { w.strict(ctx, l[0], "default") })
-		}
+		w.strict(ctx, true)
+		w.at(after, func(ctx context.Context) { w.strict(ctx, false) })
 	case Zone:
 		w.policy(ctx, after, api.CmdMeterSet, "zone", wrongZone, w.plan.Zone)
 	case Scale:
@@ -165,6 +163,9 @@ func (w *world) rejoin(ctx context.Context, n *Node) {
 
 // again sets what is wanted once more: a site that went back to a backup or begins anew has other settings.
 func (w *world) again(ctx context.Context, host string) {
+	if host == "cloud" && w.plan.holds(Strict) {
+		w.limitCloud(ctx)
+	}
 	if !slices.Contains(w.sites, host) {
 		return
 	}
@@ -218,10 +219,22 @@ func (w *world) policy(ctx context.Context, until time.Time, command, name, valu
 	w.at(until, func(ctx context.Context) { set(ctx, back) })
 }
 
-// strict sets a limit of the cloud, again and again until it works.
-func (w *world) strict(ctx context.Context, name, value string) {
-	if err := w.command(ctx, "cloud", api.CmdLimitSet, map[string]any{"name": name, "value": value}); err != nil {
-		w.at(time.Now().Add(20*time.Minute), func(ctx context.Context) { w.strict(ctx, name, value) })
+// strict gives the cloud limits of its own, or takes them away.
+func (w *world) strict(ctx context.Context, on bool) {
+	w.isStrict = on
+	w.limitCloud(ctx)
+}
+
+// limitCloud tells the cloud its limits, again and again until it works.
+func (w *world) limitCloud(ctx context.Context) {
+	for _, l := range [][2]string{{"pq", "1/min 2/h"}, {"limits", "1/h"}, {"system", "1/min 2/h"}, {"waveform", "1/h"}} {
+		if !w.isStrict {
+			l[1] = "default"
+		}
+		if w.command(ctx, "cloud", api.CmdLimitSet, map[string]any{"name": l[0], "value": l[1]}) != nil {
+			w.at(time.Now().Add(20*time.Minute), w.limitCloud)
+			return
+		}
 	}
 }
 
@@ -308,7 +321,7 @@ func (w *world) replace(ctx context.Context) {
 	}
 	w.past, w.earlier = truth, nil
 	for _, log := range []int{sim.LogSystem, sim.LogAlarm, sim.LogHist1, sim.LogHist2, sim.LogHist3, sim.LogPQ, sim.LogWaveform} {
-		w.losses[log] = time.Now()
+		w.losses[log] = time.Now().Add(time.Millisecond) // what it recorded in this very moment too
 	}
 	w.meterStop()
 	if err := <-w.meterDone; err != nil {

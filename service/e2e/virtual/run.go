@@ -54,6 +54,7 @@ type world struct {
 	earlier   []reprogramed // logs of the present meter under earlier settings
 	losses    map[int]time.Time
 	wanted    map[string]string // settings of the site that were changed
+	isStrict  bool              // the cloud is to have limits of its own
 }
 
 // reprogramed is what a log had recorded when its settings were changed.
