@@ -27,11 +27,12 @@ func (p *Pace) Allow(t logdb.Millis) bool {
 	return true
 }
 
-// Mark is the last row that passed with a channel.
+// Mark is a row: of each channel the last one that passed is kept.
 type Mark struct {
-	Position logdb.Position
-	Run      uint32
-	Time     logdb.Millis
+	Position   logdb.Position
+	Run        uint32
+	Generation uint32
+	Time       logdb.Millis
 }
 
 // Marks holds the last row that passed of each channel of one log of one stream: what a
@@ -39,21 +40,21 @@ type Mark struct {
 // records of the stream empties it.
 type Marks map[logdb.ChannelKey]Mark
 
-// Allow says whether a receiver stores the row of position p and time t, and marks its
-// channels if so. A row of another run always passes: a clock set back by seconds repeats the minute, and both rows are
-// true. The limit is one record a minute a channel: a row is over pace when each
+// Allow says whether a receiver stores a row, and marks its channels if so. A row of another run or generation always passes: a
+// clock set back by seconds repeats the minute, what a meter recorded before and behind a reset of its log is combined apart, and
+// both rows are true. The limit is one record a minute a channel: a row is over pace when each
 // of its channels is, so that pages that hold other channels of the same minute pass.
 //
 // Fates are decided in journal order, but pages come in any order. open says whether a position between
-// two others, both excluded, is still undecided; where one is, or where p lies before the mark, the row that
+// two others, both excluded, is still undecided; where one is, or where the row lies before the mark, the row that
 // really went before is not known here, and the row passes. So a sender that keeps the pace never has a row
 // refused, however its pages are cut and ordered.
-func (m Marks) Allow(intervalMillis int64, p logdb.Position, run uint32, t logdb.Millis, channels []logdb.ChannelKey, open func(after, before logdb.Position) bool) bool {
+func (m Marks) Allow(intervalMillis int64, row Mark, channels []logdb.ChannelKey, open func(after, before logdb.Position) bool) bool {
 	over := len(channels) > 0
 	for _, c := range channels {
 		last, ok := m[c]
-		pace := Pace{IntervalMillis: intervalMillis, Last: last.Time, Any: ok && last.Position < p && last.Run == run}
-		if pace.Allow(t) || open(last.Position, p) {
+		pace := Pace{IntervalMillis: intervalMillis, Last: last.Time, Any: ok && last.Position < row.Position && last.Run == row.Run && last.Generation == row.Generation}
+		if pace.Allow(row.Time) || open(last.Position, row.Position) {
 			over = false
 			break
 		}
@@ -62,8 +63,8 @@ func (m Marks) Allow(intervalMillis int64, p logdb.Position, run uint32, t logdb
 		return false
 	}
 	for _, c := range channels {
-		if last, ok := m[c]; !ok || last.Position < p {
-			m[c] = Mark{p, run, t}
+		if last, ok := m[c]; !ok || last.Position < row.Position {
+			m[c] = row
 		}
 	}
 	return true

@@ -86,7 +86,7 @@ func TestMarks(t *testing.T) {
 				return false
 			}
 			for i, r := range tt.rows {
-				if got := marks.Allow(60_000, r.p, 0, r.t, r.channels, open); got != r.want {
+				if got := marks.Allow(60_000, limit.Mark{Position: r.p, Time: r.t}, r.channels, open); got != r.want {
 					t.Fatalf("row %d: allowed %v, want %v", i+1, got, r.want)
 				}
 				decided[r.p] = true
@@ -94,23 +94,23 @@ func TestMarks(t *testing.T) {
 		})
 	}
 	marks := limit.Marks{"x.a": {Position: 1}}
-	if !marks.Allow(0, 2, 0, 0, a, func(_, _ logdb.Position) bool { return false }) {
+	if !marks.Allow(0, limit.Mark{Position: 2}, a, func(_, _ logdb.Position) bool { return false }) {
 		t.Error("refused without a limit")
 	}
 }
 
-// A clock set back by seconds repeats a minute: the first row of the new run is a true record,
-// whose energy would be lost if the pace took it for a second one of that minute.
+// A clock set back by seconds repeats a minute, and a reset of the log parts one: the first row of the new run or generation is a
+// true record, whose energy would be lost if the pace took it for a second one of that minute.
 func TestMarksAcrossRuns(t *testing.T) {
 	t.Parallel()
 	marks, a := limit.Marks{}, []logdb.ChannelKey{"x.a"}
 	none := func(_, _ logdb.Position) bool { return false }
 	for i, r := range []struct {
-		run  uint32
-		want bool
-	}{{0, true}, {0, false}, {1, true}, {1, false}} {
-		if got := marks.Allow(60_000, logdb.Position(i+1), r.run, 60_000, a, none); got != r.want {
-			t.Errorf("row %d of run %d: allowed %v, want %v", i+1, r.run, got, r.want)
+		run, generation uint32
+		want            bool
+	}{{0, 0, true}, {0, 0, false}, {1, 0, true}, {1, 0, false}, {1, 1, true}, {1, 1, false}} {
+		if got := marks.Allow(60_000, limit.Mark{Position: logdb.Position(i + 1), Run: r.run, Generation: r.generation, Time: 60_000}, a, none); got != r.want {
+			t.Errorf("row %d, of run %d, generation %d: allowed %v, want %v", i+1, r.run, r.generation, got, r.want)
 		}
 	}
 }

@@ -225,7 +225,7 @@ func (r *receiver) overLimit(e logdb.Entry) (reason string) {
 		open := func(after, before logdb.Position) bool {
 			return after+1 < before && len(s.fates.Missing(after+1, before-1)) > 0
 		}
-		if !s.marks[e.Log].Allow(r.limits.HistoricalIntervalMillis, e.Position, e.Run, e.Time, e.Row.Channels, open) {
+		if !s.marks[e.Log].Allow(r.limits.HistoricalIntervalMillis, limit.Mark{Position: e.Position, Run: e.Run, Generation: e.Generation, Time: e.Time}, e.Row.Channels, open) {
 			return limit.Refused(limit.PaceReason)
 		}
 		return ""

@@ -65,7 +65,16 @@ func limitRules() []rule {
 			f.want("over the page", counts(r), "[1 0 0 1]")
 			r = f.send(logdb.KindHistorical, a1, inRun(2, row(7, day0+minute, volts, 7)), inRun(2, row(8, day0+minute, volts, 8)))
 			f.want("the clock was set back by seconds", counts(r), "[1 0 0 1]")
-			f.want("fates", f.fates(logdb.KindHistorical, a1, 8), "sxssxssx")
+			reset := func(e logdb.Entry) logdb.Entry {
+				e.Generation = 1
+				return inRun(2, e)
+			}
+			r = f.send(logdb.KindHistorical, a1, reset(row(9, day0+minute, volts, 9)))
+			f.want("the log was reset within the minute", counts(r), "[1 0 0 0]")
+			f.reopen()
+			r = f.send(logdb.KindHistorical, a1, reset(row(10, day0+minute, volts, 10)))
+			f.want("the minute goes on behind the reset", counts(r), "[0 0 0 1]")
+			f.want("fates", f.fates(logdb.KindHistorical, a1, 10), "sxssxssxsx")
 			r5, _ := f.stream(logdb.KindHistorical, a1).Fates.At(5)
 			f.want("reason", r5.Reason, limit.Refused("minute"))
 		}},

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"metermanager/logdb"
+	"metermanager/logdb/limit"
 )
 
 // acceptContents takes a page without positions into the journal that this node makes for its source. What
@@ -75,7 +76,7 @@ func (r *receiver) takeRow(e *logdb.Entry, seen *seenValues) error {
 	e.Row = &row
 	r.stream.end++
 	e.Position = r.stream.end
-	if reason := r.pace(e.Log, e.Position, e.Run, e.Time, row.Channels); reason != "" {
+	if reason := r.pace(e.Log, limit.Mark{Position: e.Position, Run: e.Run, Generation: e.Generation, Time: e.Time}, row.Channels); reason != "" {
 		r.skip(e.Position, e.Time, reason)
 		for _, key := range all {
 			seen.keep(key)

@@ -51,7 +51,7 @@ func (r *extentRow) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(r.lastPosition))
 	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(r.lastValue))
 	b = binary.AppendUvarint(b, uint64(r.mark.Position))
-	b = binary.AppendUvarint(b, uint64(r.mark.Run))
+	b = binary.AppendUvarint(b, uint64(r.mark.Run)|uint64(r.mark.Generation)<<32) // the generation stood nowhere once
 	return binary.AppendVarint(b, int64(r.mark.Time))
 }
 
@@ -84,7 +84,9 @@ func readExtent(data []byte, visit func(extentRow)) error {
 		}
 		r.lastValue = math.Float64frombits(binary.LittleEndian.Uint64(data))
 		data = data[8:]
-		r.mark = limit.Mark{Position: logdb.Position(uvarint()), Run: uint32(uvarint()), Time: logdb.Millis(varint())}
+		r.mark.Position = logdb.Position(uvarint())
+		of := uvarint()
+		r.mark.Run, r.mark.Generation, r.mark.Time = uint32(of), uint32(of>>32), logdb.Millis(varint())
 		if !short {
 			visit(r)
 		}

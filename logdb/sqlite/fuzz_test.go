@@ -33,7 +33,7 @@ func FuzzStored(f *testing.F) {
 		f.Add(samples)
 	}
 	f.Add(encodeRaw([]logdb.RawRecord{{Position: 7, Bytes: []byte("abc"), Run: 1, Time: 9}, {Position: 9, Bytes: []byte{}, Generation: 2}}))
-	x := extentRow{1, 2, 3, 4, 5, 6.5, limit.Mark{Position: 7, Run: 8, Time: 9}}
+	x := extentRow{1, 2, 3, 4, 5, 6.5, limit.Mark{Position: 7, Run: 8, Generation: 9, Time: 10}}
 	f.Add(x.append(nil))
 	f.Add(appendClaim(nil, &claim{tallies: map[int64]*logdb.Tally{3: {Count: 2, Sum: [2]uint64{4, 5}}}}))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -31,15 +31,15 @@ func (r *receiver) overPace(it item) string {
 	if present == nil {
 		present = h.Channels
 	}
-	return r.pace(h.Log, it.position, h.Run, h.Times[it.row], present)
+	return r.pace(h.Log, limit.Mark{Position: it.position, Run: h.Run, Generation: h.Generation, Time: h.Times[it.row]}, present)
 }
 
-func (r *receiver) pace(log logdb.LogNo, p logdb.Position, run uint32, at logdb.Millis, channels []logdb.ChannelKey) string {
+func (r *receiver) pace(log logdb.LogNo, row limit.Mark, channels []logdb.ChannelKey) string {
 	fates := &r.stream.fates
 	open := func(after, before logdb.Position) bool {
 		return after+1 < before && len(fates.Missing(after+1, before-1)) > 0
 	}
-	if !r.stream.marksOf(log).Allow(r.limits.HistoricalIntervalMillis, p, run, at, channels, open) {
+	if !r.stream.marksOf(log).Allow(r.limits.HistoricalIntervalMillis, row, channels, open) {
 		return limit.Refused(limit.PaceReason)
 	}
 	return ""
@@ -53,7 +53,7 @@ const (
 // overLimit returns the limit that an add breaks; if none, the add takes its slots.
 func (r *receiver) overLimit(e *logdb.Entry) (reason string, err error) {
 	if e.Row != nil {
-		return r.pace(e.Log, e.Position, e.Run, e.Time, e.Row.Channels), nil
+		return r.pace(e.Log, limit.Mark{Position: e.Position, Run: e.Run, Generation: e.Generation, Time: e.Time}, e.Row.Channels), nil
 	}
 	windows := r.limits.Of(r.page.Kind)
 	keys := limit.Keys(windows, e.Time)

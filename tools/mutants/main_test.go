@@ -28,6 +28,11 @@ func TestTexts(t *testing.T) {
 		}
 		names[m.name] = true
 	}
+	for _, name := range inHarness {
+		if !names["fault harness: "+name] {
+			t.Errorf("%s: no mutation has this name", name)
+		}
+	}
 }
 
 func TestVerdict(t *testing.T) {
