@@ -60,7 +60,7 @@ var logTables = map[string]string{
 }
 
 // archived is why the tables of the archive are not here.
-const archived = "empty while nothing is archived; changed by hand in the tests of logdb/sqlite"
+const archived = "empty while nothing is archived; changed by hand in TestTamperedArchive and the tests of logdb/sqlite"
 
 func hist(position logdb.Position, time logdb.Millis) wanted {
 	return wanted{kind: logdb.KindHistorical, day: time.Day(), position: position, time: time}
@@ -71,6 +71,14 @@ func tamperings() []tampering {
 	var out []tampering
 	add := func(table, what string, do func(h *hand) wanted) {
 		out = append(out, tampering{bothLogs, table, what, do})
+		if table == "head" || table == "chunk" { // of another log too
+			out = append(out, tampering{bothLogs, table, what + ", log 1", func(h *hand) wanted {
+				h.log = 1
+				w := do(h)
+				w.log = 1
+				return w
+			}})
+		}
 	}
 	add("head", "delete a row", func(h *hand) wanted {
 		seq, rows, series := h.page()
@@ -550,7 +558,7 @@ func tamper(t *testing.T, path string, do func(h *hand) wanted) wanted {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := do(&hand{t, db, codec})
+	want := do(&hand{t: t, db: db, codec: codec})
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ type hand struct {
 	t     testing.TB
 	db    *sql.DB
 	codec *chunk.Codec
+	log   logdb.LogNo // whose rows are changed
 }
 
 func (h *hand) exec(query string, args ...any) {
@@ -52,7 +53,7 @@ func (h *hand) must(err error) {
 func (h *hand) page() (seq int64, rows logdb.History, series []int64) {
 	h.t.Helper()
 	var data []byte
-	h.one(`SELECT seq, data FROM head WHERE stream = ? AND log = 0 ORDER BY n DESC LIMIT 1`, []any{h.stream(logdb.KindHistorical)}, &seq, &data)
+	h.one(`SELECT seq, data FROM head WHERE stream = ? AND log = ? ORDER BY n DESC LIMIT 1`, []any{h.stream(logdb.KindHistorical), h.log}, &seq, &data)
 	var p chunk.Page
 	h.must(h.codec.Page(data, &p))
 	rows = logdb.History{Run: p.Run, Generation: p.Generation, Times: p.Times, Positions: p.Positions}
@@ -79,8 +80,8 @@ func cut[T any](list []T, i int) []T { return append(append([]T{}, list[:i]...),
 func (h *hand) points(channel logdb.ChannelKey) (id int64, p chunk.Points) {
 	h.t.Helper()
 	var data []byte
-	h.one(`SELECT c.id, c.data FROM chunk c JOIN series s ON s.id = c.id >> 24 JOIN channel n ON n.id = s.channel WHERE s.stream = ? AND s.log = 0 AND n.key = ? ORDER BY c.id LIMIT 1`,
-		[]any{h.stream(logdb.KindHistorical), string(channel)}, &id, &data)
+	h.one(`SELECT c.id, c.data FROM chunk c JOIN series s ON s.id = c.id >> 24 JOIN channel n ON n.id = s.channel WHERE s.stream = ? AND s.log = ? AND n.key = ? ORDER BY c.id LIMIT 1`,
+		[]any{h.stream(logdb.KindHistorical), h.log, string(channel)}, &id, &data)
 	var b logdb.Block
 	h.must(h.codec.Points(data, &b))
 	return id, chunk.Points{Times: b.Times, Positions: b.Positions, Values: b.AppendValues(nil)}
@@ -119,8 +120,8 @@ func maxOf(list []logdb.Position) logdb.Position {
 func (h *hand) marks() (id int64, m chunk.Marks) {
 	h.t.Helper()
 	var data []byte
-	h.one(`SELECT c.id, c.data FROM chunk c JOIN series s ON s.id = c.id >> 24 WHERE s.stream = ? AND s.log = 0 AND s.channel = 0 ORDER BY c.id LIMIT 1`,
-		[]any{h.stream(logdb.KindHistorical)}, &id, &data)
+	h.one(`SELECT c.id, c.data FROM chunk c JOIN series s ON s.id = c.id >> 24 WHERE s.stream = ? AND s.log = ? AND s.channel = 0 ORDER BY c.id LIMIT 1`,
+		[]any{h.stream(logdb.KindHistorical), h.log}, &id, &data)
 	h.must(h.codec.Marks(data, &m))
 	return id, m
 }
