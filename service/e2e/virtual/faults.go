@@ -107,6 +107,8 @@ type Plan struct {
 	Memory  int           // records of each historical log, 0: many
 	Latency time.Duration // of each request between the nodes
 	Events  []Event
+	// Clock is when somebody sets the meter's clock; empty: at noon of the history's first day.
+	Clock []sim.ClockStep
 	// Interval is how far apart historical rows lie that sites upload; 0: as by itself.
 	Interval time.Duration
 	// Requested asks at the end for what limits had skipped.
@@ -122,6 +124,9 @@ func (p Plan) String() string {
 		p.Seed, p.Begin.Format(time.RFC3339), p.Zone, p.History, p.Length, p.Memory, p.Latency)
 	for i, e := range p.Events {
 		fmt.Fprintf(&b, "  %2d %s\n", i, e)
+	}
+	for _, s := range p.Clock {
+		fmt.Fprintf(&b, "  the meter's clock is set to %s ahead after %s of its history\n", s.Ahead, s.After)
 	}
 	if p.Interval > 0 {
 		fmt.Fprintf(&b, "  a row each %s is uploaded\n", p.Interval)
@@ -144,6 +149,9 @@ func (p Plan) Contents() []string {
 		default:
 			out = append(out, string(e.Kind))
 		}
+	}
+	if len(p.Clock) > 0 {
+		out = append(out, "clock steps")
 	}
 	if p.Interval > 0 {
 		out = append(out, "a row each "+p.Interval.String())
@@ -216,7 +224,44 @@ func NewPlan(seed uint64) Plan {
 	if seed >= FirstOfReduced {
 		drawReduced(seed, &p)
 	}
+	if seed >= FirstOfClocks {
+		drawClock(seed, &p)
+	}
 	return p
+}
+
+// FirstOfClocks is the first seed whose plan also may have the meter's clock set by hours.
+const FirstOfClocks = 30_000_000
+
+// drawClock draws that the meter's clock is set forward or back, by seconds to hours, and right again. Not where clocks change by an
+// hour of themselves: which of the two it was no record tells.
+func drawClock(seed uint64, p *Plan) {
+	r := rand.New(rand.NewPCG(seed, 4))
+	zone, err := time.LoadLocation(p.Zone)
+	if err != nil || r.IntN(2) == 0 {
+		return
+	}
+	_, before := p.Begin.Add(-24 * time.Hour).In(zone).Zone()
+	if _, after := p.Begin.Add(p.Length + 24*time.Hour).In(zone).Zone(); before != after {
+		return
+	}
+	steps := []time.Duration{20 * time.Second, 3 * time.Minute, 17 * time.Minute, 40 * time.Minute, 100 * time.Minute, 5 * time.Hour}
+	ahead := steps[r.IntN(len(steps))] + time.Duration(r.IntN(10_000))*time.Millisecond
+	if r.IntN(2) == 0 {
+		ahead = -ahead
+	}
+	at := p.History + time.Duration(r.Int64N(int64(min(p.Length, 12*time.Hour))))
+	back := at + time.Duration(float64(time.Minute)*float64(int(1)<<r.IntN(8))*(1+r.Float64()))
+	const off, on = 5*time.Hour - time.Minute, 7 * time.Hour // within which the meter has no supply
+	for _, t := range []*time.Duration{&at, &back} {
+		if *t > off && *t < on {
+			*t += on - off
+		}
+	}
+	if back <= at || back >= 24*time.Hour {
+		return
+	}
+	p.Clock = []sim.ClockStep{{After: at.Truncate(time.Second), Ahead: ahead.Truncate(time.Second)}, {After: back.Truncate(time.Second)}}
 }
 
 // FirstOfOld is the first seed whose plan also holds copies of the cloud and data that grow old. Those before stay as they

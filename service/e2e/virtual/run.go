@@ -118,7 +118,7 @@ func (w *world) open(ctx context.Context) error {
 // newMeter puts a meter at the address, in place of one that was there.
 func (w *world) newMeter(ctx context.Context, start time.Time) error {
 	cfg := sim.Config{
-		Listen: meterAddress, Open: w.net.Listen, Seed: w.plan.Seed + uint64(w.meters)*1000, Zone: w.plan.Zone, Start: start, Name: "main",
+		Listen: meterAddress, Open: w.net.Listen, Seed: w.plan.Seed + uint64(w.meters)*1000, Zone: w.plan.Zone, Start: start, Name: "main", Clock: w.plan.Clock,
 	}
 	w.meters++
 	if w.plan.Memory > 0 {

@@ -53,6 +53,7 @@ type capture struct {
 type plan struct {
 	seed   seed
 	begin  int64
+	clock  []ClockStep // nil: by the schedule
 	zone   *zone
 	layout *layout
 	limits []limitSetting
@@ -112,7 +113,7 @@ func (p *plan) reach(t int64) {
 }
 
 func (p *plan) addDay(n int64) {
-	d := planDay(p.seed, p.begin, n)
+	d := planDay(p.seed, p.begin, n, p.clock)
 	dropNoteless(d)
 	for _, change := range p.zone.changes {
 		if p.tellsDST && change >= d.start && change < d.start+dayMs && !d.isOff(change) {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"time"
 )
 
 // dayMs is the length of a day of the schedule. Days count from the begin of the history,
@@ -62,8 +63,18 @@ type day struct {
 	notes        []note        // by time
 }
 
-// planDay draws day n of the history that began at begin. It depends on nothing else.
-func planDay(s seed, begin, n int64) *day {
+// dayLong is dayMs.
+const dayLong = dayMs * time.Millisecond
+
+// setClock plans that the clock shows true time plus ms from at on.
+func (d *day) setClock(at, ms int64) {
+	by := ms - d.shift(at)
+	d.shifts = append(d.shifts, shift{at, ms})
+	d.notes = append(d.notes, note{at, eventClock, uint32(by / 1000)})
+}
+
+// planDay draws day n of the history that began at begin, but for the steps of the clock if there are some. It depends on nothing else.
+func planDay(s seed, begin, n int64, clock []ClockStep) *day {
 	d := &day{start: begin + n*dayMs}
 	r := &draws{seed: s, stream: streamDay, key: n * 4096}
 	slots := slotPicker{draws: r, used: map[int64]bool{}, start: d.start}
@@ -71,12 +82,17 @@ func planDay(s seed, begin, n int64) *day {
 		d.planOutage(r)
 		slots.reserve(28, 41)
 	}
-	if n%12 == 0 {
+	for _, step := range clock {
+		if at := begin + step.After.Milliseconds(); at >= d.start && at < d.start+dayMs {
+			d.setClock(at, step.Ahead.Milliseconds())
+		}
+	}
+	if n%12 == 0 && clock == nil {
 		forward := d.start + 12*hourMs + r.below(20*minuteMs)
 		back := forward + 2*hourMs + r.below(30*minuteMs)
 		ms := 60_000*(4+r.below(9)) + 1000*r.below(60)
-		d.shifts = []shift{{forward, ms}, {back, 0}}
-		d.notes = append(d.notes, note{forward, eventClock, uint32(ms / 1000)}, note{back, eventClock, uint32(-ms / 1000)})
+		d.setClock(forward, ms)
+		d.setClock(back, 0)
 	}
 	d.planVoltage(r, &slots, n)
 	d.planLoad(r, &slots, n)

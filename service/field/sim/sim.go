@@ -56,6 +56,9 @@ type Config struct {
 	IOCard bool
 	// NoLogs are the numbers of logs that a Nexus does not keep: of those from LogFlicker on.
 	NoLogs []int
+	// Clock says when somebody sets the meter's clock, in order; nil: it is put ahead by minutes for a while at each twelfth noon.
+	// A day of the history, 24 hours from its begin on, must begin and end with a right clock.
+	Clock []ClockStep
 	// MaxRecords overrides how many records a log holds, by the meter's log number.
 	MaxRecords map[int]int
 	// RealMemory gives the logs the sizes of the real meter, so that long histories roll over.
@@ -71,6 +74,9 @@ type Config struct {
 	Now      func() time.Time
 	Logger   *slog.Logger
 }
+
+// ClockStep is what the meter's clock is set to, so long after the begin of the history: Ahead of the true time, or behind it.
+type ClockStep struct{ After, Ahead time.Duration }
 
 // Meter is one simulated meter.
 type Meter struct {
@@ -127,7 +133,7 @@ func New(cfg Config) (*Meter, error) {
 	begin := cfg.Start.UnixMilli()
 	m.model = &model{seed: seed(cfg.Seed), zone: m.zone, site: cfg.Site, begin: begin}
 	m.plan = &plan{
-		seed: seed(cfg.Seed), begin: begin, zone: m.zone, layout: m.layout, limits: limitSettings(cfg.Site),
+		seed: seed(cfg.Seed), begin: begin, clock: cfg.Clock, zone: m.zone, layout: m.layout, limits: limitSettings(cfg.Site),
 		tellsDST: cfg.Kind != Nexus, hertz: cfg.Site.NominalHz, perVolt: cfg.Site.NominalVolts / cfg.Site.VoltageFullScale(),
 		amps: func(at int64, d *day) float64 {
 			r := m.model.measure(at-1, d.disturbances)
@@ -170,6 +176,12 @@ func (c *Config) setDefaults() error {
 	}
 	if c.Kind == "" {
 		c.Kind = Shark200
+	}
+	for i, s := range c.Clock {
+		ends := i == len(c.Clock)-1 || c.Clock[i+1].After/dayLong != s.After/dayLong
+		if s.After <= 0 || i > 0 && s.After <= c.Clock[i-1].After || ends && s.Ahead != 0 {
+			return fmt.Errorf("clock step %d, after %s by %s: steps must rise, and be taken back within a day of the history", i, s.After, s.Ahead)
+		}
 	}
 	if !slices.Contains(Kinds, c.Kind) {
 		return fmt.Errorf("kind %q, must be one of %q", c.Kind, Kinds)
