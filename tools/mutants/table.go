@@ -39,6 +39,7 @@ var (
 	fieldbus    = test{"./service/field/modbus", "", nil}
 	taken       = test{"./service/cloud/ingest", "", nil}
 	harness     = test{"./service/e2e/virtual", "^TestTorture$", nil}
+	lines       = test{"./service/e2e/line", "^TestSpoiledLines$", nil}
 )
 
 // section is one section of the rules of replication, which every store must obey.
@@ -60,12 +61,12 @@ var inHarness = []string{
 	"a skip is counted twice", "what limits did is counted twice when it is asked for",
 }
 
-// again tries those of inHarness with nothing but the harness.
+// again tries those of inHarness with nothing but the harness, and that of spoiled lines.
 func again(all []mutation) []mutation {
 	var out []mutation
 	for _, m := range all {
 		if slices.Contains(inHarness, m.name) {
-			m.name, m.tests = "fault harness: "+m.name, []test{harness}
+			m.name, m.tests = "fault harness: "+m.name, []test{harness, lines}
 			out = append(out, m)
 		}
 	}
