@@ -90,7 +90,7 @@ func (o *oracle) fast(log logdb.LogNo) bool {
 
 // reduce decides the rows of the other logs in journal order. A row belongs to the interval (end - step, end] of its run. That is
 // closed by an entry of the run two steps beyond its end, by one of a later run, or by a close, and travels at the position of the
-// last row it had then; those that come later are reduced into it (replication.md 2).
+// last row it had then. One that comes later travels as a revise of that row, or, where there is none, by itself (replication.md 2).
 func (o *oracle) reduce() {
 	step := logdb.Millis(o.limits.HistoricalIntervalMillis)
 	type run struct {
@@ -98,16 +98,18 @@ func (o *oracle) reduce() {
 		run, generation uint32
 	}
 	current := map[logdb.LogNo]run{}
-	newest := map[run]logdb.Millis{}
+	newest, closed := map[run]logdb.Millis{}, map[run]logdb.Millis{} // closed: the end up to which all intervals are
 	open := map[logdb.LogNo][]*group{}
 	all := map[run]map[logdb.Millis]*group{}
 	at := map[logdb.Position]*group{} // of a row
 	changes := map[*group][]logdb.Entry{}
 	closeAll := func(log logdb.LogNo, until logdb.Millis) {
+		r := current[log]
 		open[log] = slices.DeleteFunc(open[log], func(g *group) bool {
 			if g.end > until {
 				return false
 			}
+			closed[r] = max(closed[r], g.end)
 			g.carrier = g.rows[len(g.rows)-1].Position
 			for _, e := range g.rows {
 				o.fates[e.Position] = logdb.FateReduced
@@ -145,6 +147,7 @@ func (o *oracle) reduce() {
 		}
 		if r == current[e.Log] {
 			closeAll(e.Log, newest[r]-2*step)
+			closed[r] = max(closed[r], (newest[r] - 2*step).Floor(step))
 		}
 		if e.Op != logdb.OpAdd {
 			continue
@@ -156,20 +159,22 @@ func (o *oracle) reduce() {
 		if all[r] == nil {
 			all[r] = map[logdb.Millis]*group{}
 		}
+		late := r != current[e.Log] || end <= closed[r]
 		g := all[r][end]
-		switch {
-		case g != nil && g.carrier != 0:
-			o.fates[e.Position] = logdb.FateReduced
-		case g == nil:
+		if g == nil {
 			g = &group{end: end}
 			all[r][end] = g
 			o.groups = append(o.groups, g)
-			open[e.Log] = append(open[e.Log], g)
+			if late {
+				g.carrier = e.Position
+			} else {
+				open[e.Log] = append(open[e.Log], g)
+			}
 		}
 		g.rows = append(g.rows, e)
 		at[e.Position] = g
-		if r != current[e.Log] || end <= newest[r]-2*step { // nothing of the interval came in time
-			closeAll(e.Log, end)
+		if late {
+			o.fates[e.Position] = logdb.FateStored
 		}
 	}
 	for _, list := range open {
