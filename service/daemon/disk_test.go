@@ -9,6 +9,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,6 +27,7 @@ import (
 type disk struct {
 	free atomic.Int64
 	now  atomic.Int64
+	data string // the folder of the node
 }
 
 func (d *disk) clock() time.Time { return time.UnixMilli(d.now.Load()) }
@@ -49,20 +52,19 @@ func (s *safe) String() string {
 
 const diskKey = "mmk_0123456789012345678901234567890123456789"
 
-// TestADiskThatFillsUp takes a node from room to alarm to stop and back.
-func TestADiskThatFillsUp(t *testing.T) {
-	t.Parallel()
-	d := &disk{}
-	d.free.Store(4 << 30)
+// serve runs a cloud with this disk until the test ends.
+func (d *disk) serve(t *testing.T, conf config.Config) (n *caller, log *safe) {
+	t.Helper()
 	d.now.Store(1_772_366_400_000)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := &safe{}
+	log = &safe{}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	conf := config.Config{Data: t.TempDir(), Listen: listener.Addr().String(), Roles: []string{config.RoleCloud}, DiskAlarmMB: 1024, DiskStopMB: 256}
+	conf.Data, conf.Listen, conf.Roles = t.TempDir(), listener.Addr().String(), []string{config.RoleCloud}
+	d.data = conf.Data
 	go func() {
 		done <- daemon.Run(ctx, conf, daemon.Options{
 			Log: log, Getenv: func(string) string { return "" },
@@ -73,13 +75,21 @@ func TestADiskThatFillsUp(t *testing.T) {
 			},
 		})
 	}()
-	defer func() {
+	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-	}()
-	n := &caller{t, "http://" + listener.Addr().String()}
+	})
+	return &caller{t, "http://" + listener.Addr().String()}, log
+}
+
+// TestADiskThatFillsUp takes a node from room to alarm to stop and back.
+func TestADiskThatFillsUp(t *testing.T) {
+	t.Parallel()
+	d := &disk{}
+	d.free.Store(4 << 30)
+	n, log := d.serve(t, config.Config{DiskAlarmMB: 1024, DiskStopMB: 256})
 	var meter api.RegisterAnswer
 	n.ok("POST", "/api/v1/meters/register", `{"make":"EIG","serial":"1","name":"n"}`, &meter)
 	row := 0
@@ -135,6 +145,37 @@ func TestADiskThatFillsUp(t *testing.T) {
 	d.free.Store(0) // what is here can still be read
 	d.now.Add(2000)
 	n.ok("GET", "/api/v1/meters/"+string(meter.MeterUID)+"/logs/historical?channels=readings.voltage.an", "", nil)
+}
+
+// TestADataFolderThatFillsUp has the folder reach a bound of its own on a disk with much room.
+func TestADataFolderThatFillsUp(t *testing.T) {
+	t.Parallel()
+	d := &disk{}
+	d.free.Store(1 << 40)
+	n, _ := d.serve(t, config.Config{DiskAlarmMB: 300, DiskStopMB: 100, DataMaxMB: 1000})
+	var meter api.RegisterAnswer
+	n.ok("POST", "/api/v1/meters/register", `{"make":"EIG","serial":"1","name":"n"}`, &meter)
+	for i, step := range []struct {
+		level  string
+		filled int64 // MB, beside what the node itself keeps
+		upload int
+	}{{api.DiskOK, 0, 200}, {api.DiskAlarm, 750, 200}, {api.DiskStop, 920, 507}, {api.DiskOK, 0, 200}} {
+		filler, err := os.Create(filepath.Join(d.data, "filler"))
+		if err == nil {
+			err = errors.Join(filler.Truncate(step.filled<<20), filler.Close()) // it takes no room of this disk
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.now.Add(20_000)
+		var s api.NodeStatus
+		n.ok("GET", "/api/v1/status", "", &s)
+		r := n.call("POST", "/api/v1/meters/"+string(meter.MeterUID)+"/logs/historical",
+			fmt.Sprintf(`{"channels":[{"chan_key":"readings.voltage.an"}],"records":[[%d,230]]}`, 1_772_366_400_000+60_000*i))
+		if s.Disk.Level != step.level || r.StatusCode != step.upload {
+			t.Errorf("%d MB of 1000: level %s, an upload gets %d, want %s and %d", step.filled, s.Disk.Level, r.StatusCode, step.level, step.upload)
+		}
+	}
 }
 
 type caller struct {

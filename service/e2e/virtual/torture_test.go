@@ -45,7 +45,9 @@ func TestTorture(t *testing.T) {
 			seeds = append(seeds, *first+i)
 		}
 	}
-	debug.SetGCPercent(400)
+	if os.Getenv("GOGC") == "" { // with 1000 a run takes an eighth less time, and two or three times the memory
+		debug.SetGCPercent(400)
+	}
 	tpl := template(t)
 	var mu sync.Mutex
 	var records, values, events, lost, archived, thinned int
