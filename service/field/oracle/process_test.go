@@ -89,7 +89,8 @@ func (s *server) answersAs(t *testing.T, unit byte) {
 
 // serve starts a library's server. Each unit is "ID:MODE:IMAGE". The modes: zero (what is not in
 // the image reads 0), strict (it is refused with exception 2), busy (every third request is), slow
-// (answers after 0.7 s), absent (exception 0x0B of a gateway), session (pymodbus only: logs besides).
+// (answers after 0.7 s), absent (exception 0x0B of a gateway), session (logs besides; those that are
+// read by function 0x23 of pymodbus only, since the others have no such function).
 func (l library) serve(t *testing.T, units ...string) *server {
 	t.Helper()
 	args := l.command(t, "server")

@@ -3,7 +3,11 @@ package oracle_test
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -104,15 +108,83 @@ func (s *site) events(t *testing.T, uid logdb.MeterUID, kind logdb.Kind, gaps bo
 	return out
 }
 
-// TestRetrievesASessionOfOthers retrieves logs from a server of pymodbus that follows the manual's
-// description of a log session; the records are those that the manuals print.
+// TestRetrievesASessionOfOthers retrieves logs from servers of other libraries that follow the manual's description of a log
+// session; the records are those that the manuals print. Only that of pymodbus has the function by which recordings are read.
 func TestRetrievesASessionOfOthers(t *testing.T) {
 	t.Parallel()
-	served := libraries[0].serve(t, "1:session:shark200.regs")
+	for _, l := range libraries {
+		t.Run(l.name, func(t *testing.T) {
+			t.Parallel()
+			retrievesASession(t, l)
+		})
+	}
+}
+
+// plainLogs writes session.json as lines for a program without JSON: see load_logs of server.c.
+func plainLogs(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "session.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var spec struct {
+		Port int
+		Logs []struct {
+			Number      int
+			Status      string
+			Disabled    bool
+			Max, Size   int
+			Filler      string
+			Records     []string
+			EveryMinute *struct {
+				Stamp, Data string
+				Count       int
+			} `json:"every_minute"`
+		}
+	}
+	if err := json.Unmarshal(text, &spec); err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "port %d\n", spec.Port)
+	for _, l := range spec.Logs {
+		if l.Disabled {
+			fmt.Fprintf(&b, "off %d %s\n", l.Number, l.Status)
+			continue
+		}
+		fmt.Fprintf(&b, "log %d %s %d %d\nrec %s\n", l.Number, l.Status, l.Max, l.Size, l.Filler+strings.Repeat("ff", min(l.Size, 64)-6))
+		for _, r := range l.Records {
+			fmt.Fprintf(&b, "rec %s\n", strings.ReplaceAll(r, " ", ""))
+		}
+		if m := l.EveryMinute; m != nil {
+			stamp, err := hex.DecodeString(m.Stamp)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := time.Date(2000+int(stamp[0]), time.Month(stamp[1]), int(stamp[2]), int(stamp[3]), int(stamp[4]), int(stamp[5]), 0, time.UTC)
+			for range m.Count {
+				fmt.Fprintf(&b, "rec %02x%02x%02x%02x%02x%02x%s\n", at.Year()-2000, int(at.Month()), at.Day(), at.Hour(), at.Minute(), at.Second(), m.Data)
+				at = at.Add(time.Minute)
+			}
+		}
+	}
+	path := filepath.Join(t.TempDir(), "session.logs")
+	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func retrievesASession(t *testing.T, l library) {
+	args := []string{"1:session:shark200.regs"}
+	if l.name == "libmodbus" {
+		args = append(args, "--logs", plainLogs(t))
+	}
+	served := l.serve(t, args...)
 	s := newSite(t, retrieve.Config{Live: time.Hour, Retrieve: time.Hour})
 	m := s.add(t, retrieve.AddRequest{Name: "oracle", Address: served.addr, Unit: 1, Zone: "UTC"})
 	for range 3 { // the second and third find nothing new
-		if _, err := s.Retrieve(t.Context(), "oracle", 0); err != nil {
+		if _, err := s.Retrieve(t.Context(), "oracle", 0); err != nil && (l.name == "pymodbus" || !errors.Is(err, retrieve.ErrNoRepeat)) {
 			t.Fatal(err)
 		}
 	}
@@ -136,10 +208,17 @@ func TestRetrievesASessionOfOthers(t *testing.T) {
 		t.Errorf("settings %+v, %v", settings, err)
 	}
 	checkAlarms(t, s, m.UID)
-	checkCapture(t, s, m.UID)
+	if l.name == "pymodbus" {
+		checkCapture(t, s, m.UID)
+	} else if list := s.events(t, m.UID, logdb.KindWaveform, false); len(list) != 0 {
+		t.Errorf("recordings %+v of a server without function 0x23", list)
+	}
 	system := s.events(t, m.UID, logdb.KindSystem, false)
 	if len(system) != 2 || system[0].Time.Time().Format(time.DateTime) != "2026-11-23 00:00:05" || !strings.Contains(system[1].System.Description, "face plate") {
 		t.Errorf("system events %+v", system)
+	}
+	if _, err := s.Remove(t.Context(), "oracle"); err != nil { // libmodbus serves one connection at a time
+		t.Fatal(err)
 	}
 	free, err := endpoint(t, served.addr, modbus.Config{}).Unit(1, modbus.UnitConfig{}).Read(t.Context(), 3, 0xC34E, 1, modbus.User)
 	if err != nil || free[1] != 0 {
