@@ -20,7 +20,7 @@ func TestLastAdministrator(t *testing.T) {
 		return s.token(name), api.Root + "/users/" + string(u.ID)
 	}
 	first, firstPath := create("first")
-	second, secondPath := create("second")
+	_, secondPath := create("second")
 	// Those of the set-up go; who is disabled does not count.
 	for _, u := range s.send(first, 200, "GET", api.Root+"/users", "")["users"].([]any) {
 		u := u.(map[string]any)
@@ -33,7 +33,7 @@ func TestLastAdministrator(t *testing.T) {
 	s.send(first, 409, "POST", firstPath+"/roles", `{"remove":["system_admin"]}`)
 	s.send(first, 200, "POST", secondPath+"/enabled", `{"enabled":true}`)
 	s.send(first, 200, "DELETE", firstPath, "")
-	second = s.token("second")
+	second := s.token("second")
 	s.send(second, 409, "POST", secondPath+"/ban", `{"why":"spam"}`)
 	s.send(second, 409, "DELETE", secondPath, "")
 	s.send(second, 200, "GET", api.Root+"/customers", "")
