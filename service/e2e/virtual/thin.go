@@ -31,7 +31,11 @@ func (w *world) thin(ctx context.Context) error {
 	}
 	defer cloud.Close()
 	// What the meter records meanwhile lies behind the edge, even when its clock goes wrong by hours.
-	s := &thinned{cloud, uid, logdb.MillisOf(w.begin.AddDate(0, -1, 0)), logdb.MillisOf(time.Now().Add(-3 * time.Hour)).Floor(logdb.DayMillis / 24)}
+	behind := 3 * time.Hour
+	for _, s := range w.plan.Clock {
+		behind = max(behind, 3*time.Hour-s.Ahead)
+	}
+	s := &thinned{cloud, uid, logdb.MillisOf(w.begin.AddDate(0, -1, 0)), logdb.MillisOf(time.Now().Add(-behind)).Floor(logdb.DayMillis / 24)}
 	before, err := s.look(ctx)
 	if err != nil {
 		return err
