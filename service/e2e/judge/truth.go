@@ -59,9 +59,16 @@ func Recall(m *sim.Meter) (*Truth, error) {
 	return t, nil
 }
 
-// Len returns how many records there are in all.
+// Len returns how many records there are in all; the end of an event is one.
 func (t *Truth) Len() int {
 	n := len(t.pq) + len(t.limits) + len(t.recordings) + len(t.system)
+	for _, list := range [][]sim.Excursion{t.pq, t.limits} {
+		for _, x := range list {
+			if !x.End.IsZero() {
+				n++
+			}
+		}
+	}
 	for _, log := range t.logs {
 		n += len(log)
 	}
