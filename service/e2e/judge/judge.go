@@ -147,9 +147,7 @@ func checkCloud(ctx context.Context, r *report, c *Case, cloud Cloud, kind logdb
 			return err
 		}
 		samePoints(r, who+", values that a query chooses", answered, there.alternatives(c.Zone))
-		// Others may have what this site could not get any more, and are chosen. A name of the journal that was given up keeps at a
-		// cloud what was read by a wrong zone, when a copy from before that was put right takes the cloud's place.
-		if (!c.Foreign || !c.Lossy && !c.Misread) && (!c.Misread || len(there.Journals()) == 1) {
+		if !c.Foreign || !c.Lossy && !c.Misread { // else others may have what this site could not get any more, and are chosen
 			samePoints(r, who+", values that a query answers", answered, want)
 		}
 	} else {

@@ -28,6 +28,8 @@ func TestConfigRefused(t *testing.T) {
 	}
 	for want, cfg := range map[string]sim.Config{
 		"kind":           {Kind: "toaster"},
+		"clock step 0":   {Clock: []sim.ClockStep{{After: time.Hour, Ahead: time.Minute}}}, // never taken back
+		"clock step 1":   {Clock: []sim.ClockStep{{After: 2 * time.Hour, Ahead: time.Minute}, {After: time.Hour}}},
 		"time zone":      {Zone: "Mars/Olympus"},
 		"start":          {Start: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)},
 		"at most 16":     {Name: "a name that is too long"},
