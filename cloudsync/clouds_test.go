@@ -251,13 +251,13 @@ func TestSameRulesShareDecisions(t *testing.T) {
 	if a, b := first.streamNames(t, logdb.KindHistorical), second.streamNames(t, logdb.KindHistorical); a != " 1 2" || b != a {
 		t.Fatalf("streams%s and%s after another limit of events, want the same two", a, b)
 	}
-	// Other rules for one: it goes on under another name, the other as before.
+	// Other rules for one: it gets all that it has under another name and goes on under that, the other as before.
 	if err := s.sync.Set(ctx, cloudsync.SettingChannels, string(channels[0])); err != nil { // the owner of the shared ones
 		t.Fatal(err)
 	}
 	round(20)
 	round(20)
-	if a, b := first.streamNames(t, logdb.KindHistorical), second.streamNames(t, logdb.KindHistorical); a != " 1 2 3" || b != " 1 2" {
+	if a, b := first.streamNames(t, logdb.KindHistorical), second.streamNames(t, logdb.KindHistorical); a != " 1 2 3 4 5" || b != " 1 2" {
 		t.Fatalf("streams%s and%s after one has other rules", a, b)
 	}
 	clean("main", first)
@@ -267,7 +267,7 @@ func TestSameRulesShareDecisions(t *testing.T) {
 	}
 	round(20)
 	round(20)
-	if b := second.streamNames(t, logdb.KindHistorical); b != " 1 2 4" {
+	if b := second.streamNames(t, logdb.KindHistorical); b != " 1 2 6" {
 		t.Fatalf("streams%s, want a name that no other cloud's stream has", b)
 	}
 	clean("main", first)

@@ -10,6 +10,7 @@ import (
 	"metermanager/cloudsync"
 	"metermanager/cloudsync/verify"
 	"metermanager/logdb"
+	"metermanager/logdb/analysis"
 	"metermanager/logdb/logdbtest"
 )
 
@@ -137,5 +138,71 @@ func TestOtherChannelsComeByAnotherWay(t *testing.T) {
 				t.Error(fmt.Sprint(n, " journals"))
 			}
 		})
+	}
+}
+
+// A cloud that is sent fewer channels than another one gets what it had under another name, with every change that follows, of the
+// channels that are not sent any more too; what it has under the old name is none of an answer.
+func TestOtherNameHoldsWhatWasThere(t *testing.T) {
+	t.Parallel()
+	first, second := newFakeCloud(), newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), first)
+	s.second("b", second)
+	s.settings(time.Minute)
+	send := func() {
+		t.Helper()
+		s.restart()
+		for range 3 {
+			s.upload()
+			if err := s.both("b"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s.rows(0, every(time.Minute, start, 60)...)
+	send()
+	if err := s.sync.For("b").Set(t.Context(), cloudsync.SettingChannels, string(channels[0])); err != nil {
+		t.Fatal(err)
+	}
+	s.rows(0, every(time.Minute, start+3_600_000, 60)...)
+	send() // the old rules up to here
+	s.rows(0, every(time.Minute, start+7_200_000, 60)...)
+	send()
+	later := start + 86_400_000
+	s.entries(logdb.KindHistorical, logdb.Entry{
+		Op: logdb.OpRevise, Target: 7, Time: later, Row: &logdb.Row{Channels: channels, Values: []float64{1, 2, 3, 4}},
+	})
+	send()
+	series, err := second.store.Series(t.Context(), "cloud-4711")
+	if err != nil {
+		t.Fatal(err)
+	}
+	current, err := analysis.Current(t.Context(), second.store, "cloud-4711", series)
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := map[logdb.ChannelKey][]logdb.Millis{}
+	for _, one := range current {
+		err := second.store.ReadSeries(t.Context(), []logdb.SeriesID{one.ID}, 0, logdb.MaxTime, func(_ logdb.SeriesID, b *logdb.Block) error {
+			have[one.Channel] = append(have[one.Channel], b.Times...)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, c := range channels {
+		want := 120 // all that was sent before
+		if i == 0 {
+			want = 180
+		}
+		if times := have[c]; len(times) != want || !slices.Contains(times, later) || slices.Contains(times, start+6*60_000) {
+			t.Errorf("%s: %d values, want %d, the changed one at its new time", c, len(times), want)
+		}
+	}
+	for name, cloud := range map[string]*fakeCloud{cloudsync.FirstCloud: first, "b": second} {
+		if r, err := verify.Run(t.Context(), s.sync.For(name), s.logs, verify.Config{Cloud: cloud}); err != nil || !r.Clean() || r.Compared == 0 {
+			t.Errorf("verify of %s: %+v, %v", name, r, err)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package cloudsync
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -41,8 +42,20 @@ func (u *upload) newName(policy reduce.Policy) logdb.JournalID {
 	}
 }
 
-// derived makes the n-th name for a journal of which the channels of policy are sent: always the same one, so that it is
-// found at the receiver again.
+// freshName returns a name under which nothing of the journal travelled yet, as far as this node and the receiver know.
+func (u *upload) freshName(policy reduce.Policy) logdb.JournalID {
+	for n := 1; ; n++ {
+		name := derived(u.head.ID, policy, n)
+		known := slices.ContainsFunc(slices.Concat(u.streams, u.others), func(st *StoredStream) bool { return st.ID.Journal == name }) ||
+			slices.ContainsFunc(u.ended, func(st EndedStream) bool { return st.ID.Journal == name }) ||
+			slices.ContainsFunc(u.there, func(st logdb.StreamState) bool { return st.Stream.Journal == name })
+		if !known {
+			return name
+		}
+	}
+}
+
+// derived makes the n-th name for a journal of which the channels of policy are sent.
 func derived(journal logdb.JournalID, policy reduce.Policy, n int) logdb.JournalID {
 	b := []byte(string(journal) + "\n" + strconv.Itoa(n) + "\n")
 	for _, c := range slices.Sorted(slices.Values(policy.Channels)) {
@@ -93,17 +106,34 @@ func (u *upload) alike(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// begin sends the journal anew under another name.
-func (u *upload) begin(ctx context.Context) error {
-	key := u.key
-	key.Destination = u.dest.ID
-	if err := u.s.store.Restart(ctx, key); err != nil {
+// rename sends the journal anew under another name, from now on with the channels of policy. What was decided stays decided, so that
+// the new name comes to hold all that the destination has under the old one, with every change that follows. The old
+// one gets no more of them here, and queries leave it out: see analysis.Choose.
+func (u *upload) rename(ctx context.Context, policy reduce.Policy) error {
+	if err := u.leave(ctx); err != nil {
 		return err
 	}
+	if err := u.named(ctx); err != nil {
+		return err
+	}
+	name := u.freshName(policy)
+	highest, _ := highestGeneration(name, slices.Concat(u.streams, u.others), u.ended, u.there)
+	for _, st := range u.streams { // ended streams are told apart by their generations alone
+		generation, cut, added := strings.Cut(st.ID.Policy, "+")
+		n, err := strconv.Atoi(generation)
+		if err != nil {
+			return fmt.Errorf("rename stream %s: %w", st.ID, err)
+		}
+		st.ID = logdb.StreamID{Journal: name, Policy: strconv.Itoa(highest + n)}
+		if added {
+			st.ID.Policy += "+" + cut
+		}
+		st.Policy.Generation = st.ID.Policy
+	}
+	if err := u.s.store.Rename(ctx, u.key, u.streams); err != nil {
+		return err
+	}
+	u.name = name
 	u.s.log.Info("send a journal anew under another name: other clouds get other channels of it", "meter", string(u.key.Meter), "action", "upload", "cloud", u.dest.Name)
-	u.others = nil
-	if err := u.load(ctx); err != nil {
-		return err
-	}
-	return u.decide(ctx)
+	return nil
 }

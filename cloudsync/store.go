@@ -120,7 +120,7 @@ type StoredStream struct {
 	Chain logdb.Digest
 }
 
-// EndedStream is a stream that no destination has any more.
+// EndedStream is a stream that a destination had and has not any more; others may have it still.
 type EndedStream struct {
 	ID     logdb.StreamID
 	Policy reduce.Policy
@@ -174,9 +174,9 @@ type Store interface {
 	Part(ctx context.Context, k StreamKey) error
 	// Ends lists the journal's ends at the time of the decisions, of all destinations.
 	Ends(ctx context.Context, k StreamKey) ([]logdb.End, error)
-	// Restart takes k.Destination out of everything that was decided of a journal, so that it begins anew.
-	Restart(ctx context.Context, k StreamKey) error
-	// Ended lists the streams of a journal of which the last destination was removed, or began anew.
+	// Rename gives the streams of k.Destination, which nobody else uses, the names that they bear in streams. The names of before are ended.
+	Rename(ctx context.Context, k StreamKey, streams []*StoredStream) error
+	// Ended lists the streams of a journal of which the last destination was removed, or gave them other names.
 	Ended(ctx context.Context, k StreamKey) ([]EndedStream, error)
 	// Counts returns the limit counts of a cut whose spans begin in [first, last].
 	Counts(ctx context.Context, k StreamKey, cut string, first, last logdb.Millis) (limit.Counts, error)

@@ -198,7 +198,9 @@ func (u *upload) decide(ctx context.Context) error {
 		if apart, err := u.apart(ctx); err != nil {
 			return err
 		} else if apart {
-			return u.begin(ctx)
+			if err := u.rename(ctx, policy); err != nil {
+				return err
+			}
 		}
 	}
 	u.waiting = 0

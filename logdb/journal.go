@@ -3,6 +3,7 @@ package logdb
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -108,6 +109,14 @@ func (h *History) append(o *History) bool {
 	n, more := h.Len(), o.Len()
 	if (h.Positions == nil) != (o.Positions == nil) || n > 0 && more > 0 && h.Positions != nil && o.Positions[0] <= h.Positions[n-1] {
 		return false
+	}
+	if slices.Equal(h.Channels, o.Channels) { // as most are
+		for c := range h.Columns {
+			h.Columns[c] = append(h.Columns[c], o.Columns[c]...)
+		}
+		h.Times = append(h.Times, o.Times...)
+		h.Positions = append(h.Positions, o.Positions...)
+		return true
 	}
 	column := make(map[ChannelKey]int, len(h.Channels))
 	for c, key := range h.Channels {

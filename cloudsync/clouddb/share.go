@@ -170,40 +170,31 @@ func handOver(ctx context.Context, tx *sql.Tx, heir, d cloudsync.DestinationID, 
 	return nil
 }
 
-// Restart takes k.Destination out of everything that was decided of a journal, so that it begins anew: what it shares
-// stays with the others, what nobody shares ends.
-func (s *Store) Restart(ctx context.Context, k cloudsync.StreamKey) error {
+// Rename gives the streams of k.Destination, which nobody else uses, the names that they bear in streams.
+func (s *Store) Rename(ctx context.Context, k cloudsync.StreamKey, streams []*cloudsync.StoredStream) error {
 	err := s.db.Write(ctx, func(tx *sql.Tx) error {
-		gone, err := tx.ExecContext(ctx, "DELETE FROM cloud_share WHERE destination = ? AND journal = ?", k.Destination, k.Journal)
-		if err != nil {
-			return err
-		}
-		if n, err := gone.RowsAffected(); err != nil || n > 0 {
-			return err
-		}
-		heir, err := bequeath(ctx, tx, k.Destination, k.Journal)
-		if err != nil {
-			return err
-		}
-		if heir != 0 {
-			return handOver(ctx, tx, heir, k.Destination, k.Journal)
-		}
 		if _, err := tx.ExecContext(ctx, putEnded, k.Destination, k.Journal); err != nil {
 			return err
 		}
-		for _, q := range []string{
-			"DELETE FROM cloud_stream WHERE destination = ? AND journal = ?",
-			"DELETE FROM cloud_limit_count WHERE destination = ? AND journal = ?",
-			"DELETE FROM cloud_tally WHERE destination = ? AND journal = ?",
-		} {
-			if _, err := tx.ExecContext(ctx, q, k.Destination, k.Journal); err != nil {
+		for _, st := range streams {
+			policy, err := json.Marshal(st.Policy)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, "UPDATE cloud_stream SET generation = ?, name = ?, policy = ? WHERE id = ?", st.ID.Policy, nameOf(st, k), string(policy), st.Row); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, "UPDATE cloud_check SET generation = ? WHERE stream = ?", st.ID.Policy, st.Row); err != nil {
+				return err
+			}
+			if err := check(ctx, tx, st.Row, logdb.FateTally{}); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("begin journal %s anew for cloud destination %d: %w", k.Journal, k.Destination, err)
+		return fmt.Errorf("rename the streams of journal %s for cloud destination %d: %w", k.Journal, k.Destination, err)
 	}
 	return nil
 }
@@ -230,7 +221,7 @@ func (s *Store) Gone(ctx context.Context, k cloudsync.StreamKey) (bool, error) {
 	return n > 0, nil
 }
 
-// Ended lists the streams of a journal of which the last destination was removed, or began anew.
+// Ended lists the streams of a journal of which the last destination was removed, or gave them other names.
 func (s *Store) Ended(ctx context.Context, k cloudsync.StreamKey) ([]cloudsync.EndedStream, error) {
 	rows, err := s.db.Read().QueryContext(ctx, "SELECT generation, name, policy, last FROM cloud_ended WHERE journal = ?", k.Journal)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"metermanager/logdb"
 )
@@ -158,18 +157,12 @@ func (c *Composer) revise(ctx context.Context, b *builder, p, target logdb.Posit
 
 // builder collects one page.
 type builder struct {
-	page   *logdb.Page
-	blocks map[blockKey]int
-	size   int
-}
-
-type blockKey struct {
-	log       logdb.LogNo
-	run, gene uint32
+	page *logdb.Page
+	size int
 }
 
 func (c *Composer) newBuilder(s *Stream) *builder {
-	return &builder{page: &logdb.Page{Meter: c.meter, Kind: c.kind, Stream: s.ID}, blocks: map[blockKey]int{}}
+	return &builder{page: &logdb.Page{Meter: c.meter, Kind: c.kind, Stream: s.ID}}
 }
 
 func (b *builder) fate(r logdb.FateRange) {
@@ -178,39 +171,15 @@ func (b *builder) fate(r logdb.FateRange) {
 }
 
 func (b *builder) row(e logdb.Entry) {
-	key := blockKey{e.Log, e.Run, e.Generation}
-	i, ok := b.blocks[key]
-	if !ok {
-		i = len(b.page.Rows)
-		b.blocks[key] = i
-		b.page.Rows = append(b.page.Rows, logdb.History{
-			Log: e.Log, Run: e.Run, Generation: e.Generation, Times: []logdb.Millis{}, Positions: []logdb.Position{},
-		})
+	h := logdb.History{
+		Log: e.Log, Run: e.Run, Generation: e.Generation, Channels: e.Row.Channels, Columns: make([][]float64, len(e.Row.Values)),
+		Times: []logdb.Millis{e.Time}, Positions: []logdb.Position{e.Position},
 	}
-	h := &b.page.Rows[i]
-	column := make(map[logdb.ChannelKey]int, len(h.Channels))
-	for c, key := range h.Channels {
-		column[key] = c
-	}
-	h.Times = append(h.Times, e.Time)
-	h.Positions = append(h.Positions, e.Position)
 	for c := range h.Columns {
-		h.Columns[c] = append(h.Columns[c], math.NaN())
+		h.Columns[c] = e.Row.Values[c : c+1]
 	}
-	for j, key := range e.Row.Channels {
-		c, ok := column[key]
-		if !ok {
-			c = len(h.Channels)
-			h.Channels = append(h.Channels, key)
-			col := make([]float64, len(h.Times))
-			for k := range col {
-				col[k] = math.NaN()
-			}
-			h.Columns = append(h.Columns, col)
-		}
-		h.Columns[c][len(h.Times)-1] = e.Row.Values[j]
-	}
-	b.size += 24 + 20*len(h.Channels)
+	b.page.AddRows(&h)
+	b.size += 24 + 20*len(e.Row.Channels)
 }
 
 func (b *builder) entry(e logdb.Entry) {

@@ -77,10 +77,14 @@ func Choose(ctx context.Context, src logdb.Source, q Query) (*Choice, error) {
 			return nil, fmt.Errorf("list channels of %s: %w", q.Meter, err)
 		}
 	}
-	ages, err := journalAges(ctx, src, q.Meter, series)
+	states, err := journalStates(ctx, src, q.Meter, series)
 	if err != nil {
 		return nil, err
 	}
+	if q.Stream == nil {
+		series = current(series, states)
+	}
+	ages := journalAges(states)
 	c := &Choice{src: src, query: q}
 	byChannel := map[logdb.ChannelKey][]logdb.Series{}
 	var order []logdb.ChannelKey
@@ -136,25 +140,24 @@ func (a age) compare(b age) int {
 	return cmp.Or(cmp.Compare(a.family, b.family), cmp.Compare(b.end, a.end), cmp.Compare(a.created, b.created))
 }
 
-// journalAges returns the age of each journal; it is asked for only when a choice needs it.
-func journalAges(ctx context.Context, src logdb.Source, meter logdb.MeterUID, series []logdb.Series) (map[logdb.JournalID]age, error) {
-	out := map[logdb.JournalID]age{}
-	for _, s := range series {
-		out[s.Stream.Journal] = age{}
-	}
-	if len(out) < 2 {
-		return out, nil
+// journalStates returns the streams of the meter, which are asked for only when a choice needs them.
+func journalStates(ctx context.Context, src logdb.Source, meter logdb.MeterUID, series []logdb.Series) ([]logdb.StreamState, error) {
+	if !slices.ContainsFunc(series, func(s logdb.Series) bool { return s.Stream.Journal != series[0].Stream.Journal }) {
+		return nil, nil
 	}
 	states, err := src.Streams(ctx, meter, logdb.KindHistorical)
 	if err != nil {
 		return nil, fmt.Errorf("list streams of %s: %w", meter, err)
 	}
+	return states, nil
+}
+
+// journalAges returns the age of each journal.
+func journalAges(states []logdb.StreamState) map[logdb.JournalID]age {
+	out := map[logdb.JournalID]age{}
 	families := map[logdb.JournalID]logdb.Millis{}
 	for _, s := range states {
-		a, ok := out[s.Stream.Journal]
-		if !ok {
-			continue
-		}
+		a := out[s.Stream.Journal]
 		if a.created == 0 || s.Created < a.created {
 			a.created = s.Created
 		}
@@ -168,7 +171,7 @@ func journalAges(ctx context.Context, src logdb.Source, meter logdb.MeterUID, se
 		a.family = families[j.Family()]
 		out[j] = a
 	}
-	return out, nil
+	return out
 }
 
 // gather groups the series of a channel by journal and log, those to prefer first.

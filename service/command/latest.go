@@ -6,14 +6,16 @@ import (
 	"strings"
 
 	"metermanager/logdb"
+	"metermanager/logdb/analysis"
 	"metermanager/rpc/api"
 	"metermanager/rpc/permission"
 	"metermanager/service/cloud/account"
 	"metermanager/service/cloud/registry"
 )
 
-// SeriesLister lists the series of a meter with the newest value of each.
+// SeriesLister lists the series of a meter with the newest value of each, and the streams that they belong to.
 type SeriesLister interface {
+	analysis.StreamLister
 	Series(ctx context.Context, uid logdb.MeterUID) ([]logdb.Series, error)
 }
 
@@ -56,6 +58,9 @@ func (n newest) latest(ctx context.Context, p account.Principal, a latestArgs) (
 		found = true
 		series, err := n.logs.Series(ctx, m.UID)
 		if err != nil {
+			return out, err
+		}
+		if series, err = analysis.Current(ctx, n.logs, m.UID, series); err != nil {
 			return out, err
 		}
 		out.Meters = append(out.Meters, LatestOf(m, series, channels))

@@ -37,12 +37,28 @@ func (newestSeries) Series(_ context.Context, uid logdb.MeterUID) ([]logdb.Serie
 	if uid != "1" {
 		return nil, nil
 	}
+	old, now := oneJournal("00000001"), oneJournal("00000002")
 	return []logdb.Series{
-		{Channel: "a.x", Log: 1, Count: 2, Last: 50, LastValue: 1.5},
-		{Channel: "a.x", Log: 2, Count: 9, Last: 70, LastValue: 2.5},
-		{Channel: "a.y", Log: 1, Count: 1, Last: 60, LastValue: -3},
+		{Channel: "a.x", Log: 1, Count: 2, Last: 50, LastValue: 1.5, Stream: now},
+		{Channel: "a.x", Log: 1, Count: 2, Last: 90, LastValue: 9.5, Stream: old},
+		{Channel: "a.x", Log: 2, Count: 9, Last: 70, LastValue: 2.5, Stream: now},
+		{Channel: "a.y", Log: 1, Count: 1, Last: 60, LastValue: -3, Stream: now},
 		{Channel: "a.z", Log: 1},
 	}, nil
+}
+
+// oneJournal is a stream of a journal that goes under several names.
+func oneJournal(name string) logdb.StreamID {
+	return logdb.StreamID{Journal: logdb.JournalID("0123456789abcdef01234567" + name), Policy: "1"}
+}
+
+// Streams tells that a name was given up, under which a row stands at a time that was put right since.
+func (newestSeries) Streams(context.Context, logdb.MeterUID, logdb.Kind) ([]logdb.StreamState, error) {
+	out := []logdb.StreamState{{Stream: oneJournal("00000001")}, {Stream: oneJournal("00000002")}}
+	for i, last := range []logdb.Position{5, 6} {
+		out[i].Fates.Put(logdb.FateRange{First: 1, Last: last, Fate: logdb.FateStored})
+	}
+	return out, nil
 }
 
 func TestLatest(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"metermanager/logdb"
+	"metermanager/logdb/analysis"
 	"metermanager/rpc/api"
 	"metermanager/service/command"
 )
@@ -40,6 +41,9 @@ func (a *API) latest(w http.ResponseWriter, r *http.Request, c caller) error {
 	w.Header().Set("Content-Type", "application/json")
 	for i, m := range meters {
 		series, err := a.Logs.Series(r.Context(), m.UID)
+		if err == nil {
+			series, err = analysis.Current(r.Context(), a.Logs, m.UID, series)
+		}
 		if err == nil {
 			var doc []byte
 			if doc, err = json.Marshal(command.LatestOf(m, series, q.Channels)); err == nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"metermanager/logdb"
+	"metermanager/logdb/analysis"
 	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
 	"metermanager/rpc/permission"
@@ -80,6 +81,9 @@ func (a *API) meterDocument(ctx context.Context, m registry.Meter) (*api.Meter, 
 	series, err := a.Logs.Series(ctx, m.UID)
 	if err != nil {
 		return nil, fmt.Errorf("list series of meter %s: %w", m.UID, err)
+	}
+	if series, err = analysis.Current(ctx, a.Logs, m.UID, series); err != nil {
+		return nil, err
 	}
 	for _, s := range series {
 		out.LastData = max(out.LastData, s.Last)

@@ -71,6 +71,9 @@ func (l *local) Channels(ctx context.Context, uid logdb.MeterUID) ([]Channel, er
 	} else if err != nil {
 		return nil, err
 	}
+	if list, err = analysis.Current(ctx, l.src, uid, list); err != nil {
+		return nil, err
+	}
 	var out channels
 	for _, s := range list {
 		out.add(s.Channel, s.First, s.Last, s.Count)

@@ -8,11 +8,10 @@ import (
 	"metermanager/logdb"
 )
 
-// alternatives computes what a query must answer of the journals that a node holds about one
-// meter, straight from the contract: for each step of the hour tier those of one journal, the one
-// with most values there, and of equals the older (replication.md 5), or the one that came further where one journal came
-// under several names. Two true records at one time
-// both count, so that the values are a multiset.
+// alternatives computes what a query must answer of the journals that a node holds about one meter, straight from the
+// contract: for each step of the hour tier those of one journal, the one with most values there, and of equals the older
+// (replication.md 5), or the one that came further where one journal came under several names. Names that were given up are
+// left out (outdone). Two true records at one time both count, so that the values are a multiset.
 func (h *Holding) alternatives(zone string) []point {
 	journals := h.Journals()
 	created, told := map[logdb.JournalID]logdb.Millis{}, map[logdb.JournalID]logdb.Position{}
@@ -36,9 +35,13 @@ func (h *Holding) alternatives(zone string) []point {
 		step    logdb.Millis
 	}
 	best := map[place][]point{}
+	left := h.outdone()
 	for _, j := range journals {
 		mine := map[place][]point{}
 		for _, p := range h.values(j) {
+			if left[carrier{p.channel, p.log, j}] {
+				continue
+			}
 			at := p.time
 			if logdb.LookupChannel(p.channel).CoversInterval { // (start, end]
 				at--
@@ -72,6 +75,71 @@ func (h *Holding) furthest(own logdb.JournalID) logdb.JournalID {
 		}
 	}
 	return best
+}
+
+// carrier is a journal as far as it carries a channel of a log.
+type carrier struct {
+	channel logdb.ChannelKey
+	log     logdb.LogNo
+	journal logdb.JournalID
+}
+
+// outdone returns what is left out of the answers: a channel of a log under a name of a journal of which another name has every
+// record and change too, and more.
+func (h *Holding) outdone() map[carrier]bool {
+	names := map[logdb.JournalID]int{}
+	for _, j := range h.Journals() {
+		names[family(j)]++
+	}
+	streams := map[carrier]map[logdb.StreamID]bool{}
+	carries := func(id logdb.StreamID, log logdb.LogNo, channels []logdb.ChannelKey) {
+		for _, c := range channels {
+			if names[family(id.Journal)] < 2 {
+				return
+			}
+			k := carrier{c, log, id.Journal}
+			if streams[k] == nil {
+				streams[k] = map[logdb.StreamID]bool{}
+			}
+			streams[k][id] = true
+		}
+	}
+	for i := range h.Pages {
+		p := &h.Pages[i]
+		for _, rows := range p.Rows {
+			carries(p.Stream, rows.Log, rows.Channels)
+		}
+		for _, e := range p.Entries {
+			if e.Row != nil {
+				carries(p.Stream, e.Log, e.Row.Channels)
+			}
+		}
+	}
+	held := map[carrier]map[logdb.Position]bool{}
+	for k, ids := range streams {
+		held[k] = map[logdb.Position]bool{}
+		for _, st := range h.States {
+			for _, r := range st.Fates.Ranges() {
+				for p := r.First; ids[st.Stream] && r.Fate == logdb.FateStored && p <= r.Last; p++ {
+					held[k][p] = true
+				}
+			}
+		}
+	}
+	out := map[carrier]bool{}
+	for a := range held {
+		for b := range held {
+			if a.channel != b.channel || a.log != b.log || a.journal == b.journal || family(a.journal) != family(b.journal) || len(held[b]) <= len(held[a]) {
+				continue
+			}
+			all := true
+			for p := range held[a] {
+				all = all && held[b][p]
+			}
+			out[a] = out[a] || all
+		}
+	}
+	return out
 }
 
 // values are the live values of a journal, of all its cuts.

@@ -111,3 +111,20 @@ func TestClockSetBackDuringAnEvent(t *testing.T) {
 		Events: []virtual.Event{{At: 14 * time.Hour, For: 30 * time.Minute, Kind: virtual.Zone}},
 	})
 }
+
+// A site that reads by a wrong zone sends a cloud other channels than its second cloud, which begins the journal under another name
+// there, and then the zone is put right: what the cloud has under the name that was given up is shown at the wrong times no more.
+func TestZonePutRightAfterOtherChannels(t *testing.T) {
+	t.Parallel()
+	template := template(t)
+	for seed, channelsFor := range map[uint64]time.Duration{1: 30 * time.Minute, 2: 170 * time.Minute} { // put back before the zone, and after it
+		play(t, template, virtual.Plan{
+			Seed: seed, Zone: "America/St_Johns", Begin: time.Date(2026, 10, 31, 23, 28, 53, 0, time.UTC), History: 4 * time.Hour, Length: 5 * time.Hour,
+			Events: []virtual.Event{
+				{At: 15 * time.Minute, For: time.Hour, Kind: virtual.SecondUp},
+				{At: 70 * time.Minute, For: time.Hour, Kind: virtual.Zone},
+				{At: 90 * time.Minute, For: channelsFor, Kind: virtual.Channels},
+			},
+		})
+	}
+}

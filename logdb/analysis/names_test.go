@@ -1,0 +1,87 @@
+package analysis_test
+
+import (
+	"testing"
+
+	"metermanager/logdb"
+	"metermanager/logdb/analysis"
+	"metermanager/logdb/logdbtest"
+)
+
+// A sender that gave up a name of a journal tells of changes under the other one only. What the old name has must not
+// stand beside that, at the times of before, nor be lost where the new one lacks it.
+func TestNamesThatWereGivenUp(t *testing.T) {
+	t.Parallel()
+	const old, now = logdb.JournalID("aaaaaaaaaaaaaaaaaaaaaaaa00000001"), logdb.JournalID("aaaaaaaaaaaaaaaaaaaaaaaa00000002")
+	m5 := logdb.Millis(300_000)
+	// put stores an hour of two channels from position 1 on, of which a change puts the first row right, five hours later.
+	put := func(t *testing.T, s logdb.Store, j logdb.JournalID, first, last logdb.Position, changed bool, keys ...logdb.ChannelKey) {
+		t.Helper()
+		h := logdb.History{Channels: keys, Columns: make([][]float64, len(keys))}
+		for p := first; p <= last; p++ {
+			h.Positions, h.Times = append(h.Positions, p), append(h.Times, day0+logdb.Millis(p)*m5)
+			for c := range h.Columns {
+				h.Columns[c] = append(h.Columns[c], float64(p))
+			}
+		}
+		p := logdb.Page{Meter: "m", Kind: logdb.KindHistorical, Stream: logdb.StreamID{Journal: j, Policy: "1"}, Rows: []logdb.History{h}, JournalEnd: 12}
+		if changed {
+			values := make([]float64, len(keys))
+			for i := range values {
+				values[i] = 1
+			}
+			p.Entries = []logdb.Entry{{Position: 13, Op: logdb.OpRevise, Target: 1, Time: day0 + 5*hour, Row: &logdb.Row{Channels: keys, Values: values}}}
+			p.JournalEnd = 13
+		}
+		if _, err := s.Accept(t.Context(), p, logdb.Limits{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, tt := range map[string]struct {
+		put     func(t *testing.T, s logdb.Store)
+		first   map[logdb.ChannelKey]logdb.Millis // time of the first value
+		values  map[logdb.ChannelKey]int
+		current int // series
+	}{
+		"all of it and a change": {func(t *testing.T, s logdb.Store) {
+			put(t, s, old, 1, 12, false, volts, energy)
+			put(t, s, now, 1, 12, true, volts, energy)
+		}, map[logdb.ChannelKey]logdb.Millis{volts: day0 + 2*m5, energy: day0 + 2*m5}, map[logdb.ChannelKey]int{volts: 12, energy: 12}, 2},
+		"one channel of it": {func(t *testing.T, s logdb.Store) {
+			put(t, s, old, 1, 12, false, volts, energy)
+			put(t, s, now, 1, 12, true, volts)
+		}, map[logdb.ChannelKey]logdb.Millis{volts: day0 + 2*m5, energy: day0 + m5}, map[logdb.ChannelKey]int{volts: 12, energy: 12}, 2},
+		"not yet all of it": {func(t *testing.T, s logdb.Store) {
+			put(t, s, old, 1, 12, false, volts)
+			put(t, s, now, 3, 12, true, volts)
+		}, map[logdb.ChannelKey]logdb.Millis{volts: day0 + m5}, map[logdb.ChannelKey]int{volts: 13}, 2}, // nothing is lost meanwhile
+		"no more than it": {func(t *testing.T, s logdb.Store) {
+			put(t, s, old, 1, 12, true, volts)
+			put(t, s, now, 1, 12, false, volts)
+		}, map[logdb.ChannelKey]logdb.Millis{volts: day0 + 2*m5}, map[logdb.ChannelKey]int{volts: 12}, 1},
+		"of another journal": {func(t *testing.T, s logdb.Store) {
+			put(t, s, journalA, 1, 12, false, volts)
+			put(t, s, journalB, 1, 12, true, volts)
+		}, map[logdb.ChannelKey]logdb.Millis{volts: day0 + m5}, map[logdb.ChannelKey]int{volts: 13}, 2}, // two nodes: both read it
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := logdbtest.NewModel(logdbtest.Config{})
+			tt.put(t, s)
+			for key, want := range tt.values {
+				v, times := raw(t, s, key, day0, day0+6*hour)
+				if len(v) != want || times[0] != tt.first[key] {
+					t.Errorf("%s: %d values from %s, want %d from %s", key, len(v), times[0], want, tt.first[key])
+				}
+			}
+			all, err := s.Series(t.Context(), "m")
+			if err != nil {
+				t.Fatal(err)
+			}
+			left, err := analysis.Current(t.Context(), s, "m", all)
+			if err != nil || len(left) != tt.current {
+				t.Errorf("%d series, want %d; %v", len(left), tt.current, err)
+			}
+		})
+	}
+}
