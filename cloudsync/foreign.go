@@ -45,7 +45,7 @@ func (u *upload) foreign(ctx context.Context) (bool, error) {
 		}
 	}
 	for _, st := range u.there {
-		if st.Stream.Journal != u.head.ID && st.Stream.Journal != u.name || st.Own {
+		if st.Stream.Journal.Family() != u.head.ID.Family() || st.Own { // under any name, also one that a backup of ours knows nothing of
 			continue
 		}
 		if st.Fates.Highest() > u.head.End || st.JournalEnd > u.head.End {

@@ -58,7 +58,7 @@ func (w *world) newLogs(id func() logdb.JournalID) logdb.Store {
 
 func (w *world) newID() logdb.JournalID {
 	w.ids++
-	return logdb.JournalID(fmt.Sprintf("%032x", w.ids))
+	return logdb.JournalID(fmt.Sprintf("%024x00000000", w.ids))
 }
 
 func newWorld(t *testing.T, seed uint64) *world {

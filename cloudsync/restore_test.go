@@ -2,9 +2,11 @@ package cloudsync_test
 
 import (
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
+	"metermanager/cloudsync"
 	"metermanager/logdb"
 	"metermanager/logdb/logdbtest"
 )
@@ -21,7 +23,7 @@ func TestAnIDThatWasGivenUpIsNotUsedAgain(t *testing.T) {
 			if ids++; ids == 1 {
 				return old
 			}
-			return logdb.JournalID(fmt.Sprintf("%032d", 10*drawn+ids))
+			return logdb.JournalID(fmt.Sprintf("%024d00000000", 10*drawn+ids))
 		}})
 	}
 	cloud := newFakeCloud()
@@ -80,4 +82,67 @@ func TestAReceiptIsNotStored(t *testing.T) {
 	cloud.hold, cloud.held = false, nil // the cloud lost what it had taken in
 	s.upload()
 	same(t, "cloud", points(t, cloud.store, "cloud-4711", ""), points(t, s.logs, meter, ""))
+}
+
+// TestABackupFromBeforeAnotherName puts back a site to a backup of before a cloud was sent the journal under another name, while the
+// cloud that knows it under the first name is away: what it records then must not be taken for what stands there under the other.
+func TestABackupFromBeforeAnotherName(t *testing.T) {
+	t.Parallel()
+	const old = logdb.JournalID("11111111111111111111111111111111")
+	log := func(drawn int) logdb.Store {
+		ids := 0
+		return logdbtest.NewModel(logdbtest.Config{NewJournalID: func() logdb.JournalID {
+			if ids++; ids == 1 {
+				return old
+			}
+			return logdb.JournalID(fmt.Sprintf("%024d00000000", 10*drawn+ids))
+		}})
+	}
+	second := newFakeCloud()
+	s := newSite(t, log(1), newFakeCloud())
+	s.second("b", second)
+	begin := func() {
+		s.settings(time.Minute)
+		s.rows(0, every(time.Minute, start, 60)...)
+	}
+	send := func() {
+		t.Helper()
+		for range 3 {
+			if err := s.both("b"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	begin()
+	s.upload()
+	send()
+	s.stop() // which leaves one file
+	backup, err := os.ReadFile(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	if err := s.sync.For("b").Set(t.Context(), cloudsync.SettingChannels, string(channels[0])); err != nil {
+		t.Fatal(err)
+	}
+	send()
+	s.rows(0, every(time.Minute, start+3_600_000, 60)...)
+	send()
+	if n := len(second.journals(t, logdb.KindHistorical)); n != 2 {
+		t.Fatalf("the cloud knows the journal under %d names, want 2", n)
+	}
+	s.stop()
+	if err := os.WriteFile(s.path, backup, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.logs = log(2)
+	begin()
+	s.rows(0, every(time.Minute, start+3_630_000, 20)...)
+	s.start()
+	send()
+	own := journalID(t, s.logs, logdb.KindHistorical)
+	if own == old {
+		t.Error("the restored log goes on under an id that the cloud knows to a later end under another name")
+	}
+	same(t, "cloud", points(t, second.store, "cloud-4711", own), points(t, s.logs, meter, own))
 }

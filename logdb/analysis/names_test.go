@@ -47,6 +47,16 @@ func TestNamesThatWereGivenUp(t *testing.T) {
 			put(t, s, old, 1, 12, false, volts, energy)
 			put(t, s, now, 1, 12, true, volts, energy)
 		}, map[logdb.ChannelKey]logdb.Millis{volts: day0 + 2*m5, energy: day0 + 2*m5}, map[logdb.ChannelKey]int{volts: 12, energy: 12}, 2},
+		"all of it, and a change under other rules": {func(t *testing.T, s logdb.Store) {
+			put(t, s, old, 1, 12, false, volts, energy)
+			put(t, s, now, 1, 12, false, volts, energy)
+			p := logdb.Page{Meter: "m", Kind: logdb.KindHistorical, Stream: logdb.StreamID{Journal: now, Policy: "2"}, JournalEnd: 13, Entries: []logdb.Entry{
+				{Position: 13, Op: logdb.OpRevise, Target: 1, Time: day0 + 5*hour, Row: &logdb.Row{Channels: []logdb.ChannelKey{volts, energy}, Values: []float64{1, 1}}},
+			}}
+			if _, err := s.Accept(t.Context(), p, logdb.Limits{}); err != nil {
+				t.Fatal(err)
+			}
+		}, map[logdb.ChannelKey]logdb.Millis{volts: day0 + 2*m5, energy: day0 + 2*m5}, map[logdb.ChannelKey]int{volts: 12, energy: 12}, 2},
 		"one channel of it": {func(t *testing.T, s logdb.Store) {
 			put(t, s, old, 1, 12, false, volts, energy)
 			put(t, s, now, 1, 12, true, volts)

@@ -115,7 +115,7 @@ func (n *numbered) id() logdb.JournalID {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.next++
-	return logdb.JournalID(fmt.Sprintf("%032x", n.next))
+	return logdb.JournalID(fmt.Sprintf("%024x00000000", n.next))
 }
 
 func newWorld(ctx context.Context, now func() time.Time, done []operation) *world {

@@ -107,7 +107,7 @@ func counter() func() logdb.JournalID {
 	n := 0
 	return func() logdb.JournalID {
 		n++
-		return logdb.JournalID(fmt.Sprintf("%032x", n))
+		return logdb.JournalID(fmt.Sprintf("%024x00000000", n))
 	}
 }
 

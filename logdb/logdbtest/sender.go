@@ -124,7 +124,7 @@ func (g *generator) waveform(t logdb.Millis) *logdb.Waveform {
 
 // sender makes a node with a journal of n entries and the streams in which it is sent.
 func (g *generator) sender(meter logdb.MeterUID, kind logdb.Kind, number, n int) *sender {
-	s := &sender{meter: meter, kind: kind, id: logdb.JournalID(fmt.Sprintf("%032x", 0xabc000+number))}
+	s := &sender{meter: meter, kind: kind, id: logdb.JournalID(fmt.Sprintf("%024x00000000", 0xabc000+number))}
 	step := pickOne[logdb.Millis](g, 1000, 20_000, 60_000, 900_000, 3*3_600_000, logdb.DayMillis, 9*logdb.DayMillis+1)
 	t, run, generation := day0+logdb.Millis(g.IntN(48))*1_800_000, uint32(0), uint32(0)
 	logs := []logdb.LogNo{0, 0, 0, logdb.LogNo(g.IntN(2))}

@@ -61,6 +61,10 @@ func (a *API) shownSeries(ctx context.Context, uid logdb.MeterUID, series []logd
 	if len(series) == 0 {
 		return out, nil
 	}
+	series, err := analysis.Current(ctx, a.Logs, uid, series)
+	if err != nil {
+		return nil, err
+	}
 	last := series[0].Last
 	for _, s := range series {
 		last = max(last, s.Last)
@@ -70,7 +74,7 @@ func (a *API) shownSeries(ctx context.Context, uid logdb.MeterUID, series []logd
 		return nil, err
 	}
 	choice, err := analysis.Choose(ctx, a.Logs, analysis.Query{
-		Meter: uid, First: max(last-logdb.DayMillis, 0), Last: last + 1, Zone: zone,
+		Meter: uid, First: max(last-logdb.DayMillis, 0), Last: last + 1, Zone: zone, Series: series,
 	})
 	if err != nil {
 		return nil, err

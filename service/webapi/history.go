@@ -117,6 +117,11 @@ func (a *API) planHistory(ctx context.Context, uid logdb.MeterUID, q api.History
 	if p.limits, err = a.limitSummary(ctx, uid, logdb.KindHistorical, q.From, orEnd(q.To)); err != nil {
 		return nil, err
 	}
+	if q.Stream.IsZero() && (p.first == 0 || p.last == 0) {
+		if series, err = analysis.Current(ctx, a.Logs, uid, series); err != nil {
+			return nil, err
+		}
+	}
 	if !p.fillRange(series) {
 		return p, nil
 	}

@@ -58,7 +58,7 @@ func table() []mutation {
 var inHarness = []string{
 	"no fsync at a commit (synchronous=NORMAL)", "Accept forgets the fate of a position",
 	"the sets are committed apart from the data", "a late Modbus answer is taken for the next one's", "a bucket is sent before it is closed",
-	"a skip is counted twice", "what limits did is counted twice when it is asked for",
+	"a skip is counted twice", "what limits did is counted twice when it is asked for", "a name that was given up stands beside the next",
 }
 
 // again tries those of inHarness with nothing but the harness, and that of spoiled lines.
@@ -193,6 +193,9 @@ func senderMutations() []mutation {
 		{"a restored node goes on under its old journal id", "cloudsync/upload.go", []edit{{`	if foreign {`, `	if foreign && u.s == nil {`}}, []test{{"./cloudsync", "^TestAnIDThatWasGivenUpIsNotUsedAgain$", nil}, upload}},
 		{"a record that no page can hold gets no fate", "cloudsync/send.go", []edit{{`	return u.push(ctx, &small)`, `	_ = small
 	return nil`}}, []test{{"./cloudsync", "^TestRecordThatNoPageCanHoldIsSkipped$", nil}}},
+		{"a journal whose channels change goes on under the name that another cloud has", "cloudsync/upload.go", []edit{{`		} else if apart {`, `		} else if apart && u.s == nil {`}},
+			[]test{{"./cloudsync", "^TestOtherChannelsComeByAnotherWay$", nil}}},
+		{"a name that was given up stands beside the next", "logdb/analysis/names.go", []edit{{`			left[k] = left[k] || compared[texts]`, `			left[k] = left[k] && compared[texts]`}}, []test{{"./logdb/analysis", "^TestNamesThatWereGivenUp$", nil}}},
 		{"a receipt counts as stored", "cloudsync/send.go", []edit{{`		u.unsure = true // a receipt only, or nothing that is counted: the sets will tell
 		return nil
 `, `		u.unsure = false

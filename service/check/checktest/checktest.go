@@ -107,7 +107,7 @@ func makeLogs(ctx context.Context, dir string) (err error) {
 	n := 0
 	s, err := sqlite.Open(ctx, config.LogsFile(dir), sqlite.Config{Now: now, NewJournalID: func() logdb.JournalID {
 		n++
-		return logdb.JournalID(fmt.Sprintf("%032x", n))
+		return logdb.JournalID(fmt.Sprintf("%024x00000000", n))
 	}})
 	if err != nil {
 		return err

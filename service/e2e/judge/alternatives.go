@@ -2,6 +2,7 @@ package judge
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -84,62 +85,100 @@ type carrier struct {
 	journal logdb.JournalID
 }
 
-// outdone returns what is left out of the answers: a channel of a log under a name of a journal of which another name has every
-// record and change too, and more.
+// outdone returns what is left out of the answers: a channel of a log under a name of a journal when another name has decided all
+// that this one has, and more, and stores every record of the channel that this one stores.
 func (h *Holding) outdone() map[carrier]bool {
-	names := map[logdb.JournalID]int{}
-	for _, j := range h.Journals() {
-		names[family(j)]++
-	}
-	streams := map[carrier]map[logdb.StreamID]bool{}
-	carries := func(id logdb.StreamID, log logdb.LogNo, channels []logdb.ChannelKey) {
-		for _, c := range channels {
-			if names[family(id.Journal)] < 2 {
-				return
-			}
-			k := carrier{c, log, id.Journal}
-			if streams[k] == nil {
-				streams[k] = map[logdb.StreamID]bool{}
-			}
-			streams[k][id] = true
+	decided, stored := map[logdb.JournalID]map[logdb.Position]bool{}, map[logdb.StreamID]map[logdb.Position]bool{}
+	for _, st := range h.States {
+		j := st.Stream.Journal
+		if decided[j] == nil {
+			decided[j] = map[logdb.Position]bool{}
 		}
-	}
-	for i := range h.Pages {
-		p := &h.Pages[i]
-		for _, rows := range p.Rows {
-			carries(p.Stream, rows.Log, rows.Channels)
-		}
-		for _, e := range p.Entries {
-			if e.Row != nil {
-				carries(p.Stream, e.Log, e.Row.Channels)
-			}
-		}
-	}
-	held := map[carrier]map[logdb.Position]bool{}
-	for k, ids := range streams {
-		held[k] = map[logdb.Position]bool{}
-		for _, st := range h.States {
-			for _, r := range st.Fates.Ranges() {
-				for p := r.First; ids[st.Stream] && r.Fate == logdb.FateStored && p <= r.Last; p++ {
-					held[k][p] = true
+		stored[st.Stream] = map[logdb.Position]bool{}
+		for _, r := range st.Fates.Ranges() {
+			for p := r.First; p <= r.Last; p++ {
+				if st.Stream.SameCut(logdb.StreamID{Journal: j, Policy: "0"}) {
+					decided[j][p] = true
+				}
+				if r.Fate == logdb.FateStored {
+					stored[st.Stream][p] = true
 				}
 			}
 		}
 	}
+	further := map[[2]logdb.JournalID]bool{}
+	for a := range decided {
+		for b := range decided {
+			if family(a) == family(b) && len(decided[b]) > len(decided[a]) && contains(decided[b], decided[a]) {
+				further[[2]logdb.JournalID{a, b}] = true
+			}
+		}
+	}
+	if len(further) == 0 {
+		return nil
+	}
+	held := map[carrier]map[logdb.Position]bool{}
+	for k, streams := range h.carried() {
+		held[k] = map[logdb.Position]bool{}
+		for id := range streams {
+			maps.Copy(held[k], stored[id])
+		}
+	}
 	out := map[carrier]bool{}
 	for a := range held {
-		for b := range held {
-			if a.channel != b.channel || a.log != b.log || a.journal == b.journal || family(a.journal) != family(b.journal) || len(held[b]) <= len(held[a]) {
-				continue
+		for names := range further {
+			if names[0] == a.journal {
+				out[a] = out[a] || contains(held[carrier{a.channel, a.log, names[1]}], held[a])
 			}
-			all := true
-			for p := range held[a] {
-				all = all && held[b][p]
-			}
-			out[a] = out[a] || all
 		}
 	}
 	return out
+}
+
+// carried returns the streams that brought a live row with a channel of a log. What changed since then lies where the row was added.
+func (h *Holding) carried() map[carrier]map[logdb.StreamID]bool {
+	out := map[carrier]map[logdb.StreamID]bool{}
+	for _, j := range h.Journals() {
+		for _, cut := range append(h.Added(j), logdb.StreamID{Journal: j, Policy: "0"}) {
+			added := map[logdb.Position]logdb.StreamID{}
+			for i := range h.Pages {
+				p := &h.Pages[i]
+				if !p.Stream.SameCut(cut) {
+					continue
+				}
+				for _, rows := range p.Rows {
+					for _, at := range rows.Positions {
+						added[at] = p.Stream
+					}
+				}
+				for _, e := range p.Entries {
+					if e.Op == logdb.OpAdd {
+						added[e.Position] = p.Stream
+					}
+				}
+			}
+			for _, v := range live(h.cut(cut)) {
+				for _, c := range v.entry.Row.Channels {
+					k := carrier{c, v.entry.Log, j}
+					if out[k] == nil {
+						out[k] = map[logdb.StreamID]bool{}
+					}
+					out[k][added[v.position]] = true
+				}
+			}
+		}
+	}
+	return out
+}
+
+// contains reports whether all of the small set is in the large one.
+func contains(large, small map[logdb.Position]bool) bool {
+	for p := range small {
+		if !large[p] {
+			return false
+		}
+	}
+	return true
 }
 
 // values are the live values of a journal, of all its cuts.
