@@ -146,7 +146,9 @@ func tamperings() []tampering {
 	}
 	add("chunk", "alter the bytes", func(h *hand) wanted {
 		id, p := h.points(volts)
-		h.exec(`UPDATE chunk SET data = CAST(data || x'00' AS BLOB) WHERE id = ?`, id)
+		var data []byte
+		h.one(`SELECT data FROM chunk WHERE id = ?`, []any{id}, &data)
+		h.exec(`UPDATE chunk SET data = ? WHERE id = ?`, append(data, 0), id)
 		return wanted{kind: logdb.KindHistorical, day: p.Times[0].Day()}
 	})
 	add("chunk", "delete", func(h *hand) wanted {
@@ -296,7 +298,9 @@ func entryTamperings() (out []tampering) {
 			e := find(h, s.kind, s.op)
 			h.exec(`INSERT INTO entry (meter, kind, stream, position, op, target, log, time_ms, shown, live, channel, code, digest, crc, data)
 				SELECT meter, kind, stream, 900, op, target, log, time_ms, shown, live, channel, code, digest, crc, data FROM entry WHERE id = ?`, e.id)
-			_, _ = h.db.Exec(`INSERT INTO sample SELECT max(entry.id), sample.data FROM entry, sample WHERE entry.position = 900 AND sample.entry = ?`, e.id)
+			if _, err := h.db.Exec(`INSERT INTO sample (entry, data) SELECT (SELECT max(id) FROM entry WHERE position = 900), data FROM sample WHERE entry = ?`, e.id); err != nil {
+				h.t.Fatal(err)
+			}
 			return wanted{kind: s.kind, log: e.e.Log, day: e.e.Time.Day(), position: 900, time: e.e.Time}
 		})
 	}
@@ -425,7 +429,7 @@ func otherTamperings() (out []tampering) {
 		"slot":  {`DELETE FROM slot WHERE position = 2`, `UPDATE slot SET time_ms = time_ms + 1 WHERE position = 2`, `INSERT INTO slot SELECT stream, time_ms, 800 FROM slot WHERE position = 2`},
 		"seen":  {`DELETE FROM seen WHERE position = 1`, `UPDATE seen SET n = n + 1 WHERE position = 1`, `INSERT INTO seen SELECT stream, x'00', 1, 1 FROM seen LIMIT 1`},
 		"ended": {`DELETE FROM ended`, `UPDATE ended SET position = 900`, `INSERT INTO ended SELECT stream, 900 FROM ended`},
-		"kept":  {`DELETE FROM kept`, `UPDATE kept SET data = CAST(data || data AS BLOB)`, `INSERT INTO kept SELECT stream, day + 86400000, data FROM kept LIMIT 1`},
+		"kept":  {`DELETE FROM kept`, `UPDATE kept SET data = x'00010203'`, `INSERT INTO kept SELECT stream, day + 86400000, data FROM kept LIMIT 1`},
 	} {
 		for i, query := range queries {
 			add([]string{cloudLogs}, table, []string{"delete", "alter", "add"}[i], func(h *hand) wanted {
@@ -554,15 +558,20 @@ func tamper(t *testing.T, path string, do func(h *hand) wanted) wanted {
 	if err != nil {
 		t.Fatal(err)
 	}
-	codec, err := chunk.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := do(&hand{t: t, db: db, codec: codec})
+	want := byHand(t, db, do)
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
 	return want
+}
+
+func byHand(t *testing.T, db tables, do func(h *hand) wanted) wanted {
+	t.Helper()
+	codec, err := chunk.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return do(&hand{t: t, db: db, codec: codec})
 }
 
 // mustName fails unless the report calls records different and names the wanted one.

@@ -12,9 +12,15 @@ import (
 // hand is somebody with an SQL shell and our codec.
 type hand struct {
 	t     testing.TB
-	db    *sql.DB
+	db    tables
 	codec *chunk.Codec
 	log   logdb.LogNo // whose rows are changed
+}
+
+// tables is a database of either sort.
+type tables interface {
+	Exec(query string, args ...any) (sql.Result, error)
+	QueryRow(query string, args ...any) *sql.Row
 }
 
 func (h *hand) exec(query string, args ...any) {

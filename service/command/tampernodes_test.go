@@ -16,6 +16,7 @@ import (
 	"metermanager/cloudsync"
 	"metermanager/cloudsync/clouddb"
 	"metermanager/logdb"
+	"metermanager/logdb/postgres"
 	"metermanager/logdb/sqldb"
 	"metermanager/logdb/sqlite"
 	"metermanager/rpc/api"
@@ -56,6 +57,12 @@ type twoNodes struct {
 // openTwoNodes opens the data folders of dir.
 func openTwoNodes(t testing.TB, dir string) *twoNodes {
 	t.Helper()
+	return openTwoNodesAt(t, dir, "")
+}
+
+// openTwoNodesAt opens the data folders of dir, but for the cloud's logs those in the PostgreSQL database at place, if there is one.
+func openTwoNodesAt(t testing.TB, dir, place string) *twoNodes {
+	t.Helper()
 	b := &twoNodes{t: t, dir: dir}
 	now := func() time.Time { return (tamperDay + 40*logdb.DayMillis).Time() }
 	must := func(err error) {
@@ -74,7 +81,11 @@ func openTwoNodes(t testing.TB, dir string) *twoNodes {
 	must(err)
 	people, err := account.New(accounts, sealer, account.Config{BcryptCost: 4, HashParallel: 64, Now: now})
 	must(err)
-	b.there, err = sqlite.Open(t.Context(), filepath.Join(dir, "cloud-logs.db"), sqlite.Config{Now: now})
+	if place == "" {
+		b.there, err = sqlite.Open(t.Context(), filepath.Join(dir, cloudLogs), sqlite.Config{Now: now})
+	} else {
+		b.there, err = postgres.Open(t.Context(), place, filepath.Join(dir, "archive"), sqlite.Config{Now: now})
+	}
 	must(err)
 	later(b.there.Close)
 	meters := registry.New(accounts, b.there, people, registry.Config{Now: now})
