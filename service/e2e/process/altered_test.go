@@ -201,7 +201,9 @@ func (w *world) compareLives(ctx context.Context, sites []*holding) error {
 				return err
 			}
 			clouds = append(clouds, c)
-			errs = append(errs, uploaded(h, c), c.replays(ctx))
+			if errs = append(errs, c.replays(ctx)); w.plan.interval == 0 { // else what is there is what was combined
+				errs = append(errs, uploaded(h, c))
+			}
 			w.found += fmt.Sprintf(", %d streams at the %s", len(c.kinds[logdb.KindHistorical].states), c.who)
 		}
 		errs = append(errs, h.replays(ctx), w.lives(ctx, h, clouds))
@@ -254,8 +256,12 @@ func (w *world) lives(ctx context.Context, site *holding, clouds []*holding) err
 	if err != nil {
 		return fmt.Errorf("recall the meter's life: %w", err)
 	}
+	limits := logdb.DefaultLimits()
+	if w.plan.interval > 0 {
+		limits.HistoricalIntervalMillis = w.plan.interval.Milliseconds()
+	}
 	c := judge.Case{
-		Site: site.c, SiteUID: site.meter, Zone: w.plan.zone, Truth: truth, Limits: logdb.DefaultLimits(), Oversize: true,
+		Site: site.c, SiteUID: site.meter, Zone: w.plan.zone, Truth: truth, Limits: limits, Oversize: true,
 		Foreign: len(w.sites) > 1 || w.plan.holds("restore", "reinstall", "empty"), Lossy: len(w.altered.losses) > 0, Misread: w.plan.holds("zone", "scale"),
 	}
 	for i, h := range clouds {

@@ -84,7 +84,7 @@ func (w *world) compare(ctx context.Context, until time.Time) error {
 		return fmt.Errorf("make the meter once more: %w", err)
 	}
 	w.found = fmt.Sprintf("%d+%d+%d rows", len(is.rows[0]), len(is.rows[1]), len(is.rows[2]))
-	if w.plan.holds(altering...) {
+	if w.plan.holds(altering...) || w.plan.interval > 0 {
 		err = w.compareLives(ctx, sites)
 	} else {
 		err = w.compareNow(ctx, is, sites)

@@ -275,6 +275,9 @@ func (s *site) join(ctx context.Context, c *client.Client) error {
 	if !s.login {
 		settings, args = append(settings, [2]string{"cloud.apikey", s.w.clouds[0].secret.APIKey}), nil
 	}
+	if s.w.plan.interval > 0 {
+		settings = append(settings, [2]string{"cloud.limit.historical_interval", s.w.plan.interval.String()})
+	}
 	for _, x := range settings {
 		if err := c.Call(ctx, api.CmdCloudSet, map[string]any{"name": x[0], "value": x[1]}, nil); err != nil {
 			return fmt.Errorf("tell %s where its cloud is: %w", s.name, err)

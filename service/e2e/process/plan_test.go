@@ -45,16 +45,17 @@ type plan struct {
 	login     bool           // the site joins by user and password, not by key
 	second    bool           // a second site reads the same meter
 	clouds    int
-	direct    bool // each site uploads to both clouds
-	chain     bool // the first cloud passes on to the second
-	disk      bool // what was not synced is lost with a process; else only what a real kill loses
+	direct    bool          // each site uploads to both clouds
+	chain     bool          // the first cloud passes on to the second
+	disk      bool          // what was not synced is lost with a process; else only what a real kill loses
+	interval  time.Duration // how far apart historical rows lie that sites upload; 0: as by itself
 	acts      []act
 }
 
 func (p *plan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "history %v in %s, pages of %d bytes, %d clouds (direct %v, chain %v), name %v, login %v, second site %v, simulated disk %v\nHTTP: %s\nModbus: %s\n",
-		p.history, p.zone, p.pageBytes, p.clouds, p.direct, p.chain, p.names, p.login, p.second, p.disk, p.web, p.wire)
+	fmt.Fprintf(&b, "history %v in %s, pages of %d bytes, %d clouds (direct %v, chain %v), name %v, login %v, second site %v, simulated disk %v, a row each %v\nHTTP: %s\nModbus: %s\n",
+		p.history, p.zone, p.pageBytes, p.clouds, p.direct, p.chain, p.names, p.login, p.second, p.disk, p.interval, p.web, p.wire)
 	for _, a := range p.acts {
 		fmt.Fprintln(&b, a)
 	}
@@ -88,8 +89,18 @@ func newPlan(seed uint64) *plan {
 		p.acts = append(p.acts, a)
 	}
 	slices.SortStableFunc(p.acts, func(a, b act) int { return int(a.at - b.at) })
+	// Who is told something else begins anew, at a moment that nobody sees.
+	if seed >= firstOfReduced && !p.direct && !p.holds("policy") {
+		p.interval = intervals[rand.New(rand.NewPCG(seed, 3)).IntN(len(intervals))]
+	}
 	return p
 }
+
+// firstOfReduced is the first seed whose plan also may have rows combined on their way.
+const firstOfReduced = 87000
+
+// intervals are longer than any that a log is programmed to.
+var intervals = []time.Duration{0, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute}
 
 // kinds of acts with their weights, and whom they may hit.
 var kinds = []struct {

@@ -24,7 +24,7 @@ var (
 )
 
 // fixedSeeds are run by every test run: together they hit every kind of fault that is planned.
-var fixedSeeds = []uint64{1233, 2842, 81, 340, 276, 2, 3}
+var fixedSeeds = []uint64{1233, 2842, 81, 340, 276, 2, 3, 87002}
 
 // program is the built metermanager; TestMain sets it.
 var program string
@@ -95,6 +95,7 @@ func TestFixedSeeds(t *testing.T) {
 		}
 		seen[fmt.Sprint("name ", p.names)], seen[fmt.Sprint("login ", p.login)] = true, true
 		seen[fmt.Sprint("chain ", p.chain)], seen[fmt.Sprint("direct ", p.direct)] = true, true
+		seen[fmt.Sprint("reduced ", p.interval > 0)] = true
 		seen[fmt.Sprint("second ", p.second)], seen[fmt.Sprint("disk ", p.disk)] = true, true
 	}
 	var want []string
@@ -109,7 +110,7 @@ func TestFixedSeeds(t *testing.T) {
 	for _, k := range faultproxy.ModbusKinds {
 		want = append(want, "Modbus "+string(k))
 	}
-	for _, x := range append(want, "name true", "login true", "login false", "second true", "disk true", "disk false", "chain true", "direct true") {
+	for _, x := range append(want, "name true", "login true", "login false", "second true", "disk true", "disk false", "chain true", "direct true", "reduced true") {
 		if !seen[x] {
 			t.Errorf("no fixed seed has %s", x)
 		}
