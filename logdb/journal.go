@@ -257,6 +257,13 @@ func (s StreamID) SameCut(o StreamID) bool {
 	return s.Journal == o.Journal && a == b
 }
 
+// SameRecords reports whether s and o carry the same part of one journal, under whatever name: what stands at a position in
+// one is the record that stands there in the other.
+func (s StreamID) SameRecords(o StreamID) bool {
+	o.Journal, s.Journal = o.Journal.Family(), s.Journal.Family()
+	return s.SameCut(o)
+}
+
 // Check reports the first rule that e breaks as an entry of a journal of kind k.
 func (e *Entry) Check(k Kind) error {
 	bodies := 0

@@ -49,12 +49,14 @@ type Choice struct {
 // source is one log of one journal: its streams are parts of one whole.
 type source struct {
 	journal logdb.JournalID
+	channel logdb.ChannelKey
 	age     age
 	log     logdb.LogNo
 	ids     []logdb.SeriesID
 	stream  logdb.StreamID
 	values  int64
 	newest  logdb.Millis // of all that is stored
+	left    []span       // of a name that was given up: the only positions for which it is used; nil: all
 }
 
 // part says which source is used from first up to last.
@@ -81,8 +83,10 @@ func Choose(ctx context.Context, src logdb.Source, q Query) (*Choice, error) {
 	if err != nil {
 		return nil, err
 	}
+	var names givenUp
 	if q.Stream == nil {
-		series = current(series, states)
+		names = givenUpNames(series, states)
+		series = names.current(series)
 	}
 	ages := journalAges(states)
 	c := &Choice{src: src, query: q}
@@ -107,7 +111,7 @@ func Choose(ctx context.Context, src logdb.Source, q Query) (*Choice, error) {
 		if len(byChannel[key]) == 0 {
 			continue
 		}
-		sources := gather(byChannel[key], ages)
+		sources := gather(byChannel[key], ages, names)
 		parts, err := c.plan(ctx, key, sources, nil)
 		if err != nil {
 			return nil, err
@@ -175,13 +179,13 @@ func journalAges(states []logdb.StreamState) map[logdb.JournalID]age {
 }
 
 // gather groups the series of a channel by journal and log, those to prefer first.
-func gather(series []logdb.Series, ages map[logdb.JournalID]age) []source {
+func gather(series []logdb.Series, ages map[logdb.JournalID]age, names givenUp) []source {
 	var out []source
 	for _, s := range series {
 		i := slices.IndexFunc(out, func(o source) bool { return o.journal == s.Stream.Journal && o.log == s.Log })
 		if i < 0 {
 			i = len(out)
-			out = append(out, source{journal: s.Stream.Journal, age: ages[s.Stream.Journal], log: s.Log, stream: s.Stream})
+			out = append(out, source{journal: s.Stream.Journal, channel: s.Channel, age: ages[s.Stream.Journal], log: s.Log, stream: s.Stream, left: names[carrier{s.Channel, s.Log, s.Stream.Journal}]})
 		}
 		out[i].ids = append(out[i].ids, s.ID)
 		out[i].values += s.Count
@@ -319,6 +323,9 @@ func (c *Choice) grid(ctx context.Context, sources []source, first, last logdb.M
 			}
 			return nil
 		})
+		if err == nil && s.left != nil {
+			err = c.keepLeft(ctx, &s, g.edges, counts)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -331,6 +338,30 @@ func (c *Choice) grid(ctx context.Context, sources []source, first, last logdb.M
 	// Finest first: of two logs that cover alike the first one wins.
 	slices.SortStableFunc(g.logs, func(a, b logdb.LogNo) int { return int(min(max(g.expected[b]-g.expected[a], -1), 1)) })
 	return g, nil
+}
+
+// keepLeft takes away the counts of the steps in which a name that was given up has nothing that another one lacks.
+func (c *Choice) keepLeft(ctx context.Context, s *source, edges []logdb.Millis, counts []int64) error {
+	used := make([]bool, len(counts))
+	var shift logdb.Millis // buckets are (start, end] for quantities that cover an interval
+	if logdb.LookupChannel(s.channel).CoversInterval {
+		shift = 1
+	}
+	first, last := edges[0]+shift, edges[len(edges)-1]+shift
+	err := c.src.ReadSeries(ctx, s.ids, first, last, func(_ logdb.SeriesID, b *logdb.Block) error {
+		for i, p := range b.Positions {
+			if holds(s.left, p) {
+				used[sort.Search(len(edges), func(n int) bool { return edges[n] > b.Times[i]-shift })-1] = true
+			}
+		}
+		return nil
+	})
+	for i := range counts {
+		if !used[i] {
+			counts[i] = 0
+		}
+	}
+	return err
 }
 
 // bestSource returns the source of a log that holds most values in step i, the first of equals; -1 for none.

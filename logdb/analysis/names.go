@@ -36,7 +36,7 @@ func Current(ctx context.Context, src StreamLister, meter logdb.MeterUID, series
 	if err != nil {
 		return nil, fmt.Errorf("list streams of %s: %w", meter, err)
 	}
-	return current(series, states), nil
+	return givenUpNames(series, states).current(series), nil
 }
 
 // carrier is a journal under one of its names, as far as it carries a channel of a log.
@@ -46,10 +46,25 @@ type carrier struct {
 	journal logdb.JournalID
 }
 
-func current(series []logdb.Series, states []logdb.StreamState) []logdb.Series {
+// givenUp tells what was given up: nil of what another name has all of, and what is left where that lacks something, as positions
+// that a sender did not have any more when it went on under the other name.
+type givenUp map[carrier][]span
+
+// current leaves out the series of which nothing is left.
+func (g givenUp) current(series []logdb.Series) []logdb.Series {
+	if len(g) == 0 {
+		return series
+	}
+	return slices.DeleteFunc(slices.Clone(series), func(s logdb.Series) bool {
+		left, ok := g[carrier{s.Channel, s.Log, s.Stream.Journal}]
+		return ok && len(left) == 0
+	})
+}
+
+func givenUpNames(series []logdb.Series, states []logdb.StreamState) givenUp {
 	further := furtherNames(states)
 	if len(further) == 0 {
-		return series
+		return nil
 	}
 	fates := map[logdb.StreamID]*logdb.FateSet{}
 	for i := range states {
@@ -78,24 +93,39 @@ func current(series []logdb.Series, states []logdb.StreamState) []logdb.Series {
 		}
 		return stored[text], text
 	}
-	compared := map[[2]string]bool{}
-	left := map[carrier]bool{}
+	compared := map[string][]span{}
+	out := givenUp{}
 	for k := range carried {
+		if unknown[k] || len(further[k.journal]) == 0 {
+			continue
+		}
+		mine, text := held(k)
+		others, texts := [][]span{}, []string{text}
 		for _, name := range further[k.journal] {
 			other := carrier{k.channel, k.log, name}
-			if unknown[k] || unknown[other] {
+			if unknown[other] || carried[other] == nil {
 				continue
 			}
-			mine, textA := held(k)
-			theirs, textB := held(other)
-			texts := [2]string{textA, textB}
-			if _, ok := compared[texts]; !ok {
-				compared[texts] = within(mine, theirs)
+			theirs, text := held(other)
+			others, texts = append(others, theirs), append(texts, text)
+		}
+		if len(others) == 0 {
+			continue
+		}
+		key := strings.Join(texts, "\n")
+		left, ok := compared[key]
+		if !ok {
+			left = mine
+			for _, theirs := range others {
+				left = without(left, theirs)
 			}
-			left[k] = left[k] || compared[texts]
+			compared[key] = left
+		}
+		if !slices.Equal(left, mine) {
+			out[k] = left
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(series), func(s logdb.Series) bool { return left[carrier{s.Channel, s.Log, s.Stream.Journal}] })
+	return out
 }
 
 // furtherNames lists, of each name of a journal, the other ones under which all that it has decided is decided, and more.
@@ -123,7 +153,7 @@ func furtherNames(states []logdb.StreamState) map[logdb.JournalID][]logdb.Journa
 		}
 		for a := range family {
 			for b := range family {
-				if within(decided[a], decided[b]) && !within(decided[b], decided[a]) {
+				if len(without(decided[a], decided[b])) == 0 && len(without(decided[b], decided[a])) > 0 {
 					out[a] = append(out[a], b)
 				}
 			}
@@ -162,16 +192,36 @@ func spans(sets []*logdb.FateSet, wanted func(logdb.Fate) bool) []span {
 	return out
 }
 
-// within reports whether every position of a is in b.
-func within(a, b []span) bool {
+// without returns the positions of a that are not in b.
+func without(a, b []span) (out []span) {
 	i := 0
 	for _, s := range a {
 		for i < len(b) && b[i].last < s.first {
 			i++
 		}
-		if i == len(b) || b[i].first > s.first || b[i].last < s.last {
-			return false
+		for j := i; j < len(b) && b[j].first <= s.last; j++ {
+			if b[j].first > s.first {
+				out = append(out, span{s.first, b[j].first - 1})
+			}
+			s.first = b[j].last + 1
+		}
+		if s.first <= s.last {
+			out = append(out, s)
 		}
 	}
-	return true
+	return out
+}
+
+// holds reports whether p is in a.
+func holds(a []span, p logdb.Position) bool {
+	_, ok := slices.BinarySearchFunc(a, p, func(s span, p logdb.Position) int {
+		switch {
+		case s.last < p:
+			return -1
+		case s.first > p:
+			return 1
+		}
+		return 0
+	})
+	return ok
 }

@@ -24,7 +24,7 @@ func TestNamesThatWereGivenUp(t *testing.T) {
 				h.Columns[c] = append(h.Columns[c], float64(p))
 			}
 		}
-		p := logdb.Page{Meter: "m", Kind: logdb.KindHistorical, Stream: logdb.StreamID{Journal: j, Policy: "1"}, Rows: []logdb.History{h}, JournalEnd: 12}
+		p := logdb.Page{Meter: "m", Kind: logdb.KindHistorical, Stream: logdb.StreamID{Journal: j, Policy: "1"}, Rows: []logdb.History{h}, JournalEnd: max(last, 12)}
 		if changed {
 			values := make([]float64, len(keys))
 			for i := range values {
@@ -65,6 +65,18 @@ func TestNamesThatWereGivenUp(t *testing.T) {
 			put(t, s, old, 1, 12, false, volts)
 			put(t, s, now, 3, 12, true, volts)
 		}, map[logdb.ChannelKey]logdb.Millis{volts: day0 + m5}, map[logdb.ChannelKey]int{volts: 13}, 2}, // nothing is lost meanwhile
+		"but for what was gone when it went on": {func(t *testing.T, s logdb.Store) {
+			put(t, s, old, 1, 24, false, volts)
+			put(t, s, now, 12, 24, false, volts)
+			p := logdb.Page{Meter: "m", Kind: logdb.KindHistorical, Stream: logdb.StreamID{Journal: now, Policy: "1"}, JournalEnd: 25,
+				Fates: []logdb.FateRange{{First: 1, Last: 11, Fate: logdb.FateNotChosen}},
+				Entries: []logdb.Entry{
+					{Position: 25, Op: logdb.OpRevise, Target: 20, Time: day0 + 5*hour, Row: &logdb.Row{Channels: []logdb.ChannelKey{volts}, Values: []float64{1}}},
+				}}
+			if _, err := s.Accept(t.Context(), p, logdb.Limits{}); err != nil {
+				t.Fatal(err)
+			}
+		}, map[logdb.ChannelKey]logdb.Millis{volts: day0 + m5}, map[logdb.ChannelKey]int{volts: 24}, 2},
 		"no more than it": {func(t *testing.T, s logdb.Store) {
 			put(t, s, old, 1, 12, true, volts)
 			put(t, s, now, 1, 12, false, volts)

@@ -105,12 +105,12 @@ func (a *API) countLimits(ctx context.Context, uid logdb.MeterUID, kind logdb.Ki
 	return out, nil
 }
 
-// countedElsewhere returns which skipped and which reduced positions of stream i do not count, for another stream of
-// the same cut has the record, or counts it.
+// countedElsewhere returns which skipped and which reduced positions of stream i do not count, for another stream has
+// the record, or counts it.
 func countedElsewhere(streams []logdb.StreamState, i int) map[logdb.Fate]*logdb.FateSet {
 	skipped, reduced := &logdb.FateSet{}, &logdb.FateSet{}
 	for j, o := range streams {
-		if j == i || !o.Stream.SameCut(streams[i].Stream) {
+		if j == i || !o.Stream.SameRecords(streams[i].Stream) {
 			continue
 		}
 		for _, r := range o.Fates.Ranges() {

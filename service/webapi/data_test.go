@@ -166,15 +166,16 @@ func TestLimitsThatTakeTurns(t *testing.T) {
 // cloud between. What one of them skipped and the other brought was not skipped; what both skipped is one record.
 func TestARecordAlongTwoWaysCountsOnce(t *testing.T) {
 	t.Parallel()
-	const system = `{"header":["time","event_type","description"],"records":[%s],"stream":"00112233445566778899aabbccddeeff:%d","positions":[%s],"fates":[%s],"journal_end":4}`
+	const system = `{"header":["time","event_type","description"],"records":[%s],"stream":"00112233445566778899aabbccddeeff:%s","positions":[%s],"fates":[%s],"journal_end":4}`
 	record := func(i int) string { return fmt.Sprintf(`[%d,8,"reset %d"]`, day0+i*1000, i) }
 	skip := func(first, last int) string {
 		return fmt.Sprintf(`[%d,%d,"skipped","hour",%d,%d]`, first, last, day0+first*1000, day0+last*1000)
 	}
 	pages := []string{
-		fmt.Sprintf(system, record(1)+","+record(2), 1, "[1,2]", skip(3, 4)),
-		fmt.Sprintf(system, record(1)+","+record(3), 2, "[1,1],[3,3]", skip(2, 2)+","+skip(4, 4)),
+		fmt.Sprintf(system, record(1)+","+record(2), "1", "[1,2]", skip(3, 4)),
+		fmt.Sprintf(system, record(1)+","+record(3), "2", "[1,1],[3,3]", skip(2, 2)+","+skip(4, 4)),
 	}
+	const rows = `{"channels":[{"chan_key":"readings.voltage.an"}],"records":[[%d,1],[%d,2]],"stream":"00112233445566778899aabb%s:1","positions":[[2,2],[4,4]],"fates":[[1,1,"reduced",2,%d,%d],[3,3,"reduced",4,%d,%d]],"journal_end":4}`
 	for name, order := range map[string][]int{"site first": {0, 1}, "relay first": {1, 0}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -182,16 +183,26 @@ func TestARecordAlongTwoWaysCountsOnce(t *testing.T) {
 			for _, i := range order {
 				s.ok(s.upload, "POST", s.meterPath("/logs/system"), pages[i])
 			}
-			sum := 0.0
-			for _, c := range s.ok(s.reader, "GET", s.meterPath("/limit-counts"), "")["counts"].([]any) {
-				sum += c.(map[string]any)["count"].(float64)
+			sum := func() (n float64) {
+				for _, c := range s.ok(s.reader, "GET", s.meterPath("/limit-counts"), "")["counts"].([]any) {
+					n += c.(map[string]any)["count"].(float64)
+				}
+				return n
 			}
-			if sum != 1 {
-				t.Errorf("%v records count as skipped, want only the fourth", sum)
+			if n := sum(); n != 1 {
+				t.Errorf("%v records count as skipped, want only the fourth", n)
 			}
 			e, err := api.ParseEvents(logdb.KindSystem, []byte(s.call(s.reader, "GET", s.meterPath("/logs/system"), "").body), api.ScanLimits{})
 			if err != nil || len(e.Events) != 3 || e.Limits.Skipped != 1 {
 				t.Errorf("%d events, %d skipped, %v; want three and one", len(e.Events), e.Limits.Skipped, err)
+			}
+			// The same rows under two names of a journal.
+			for _, name := range []string{"ccddeeff", "00000001"} {
+				at := func(i int) int { return day0 + i*20_000 }
+				s.ok(s.upload, "POST", s.meterPath("/logs/historical"), fmt.Sprintf(rows, at(2), at(4), name, at(1), at(1), at(3), at(3)))
+			}
+			if n := sum(); n != 3 {
+				t.Errorf("%v records count, want the skipped one and two that were combined", n)
 			}
 		})
 	}

@@ -11,8 +11,8 @@ import (
 
 // alternatives computes what a query must answer of the journals that a node holds about one meter, straight from the
 // contract: for each step of the hour tier those of one journal, the one with most values there, and of equals the older
-// (replication.md 5), or the one that came further where one journal came under several names. Names that were given up are
-// left out (outdone). Two true records at one time both count, so that the values are a multiset.
+// (replication.md 5), or the one that came further where one journal came under several names. Of a name that was given up
+// only the steps are used in which it has a record that the others lack (takenOver). Two true records at one time both count, so that the values are a multiset.
 func (h *Holding) alternatives(zone string) []point {
 	journals := h.Journals()
 	created, told := map[logdb.JournalID]logdb.Millis{}, map[logdb.JournalID]logdb.Position{}
@@ -36,22 +36,22 @@ func (h *Holding) alternatives(zone string) []point {
 		step    logdb.Millis
 	}
 	best := map[place][]point{}
-	left := h.outdone()
+	taken := h.takenOver()
 	for _, j := range journals {
 		mine := map[place][]point{}
-		for _, p := range h.values(j) {
-			if left[carrier{p.channel, p.log, j}] {
-				continue
-			}
+		lacked := map[place]bool{} // by the other names
+		for _, p := range h.placed(j) {
 			at := p.time
 			if logdb.LookupChannel(p.channel).CoversInterval { // (start, end]
 				at--
 			}
 			k := place{p.channel, p.log, at.Floor(step)}
-			mine[k] = append(mine[k], p)
+			mine[k] = append(mine[k], p.point)
+			over := taken[carrier{p.channel, p.log, j}]
+			lacked[k] = lacked[k] || !over[p.position]
 		}
 		for k, list := range mine {
-			if len(list) > len(best[k]) {
+			if len(list) > len(best[k]) && lacked[k] {
 				best[k] = list
 			}
 		}
@@ -85,9 +85,9 @@ type carrier struct {
 	journal logdb.JournalID
 }
 
-// outdone returns what is left out of the answers: a channel of a log under a name of a journal when another name has decided all
-// that this one has, and more, and stores every record of the channel that this one stores.
-func (h *Holding) outdone() map[carrier]bool {
+// takenOver returns, of a channel of a log under a name of a journal, the positions that are stored under another name which has
+// decided all that this one has, and more: the records there are that one's.
+func (h *Holding) takenOver() map[carrier]map[logdb.Position]bool {
 	decided, stored := map[logdb.JournalID]map[logdb.Position]bool{}, map[logdb.StreamID]map[logdb.Position]bool{}
 	for _, st := range h.States {
 		j := st.Stream.Journal
@@ -124,11 +124,12 @@ func (h *Holding) outdone() map[carrier]bool {
 			maps.Copy(held[k], stored[id])
 		}
 	}
-	out := map[carrier]bool{}
+	out := map[carrier]map[logdb.Position]bool{}
 	for a := range held {
+		out[a] = map[logdb.Position]bool{}
 		for names := range further {
 			if names[0] == a.journal {
-				out[a] = out[a] || contains(held[carrier{a.channel, a.log, names[1]}], held[a])
+				maps.Copy(out[a], held[carrier{a.channel, a.log, names[1]}])
 			}
 		}
 	}
@@ -181,11 +182,30 @@ func contains(large, small map[logdb.Position]bool) bool {
 	return true
 }
 
-// values are the live values of a journal, of all its cuts.
+// placed is a value with the position at which its row was added.
+type placed struct {
+	point
+	position logdb.Position
+}
+
+// placed are the live values of a journal, of all its cuts.
+func (h *Holding) placed(journal logdb.JournalID) []placed {
+	var out []placed
+	for _, cut := range append([]logdb.StreamID{{Journal: journal, Policy: "0"}}, h.Added(journal)...) {
+		for _, v := range live(h.cut(cut)) {
+			for _, p := range points([]version{v}) {
+				out = append(out, placed{p, v.position})
+			}
+		}
+	}
+	return out
+}
+
+// values are the live values of a journal.
 func (h *Holding) values(journal logdb.JournalID) []point {
-	out := points(live(h.Entries(journal)))
-	for _, cut := range h.Added(journal) {
-		out = append(out, points(live(h.cut(cut)))...)
+	var out []point
+	for _, p := range h.placed(journal) {
+		out = append(out, p.point)
 	}
 	return out
 }

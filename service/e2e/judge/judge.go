@@ -170,7 +170,7 @@ func checkCounts(ctx context.Context, r *report, who string, c *Case, cloud Clou
 		if err != nil {
 			return fmt.Errorf("read the limit counts: %w", err)
 		}
-		if n.Kind == kind.String() && stream.SameCut(logdb.StreamID{Journal: own, Policy: "0"}) && (n.Reason != sizeReason || !c.Oversize) {
+		if n.Kind == kind.String() && stream.SameRecords(logdb.StreamID{Journal: own, Policy: "0"}) && (n.Reason != sizeReason || !c.Oversize) {
 			have[countKey{n.Fate, n.Day}] += n.Count
 		}
 	}
