@@ -92,6 +92,9 @@ func newPlan(seed uint64) *plan {
 	// Who is told something else begins anew, at a moment that nobody sees.
 	if seed >= firstOfReduced && !p.direct && !p.holds("policy") {
 		p.interval = intervals[rand.New(rand.NewPCG(seed, 3)).IntN(len(intervals))]
+		if p.interval > 0 && p.holds("reprogram") { // longer than all logs: none turns into one that is combined
+			p.interval = 30 * time.Minute
+		}
 	}
 	return p
 }
@@ -99,7 +102,7 @@ func newPlan(seed uint64) *plan {
 // firstOfReduced is the first seed whose plan also may have rows combined on their way.
 const firstOfReduced = 87000
 
-// intervals are longer than any that a log is programmed to.
+// intervals are how far apart rows may lie that sites upload.
 var intervals = []time.Duration{0, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute}
 
 // kinds of acts with their weights, and whom they may hit.
