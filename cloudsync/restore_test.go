@@ -11,29 +11,35 @@ import (
 	"metermanager/logdb/logdbtest"
 )
 
+// firstID is the id of the first journal of each restoredLog.
+const firstID logdb.JournalID = "11111111111111111111111111111111"
+
+// restoredLog makes an empty log database whose first journal has the id that it had before it was restored. The ids that it
+// draws after that are others for each drawn.
+func restoredLog(drawn int) logdb.Store {
+	ids := 0
+	return logdbtest.NewModel(logdbtest.Config{NewJournalID: func() logdb.JournalID {
+		if ids++; ids == 1 {
+			return firstID
+		}
+		return logdb.JournalID(fmt.Sprintf("%024d00000000", 10*drawn+ids))
+	}})
+}
+
 // TestAnIDThatWasGivenUpIsNotUsedAgain: a site finds out that its log database was restored and gives its journal a new
 // id. Restored once more, to the time before, it must not go on under the old id at a cloud that was emptied and cannot
 // say so: another cloud may know that id with other contents.
 func TestAnIDThatWasGivenUpIsNotUsedAgain(t *testing.T) {
 	t.Parallel()
-	const old = logdb.JournalID("11111111111111111111111111111111")
-	backup := func(drawn int) logdb.Store {
-		ids := 0
-		return logdbtest.NewModel(logdbtest.Config{NewJournalID: func() logdb.JournalID {
-			if ids++; ids == 1 {
-				return old
-			}
-			return logdb.JournalID(fmt.Sprintf("%024d00000000", 10*drawn+ids))
-		}})
-	}
+	const old = firstID
 	cloud := newFakeCloud()
-	s := newSite(t, backup(1), cloud)
+	s := newSite(t, restoredLog(1), cloud)
 	s.settings(time.Minute)
 	s.rows(0, start, start+60_000, start+120_000)
 	s.upload()
 	restored := func(drawn int, more ...logdb.Millis) logdb.JournalID {
 		s.stop()
-		s.logs = backup(drawn)
+		s.logs = restoredLog(drawn)
 		s.settings(time.Minute)
 		s.rows(0, append([]logdb.Millis{start}, more...)...)
 		s.start()
@@ -88,18 +94,9 @@ func TestAReceiptIsNotStored(t *testing.T) {
 // cloud that knows it under the first name is away: what it records then must not be taken for what stands there under the other.
 func TestABackupFromBeforeAnotherName(t *testing.T) {
 	t.Parallel()
-	const old = logdb.JournalID("11111111111111111111111111111111")
-	log := func(drawn int) logdb.Store {
-		ids := 0
-		return logdbtest.NewModel(logdbtest.Config{NewJournalID: func() logdb.JournalID {
-			if ids++; ids == 1 {
-				return old
-			}
-			return logdb.JournalID(fmt.Sprintf("%024d00000000", 10*drawn+ids))
-		}})
-	}
+	const old = firstID
 	second := newFakeCloud()
-	s := newSite(t, log(1), newFakeCloud())
+	s := newSite(t, restoredLog(1), newFakeCloud())
 	s.second("b", second)
 	begin := func() {
 		s.settings(time.Minute)
@@ -135,7 +132,7 @@ func TestABackupFromBeforeAnotherName(t *testing.T) {
 	if err := os.WriteFile(s.path, backup, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.logs = log(2)
+	s.logs = restoredLog(2)
 	begin()
 	s.rows(0, every(time.Minute, start+3_630_000, 20)...)
 	s.start()
