@@ -79,3 +79,24 @@ func TestEventsOfTwoNodesAreNotAdded(t *testing.T) {
 		t.Errorf("a raw answer has all: %s", raw)
 	}
 }
+
+// TestNamesThatWereGivenUpAreNotAnswered: a journal came under two names, and the change that puts a row right, from the future
+// into the present, under the second one only. No answer tells of the time of before.
+func TestNamesThatWereGivenUpAreNotAnswered(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	const wrong, right = day0 + 3_600_000, day0 + 120_000
+	post := func(name, more string) {
+		t.Helper()
+		s.ok(s.upload, "POST", s.meterPath("/logs/historical"), fmt.Sprintf(
+			`{"channels":[{"chan_key":"readings.voltage.an"}],"records":[[%d,1],[%d,2]],"stream":"00112233445566778899aabb%s:1","positions":[[1,2]],%s}`, day0+60_000, wrong, name, more))
+	}
+	post("ccddeeff", `"journal_end":2`)
+	post("00000001", fmt.Sprintf(`"journal_end":3,"changes":[{"position":3,"op":"revise","target":2,"time":%d,"record":{"readings.voltage.an":2}}]`, right))
+	for _, path := range []string{"/api/v1/latest", s.meterPath(""), s.meterPath("/logs/historical")} {
+		body := s.call(s.reader, "GET", path, "").body
+		if strings.Contains(body, fmt.Sprint(wrong)) || !strings.Contains(body, fmt.Sprint(right)) {
+			t.Errorf("%s: %s", path, body)
+		}
+	}
+}
