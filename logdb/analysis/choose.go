@@ -237,6 +237,7 @@ func (c *Choice) plan(ctx context.Context, key logdb.ChannelKey, sources []sourc
 		return nil, err
 	}
 	var parts []part
+	partial := func(s source) bool { return s.left != nil }
 	for a := 0; a < len(grid.edges)-1; {
 		end := periodEnd(grid.edges[a], days, edges)
 		b := a + 1
@@ -245,7 +246,11 @@ func (c *Choice) plan(ctx context.Context, key logdb.ChannelKey, sources []sourc
 		}
 		log := grid.bestLog(a, b)
 		for i := a; i < b; i++ {
-			parts = appendPart(parts, grid.bestSource(log, i), grid.edges[i], grid.edges[i+1])
+			best := grid.bestSource(log, i)
+			if best < 0 && slices.ContainsFunc(sources, partial) && (len(parts) == 0 || partial(sources[parts[len(parts)-1].source])) {
+				best = grid.wholeSource(log) // a part is not to reach over what is not answered of a name that was given up
+			}
+			parts = appendPart(parts, best, grid.edges[i], grid.edges[i+1])
 		}
 		a = b
 	}
@@ -268,11 +273,8 @@ func appendPart(parts []part, source int, first, last logdb.Millis) []part {
 		parts[n-1].last = last
 		return parts
 	}
-	if n := len(parts); n == 0 && source < 0 {
+	if len(parts) == 0 && source < 0 {
 		return parts
-	}
-	if len(parts) == 0 {
-		return append(parts, part{source, first, last})
 	}
 	return append(parts, part{source, first, last})
 }
@@ -340,9 +342,10 @@ func (c *Choice) grid(ctx context.Context, sources []source, first, last logdb.M
 	return g, nil
 }
 
-// keepLeft takes away the counts of the steps in which a name that was given up has nothing that another one lacks.
+// keepLeft takes away the counts of the steps in which a name that was given up has nothing that another one lacks. Where values are gone
+// and their sums are left nobody can tell: those stay.
 func (c *Choice) keepLeft(ctx context.Context, s *source, edges []logdb.Millis, counts []int64) error {
-	used := make([]bool, len(counts))
+	used, read := make([]bool, len(counts)), make([]int64, len(counts))
 	var shift logdb.Millis // buckets are (start, end] for quantities that cover an interval
 	if logdb.LookupChannel(s.channel).CoversInterval {
 		shift = 1
@@ -350,14 +353,14 @@ func (c *Choice) keepLeft(ctx context.Context, s *source, edges []logdb.Millis, 
 	first, last := edges[0]+shift, edges[len(edges)-1]+shift
 	err := c.src.ReadSeries(ctx, s.ids, first, last, func(_ logdb.SeriesID, b *logdb.Block) error {
 		for i, p := range b.Positions {
-			if holds(s.left, p) {
-				used[sort.Search(len(edges), func(n int) bool { return edges[n] > b.Times[i]-shift })-1] = true
-			}
+			step := sort.Search(len(edges), func(n int) bool { return edges[n] > b.Times[i]-shift }) - 1
+			read[step]++
+			used[step] = used[step] || holds(s.left, p)
 		}
 		return nil
 	})
 	for i := range counts {
-		if !used[i] {
+		if !used[i] && read[i] >= counts[i] {
 			counts[i] = 0
 		}
 	}
@@ -373,6 +376,11 @@ func (g *grid) bestSource(log logdb.LogNo, i int) int {
 		}
 	}
 	return best
+}
+
+// wholeSource returns the first source of a log of which everything is answered, if it has any.
+func (g *grid) wholeSource(log logdb.LogNo) int {
+	return slices.IndexFunc(g.sources, func(s source) bool { return s.log == log && s.left == nil })
 }
 
 // bestLog returns the finest log that is complete from step a to b, else the one with the best coverage.

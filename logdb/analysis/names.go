@@ -21,6 +21,19 @@ type StreamLister interface {
 // another name of that journal has decided every position that the one has, and more, and stores each of those that the one stores
 // of that channel. series are historical ones of the meter.
 func Current(ctx context.Context, src StreamLister, meter logdb.MeterUID, series []logdb.Series) ([]logdb.Series, error) {
+	names, err := namesOf(ctx, src, meter, series)
+	return names.current(series), err
+}
+
+// Newest leaves out, beside what Current does, the series that are used for what the next name lacks: that is old, and what else
+// they have may bear times that were put right since. Their Last and LastValue say nothing.
+func Newest(ctx context.Context, src StreamLister, meter logdb.MeterUID, series []logdb.Series) ([]logdb.Series, error) {
+	names, err := namesOf(ctx, src, meter, series)
+	return names.newest(series), err
+}
+
+// namesOf asks for the streams only where a journal comes under several names.
+func namesOf(ctx context.Context, src StreamLister, meter logdb.MeterUID, series []logdb.Series) (givenUp, error) {
 	first := map[logdb.JournalID]logdb.JournalID{} // the first name of a family
 	several := slices.ContainsFunc(series, func(s logdb.Series) bool {
 		family := s.Stream.Journal.Family()
@@ -30,13 +43,13 @@ func Current(ctx context.Context, src StreamLister, meter logdb.MeterUID, series
 		return first[family] != s.Stream.Journal
 	})
 	if !several {
-		return series, nil
+		return nil, nil
 	}
 	states, err := src.Streams(ctx, meter, logdb.KindHistorical)
 	if err != nil {
 		return nil, fmt.Errorf("list streams of %s: %w", meter, err)
 	}
-	return givenUpNames(series, states).current(series), nil
+	return givenUpNames(series, states), nil
 }
 
 // carrier is a journal under one of its names, as far as it carries a channel of a log.
@@ -58,6 +71,17 @@ func (g givenUp) current(series []logdb.Series) []logdb.Series {
 	return slices.DeleteFunc(slices.Clone(series), func(s logdb.Series) bool {
 		left, ok := g[carrier{s.Channel, s.Log, s.Stream.Journal}]
 		return ok && len(left) == 0
+	})
+}
+
+// newest leaves out the series of which anything was given up.
+func (g givenUp) newest(series []logdb.Series) []logdb.Series {
+	if len(g) == 0 {
+		return series
+	}
+	return slices.DeleteFunc(slices.Clone(series), func(s logdb.Series) bool {
+		_, ok := g[carrier{s.Channel, s.Log, s.Stream.Journal}]
+		return ok
 	})
 }
 
@@ -124,6 +148,15 @@ func givenUpNames(series []logdb.Series, states []logdb.StreamState) givenUp {
 		if !slices.Equal(left, mine) {
 			out[k] = left
 		}
+	}
+	return out
+}
+
+// GivenUp returns the names of journals that were given up: another name of the same journal has decided all that they have, and more.
+func GivenUp(states []logdb.StreamState) map[logdb.JournalID]bool {
+	out := map[logdb.JournalID]bool{}
+	for name := range furtherNames(states) {
+		out[name] = true
 	}
 	return out
 }

@@ -1,6 +1,8 @@
 package analysis_test
 
 import (
+	"context"
+	"slices"
 	"testing"
 
 	"metermanager/logdb"
@@ -77,6 +79,30 @@ func TestNamesThatWereGivenUp(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, map[logdb.ChannelKey]logdb.Millis{volts: day0 + m5}, map[logdb.ChannelKey]int{volts: 24}, 2},
+		"but for what was gone, and what follows was put right": {func(t *testing.T, s logdb.Store) {
+			put(t, s, old, 1, 24, false, volts)
+			put(t, s, now, 24, 24, false, volts)
+			p := logdb.Page{Meter: "m", Kind: logdb.KindHistorical, Stream: logdb.StreamID{Journal: now, Policy: "1"}, JournalEnd: 25,
+				Fates: []logdb.FateRange{{First: 1, Last: 23, Fate: logdb.FateNotChosen}},
+				Entries: []logdb.Entry{
+					{Position: 25, Op: logdb.OpRevise, Target: 24, Time: day0 + 5*hour, Row: &logdb.Row{Channels: []logdb.ChannelKey{volts}, Values: []float64{24}}},
+				}}
+			if _, err := s.Accept(t.Context(), p, logdb.Limits{}); err != nil {
+				t.Fatal(err)
+			}
+		}, map[logdb.ChannelKey]logdb.Millis{volts: day0 + m5}, map[logdb.ChannelKey]int{volts: 24}, 2},
+		"what precedes what was gone was put right": {func(t *testing.T, s logdb.Store) {
+			put(t, s, old, 12, 36, false, volts)
+			put(t, s, now, 12, 23, false, volts)
+			p := logdb.Page{Meter: "m", Kind: logdb.KindHistorical, Stream: logdb.StreamID{Journal: now, Policy: "1"}, JournalEnd: 60,
+				Fates: []logdb.FateRange{{First: 24, Last: 36, Fate: logdb.FateNotChosen}}}
+			for i := range logdb.Position(12) {
+				p.Entries = append(p.Entries, logdb.Entry{Position: 40 + i, Op: logdb.OpRevise, Target: 12 + i, Time: day0 + 5*hour + logdb.Millis(i)*m5, Row: &logdb.Row{Channels: []logdb.ChannelKey{volts}, Values: []float64{1}}})
+			}
+			if _, err := s.Accept(t.Context(), p, logdb.Limits{}); err != nil {
+				t.Fatal(err)
+			}
+		}, map[logdb.ChannelKey]logdb.Millis{volts: day0 + 24*m5}, map[logdb.ChannelKey]int{volts: 25}, 2},
 		"no more than it": {func(t *testing.T, s logdb.Store) {
 			put(t, s, old, 1, 12, true, volts)
 			put(t, s, now, 1, 12, false, volts)
@@ -105,5 +131,60 @@ func TestNamesThatWereGivenUp(t *testing.T) {
 				t.Errorf("%d series, want %d; %v", len(left), tt.current, err)
 			}
 		})
+	}
+}
+
+// archived is a store that let go of the values of some streams and kept their sums.
+type archived struct {
+	logdb.Store
+	gone logdb.JournalID
+}
+
+func (a archived) ReadSeries(ctx context.Context, ids []logdb.SeriesID, first, last logdb.Millis, visit func(logdb.SeriesID, *logdb.Block) error) error {
+	series, err := a.Store.Series(ctx, "m")
+	if err != nil {
+		return err
+	}
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id logdb.SeriesID) bool {
+		return slices.ContainsFunc(series, func(s logdb.Series) bool { return s.ID == id && s.Stream.Journal == a.gone })
+	})
+	if len(ids) == 0 {
+		return nil
+	}
+	return a.Store.ReadSeries(ctx, ids, first, last, visit)
+}
+
+// A name that was given up may have nothing but sums of what the next name lacks.
+func TestSumsUnderANameThatWasGivenUp(t *testing.T) {
+	t.Parallel()
+	const old, now = logdb.JournalID("aaaaaaaaaaaaaaaaaaaaaaaa00000001"), logdb.JournalID("aaaaaaaaaaaaaaaaaaaaaaaa00000002")
+	s := logdbtest.NewModel(logdbtest.Config{})
+	rows := func(j logdb.JournalID, first, last logdb.Position, fates ...logdb.FateRange) {
+		t.Helper()
+		h := logdb.History{Channels: []logdb.ChannelKey{volts}, Columns: make([][]float64, 1)}
+		for p := first; p <= last; p++ {
+			h.Positions, h.Times = append(h.Positions, p), append(h.Times, day0+logdb.Millis(p-1)*300_000)
+			h.Columns[0] = append(h.Columns[0], 1)
+		}
+		p := logdb.Page{Meter: "m", Kind: logdb.KindHistorical, Stream: logdb.StreamID{Journal: j, Policy: "1"}, Rows: []logdb.History{h}, JournalEnd: last, Fates: fates}
+		if _, err := s.Accept(t.Context(), p, logdb.Limits{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows(old, 1, 36)
+	rows(now, 25, 48, logdb.FateRange{First: 1, Last: 24, Fate: logdb.FateNotChosen})
+	c, err := analysis.Choose(t.Context(), archived{s, old}, analysis.Query{Meter: "m", First: day0, Last: day0 + 4*hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var counts []int64
+	err = c.ReadBuckets(t.Context(), []logdb.Millis{day0, day0 + hour, day0 + 2*hour, day0 + 3*hour, day0 + 4*hour}, func(_ int, b []logdb.Bucket) error {
+		for i := range b {
+			counts = append(counts, b[i].Count)
+		}
+		return nil
+	})
+	if want := []int64{12, 12, 12, 12}; err != nil || !slices.Equal(counts, want) {
+		t.Errorf("values of each hour: %d, want %d; %v", counts, want, err)
 	}
 }

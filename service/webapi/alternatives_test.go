@@ -84,19 +84,33 @@ func TestEventsOfTwoNodesAreNotAdded(t *testing.T) {
 // into the present, under the second one only. No answer tells of the time of before.
 func TestNamesThatWereGivenUpAreNotAnswered(t *testing.T) {
 	t.Parallel()
-	s := newServer(t)
-	const wrong, right = day0 + 3_600_000, day0 + 120_000
-	post := func(name, more string) {
-		t.Helper()
-		s.ok(s.upload, "POST", s.meterPath("/logs/historical"), fmt.Sprintf(
-			`{"channels":[{"chan_key":"readings.voltage.an"}],"records":[[%d,1],[%d,2]],"stream":"00112233445566778899aabb%s:1","positions":[[1,2]],%s}`, day0+60_000, wrong, name, more))
-	}
-	post("ccddeeff", `"journal_end":2`)
-	post("00000001", fmt.Sprintf(`"journal_end":3,"changes":[{"position":3,"op":"revise","target":2,"time":%d,"record":{"readings.voltage.an":2}}]`, right))
-	for _, path := range []string{"/api/v1/latest", s.meterPath(""), s.meterPath("/logs/historical")} {
-		body := s.call(s.reader, "GET", path, "").body
-		if strings.Contains(body, fmt.Sprint(wrong)) || !strings.Contains(body, fmt.Sprint(right)) {
-			t.Errorf("%s: %s", path, body)
-		}
+	const early, wrong, right = day0 + 60_000, day0 + 3*3_600_000, day0 + 3_600_000
+	for name, gone := range map[string]bool{"all of it": false, "but for a row that the sender had no more": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t)
+			post := func(name, rows, more string) {
+				t.Helper()
+				s.ok(s.upload, "POST", s.meterPath("/logs/historical"), fmt.Sprintf(
+					`{"channels":[{"chan_key":"readings.voltage.an"}],"records":[%s],"stream":"00112233445566778899aabb%s:1",%s}`, rows, name, more))
+			}
+			both := fmt.Sprintf("[%d,1],[%d,2]", early, wrong)
+			post("ccddeeff", both, `"positions":[[1,2]],"journal_end":2`)
+			change := fmt.Sprintf(`"journal_end":3,"changes":[{"position":3,"op":"revise","target":2,"time":%d,"record":{"readings.voltage.an":2}}]`, right)
+			if gone {
+				post("00000001", fmt.Sprintf("[%d,2]", wrong), `"positions":[[2,2]],"fates":[[1,1,"not_chosen"]],`+change)
+			} else {
+				post("00000001", both, `"positions":[[1,2]],`+change)
+			}
+			for _, path := range []string{"/api/v1/latest", s.meterPath(""), s.meterPath("/logs/historical")} {
+				body := s.call(s.reader, "GET", path, "").body
+				if strings.Contains(body, fmt.Sprint(wrong)) || !strings.Contains(body, fmt.Sprint(right)) {
+					t.Errorf("%s: %s", path, body)
+				}
+				if strings.HasSuffix(path, "historical") && strings.Count(body, fmt.Sprint(early)) == 0 {
+					t.Errorf("%s lacks %d: %s", path, early, body)
+				}
+			}
+		})
 	}
 }

@@ -61,12 +61,12 @@ func (a *API) shownSeries(ctx context.Context, uid logdb.MeterUID, series []logd
 	if len(series) == 0 {
 		return out, nil
 	}
-	series, err := analysis.Current(ctx, a.Logs, uid, series)
+	newest, err := analysis.Newest(ctx, a.Logs, uid, series)
 	if err != nil {
 		return nil, err
 	}
-	last := series[0].Last
-	for _, s := range series {
+	last := logdb.Millis(0)
+	for _, s := range newest {
 		last = max(last, s.Last)
 	}
 	zone, err := a.siteZone(ctx, uid)

@@ -117,12 +117,16 @@ func (a *API) planHistory(ctx context.Context, uid logdb.MeterUID, q api.History
 	if p.limits, err = a.limitSummary(ctx, uid, logdb.KindHistorical, q.From, orEnd(q.To)); err != nil {
 		return nil, err
 	}
+	newest := series
 	if q.Stream.IsZero() && (p.first == 0 || p.last == 0) {
-		if series, err = analysis.Current(ctx, a.Logs, uid, series); err != nil {
+		if series, err = analysis.Current(ctx, a.Logs, uid, series); err == nil {
+			newest, err = analysis.Newest(ctx, a.Logs, uid, series)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
-	if !p.fillRange(series) {
+	if !p.fillRange(series, newest) {
 		return p, nil
 	}
 	if q.Cursor != "" {
@@ -150,13 +154,16 @@ func (a *API) seriesFor(ctx context.Context, uid logdb.MeterUID, q api.HistoryQu
 }
 
 // fillRange replaces an open end by that of the data and reports whether anything is left.
-func (p *historyPlan) fillRange(series []logdb.Series) bool {
+func (p *historyPlan) fillRange(series, newest []logdb.Series) bool {
 	if len(series) == 0 {
 		return false
 	}
-	first, last := series[0].First, series[0].Last
+	first, last := series[0].First, logdb.Millis(0)
 	for _, s := range series {
-		first, last = min(first, s.First), max(last, s.Last)
+		first = min(first, s.First)
+	}
+	for _, s := range newest {
+		last = max(last, s.Last)
 	}
 	if p.first == 0 {
 		p.first = first

@@ -74,8 +74,15 @@ func (l *local) Channels(ctx context.Context, uid logdb.MeterUID) ([]Channel, er
 	if list, err = analysis.Current(ctx, l.src, uid, list); err != nil {
 		return nil, err
 	}
+	newest, err := analysis.Newest(ctx, l.src, uid, list)
+	if err != nil {
+		return nil, err
+	}
 	var out channels
 	for _, s := range list {
+		if !slices.ContainsFunc(newest, func(n logdb.Series) bool { return n.ID == s.ID }) {
+			s.Last = s.First
+		}
 		out.add(s.Channel, s.First, s.Last, s.Count)
 	}
 	return out.sorted(), nil
