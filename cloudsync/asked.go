@@ -272,7 +272,8 @@ func (u *upload) groups(ctx context.Context, parts []*StoredStream, st *StoredSt
 	return out, nil
 }
 
-// abandon gives up what was asked for: some positions, or with nil all that is left.
+// abandon gives up what was asked for: some positions, or with nil all that is left. What the receiver had once, and has no fate of
+// any more, goes the way of everything else from now on, which ends in a fate.
 func (u *upload) abandon(ctx context.Context, why string, which map[*StoredStream][]logdb.Position) error {
 	for _, st := range u.streams {
 		list, some := which[st]
@@ -285,9 +286,12 @@ func (u *upload) abandon(ctx context.Context, why string, which map[*StoredStrea
 			continue
 		}
 		var left logdb.FateSet
-		gone := map[logdb.Position]bool{}
+		gone, there := map[logdb.Position]bool{}, u.received(st.ID)
 		for _, p := range list {
 			gone[p] = true
+			if !there.Has(p) {
+				st.Whole.Remove(p, p)
+			}
 		}
 		for p := range each(&st.Asked) {
 			if !gone[p] {

@@ -128,13 +128,18 @@ func (c *Composer) carry(ctx context.Context, b *builder, p logdb.Position, f lo
 	return nil
 }
 
-// revise adds the change at p of the record that travels at target. why says who, when and why.
+// revise adds the change at p of the record that travels at target. why says who, when and why. When part of what the record is made of
+// was cleared here, the change cannot be told: the receiver keeps what it has, which is more than what is left here.
 func (c *Composer) revise(ctx context.Context, b *builder, p, target logdb.Position, why logdb.Entry) error {
-	now, live, err := c.Content(ctx, target, p)
+	now, live, lacks, err := c.content(ctx, target, p)
 	if err != nil {
 		return err
 	}
-	before, existed, err := c.Content(ctx, target, p-1)
+	if lacks {
+		b.fate(logdb.FateRange{First: p, Last: p, Fate: logdb.FateNotChosen})
+		return nil
+	}
+	before, existed, _, err := c.content(ctx, target, p-1)
 	if err != nil {
 		return err
 	}

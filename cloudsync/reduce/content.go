@@ -15,16 +15,26 @@ const Latest = logdb.MaxPosition
 
 // Content returns the record that travels at position p, as it stood at position asOf:
 // chosen, combined and shortened, with its live version. live is false when nothing remains of it.
-// p must be decided as stored and hold an add.
+// p must be decided as stored and hold an add. What is not in the journal any more is left out.
 func (c *Composer) Content(ctx context.Context, p, asOf logdb.Position) (e logdb.Entry, live bool, err error) {
+	e, live, _, err = c.content(ctx, p, asOf)
+	return e, live, err
+}
+
+// content is Content, and says whether anything that belongs to the record is not in the journal any more, so that nobody can tell
+// what it is as a whole.
+func (c *Composer) content(ctx context.Context, p, asOf logdb.Position) (e logdb.Entry, live, lacks bool, err error) {
 	if c.kind == logdb.KindHistorical {
 		return c.rowContent(ctx, p, asOf)
 	}
 	e, live, err = c.version(ctx, p, asOf)
-	if err != nil || !live {
-		return e, false, err
+	if errors.Is(err, logdb.ErrNotFound) {
+		return e, false, true, nil
 	}
-	return c.shorten(p, e), true, nil
+	if err != nil || !live {
+		return e, false, false, err
+	}
+	return c.shorten(p, e), true, false, nil
 }
 
 // version returns the live version at asOf of the record added at p, under the position of that version.
@@ -57,30 +67,34 @@ func (c *Composer) shorten(p logdb.Position, e logdb.Entry) logdb.Entry {
 	return e
 }
 
-func (c *Composer) rowContent(ctx context.Context, p, asOf logdb.Position) (logdb.Entry, bool, error) {
-	var out logdb.Entry
+func (c *Composer) rowContent(ctx context.Context, p, asOf logdb.Position) (out logdb.Entry, live, lacks bool, err error) {
 	_, s, ok := c.cut.At(p)
 	if !ok {
-		return out, false, fmt.Errorf("%w: position %d has no fate", logdb.ErrInvalid, p)
+		return out, false, false, fmt.Errorf("%w: position %d has no fate", logdb.ErrInvalid, p)
 	}
 	var rows []logdb.Entry
 	for _, q := range c.cut.members(p, asOf) {
 		add, err := c.journal.Entry(ctx, q)
+		cleared := errors.Is(err, logdb.ErrNotFound)
+		if err != nil && !cleared {
+			return out, false, false, fmt.Errorf("read position %d: %w", q, err)
+		}
+		if !cleared && add.Op != logdb.OpAdd {
+			continue
+		}
+		v, live, err := c.version(ctx, q, asOf) // a change tells what the row is, also when the row itself was cleared
 		if errors.Is(err, logdb.ErrNotFound) {
-			continue // cleared
+			lacks = true
+			continue
 		}
 		if err != nil {
-			return out, false, fmt.Errorf("read position %d: %w", q, err)
+			return out, false, false, err
 		}
-		if add.Op != logdb.OpAdd {
-			continue
+		if cleared {
+			add = v
 		}
 		if q == p {
 			out.Log, out.Run, out.Generation, out.Time = add.Log, add.Run, add.Generation, add.Time
-		}
-		v, live, err := c.version(ctx, q, asOf)
-		if err != nil {
-			return out, false, err
 		}
 		if row := s.Policy.choose(v.Row); live && row != nil {
 			v.Row = row
@@ -88,7 +102,7 @@ func (c *Composer) rowContent(ctx context.Context, p, asOf logdb.Position) (logd
 		}
 	}
 	if len(rows) == 0 {
-		return out, false, nil
+		return out, false, lacks, nil
 	}
 	out.Position, out.Op = p, logdb.OpAdd
 	out.Row = combine(rows)
@@ -99,7 +113,7 @@ func (c *Composer) rowContent(ctx context.Context, p, asOf logdb.Position) (logd
 	if step := s.Policy.step(); step > 0 && !s.Policy.slow(out.Log) && !s.AsIs(p) {
 		out.Time = bucketEnd(out.Time, step)
 	}
-	return out, true, nil
+	return out, true, lacks, nil
 }
 
 // combine makes one row of several, channel by channel, in the order given: journal order.

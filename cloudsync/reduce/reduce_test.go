@@ -416,6 +416,69 @@ func TestClearedPositionsAreNotChosen(t *testing.T) {
 	}
 }
 
+// A change of a record whose content was cleared here must not travel as if nothing were left of it: the receiver may hold all of it.
+func TestChangesOfClearedRecords(t *testing.T) {
+	t.Parallel()
+	changed := func(e logdb.Entry, op logdb.Op, target logdb.Position) logdb.Entry {
+		e.Op, e.Target = op, target
+		return e
+	}
+	both := []logdb.Entry{row(15, 1), row(30, 3), row(45, 5), {Op: logdb.OpClose}}
+	for _, tt := range []struct {
+		name    string
+		rows    []logdb.Entry
+		policy  []func(*reduce.Policy)
+		change  logdb.Entry
+		cleared []logdb.Position
+		op      logdb.Op // that travels; 0: none
+		value   float64
+	}{
+		{"one row", []logdb.Entry{row(60, 1), row(120, 1)}, []func(*reduce.Policy){slow}, changed(row(60, 7), logdb.OpRevise, 1), []logdb.Position{1}, logdb.OpRevise, 7},
+		{"one row, withdrawn", []logdb.Entry{row(60, 1), row(120, 1)}, []func(*reduce.Policy){slow}, changed(logdb.Entry{Time: 60_000}, logdb.OpWithdraw, 1), []logdb.Position{1}, logdb.OpWithdraw, 0},
+		{"nothing cleared of several", both, nil, changed(row(30, 9), logdb.OpRevise, 2), nil, logdb.OpRevise, 5},
+		{"another of several", both, nil, changed(row(30, 9), logdb.OpRevise, 2), []logdb.Position{1}, 0, 0},
+		{"the last of several", both, nil, changed(row(30, 9), logdb.OpRevise, 2), []logdb.Position{3}, 0, 0},
+		{"itself of several", both, nil, changed(row(30, 9), logdb.OpRevise, 2), []logdb.Position{2}, logdb.OpRevise, 5},
+		{"all of several", both, nil, changed(row(30, 9), logdb.OpRevise, 2), []logdb.Position{1, 2, 3}, 0, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var m memory
+			for _, e := range append(slices.Clone(tt.rows), tt.change) {
+				m.add(e)
+			}
+			s := stream("1", tt.policy...)
+			decide(t, logdb.KindHistorical, m, s)
+			for _, p := range tt.cleared {
+				m[p-1] = logdb.Entry{Position: p}
+			}
+			at := logdb.Position(len(m))
+			var sent []logdb.Entry
+			var fates []logdb.FateRange
+			c := reduce.NewComposer("m", logdb.KindHistorical, reduce.NewCut(s), m, reduce.Config{})
+			err := c.Pages(t.Context(), s, [][2]logdb.Position{{at, at}}, always, func(p *logdb.Page) error {
+				sent, fates = append(sent, p.Entries...), append(fates, p.Fates...)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.op == 0 {
+				if len(sent) != 0 || len(fates) != 1 || fates[0].First != at || fates[0].Fate != logdb.FateNotChosen {
+					t.Errorf("%+v, %+v; want that it is not chosen", sent, fates)
+				}
+				return
+			}
+			if len(sent) != 1 || sent[0].Op != tt.op || len(fates) != 0 {
+				t.Fatalf("%+v, %+v; want %s", sent, fates, tt.op)
+			}
+			if tt.op == logdb.OpRevise && sent[0].Row.Values[0] != tt.value || sent[0].Time == 0 {
+				t.Errorf("%s %v, want the value %v", sent[0].Time, sent[0].Row.Values, tt.value)
+			}
+		})
+	}
+}
+
 func TestAdded(t *testing.T) {
 	t.Parallel()
 	policy := func(channels, except []logdb.ChannelKey) reduce.Policy {

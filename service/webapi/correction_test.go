@@ -89,6 +89,28 @@ func TestCorrections(t *testing.T) {
 	s.refused(s.call(s.theirs, "POST", s.meterPath("/logs/historical/corrections"), `{"position":1,"withdraw":true,"why":"x"}`), 404, "not_found")
 }
 
+// TestCorrectionOfARowThatIsGone: of old rows a node may have sums only. A correction could not be applied to them here, and would tell
+// a cloud that nothing is left of a row that it holds.
+func TestCorrectionOfARowThatIsGone(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	const month = 31 * logdb.DayMillis
+	rows := logdb.History{Channels: []logdb.ChannelKey{"readings.voltage.an"}, Columns: [][]float64{{230, 231, 232}},
+		Times: []logdb.Millis{day0 - 6*month, day0 - 6*month + 900_000, day0}}
+	_, err := s.logs.Append(t.Context(), logdb.Batch{Meter: s.uid, Kind: logdb.KindHistorical, Rows: []logdb.History{rows}})
+	must(t, err)
+	ladder := s.logs.(logdb.Ladder)
+	_, err = ladder.Archive(t.Context(), s.uid, day0-month)
+	must(t, err)
+	if gone, err := ladder.DropArchive(t.Context(), s.uid, logdb.KindHistorical, day0-month); err != nil || gone.Files == 0 {
+		t.Fatalf("%+v, %v", gone, err)
+	}
+	for _, what := range []string{`"values":{"readings.voltage.an":1}`, `"withdraw":true`, `"restore":true`} {
+		s.refused(s.call(s.admin, "POST", s.meterPath("/logs/historical/corrections"), `{"position":1,`+what+`,"why":"x"}`), 409, "conflict")
+	}
+	s.ok(s.admin, "POST", s.meterPath("/logs/historical/corrections"), `{"position":3,"values":{"readings.voltage.an":1},"why":"x"}`)
+}
+
 // TestCorrectionOfAnotherNodesRecord: positions are given by one node alone.
 func TestCorrectionOfAnotherNodesRecord(t *testing.T) {
 	t.Parallel()

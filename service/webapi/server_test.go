@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"metermanager/logdb"
+	"metermanager/logdb/archive"
 	"metermanager/logdb/sqldb"
 	"metermanager/logdb/sqlite"
 	"metermanager/rpc/api"
@@ -131,7 +132,7 @@ func emptyNode(t testing.TB, set ...func(*webapi.Config)) (*server, *sqldb.DB, *
 	must(t, err)
 	s.accounts, err = account.New(store, sealer, account.Config{BcryptCost: 4, HashParallel: 64, Now: now})
 	must(t, err)
-	logs, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "logs.db"), sqlite.Config{Now: now})
+	logs, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "logs.db"), sqlite.Config{Now: now, Archive: archive.Folder{Path: t.TempDir()}})
 	must(t, err)
 	t.Cleanup(func() { _ = logs.Close() })
 	s.logs = logs

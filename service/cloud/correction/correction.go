@@ -221,6 +221,10 @@ func (q *Request) entry(versions []Version) (logdb.Entry, error) {
 	if original.Op != logdb.OpAdd {
 		return logdb.Entry{}, fault.New(fault.Conflict, "The original of this record is not here.").At("position")
 	}
+	if original.Row != nil && len(original.Row.Channels) == 0 {
+		return logdb.Entry{}, fault.New(fault.Conflict, "The values of this row were let go for their age: only sums of them are left, which no correction can change.").At("position").
+			WithHint("Correct it where the values are still held, at a cloud for one.")
+	}
 	e := *live
 	e.Op, e.Position, e.Target, e.Replaces = logdb.OpRevise, 0, original.Position, live.ContentDigest()
 	switch {
