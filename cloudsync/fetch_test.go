@@ -254,6 +254,65 @@ func TestFetchSkippedEvents(t *testing.T) {
 	})
 }
 
+// aged is a store that let go of the values of rows at some positions.
+type aged struct {
+	logdb.Store
+	gone func(logdb.Position) bool
+}
+
+func (a aged) ReadStream(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID, first logdb.Position, max int) (logdb.Page, error) {
+	var out []logdb.Entry
+	for {
+		p, err := a.Store.ReadStream(ctx, uid, kind, stream, first, max)
+		if n := len(p.Entries); err != nil || n == 0 || len(out) >= max {
+			p.Entries = out
+			return p, err
+		}
+		for _, e := range p.Entries {
+			if first = e.Position + 1; len(out) < max && !(e.Op == logdb.OpAdd && a.gone(e.Position)) {
+				out = append(out, e)
+			}
+		}
+	}
+}
+
+// Rows that were fetched, and let go of here since, cannot be sent again to a receiver that was emptied: it is told so, and no upload
+// begins again and again for their sake.
+func TestFetchedRowsThatAreGone(t *testing.T) {
+	t.Parallel()
+	s, d := newDesk(t)
+	s.settings(15 * time.Second)
+	s.rows(0, every(15*time.Second, start+15_000, 80)...)
+	s.entries(logdb.KindHistorical, logdb.Entry{Op: logdb.OpClose, Time: start + 60*60_000})
+	s.upload()
+	d.request(t, logdb.KindHistorical, start, start+10*60_000, api.FetchReduced)
+	s.fetch(d)
+	s.upload()
+	if n := len(points(t, d.store, "cloud-4711", "")) / len(channels); n <= 20 {
+		t.Fatalf("%d rows at the cloud, want that the rows of some minutes came", n)
+	}
+	s.logs = aged{s.logs, func(p logdb.Position) bool { return p <= 24 }}
+	d.store = logdbtest.NewModel(logdbtest.Config{})
+	s.restart()
+	if _, err := s.sync.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.upload()
+	states, err := d.store.Streams(t.Context(), "cloud-4711", logdb.KindHistorical)
+	if err != nil || len(states) != 1 {
+		t.Fatalf("%d streams, %v", len(states), err)
+	}
+	for p := logdb.Position(1); p <= 80; p++ {
+		f, ok := states[0].Fates.At(p)
+		if gone := p <= 24; !ok || gone != (f.Fate == logdb.FateNotChosen) {
+			t.Errorf("position %d: %+v", p, f)
+		}
+	}
+	if r := s.verify(); r.Different != 0 || r.Pending != 0 {
+		t.Errorf("verify: %+v", r)
+	}
+}
+
 // The rows of a combined one come with all of them or not at all, and their sum stays.
 func TestFetchReducedRows(t *testing.T) {
 	t.Parallel()
@@ -426,6 +485,51 @@ func TestFetchWhatIsTooLarge(t *testing.T) {
 }
 
 // A request for another node's journal is left to that, or kept for it.
+// A request names the stream under which the cloud had the rows when somebody asked; meanwhile the journal may go on under another name.
+func TestRequestUnderAnotherName(t *testing.T) {
+	t.Parallel()
+	s, d := newDesk(t)
+	s.second("b", newFakeCloud())
+	s.settings(15 * time.Second)
+	s.rows(0, every(15*time.Second, start+15_000, 80)...)
+	s.entries(logdb.KindHistorical, logdb.Entry{Op: logdb.OpClose, Time: start + 60*60_000})
+	send := func() {
+		t.Helper()
+		for range 3 {
+			s.upload()
+			if err := s.both("b"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	send()
+	d.request(t, logdb.KindHistorical, 0, 0, api.FetchReduced)
+	asked := d.requests
+	before := asked[0].Journal
+	d.requests = nil // it is on its way
+	if err := s.sync.For("main").Set(t.Context(), cloudsync.SettingChannels, string(channels[0])+","+string(channels[1])); err != nil {
+		t.Fatal(err)
+	}
+	s.restart()
+	send()
+	d.requests = asked
+	s.fetch(d)
+	s.upload()
+	series, err := d.store.Series(t.Context(), "cloud-4711")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	for _, one := range series {
+		if one.Channel == channels[0] && string(one.Stream.Journal) != before {
+			rows += int(one.Count)
+		}
+	}
+	if rows != 80 || len(d.requests[0].Cannot) > 0 {
+		t.Errorf("%d rows under the name of now, want all 80; cannot %v", rows, d.requests[0].Cannot)
+	}
+}
+
 func TestRequestsOfOthers(t *testing.T) {
 	t.Parallel()
 	s, d := newDesk(t)

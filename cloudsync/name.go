@@ -99,7 +99,7 @@ func (u *upload) alike(ctx context.Context) (bool, error) {
 		u.s.mu.Lock()
 		conf := d.conf
 		u.s.mu.Unlock()
-		if u.kind == logdb.KindHistorical && !reflect.DeepEqual(conf.Channels, u.dest.Channels) || !reflect.DeepEqual(conf.limits().Only(u.kind), u.dest.limits().Only(u.kind)) {
+		if u.kind == logdb.KindHistorical && !(reduce.Policy{Channels: conf.Channels}).SameChannels(reduce.Policy{Channels: u.dest.Channels}) || !reflect.DeepEqual(conf.limits().Only(u.kind), u.dest.limits().Only(u.kind)) {
 			return false, nil
 		}
 	}

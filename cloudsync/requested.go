@@ -30,6 +30,20 @@ func (w *Wanted) last() logdb.Millis {
 	return w.Last
 }
 
+// only returns the positions of a stream that are wanted: also those that were asked for under another name of the journal.
+func (w *Wanted) only(id logdb.StreamID) *logdb.FateSet {
+	out := &logdb.FateSet{}
+	for of, set := range w.Only {
+		if of != id && (of.Journal == id.Journal || !of.SameRecords(id)) {
+			continue
+		}
+		for _, r := range set.Ranges() {
+			out.Put(r)
+		}
+	}
+	return out
+}
+
 // Found is what came of a search for what is wanted.
 type Found struct {
 	Asked  int            // positions that will be sent
@@ -159,12 +173,13 @@ type search struct {
 
 func (x *search) run(ctx context.Context) error {
 	set := x.there.Clone() // asking about siblings may move it
+	only := x.wanted.only(x.st.ID)
 	for _, r := range set.Ranges() {
 		if !x.concerns(r) {
 			continue
 		}
 		for p := r.First; p <= r.Last; p++ {
-			if only := x.wanted.Only[x.st.ID]; x.wanted.Only != nil && (only == nil || !only.Has(p)) {
+			if x.wanted.Only != nil && !only.Has(p) {
 				continue
 			}
 			if err := x.position(ctx, p, r); err != nil {

@@ -110,6 +110,43 @@ func TestRequestsOfWhatWasSkipped(t *testing.T) {
 }
 
 // A request waits for as long as is agreed, and can be taken back.
+// A name under which a journal does not come any more is asked for nothing, and what was asked for under it may come under the next.
+func TestRequestsUnderOtherNames(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	const old, now = "00112233445566778899aabbccddeeff", "00112233445566778899aabb00000001"
+	post := func(name, fates string, rows int) {
+		t.Helper()
+		var list []string
+		for i := range rows {
+			list = append(list, fmt.Sprintf("[%d,1]", int64(day0)+int64(i+1)*10_000))
+		}
+		s.ok(s.upload, "POST", s.meterPath("/logs/historical"), fmt.Sprintf(`{"channels":[{"chan_key":"readings.voltage.an"}],"records":[%s],"stream":"%s:1","positions":[[%d,%d]],"journal_end":%d,"requested":%t,"fates":[%s]}`,
+			strings.Join(list, ","), name, 7-rows, 6, 7, rows > 1, fates))
+	}
+	reduced := fmt.Sprintf(`[1,5,"reduced",6,%d,%d]`, int64(day0)+10_000, int64(day0)+50_000)
+	ask := func() []any {
+		t.Helper()
+		return s.ok(s.admin, "POST", s.meterPath("/requests"), `{"kind":"historical","what":["reduced"]}`)["requests"].([]any)
+	}
+	post(old, reduced, 1)
+	before := ask()
+	if len(before) != 1 || before[0].(map[string]any)["journal"] != old {
+		t.Fatalf("asked for %v", before)
+	}
+	post(now, reduced+`,[7,7,"not_chosen"]`, 1)
+	open := ask()
+	if len(open) != 1 || open[0].(map[string]any)["journal"] != now {
+		t.Errorf("asked for %v, want one request for the name of now", open)
+	}
+	post(now, "", 6)
+	id := before[0].(map[string]any)["id"].(string)
+	report := s.ok(s.upload, "POST", s.meterPath("/requests/"+id+"/report"), `{"state":"done"}`)
+	if report["came"] != 5.0 {
+		t.Errorf("of the earlier request came %v, want 5: %v", report["came"], report)
+	}
+}
+
 func TestRequestsEnd(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

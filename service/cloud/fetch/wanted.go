@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"metermanager/logdb"
+	"metermanager/logdb/analysis"
 	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
 	"metermanager/service/cloud/account"
@@ -99,11 +100,14 @@ func (d *Desk) search(ctx context.Context, meter logdb.MeterUID, q *query) (map[
 		return nil, err
 	}
 	out := map[logdb.JournalID][]api.FetchWanted{}
-	ranges := 0
+	ranges, givenUp := 0, analysis.GivenUp(streams)
 	for i := range streams {
 		st := &streams[i]
 		if st.Own || st.Source != "" || !q.stream.IsZero() && st.Stream != q.stream {
 			continue // this node's own journal, or one that no manager keeps
+		}
+		if q.stream.IsZero() && givenUp[st.Stream.Journal] {
+			continue // all of it comes under another name
 		}
 		var set logdb.FateSet
 		for _, r := range st.Fates.Ranges() {
@@ -212,14 +216,15 @@ func (d *Desk) came(ctx context.Context, r *Request) (int, error) {
 		if err != nil {
 			return 0, fmt.Errorf("read request %s: %w", r.ID, err)
 		}
-		i := slices.IndexFunc(streams, func(s logdb.StreamState) bool { return s.Stream == id })
-		if i < 0 {
-			continue
-		}
 		for _, w := range part.Positions {
 			for p := w.First; p <= w.Last; p++ {
-				f, ok := streams[i].Fates.At(p)
-				if ok && f.Fate == logdb.FateStored && (w.Fate != logdb.FateStored || !slices.Contains(short[id], p)) {
+				if slices.ContainsFunc(streams, func(s logdb.StreamState) bool {
+					if s.Stream != id && (s.Stream.Journal == id.Journal || !s.Stream.SameRecords(id)) {
+						return false // of another name of the journal it may have come too
+					}
+					f, ok := s.Fates.At(p)
+					return ok && f.Fate == logdb.FateStored && (w.Fate != logdb.FateStored || !slices.Contains(short[s.Stream], p))
+				}) {
 					n++
 				}
 			}
