@@ -56,7 +56,13 @@ type source struct {
 	stream  logdb.StreamID
 	values  int64
 	newest  logdb.Millis // of all that is stored
-	left    []span       // of a name that was given up: the only positions for which it is used; nil: all
+	older   []older      // earlier names of the journal, which were given up
+}
+
+// older is a name of a journal that was given up, as far as it is still used: for the positions that no later name has.
+type older struct {
+	ids  []logdb.SeriesID
+	left []span
 }
 
 // part says which source is used from first up to last.
@@ -185,7 +191,7 @@ func gather(series []logdb.Series, ages map[logdb.JournalID]age, names givenUp) 
 		i := slices.IndexFunc(out, func(o source) bool { return o.journal == s.Stream.Journal && o.log == s.Log })
 		if i < 0 {
 			i = len(out)
-			out = append(out, source{journal: s.Stream.Journal, channel: s.Channel, age: ages[s.Stream.Journal], log: s.Log, stream: s.Stream, left: names[carrier{s.Channel, s.Log, s.Stream.Journal}]})
+			out = append(out, source{journal: s.Stream.Journal, channel: s.Channel, age: ages[s.Stream.Journal], log: s.Log, stream: s.Stream})
 		}
 		out[i].ids = append(out[i].ids, s.ID)
 		out[i].values += s.Count
@@ -195,8 +201,33 @@ func gather(series []logdb.Series, ages map[logdb.JournalID]age, names givenUp) 
 		}
 	}
 	slices.SortStableFunc(out, func(a, b source) int { return a.age.compare(b.age) })
+	return underOneName(out, names)
+}
+
+// underOneName makes the names of a journal that were given up a part of the source that has the next name, the best of these: a record
+// is the same under both, and each stands under one of them.
+func underOneName(sources []source, names givenUp) []source {
+	out := slices.DeleteFunc(slices.Clone(sources), func(s source) bool { return names.has(&s) })
+	for _, s := range sources {
+		i := slices.IndexFunc(out, func(o source) bool { return o.log == s.log && o.journal.Family() == s.journal.Family() })
+		if !names.has(&s) {
+			continue
+		}
+		left := names[s.carrier()].spans
+		if i < 0 { // what the other names have of the channel was withdrawn
+			s.ids, s.older = nil, []older{{s.ids, left}}
+			out = append(out, s)
+			continue
+		}
+		for _, o := range out[i].older { // of two that were given up the better one
+			left = without(left, o.left)
+		}
+		out[i].older = append(out[i].older, older{s.ids, left})
+	}
 	return out
 }
+
+func (s *source) carrier() carrier { return carrier{s.channel, s.log, s.journal} }
 
 func (c *Choice) addColumn(key logdb.ChannelKey, sources []source, parts []part, groups map[[2]string]int) {
 	newest := sources[parts[len(parts)-1].source]
@@ -237,7 +268,6 @@ func (c *Choice) plan(ctx context.Context, key logdb.ChannelKey, sources []sourc
 		return nil, err
 	}
 	var parts []part
-	partial := func(s source) bool { return s.left != nil }
 	for a := 0; a < len(grid.edges)-1; {
 		end := periodEnd(grid.edges[a], days, edges)
 		b := a + 1
@@ -246,11 +276,7 @@ func (c *Choice) plan(ctx context.Context, key logdb.ChannelKey, sources []sourc
 		}
 		log := grid.bestLog(a, b)
 		for i := a; i < b; i++ {
-			best := grid.bestSource(log, i)
-			if best < 0 && slices.ContainsFunc(sources, partial) && (len(parts) == 0 || partial(sources[parts[len(parts)-1].source])) {
-				best = grid.wholeSource(log) // a part is not to reach over what is not answered of a name that was given up
-			}
-			parts = appendPart(parts, best, grid.edges[i], grid.edges[i+1])
+			parts = appendPart(parts, grid.bestSource(log, i), grid.edges[i], grid.edges[i+1])
 		}
 		a = b
 	}
@@ -319,15 +345,7 @@ func (c *Choice) grid(ctx context.Context, sources []source, first, last logdb.M
 	}
 	for _, s := range sources {
 		counts := make([]int64, len(g.edges)-1)
-		err := c.src.ReadBuckets(ctx, s.ids, g.edges, func(_ logdb.SeriesID, buckets []logdb.Bucket) error {
-			for i := range buckets {
-				counts[i] += buckets[i].Count
-			}
-			return nil
-		})
-		if err == nil && s.left != nil {
-			err = c.keepLeft(ctx, &s, g.edges, counts)
-		}
+		err := c.sourceBuckets(ctx, &s, g.edges, func(i int, b logdb.Bucket) { counts[i] += b.Count })
 		if err != nil {
 			return nil, err
 		}
@@ -342,31 +360,6 @@ func (c *Choice) grid(ctx context.Context, sources []source, first, last logdb.M
 	return g, nil
 }
 
-// keepLeft takes away the counts of the steps in which a name that was given up has nothing that another one lacks. Where values are gone
-// and their sums are left nobody can tell: those stay.
-func (c *Choice) keepLeft(ctx context.Context, s *source, edges []logdb.Millis, counts []int64) error {
-	used, read := make([]bool, len(counts)), make([]int64, len(counts))
-	var shift logdb.Millis // buckets are (start, end] for quantities that cover an interval
-	if logdb.LookupChannel(s.channel).CoversInterval {
-		shift = 1
-	}
-	first, last := edges[0]+shift, edges[len(edges)-1]+shift
-	err := c.src.ReadSeries(ctx, s.ids, first, last, func(_ logdb.SeriesID, b *logdb.Block) error {
-		for i, p := range b.Positions {
-			step := sort.Search(len(edges), func(n int) bool { return edges[n] > b.Times[i]-shift }) - 1
-			read[step]++
-			used[step] = used[step] || holds(s.left, p)
-		}
-		return nil
-	})
-	for i := range counts {
-		if !used[i] && read[i] >= counts[i] {
-			counts[i] = 0
-		}
-	}
-	return err
-}
-
 // bestSource returns the source of a log that holds most values in step i, the first of equals; -1 for none.
 func (g *grid) bestSource(log logdb.LogNo, i int) int {
 	best, most := -1, int64(0)
@@ -376,11 +369,6 @@ func (g *grid) bestSource(log logdb.LogNo, i int) int {
 		}
 	}
 	return best
-}
-
-// wholeSource returns the first source of a log of which everything is answered, if it has any.
-func (g *grid) wholeSource(log logdb.LogNo) int {
-	return slices.IndexFunc(g.sources, func(s source) bool { return s.log == log && s.left == nil })
 }
 
 // bestLog returns the finest log that is complete from step a to b, else the one with the best coverage.

@@ -59,9 +59,20 @@ type carrier struct {
 	journal logdb.JournalID
 }
 
-// givenUp tells what was given up: nil of what another name has all of, and what is left where that lacks something, as positions
-// that a sender did not have any more when it went on under the other name.
-type givenUp map[carrier][]span
+// givenUp tells of what was given up under one name what no other name has: positions that a sender did not have any more when it
+// went on under the other name.
+type givenUp map[carrier]leftover
+
+// leftover are positions; all says that the other names have nothing of the channel that this one has.
+type leftover struct {
+	spans []span
+	all   bool
+}
+
+func (g givenUp) has(s *source) bool {
+	_, ok := g[s.carrier()]
+	return ok
+}
 
 // current leaves out the series of which nothing is left.
 func (g givenUp) current(series []logdb.Series) []logdb.Series {
@@ -70,18 +81,18 @@ func (g givenUp) current(series []logdb.Series) []logdb.Series {
 	}
 	return slices.DeleteFunc(slices.Clone(series), func(s logdb.Series) bool {
 		left, ok := g[carrier{s.Channel, s.Log, s.Stream.Journal}]
-		return ok && len(left) == 0
+		return ok && len(left.spans) == 0
 	})
 }
 
-// newest leaves out the series of which anything was given up.
+// newest leaves out the series of which another name has anything.
 func (g givenUp) newest(series []logdb.Series) []logdb.Series {
 	if len(g) == 0 {
 		return series
 	}
 	return slices.DeleteFunc(slices.Clone(series), func(s logdb.Series) bool {
-		_, ok := g[carrier{s.Channel, s.Log, s.Stream.Journal}]
-		return ok
+		left, ok := g[carrier{s.Channel, s.Log, s.Stream.Journal}]
+		return ok && !left.all
 	})
 }
 
@@ -94,23 +105,32 @@ func givenUpNames(series []logdb.Series, states []logdb.StreamState) givenUp {
 	for i := range states {
 		fates[states[i].Stream] = &states[i].Fates
 	}
-	carried, unknown := map[carrier][]logdb.StreamID{}, map[carrier]bool{}
+	carried, unknown, alive := map[carrier][]logdb.StreamID{}, map[carrier]bool{}, map[logdb.StreamID]bool{}
 	for _, s := range series {
 		k := carrier{s.Channel, s.Log, s.Stream.Journal}
 		unknown[k] = unknown[k] || fates[s.Stream] == nil // not among the states yet
 		carried[k] = append(carried[k], s.Stream)
+		alive[s.Stream] = alive[s.Stream] || s.Count > 0
+	}
+	// Of a stream without a live value all rows were withdrawn, whatever channels they had.
+	dead := map[logdb.JournalID][]logdb.StreamID{}
+	for i := range states {
+		if id := states[i].Stream; !alive[id] {
+			dead[id.Journal] = append(dead[id.Journal], id)
+		}
 	}
 	stored := map[string][]span{} // most channels are carried by the same streams
 	held := func(k carrier) ([]span, string) {
 		var names []string
-		for _, id := range carried[k] {
+		all := slices.Concat(carried[k], dead[k.journal])
+		for _, id := range all {
 			names = append(names, id.String())
 		}
 		slices.Sort(names)
 		text := strings.Join(names, " ")
 		if _, ok := stored[text]; !ok {
 			var sets []*logdb.FateSet
-			for _, id := range carried[k] {
+			for _, id := range all {
 				sets = append(sets, fates[id])
 			}
 			stored[text] = spans(sets, func(f logdb.Fate) bool { return f == logdb.FateStored })
@@ -127,7 +147,7 @@ func givenUpNames(series []logdb.Series, states []logdb.StreamState) givenUp {
 		others, texts := [][]span{}, []string{text}
 		for _, name := range further[k.journal] {
 			other := carrier{k.channel, k.log, name}
-			if unknown[other] || carried[other] == nil {
+			if unknown[other] || carried[other] == nil && dead[name] == nil {
 				continue
 			}
 			theirs, text := held(other)
@@ -145,9 +165,7 @@ func givenUpNames(series []logdb.Series, states []logdb.StreamState) givenUp {
 			}
 			compared[key] = left
 		}
-		if !slices.Equal(left, mine) {
-			out[k] = left
-		}
+		out[k] = leftover{left, slices.Equal(left, mine)}
 	}
 	return out
 }

@@ -103,6 +103,29 @@ func TestNamesThatWereGivenUp(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, map[logdb.ChannelKey]logdb.Millis{volts: day0 + 24*m5}, map[logdb.ChannelKey]int{volts: 25}, 2},
+		"in the midst of an hour": {func(t *testing.T, s logdb.Store) {
+			put(t, s, old, 1, 24, false, volts)
+			put(t, s, now, 18, 36, false, volts)
+			p := logdb.Page{Meter: "m", Kind: logdb.KindHistorical, Stream: logdb.StreamID{Journal: now, Policy: "1"}, JournalEnd: 37,
+				Fates: []logdb.FateRange{{First: 1, Last: 17, Fate: logdb.FateNotChosen}},
+				Entries: []logdb.Entry{
+					{Position: 37, Op: logdb.OpRevise, Target: 20, Time: day0 + 5*hour, Row: &logdb.Row{Channels: []logdb.ChannelKey{volts}, Values: []float64{1}}},
+				}}
+			if _, err := s.Accept(t.Context(), p, logdb.Limits{}); err != nil {
+				t.Fatal(err)
+			}
+		}, map[logdb.ChannelKey]logdb.Millis{volts: day0 + m5}, map[logdb.ChannelKey]int{volts: 36}, 2},
+		"two names, neither with all that the other has": {func(t *testing.T, s logdb.Store) {
+			const other = logdb.JournalID("aaaaaaaaaaaaaaaaaaaaaaaa00000003")
+			put(t, s, old, 1, 12, false, volts)
+			put(t, s, other, 5, 14, false, volts)
+			put(t, s, now, 13, 16, false, volts)
+			p := logdb.Page{Meter: "m", Kind: logdb.KindHistorical, Stream: logdb.StreamID{Journal: now, Policy: "1"}, JournalEnd: 16,
+				Fates: []logdb.FateRange{{First: 1, Last: 12, Fate: logdb.FateNotChosen}}}
+			if _, err := s.Accept(t.Context(), p, logdb.Limits{}); err != nil {
+				t.Fatal(err)
+			}
+		}, map[logdb.ChannelKey]logdb.Millis{volts: day0 + m5}, map[logdb.ChannelKey]int{volts: 16}, 3},
 		"no more than it": {func(t *testing.T, s logdb.Store) {
 			put(t, s, old, 1, 12, true, volts)
 			put(t, s, now, 1, 12, false, volts)

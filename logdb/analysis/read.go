@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sort"
 
 	"metermanager/logdb"
 )
@@ -34,7 +35,7 @@ func (c *Choice) ReadSeries(ctx context.Context, ids []logdb.SeriesID, first, la
 			if from >= to {
 				continue
 			}
-			if err := c.readPart(ctx, c.sources[col][p.source].ids, from, to, func(b *logdb.Block) error { return visit(id, b) }); err != nil {
+			if err := c.readPart(ctx, &c.sources[col][p.source], from, to, func(b *logdb.Block) error { return visit(id, b) }); err != nil {
 				return err
 			}
 		}
@@ -42,19 +43,20 @@ func (c *Choice) ReadSeries(ctx context.Context, ids []logdb.SeriesID, first, la
 	return nil
 }
 
-// readPart reads one source. Its streams follow each other but for late data, so only where they overlap
-// in this range are they merged.
-func (c *Choice) readPart(ctx context.Context, ids []logdb.SeriesID, first, last logdb.Millis, visit func(*logdb.Block) error) error {
-	if len(ids) == 1 {
-		return c.src.ReadSeries(ctx, ids, first, last, func(_ logdb.SeriesID, b *logdb.Block) error { return visit(b) })
+// readPart reads one source. Where it is several series, they are merged.
+func (c *Choice) readPart(ctx context.Context, s *source, first, last logdb.Millis, visit func(*logdb.Block) error) error {
+	if len(s.ids) == 1 && len(s.older) == 0 {
+		return c.src.ReadSeries(ctx, s.ids, first, last, func(_ logdb.SeriesID, b *logdb.Block) error { return visit(b) })
 	}
 	var all []sample
-	err := c.src.ReadSeries(ctx, ids, first, last, func(_ logdb.SeriesID, b *logdb.Block) error {
-		for i, v := range b.AppendValues(nil) {
-			all = append(all, sample{b.Times[i], b.Positions[i], v})
-		}
-		return nil
-	})
+	err := c.readSamples(ctx, s.ids, first, last, func(v sample) { all = append(all, v) })
+	for i := 0; i < len(s.older) && err == nil; i++ {
+		err = c.readSamples(ctx, s.older[i].ids, first, last, func(v sample) {
+			if holds(s.older[i].left, v.position) {
+				all = append(all, v)
+			}
+		})
+	}
 	if err != nil || len(all) == 0 {
 		return err
 	}
@@ -77,6 +79,18 @@ func (c *Choice) readPart(ctx context.Context, ids []logdb.SeriesID, first, last
 		merged.Exceptions = append(merged.Exceptions, logdb.Exception{Index: i, Value: s.value})
 	}
 	return visit(&merged)
+}
+
+func (c *Choice) readSamples(ctx context.Context, ids []logdb.SeriesID, first, last logdb.Millis, visit func(sample)) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return c.src.ReadSeries(ctx, ids, first, last, func(_ logdb.SeriesID, b *logdb.Block) error {
+		for i, v := range b.AppendValues(nil) {
+			visit(sample{b.Times[i], b.Positions[i], v})
+		}
+		return nil
+	})
 }
 
 type sample struct {
@@ -103,12 +117,9 @@ func (c *Choice) ReadBuckets(ctx context.Context, edges []logdb.Millis, visit fu
 			return err
 		}
 		parts = snap(parts, c.sources[col], edges)
-		out := make([]logdb.Bucket, len(edges)-1)
-		for i := range out {
-			out[i] = logdb.EmptyBucket()
-		}
+		out := emptyBuckets(len(edges) - 1)
 		for _, p := range parts {
-			if err := c.partBuckets(ctx, c.sources[col][p.source].ids, p, edges, out); err != nil {
+			if err := c.partBuckets(ctx, &c.sources[col][p.source], p, edges, out); err != nil {
 				return fmt.Errorf("aggregate %s: %w", c.Columns[col].Channel, err)
 			}
 		}
@@ -120,18 +131,119 @@ func (c *Choice) ReadBuckets(ctx context.Context, edges []logdb.Millis, visit fu
 }
 
 // partBuckets adds what one source holds between p.first and p.last to out.
-func (c *Choice) partBuckets(ctx context.Context, ids []logdb.SeriesID, p part, edges []logdb.Millis, out []logdb.Bucket) error {
+func (c *Choice) partBuckets(ctx context.Context, s *source, p part, edges []logdb.Millis, out []logdb.Bucket) error {
 	lo, _ := slices.BinarySearch(edges, p.first+1)
 	lo-- // the bucket that holds p.first
 	hi, _ := slices.BinarySearch(edges, p.last)
 	cut := append([]logdb.Millis{p.first}, edges[lo+1:hi]...)
 	cut = append(cut, p.last)
-	return c.src.ReadBuckets(ctx, ids, cut, func(_ logdb.SeriesID, b []logdb.Bucket) error {
-		for i := range b {
-			out[lo+i] = Merge(out[lo+i], b[i])
+	return c.sourceBuckets(ctx, s, cut, func(i int, b logdb.Bucket) { out[lo+i] = Merge(out[lo+i], b) })
+}
+
+// sourceBuckets gives what each series of a source holds between neighbouring edges.
+func (c *Choice) sourceBuckets(ctx context.Context, s *source, edges []logdb.Millis, add func(i int, b logdb.Bucket)) error {
+	err := c.eachBucket(ctx, s.ids, edges, add)
+	for i := 0; i < len(s.older) && err == nil; i++ {
+		var all []logdb.Bucket
+		if all, err = c.olderBuckets(ctx, s, &s.older[i], edges); err != nil {
+			break
+		}
+		for i, b := range all {
+			add(i, b)
+		}
+	}
+	return err
+}
+
+// olderBuckets adds up what is used of a name that was given up, from the values, whose positions say which these are. Where only sums
+// are left of values, they are used for steps of which the later name has nothing.
+func (c *Choice) olderBuckets(ctx context.Context, s *source, o *older, edges []logdb.Millis) ([]logdb.Bucket, error) {
+	out, held, values := emptyBuckets(len(edges)-1), emptyBuckets(len(edges)-1), make([]int64, len(edges)-1)
+	var shift logdb.Millis // buckets are (start, end] for quantities that cover an interval
+	if logdb.LookupChannel(s.channel).CoversInterval {
+		shift = 1
+	}
+	err := c.readSamples(ctx, o.ids, edges[0]+shift, edges[len(edges)-1]+shift, func(v sample) {
+		i := sort.Search(len(edges), func(n int) bool { return edges[n] > v.at-shift }) - 1
+		values[i]++
+		if holds(o.left, v.position) {
+			out[i] = Merge(out[i], logdb.Bucket{Count: 1, Min: v.value, Max: v.value, Sum: v.value, First: v.value, Last: v.value, FirstTime: v.at, LastTime: v.at})
+		}
+	})
+	if err == nil {
+		err = c.eachBucket(ctx, o.ids, edges, func(i int, b logdb.Bucket) { held[i] = Merge(held[i], b) })
+	}
+	if err != nil {
+		return nil, err
+	}
+	gone := func(i int) bool { return held[i].Count > values[i] }
+	fine := true
+	step := RollStep(c.query.Zone.String(), edges[0])
+	for i := range held {
+		fine = fine && (!gone(i) || edges[i+1]-edges[i] <= step)
+	}
+	if !fine {
+		return c.olderBySteps(ctx, s, o, edges, step)
+	}
+	var own []logdb.Bucket
+	for i := range held {
+		if !gone(i) {
+			continue
+		}
+		if own == nil {
+			own = emptyBuckets(len(edges) - 1)
+			if err := c.eachBucket(ctx, s.ids, edges, func(i int, b logdb.Bucket) { own[i] = Merge(own[i], b) }); err != nil {
+				return nil, err
+			}
+		}
+		if own[i].Count == 0 {
+			out[i] = held[i]
+		}
+	}
+	return out, nil
+}
+
+// olderBySteps is olderBuckets by the steps in which sums are kept.
+func (c *Choice) olderBySteps(ctx context.Context, s *source, o *older, edges []logdb.Millis, step logdb.Millis) ([]logdb.Bucket, error) {
+	grid := slices.Clone(edges)
+	for t := edges[0].Floor(step) + step; t < edges[len(edges)-1]; t += step {
+		grid = append(grid, t)
+	}
+	slices.Sort(grid)
+	grid = slices.Compact(grid)
+	parts, err := c.olderBuckets(ctx, s, o, grid)
+	if err != nil {
+		return nil, err
+	}
+	out := emptyBuckets(len(edges) - 1)
+	at := 0
+	for k, b := range parts {
+		for grid[k] >= edges[at+1] {
+			at++
+		}
+		out[at] = Merge(out[at], b)
+	}
+	return out, nil
+}
+
+func (c *Choice) eachBucket(ctx context.Context, ids []logdb.SeriesID, edges []logdb.Millis, add func(i int, b logdb.Bucket)) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return c.src.ReadBuckets(ctx, ids, edges, func(_ logdb.SeriesID, all []logdb.Bucket) error {
+		for i, b := range all {
+			add(i, b)
 		}
 		return nil
 	})
+}
+
+func emptyBuckets(n int) []logdb.Bucket {
+	out := make([]logdb.Bucket, n)
+	for i := range out {
+		out[i] = logdb.EmptyBucket()
+	}
+	return out
 }
 
 // snap moves the places where the log changes to the next edge, so that no bucket mixes two logs.

@@ -21,7 +21,7 @@ func (c *Choice) simpleBuckets(ctx context.Context, edges []logdb.Millis, visit 
 	var ids []logdb.SeriesID
 	values := int64(0)
 	for col, sources := range c.sources {
-		if len(sources) != 1 || len(sources[0].ids) != 1 {
+		if len(sources) != 1 || len(sources[0].ids) != 1 || len(sources[0].older) > 0 {
 			continue
 		}
 		id := sources[0].ids[0]

@@ -11,8 +11,8 @@ import (
 
 // alternatives computes what a query must answer of the journals that a node holds about one meter, straight from the
 // contract: for each step of the hour tier those of one journal, the one with most values there, and of equals the older
-// (replication.md 5), or the one that came further where one journal came under several names. Of a name that was given up
-// only the steps are used in which it has a record that the others lack (takenOver). Two true records at one time both count, so that the values are a multiset.
+// (replication.md 5), or the one that came further where one journal came under several names. What stands under a name that was given up
+// is answered where no other name has the record (takenOver), with what the best of those has. Two true records at one time both count, so that the values are a multiset.
 func (h *Holding) alternatives(zone string) []point {
 	journals := h.Journals()
 	created, told := map[logdb.JournalID]logdb.Millis{}, map[logdb.JournalID]logdb.Position{}
@@ -35,23 +35,54 @@ func (h *Holding) alternatives(zone string) []point {
 		log     logdb.LogNo
 		step    logdb.Millis
 	}
-	best := map[place][]point{}
-	taken := h.takenOver()
+	best, mine := map[place][]point{}, map[logdb.JournalID]map[place][]point{}
+	taken, carried := h.takenOver()
+	successor := func(c carrier) logdb.JournalID {
+		for _, j := range journals {
+			next := carrier{c.channel, c.log, j}
+			if _, up := taken[next]; !up && carried[next] && family(j) == family(c.journal) {
+				return j
+			}
+		}
+		return c.journal
+	}
+	used := map[carrier]map[logdb.Position]bool{} // of what was given up, by who has it now
 	for _, j := range journals {
-		mine := map[place][]point{}
-		lacked := map[place]bool{} // by the other names
+		now := map[carrier][]logdb.Position{}
 		for _, p := range h.placed(j) {
 			at := p.time
 			if logdb.LookupChannel(p.channel).CoversInterval { // (start, end]
 				at--
 			}
+			owner, c := j, carrier{p.channel, p.log, j}
+			if over, up := taken[c]; up && over[p.position] {
+				continue
+			} else if up {
+				owner = successor(c)
+				next := carrier{p.channel, p.log, owner}
+				if used[next][p.position] {
+					continue
+				}
+				now[next] = append(now[next], p.position)
+			}
+			if mine[owner] == nil {
+				mine[owner] = map[place][]point{}
+			}
 			k := place{p.channel, p.log, at.Floor(step)}
-			mine[k] = append(mine[k], p.point)
-			over := taken[carrier{p.channel, p.log, j}]
-			lacked[k] = lacked[k] || !over[p.position]
+			mine[owner][k] = append(mine[owner][k], p.point)
 		}
-		for k, list := range mine {
-			if len(list) > len(best[k]) && lacked[k] {
+		for next, list := range now {
+			if used[next] == nil {
+				used[next] = map[logdb.Position]bool{}
+			}
+			for _, p := range list {
+				used[next][p] = true
+			}
+		}
+	}
+	for _, j := range journals {
+		for k, list := range mine[j] {
+			if len(list) > len(best[k]) {
 				best[k] = list
 			}
 		}
@@ -85,9 +116,9 @@ type carrier struct {
 	journal logdb.JournalID
 }
 
-// takenOver returns, of a channel of a log under a name of a journal, the positions that are stored under another name which has
-// decided all that this one has, and more: the records there are that one's.
-func (h *Holding) takenOver() map[carrier]map[logdb.Position]bool {
+// takenOver returns, of each channel of a log under a name of a journal that was given up, the positions that are stored under another
+// name which carries it and has decided all that this one has, and more: the records there are that one's. carried says what each name carries.
+func (h *Holding) takenOver() (taken map[carrier]map[logdb.Position]bool, carried map[carrier]bool) {
 	decided, stored := map[logdb.JournalID]map[logdb.Position]bool{}, map[logdb.StreamID]map[logdb.Position]bool{}
 	for _, st := range h.States {
 		j := st.Stream.Journal
@@ -115,25 +146,41 @@ func (h *Holding) takenOver() map[carrier]map[logdb.Position]bool {
 		}
 	}
 	if len(further) == 0 {
-		return nil
+		return nil, nil
 	}
-	held := map[carrier]map[logdb.Position]bool{}
+	carried = map[carrier]bool{}
+	held, alive, dead := map[carrier]map[logdb.Position]bool{}, map[logdb.StreamID]bool{}, map[logdb.JournalID]map[logdb.Position]bool{}
 	for k, streams := range h.carried() {
 		held[k] = map[logdb.Position]bool{}
 		for id := range streams {
 			maps.Copy(held[k], stored[id])
+			alive[id] = true
 		}
 	}
-	out := map[carrier]map[logdb.Position]bool{}
-	for a := range held {
-		out[a] = map[logdb.Position]bool{}
-		for names := range further {
-			if names[0] == a.journal {
-				maps.Copy(out[a], held[carrier{a.channel, a.log, names[1]}])
+	for id := range stored { // of a stream without a live row all rows were withdrawn
+		if !alive[id] {
+			if dead[id.Journal] == nil {
+				dead[id.Journal] = map[logdb.Position]bool{}
 			}
+			maps.Copy(dead[id.Journal], stored[id])
 		}
 	}
-	return out
+	taken = map[carrier]map[logdb.Position]bool{}
+	for a := range held {
+		carried[a] = true
+		for names := range further {
+			over, gone := held[carrier{a.channel, a.log, names[1]}], dead[names[1]]
+			if names[0] != a.journal || over == nil && gone == nil {
+				continue
+			}
+			if taken[a] == nil {
+				taken[a] = map[logdb.Position]bool{}
+			}
+			maps.Copy(taken[a], over)
+			maps.Copy(taken[a], gone)
+		}
+	}
+	return taken, carried
 }
 
 // carried returns the streams that brought a live row with a channel of a log. What changed since then lies where the row was added.
