@@ -217,7 +217,7 @@ func (u *upload) sendAskedOf(ctx context.Context, parts []*StoredStream, st *Sto
 	}
 	cut := reduce.NewCut(copies...)
 	x := &asking{upload: u, st: st, stream: own, sent: sent, pages: pages,
-		composer: reduce.NewComposer(u.conf.CloudUID, u.kind, cut, u.j, reduce.Config{PageBytes: u.s.cfg.PageBytes})}
+		composer: reduce.NewComposer(u.conf.CloudUID, u.kind, cut, u.j, reduce.Config{PageBytes: u.s.cfg.PageBytes, Has: u.has(cut)})}
 	err = x.send(ctx, groups)
 	if errors.Is(err, errMore) {
 		return nil

@@ -260,7 +260,7 @@ type aged struct {
 	gone func(logdb.Position) bool
 }
 
-func (a aged) ReadStream(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID, first logdb.Position, max int) (logdb.Page, error) {
+func (a *aged) ReadStream(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID, first logdb.Position, max int) (logdb.Page, error) {
 	var out []logdb.Entry
 	for {
 		p, err := a.Store.ReadStream(ctx, uid, kind, stream, first, max)
@@ -291,7 +291,7 @@ func TestFetchedRowsThatAreGone(t *testing.T) {
 	if n := len(points(t, d.store, "cloud-4711", "")) / len(channels); n <= 20 {
 		t.Fatalf("%d rows at the cloud, want that the rows of some minutes came", n)
 	}
-	s.logs = aged{s.logs, func(p logdb.Position) bool { return p <= 24 }}
+	s.logs = &aged{s.logs, func(p logdb.Position) bool { return p <= 24 }}
 	d.store = logdbtest.NewModel(logdbtest.Config{})
 	s.restart()
 	if _, err := s.sync.Refresh(t.Context()); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +28,7 @@ func (u *upload) send(ctx context.Context) error {
 func (u *upload) sendPart(ctx context.Context, fresh bool) error {
 	for _, name := range cutNames(u.streams) {
 		cut, _ := cutOf(u.streams, name)
-		composer := reduce.NewComposer(u.conf.CloudUID, u.kind, cut, u.j, reduce.Config{PageBytes: u.s.cfg.PageBytes})
+		composer := reduce.NewComposer(u.conf.CloudUID, u.kind, cut, u.j, reduce.Config{PageBytes: u.s.cfg.PageBytes, Has: u.has(cut)})
 		for _, st := range cut.Streams {
 			missing := Missing(&st.Fates, u.received(st.ID))
 			for _, apart := range []*logdb.FateSet{&st.Asked, &st.Whole} { // they travel on requested pages
@@ -48,6 +49,16 @@ func (u *upload) sendPart(ctx context.Context, fresh bool) error {
 		}
 	}
 	return nil
+}
+
+// has returns whether the receiver holds what travels at a position of a cut.
+func (u *upload) has(cut *reduce.Cut) func(logdb.Position) bool {
+	return func(p logdb.Position) bool {
+		return slices.ContainsFunc(cut.Streams, func(st *reduce.Stream) bool {
+			f, ok := u.received(st.ID).At(p)
+			return ok && f.Fate == logdb.FateStored
+		})
+	}
 }
 
 // received returns the receiver's set of a stream.

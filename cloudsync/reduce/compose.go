@@ -19,6 +19,7 @@ type Composer struct {
 	cut     *Cut
 	journal Journal
 	max     int
+	has     func(logdb.Position) bool
 }
 
 // PageBytes is how large a page is by default.
@@ -29,6 +30,9 @@ type Config struct {
 	// PageBytes bounds a page by an estimate of its JSON text; default 768 KiB, which is at most
 	// 384 KiB once compressed (digits at random take 3.3 bits of 8). A recording may be larger.
 	PageBytes int
+	// Has reports whether the receiver holds the record that travels at a position; nil: as if it did. Of a record that was cleared here
+	// before the receiver had it, changes are not sent either.
+	Has func(logdb.Position) bool
 }
 
 // NewComposer makes pages for the meter named as the receiver names it.
@@ -36,7 +40,7 @@ func NewComposer(meter logdb.MeterUID, kind logdb.Kind, cut *Cut, journal Journa
 	if cfg.PageBytes <= 0 {
 		cfg.PageBytes = PageBytes
 	}
-	return &Composer{meter: meter, kind: kind, cut: cut, journal: journal, max: cfg.PageBytes}
+	return &Composer{meter: meter, kind: kind, cut: cut, journal: journal, max: cfg.PageBytes, has: cfg.Has}
 }
 
 // Pages makes pages of those positions in ranges that stream decided and hands each to send, whose
@@ -103,9 +107,13 @@ func (c *Composer) carry(ctx context.Context, b *builder, p logdb.Position, f lo
 	case late:
 		return c.revise(ctx, b, p, f.Into, logdb.Entry{Why: LateReason, At: e.At, By: e.By})
 	case e.Op == logdb.OpAdd && c.kind == logdb.KindHistorical:
-		row, live, err := c.Content(ctx, p, p)
+		row, live, gone, err := c.content(ctx, p, p)
 		if err != nil {
 			return err
+		}
+		if gone == lacks { // a combination of some of its rows would pass for that of all
+			b.fate(logdb.FateRange{First: p, Last: p, Fate: logdb.FateNotChosen})
+			return nil
 		}
 		if !live {
 			return fmt.Errorf("%w: nothing is left of position %d", logdb.ErrConflict, p)
@@ -131,11 +139,11 @@ func (c *Composer) carry(ctx context.Context, b *builder, p logdb.Position, f lo
 // revise adds the change at p of the record that travels at target. why says who, when and why. When part of what the record is made of
 // was cleared here, the change cannot be told: the receiver keeps what it has, which is more than what is left here.
 func (c *Composer) revise(ctx context.Context, b *builder, p, target logdb.Position, why logdb.Entry) error {
-	now, live, lacks, err := c.content(ctx, target, p)
+	now, live, gone, err := c.content(ctx, target, p)
 	if err != nil {
 		return err
 	}
-	if lacks {
+	if gone == lacks || gone == told && c.has != nil && !c.has(target) {
 		b.fate(logdb.FateRange{First: p, Last: p, Fate: logdb.FateNotChosen})
 		return nil
 	}

@@ -21,20 +21,28 @@ func (c *Composer) Content(ctx context.Context, p, asOf logdb.Position) (e logdb
 	return e, live, err
 }
 
-// content is Content, and says whether anything that belongs to the record is not in the journal any more, so that nobody can tell
-// what it is as a whole.
-func (c *Composer) content(ctx context.Context, p, asOf logdb.Position) (e logdb.Entry, live, lacks bool, err error) {
+// cleared says what is not in the journal any more of what a record is made of.
+type cleared int
+
+const (
+	whole cleared = iota
+	told          // something, of which changes tell what it is
+	lacks         // something, so that nobody can tell what the record is as a whole
+)
+
+// content is Content, and says what is not in the journal any more.
+func (c *Composer) content(ctx context.Context, p, asOf logdb.Position) (e logdb.Entry, live bool, gone cleared, err error) {
 	if c.kind == logdb.KindHistorical {
 		return c.rowContent(ctx, p, asOf)
 	}
 	e, live, err = c.version(ctx, p, asOf)
 	if errors.Is(err, logdb.ErrNotFound) {
-		return e, false, true, nil
+		return e, false, lacks, nil
 	}
 	if err != nil || !live {
-		return e, false, false, err
+		return e, false, whole, err
 	}
-	return c.shorten(p, e), true, false, nil
+	return c.shorten(p, e), true, whole, nil
 }
 
 // version returns the live version at asOf of the record added at p, under the position of that version.
@@ -67,31 +75,31 @@ func (c *Composer) shorten(p logdb.Position, e logdb.Entry) logdb.Entry {
 	return e
 }
 
-func (c *Composer) rowContent(ctx context.Context, p, asOf logdb.Position) (out logdb.Entry, live, lacks bool, err error) {
+func (c *Composer) rowContent(ctx context.Context, p, asOf logdb.Position) (out logdb.Entry, live bool, gone cleared, err error) {
 	_, s, ok := c.cut.At(p)
 	if !ok {
-		return out, false, false, fmt.Errorf("%w: position %d has no fate", logdb.ErrInvalid, p)
+		return out, false, whole, fmt.Errorf("%w: position %d has no fate", logdb.ErrInvalid, p)
 	}
 	var rows []logdb.Entry
 	for _, q := range c.cut.members(p, asOf) {
 		add, err := c.journal.Entry(ctx, q)
-		cleared := errors.Is(err, logdb.ErrNotFound)
-		if err != nil && !cleared {
-			return out, false, false, fmt.Errorf("read position %d: %w", q, err)
+		missing := errors.Is(err, logdb.ErrNotFound)
+		if err != nil && !missing {
+			return out, false, whole, fmt.Errorf("read position %d: %w", q, err)
 		}
-		if !cleared && add.Op != logdb.OpAdd {
+		if !missing && add.Op != logdb.OpAdd {
 			continue
 		}
 		v, live, err := c.version(ctx, q, asOf) // a change tells what the row is, also when the row itself was cleared
 		if errors.Is(err, logdb.ErrNotFound) {
-			lacks = true
+			gone = lacks
 			continue
 		}
 		if err != nil {
-			return out, false, false, err
+			return out, false, whole, err
 		}
-		if cleared {
-			add = v
+		if missing {
+			add, gone = v, max(gone, told)
 		}
 		if q == p {
 			out.Log, out.Run, out.Generation, out.Time = add.Log, add.Run, add.Generation, add.Time
@@ -102,7 +110,7 @@ func (c *Composer) rowContent(ctx context.Context, p, asOf logdb.Position) (out 
 		}
 	}
 	if len(rows) == 0 {
-		return out, false, lacks, nil
+		return out, false, gone, nil
 	}
 	out.Position, out.Op = p, logdb.OpAdd
 	out.Row = combine(rows)
@@ -113,7 +121,7 @@ func (c *Composer) rowContent(ctx context.Context, p, asOf logdb.Position) (out 
 	if step := s.Policy.step(); step > 0 && !s.Policy.slow(out.Log) && !s.AsIs(p) {
 		out.Time = bucketEnd(out.Time, step)
 	}
-	return out, true, lacks, nil
+	return out, true, gone, nil
 }
 
 // combine makes one row of several, channel by channel, in the order given: journal order.
