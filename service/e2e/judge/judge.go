@@ -86,11 +86,11 @@ func Check(ctx context.Context, c Case) ([]Problem, Stats, error) {
 			return nil, stats, fmt.Errorf("read the site: %w", err)
 		}
 		own, ok := site.Own()
-		if !ok {
-			if c.Truth != nil && kind == logdb.KindHistorical {
-				r.add("journal", "the site has no journal of %s", kind)
-			}
-			continue
+		if !ok && c.Truth != nil && kind == logdb.KindHistorical {
+			r.add("journal", "the site has no journal of %s", kind)
+		}
+		if err := checkModel(ctx, &r, "the site, "+kind.String(), Cloud{Client: c.Site, UID: c.SiteUID}, kind, &site); err != nil {
+			return nil, stats, fmt.Errorf("read the site: %w", err)
 		}
 		journal := site.Entries(own)
 		checkPositions(&r, kind, journal)

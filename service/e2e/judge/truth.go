@@ -26,6 +26,10 @@ type Truth struct {
 	// before says, by the meter's log number, which records the memory may have lost before they
 	// were retrieved: those made before that time.
 	before map[int]time.Time
+	// memory is how many records a historical log holds, and disturbed says whether anything kept sites from retrieving at
+	// some time between two moments; 0: not looked at.
+	memory    int
+	disturbed func(from, to time.Time) bool
 	// zone is the meter's and misread the one by which the site read its clock for a while, if it did.
 	zone, misread *time.Location
 }
@@ -81,6 +85,12 @@ func (t *Truth) MayLose(log int, before time.Time) {
 	if t.before[log].Before(before) {
 		t.before[log] = before
 	}
+}
+
+// Overwrites says that the memory holds so many records of each historical log: of those that were lost each must have been
+// disturbed while it was held. Not for meters of which logs were emptied.
+func (t *Truth) Overwrites(memory int, disturbed func(from, to time.Time) bool) {
+	t.memory, t.disturbed = memory, disturbed
 }
 
 // Misread says that the site took the meter's clock for one of another zone for a while. Records are read again by
@@ -157,9 +167,9 @@ func (t *Truth) check(r *report, kind logdb.Kind, journal []logdb.Entry, stats *
 	case logdb.KindSystem:
 		t.systemEvents(r, journal, stats)
 	case logdb.KindPQ:
-		t.excursions(r, truthOfPQ, t.pq, t.lossy(sim.LogPQ), journal, stats)
+		t.excursions(r, truthOfPQ, t.pq, t.before[sim.LogPQ], journal, stats)
 	case logdb.KindLimit:
-		t.excursions(r, truthOfLimits, t.limits, t.lossy(sim.LogAlarm), journal, stats)
+		t.excursions(r, truthOfLimits, t.limits, t.before[sim.LogAlarm], journal, stats)
 	case logdb.KindWaveform:
 		t.waveforms(r, journal, stats)
 	}
@@ -199,6 +209,10 @@ func (t *Truth) history(r *report, log int, journal []logdb.Entry, stats *Stats)
 			} else if last := records[at-1].True; !last.Before(t.before[historicalLogs[log]]) {
 				r.add(what, "records %d to %d (%s) are lost before position %d, the last of %s", next, at-1, describe(records, next), e.Position, last.Format(time.RFC3339))
 			}
+			if held := len(records) - t.held[log]; at > held {
+				r.add(what, "record %d (%s) is called lost before position %d, and the memory holds it", max(next, held), describe(records, max(next, held)), e.Position)
+			}
+			t.calm(r, what, log, next, at)
 			lost += at - next
 		}
 		next = at + 1
@@ -212,6 +226,18 @@ func (t *Truth) history(r *report, log int, journal []logdb.Entry, stats *Stats)
 		r.add(what, "records %d to %d (%s) did not arrive; the memory holds %d", next, len(records)-1, describe(records, next), t.held[log])
 	}
 	return lost
+}
+
+// calm reports records that were overwritten although nothing kept anybody from retrieving them while the memory held them.
+func (t *Truth) calm(r *report, what string, log, from, to int) {
+	records := t.logs[log]
+	for i := from; i < to && t.memory > 0 && i+t.memory < len(records); i++ {
+		made, gone := records[i].True, records[i+t.memory].True
+		if !t.disturbed(made, gone) {
+			r.add(what, "record %d is lost; nothing kept anybody from retrieving it from %s to %s", i, made.Format(time.RFC3339), gone.Format(time.RFC3339))
+			return
+		}
+	}
 }
 
 func gapsOf(journal []logdb.Entry, log logdb.LogNo) []logdb.Gap {
@@ -345,9 +371,9 @@ func near(known map[excursion]int, k excursion) []excursion {
 const truthOfPQ, truthOfLimits = "truth of pq", "truth of limits"
 
 // excursions compares PQ or limit events. Events that still wait for their end are not in the
-// journal, and events whose start the meter never saw make none.
-func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, lossy bool, journal []logdb.Entry, stats *Stats) {
-	known, worst := map[excursion]int{}, map[excursion][]float64{}
+// journal, and events whose start the meter never saw make none. Those that began before a time may be lost.
+func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, before time.Time, journal []logdb.Entry, stats *Stats) {
+	known, wanted, worst := map[excursion]int{}, map[excursion]int{}, map[excursion][]float64{}
 	for _, x := range truth {
 		if x.Start.IsZero() {
 			continue
@@ -360,6 +386,9 @@ func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, lossy 
 		}
 		known[k]++
 		worst[k] = append(worst[k], x.Worst)
+		if !x.True.Before(before) {
+			wanted[k]++
+		}
 	}
 	for _, v := range live(journal) {
 		x := v.entry.Excursion
@@ -370,7 +399,7 @@ func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, lossy 
 		if known[k] == 0 && k.lasted == endless {
 			k.lasted = unknown
 		}
-		if known[k] == 0 && lossy && k.lasted < 0 { // its end was lost
+		if known[k] == 0 && !before.IsZero() && k.lasted < 0 { // its end was lost
 			for x := range known {
 				if x.channel == k.channel && x.limit == k.limit && x.above == k.above && x.start == k.start {
 					k = x
@@ -390,11 +419,8 @@ func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, lossy 
 			r.add(what, "position %d, %+v: the worst value is %v (%v %%), want one of %v", v.position, k, x.Worst, x.WorstPercent, worst[k])
 		}
 	}
-	if lossy {
-		return
-	}
 	for k, n := range known {
-		if n > 0 && k.lasted != endless {
+		if min(n, wanted[k]) > 0 && k.lasted != endless {
 			r.add(what, "%+v did not arrive", k)
 		}
 	}

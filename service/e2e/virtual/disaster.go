@@ -86,7 +86,7 @@ func (w *world) rewind(ctx context.Context, n *Node, after time.Time) {
 		if err := n.Restore(image); err != nil {
 			w.problem("%v", err)
 		}
-		w.foreign = w.foreign || n.Host() != "cloud"
+		w.foreign = w.foreign || slices.Contains(w.sites, n.Host())
 		w.start(ctx, n)
 		w.joinSecond(ctx, n.Host()) // the backup may be older
 		w.again(ctx, n.Host())
@@ -254,12 +254,12 @@ func (w *world) secondCloud(ctx context.Context) {
 	if w.nodes["cloud2"] != nil {
 		return
 	}
+	for i, from := range []string{"site", "site2", "cloud"} {
+		w.net.Intercept(ctx, Link{from, "cloud2"}, w.plan.Seed+100+uint64(i))
+	}
 	if err := w.newNode(ctx, "cloud2", config.RoleCloud, nil); err != nil {
 		w.problem("%v", err)
 		return
-	}
-	for i, from := range []string{"site", "site2", "cloud"} {
-		w.net.Intercept(ctx, Link{from, "cloud2"}, w.plan.Seed+100+uint64(i))
 	}
 	w.joinSecond(ctx, "cloud")
 	for _, host := range w.sites {
@@ -269,7 +269,7 @@ func (w *world) secondCloud(ctx context.Context) {
 
 // joinSecond tells a node of the second cloud, where there is one, again and again until it works.
 func (w *world) joinSecond(ctx context.Context, host string) {
-	if w.nodes["cloud2"] == nil {
+	if w.nodes["cloud2"] == nil || host == "cloud2" {
 		return
 	}
 	err := w.command(ctx, host, api.CmdCloudAdd, map[string]any{"name": second, "host": "http://cloud2", "apikey": Key})

@@ -2,8 +2,8 @@
 // can break by a seed, and judges at the end what is left.
 //
 // Owns: the network in memory, the proxies between nodes, nodes that can be killed and copied, the plan
-// of faults of a seed, the judge.
-// Does not own: any part of the product; the simulated meters; the simulated disk.
+// of faults of a seed, the run.
+// Does not own: the judge (package judge); any part of the product; simulated meters and disks.
 // May import: everything.
-// Start reading at: torture_test.go, then run.go (Run), faults.go (what may happen), judge.go.
+// Start reading at: torture_test.go, then run.go (Run), faults.go (what may happen).
 package virtual

@@ -3,6 +3,7 @@ package virtual
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -149,6 +150,12 @@ func (p Plan) Contents() []string {
 		default:
 			out = append(out, string(e.Kind))
 		}
+		if e.Host == "site2" || e.Host == "cloud2" {
+			out = append(out, string(e.Kind)+" "+e.Host)
+		}
+		if e.Link != (Link{}) {
+			out = append(out, "link "+e.Link.From+"->"+e.Link.To)
+		}
 	}
 	if len(p.Clock) > 0 {
 		out = append(out, "clock steps")
@@ -159,7 +166,13 @@ func (p Plan) Contents() []string {
 	if p.Thin {
 		out = append(out, "thin")
 	}
-	return out
+	if p.Requested {
+		out = append(out, "requested")
+	}
+	if p.Memory > 0 {
+		out = append(out, "small memory")
+	}
+	return append(out, "around "+p.Zone, "latency "+p.Latency.String())
 }
 
 // moments are times at which clocks do odd things: changes to and from daylight saving time in
@@ -227,7 +240,67 @@ func NewPlan(seed uint64) Plan {
 	if seed >= FirstOfClocks {
 		drawClock(seed, &p)
 	}
+	if seed >= FirstOfOthers {
+		drawOthers(seed, &p)
+	}
 	return p
+}
+
+// FirstOfOthers is the first seed whose plan also lets power, disks and links of the second site and the second cloud fail.
+const FirstOfOthers = 40_000_000
+
+// drawOthers adds a second site and a second cloud more often than by chance, and lets each fail from when it is there.
+func drawOthers(seed uint64, p *Plan) {
+	r := rand.New(rand.NewPCG(seed, 5))
+	moment := func(after time.Duration) time.Duration {
+		return after + time.Duration(r.Int64N(int64(p.Length-after))).Truncate(time.Millisecond)
+	}
+	begins := func(kinds ...EventKind) (at time.Duration, ok bool) {
+		for _, e := range p.Events {
+			if slices.Contains(kinds, e.Kind) && (!ok || e.At < at) {
+				at, ok = e.At, true
+			}
+		}
+		return at, ok
+	}
+	if r.IntN(3) == 0 {
+		p.Events = append(p.Events, Event{At: moment(0), Kind: SecondUp})
+		p.Interval = 0 // as drawReduced says
+	}
+	if r.IntN(6) == 0 {
+		p.Events = append(p.Events, Event{At: moment(0), Kind: []EventKind{Clone, Second}[r.IntN(2)]})
+	}
+	cloud, isCloud := begins(SecondUp)
+	site, isSite := begins(Clone, Second)
+	type place struct {
+		host  string
+		links []Link
+		from  time.Duration
+	}
+	var places []place
+	if isCloud {
+		places = append(places, place{"cloud2", []Link{{"site", "cloud2"}, {"cloud", "cloud2"}}, cloud})
+	}
+	if isSite {
+		places = append(places, place{"site2", []Link{{"site2", "cloud"}}, site})
+	}
+	if isCloud && isSite {
+		places = append(places, place{"cloud2", []Link{{"site2", "cloud2"}}, max(cloud, site)})
+	}
+	for range len(places) * r.IntN(4) {
+		at := places[r.IntN(len(places))]
+		e := drawEvent(r, *p)
+		switch e.Kind {
+		case LinkEvent:
+			e.Link = at.links[r.IntN(len(at.links))]
+		case Kill, KillAfter, Restart, DiskFull, ReadOnly, FailSync, Rewind, WrongClock:
+			e.Host = at.host
+		default:
+			continue
+		}
+		e.At = moment(at.from)
+		p.Events = append(p.Events, e)
+	}
 }
 
 // FirstOfClocks is the first seed whose plan also may have the meter's clock set by hours.

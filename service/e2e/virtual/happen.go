@@ -2,15 +2,33 @@ package virtual
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"metermanager/rpc/api"
 )
 
+// aftermath is how long an event may keep somebody from retrieving beyond its own time: power that goes within the hour, what is tried again
+// each 20 minutes, and the retrieval that comes each hour.
+const aftermath = 4 * time.Hour
+
+// span is a while.
+type span struct{ from, to time.Time }
+
+// disturbed reports whether anything may have kept sites from retrieving at some time between two moments.
+func (w *world) disturbed(from, to time.Time) bool {
+	return from.Before(w.begin) || slices.ContainsFunc(w.troubled, func(s span) bool { return s.from.Before(to) && from.Before(s.to) })
+}
+
 // happen lets an event happen.
 func (w *world) happen(ctx context.Context, e Event) {
+	if e.Host != "" && w.nodes[e.Host] == nil || e.Link != (Link{}) && (w.nodes[e.Link.From] == nil || w.nodes[e.Link.To] == nil) {
+		w.note("%s: not there", e)
+		return
+	}
 	w.note("%s", e)
 	after := time.Now().Add(e.For)
+	w.troubled = append(w.troubled, span{time.Now(), after.Add(aftermath)})
 	switch e.Kind {
 	case Kill:
 		w.during(ctx, e)

@@ -55,6 +55,7 @@ type world struct {
 	losses    map[int]time.Time
 	wanted    map[string]string // settings of the site that were changed
 	isStrict  bool              // the cloud is to have limits of its own
+	troubled  []span            // when events may have kept sites from retrieving
 }
 
 // reprogramed is what a log had recorded when its settings were changed.
@@ -388,6 +389,11 @@ func (w *world) judge(ctx context.Context) error {
 			return err
 		}
 	}
+	if w.nodes["cloud2"] != nil {
+		if err := w.verify(ctx, "cloud", cloud, second); err != nil {
+			return err
+		}
+	}
 	if len(w.out.Problems) == 0 && w.plan.Requested {
 		err = w.requested(ctx, cloud, truth)
 	}
@@ -512,6 +518,9 @@ func (w *world) truth() (*judge.Truth, error) {
 	if w.plan.Memory > 0 { // what did not fit while nobody could retrieve, and until the first retrieval after that
 		for _, log := range []int{sim.LogHist1, sim.LogHist2, sim.LogHist3} {
 			t.MayLose(log, w.end.Add(time.Hour))
+		}
+		if len(w.losses) == 0 {
+			t.Overwrites(w.plan.Memory, w.disturbed)
 		}
 	}
 	return t, nil
