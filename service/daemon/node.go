@@ -133,7 +133,9 @@ func (n *node) openFolder(ctx context.Context) error {
 			return err
 		}
 	}
-	if n.meta, err = sqldb.Open(ctx, config.MetaFile(dir), n.upgrading("meta")); err != nil {
+	meta := n.upgrading("meta")
+	meta.CacheBytes = metaCacheBytes
+	if n.meta, err = sqldb.Open(ctx, config.MetaFile(dir), meta); err != nil {
 		return fmt.Errorf("open the database of meters and users: %w", err)
 	}
 	n.closers = append(n.closers, n.meta.Close)
@@ -141,7 +143,7 @@ func (n *node) openFolder(ctx context.Context) error {
 	copies := n.upgrading("logs")
 	n.logs, err = sqlite.Open(ctx, config.LogsFile(dir), sqlite.Config{
 		Upgrade: copies.Upgrade, Beside: []*sqldb.DB{n.meta}, FreeBytes: copies.FreeBytes, VFS: seams.VFS, Now: seams.Now, CompactEvery: seams.CompactEvery, Logger: n.part("logs"),
-		Archive: seams.Archive,
+		Archive: seams.Archive, CacheBytes: n.logsCacheBytes(),
 	})
 	if err != nil {
 		return fmt.Errorf("open the log database: %w", err)
@@ -150,6 +152,17 @@ func (n *node) openFolder(ctx context.Context) error {
 	// What the sync and the retrieval know fits the journals of the same moment only, so both go back together.
 	n.meta.Beside(n.logs.Database())
 	return nil
+}
+
+// metaCacheBytes is the page cache of the database of meters and users, which is small.
+const metaCacheBytes = 16 << 20
+
+// logsCacheBytes is the page cache of the log database. A site may be a small machine, and 50 meters are to fit into 150 MB.
+func (n *node) logsCacheBytes() int64 {
+	if n.config.HasRole(config.RoleSite) {
+		return 32 << 20
+	}
+	return 64 << 20
 }
 
 // openPostgres opens both databases in PostgreSQL; archive files and secrets stay in the data folder.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"metermanager/rpc/api"
+	"metermanager/rpc/client"
 )
 
 // simulators runs meters on ports that follow each other and returns the first port.
@@ -79,15 +80,23 @@ func processor(pid int) (ticks int64) {
 	return ticks
 }
 
-// TestManyMetersAtOneSite: a site reads many meters, live every 5 s and their logs every minute, with bounded memory. LOAD_METERS,
+// TestManyMetersAtOneSite: a site reads many meters, live every 5 s and their logs every minute, and uploads to a cloud, with bounded memory. LOAD_METERS,
 // LOAD_METER_HOURS (of history) and LOAD_METER_SECONDS (of watching) set the size.
 func TestManyMetersAtOneSite(t *testing.T) {
 	meters, hours, seconds := number(t, "LOAD_METERS", 3), number(t, "LOAD_METER_HOURS", 3), number(t, "LOAD_METER_SECONDS", 1)
 	program := build(t)
 	port := simulators(t, program, meters, hours)
-	url, pid := startNode(t, program, "site")
+	cloud, _ := startNode(t, program, "cloud")
+	ready(t, newClient(t, cloud, adminKey, -1))
+	url, pid := startNode(t, program, "site,cloud")
 	c := newClient(t, url, adminKey, -1)
 	ready(t, c)
+	at := strings.LastIndexByte(cloud, ':')
+	for _, s := range [][2]string{{"etheria.client~host", cloud[:at]}, {"etheria.client~port", cloud[at+1:]}, {"cloud.apikey", adminKey}, {"etheria.client~enabled", "true"}} {
+		if err := c.Call(t.Context(), api.CmdCloudSet, map[string]any{"name": s[0], "value": s[1]}, nil); err != nil {
+			t.Fatalf("set %s: %v", s[0], err)
+		}
+	}
 	began := time.Now()
 	for i := range meters {
 		err := c.Call(t.Context(), api.CmdMeterAdd, map[string]any{
@@ -98,15 +107,45 @@ func TestManyMetersAtOneSite(t *testing.T) {
 		}
 	}
 	records := waitRetrieved(t, url, meters)
-	took, before, watched := time.Since(began), processor(pid), time.Now()
+	took := time.Since(began)
+	uploaded := waitUploaded(t, c, meters)
+	there, before, watched := time.Since(began), processor(pid), time.Now()
 	pause(t, time.Duration(seconds)*time.Second)
 	share := float64(processor(pid)-before) / time.Since(watched).Seconds() // hundredths a second: percent of one processor
 	most := memory(pid)
 	if bound := int64(150 << 20); runtime.GOOS == "linux" && (most == 0 || most > bound) {
 		t.Errorf("the site took %d MB", most>>20)
 	}
-	t.Logf("meters: %d with %d h of history, %d records retrieved %s after the first was added; then %.1f %% of one processor over %s; %d MB resident at most",
-		meters, hours, records, took.Round(time.Second), share, time.Since(watched).Round(time.Second), most>>20)
+	t.Logf("meters: %d with %d h of history, %d records retrieved %s after the first was added, %d positions decided at the cloud after %s; then %.1f %% of one processor over %s; %d MB resident at most",
+		meters, hours, records, took.Round(time.Second), uploaded, there.Round(time.Second), share, time.Since(watched).Round(time.Second), most>>20)
+}
+
+// waitUploaded waits until the cloud has everything of every meter, and returns how many positions it has decided.
+func waitUploaded(t *testing.T, c *client.Client, meters int) (decided int64) {
+	t.Helper()
+	why := ""
+	for range 1200 {
+		s, err := c.Status(t.Context())
+		switch {
+		case err != nil:
+			why = err.Error()
+		case s.Sync == nil || len(s.Sync.Meters) != meters || s.Sync.Pending > 0 || s.Sync.NotCompared > 0:
+			why = fmt.Sprintf("%+v", s.Sync)
+		default:
+			decided = 0
+			for _, m := range s.Sync.Meters {
+				for _, l := range m.Logs {
+					decided += l.Decided
+				}
+			}
+			if decided > 0 {
+				return decided
+			}
+		}
+		pause(t, 500*time.Millisecond)
+	}
+	t.Fatalf("not uploaded: %s", why)
+	return 0
 }
 
 // waitRetrieved waits until every log of every meter was read to its end, and returns how many records there were.
