@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -135,6 +136,9 @@ func (a *auditor) marksOf() error {
 		if err := a.eachMark(log, id, take); err != nil {
 			return err
 		}
+		if err := a.archivedMarks(log, id); err != nil {
+			return err
+		}
 	}
 	if !a.witnessed {
 		return nil
@@ -179,6 +183,48 @@ func (a *auditor) eachMark(log logdb.LogNo, id int64, take func(c *column, i int
 		}
 	}
 	return nil
+}
+
+// archivedMarks compares the rows of a log in archive files with those here. They stay here, so that nothing here reads the others:
+// those are for other programs.
+func (a *auditor) archivedMarks(log logdb.LogNo, id int64) error {
+	return a.each(func(rows *sql.Rows) error {
+		var k storedChunk
+		if err := k.scan(rows); err != nil {
+			return err
+		}
+		var here, there chunk.Marks
+		if !k.name.Valid || len(k.data) == 0 || k.marks(a.conn, &here) != nil { // what cannot be read here eachMark has named
+			return nil
+		}
+		k.data = nil
+		if err := k.marks(a.conn, &there); err != nil {
+			a.damaged(err)
+			return nil
+		}
+		want := map[logdb.Position]logdb.Point{}
+		for i, p := range here.Positions {
+			want[p] = logdb.Point{Position: p, Time: here.Times[i], Bits: markBits(here.Runs[i], here.Generations[i])}
+		}
+		text := func(p logdb.Point) string {
+			return fmt.Sprintf("run %d, generation %d at %s", p.Bits>>32, uint32(p.Bits), p.Time)
+		}
+		for i, p := range there.Positions {
+			have := logdb.Point{Position: p, Time: there.Times[i], Bits: markBits(there.Runs[i], there.Generations[i])}
+			switch w, ok := want[p]; {
+			case !ok:
+				a.add(logdb.Finding{Place: logdb.PlaceRow, Fault: logdb.FaultExtra, Log: log, Day: have.Time.Day(), Position: p, Time: have.Time, Have: text(have)})
+			case w != have:
+				a.add(logdb.Finding{Place: logdb.PlaceRow, Fault: logdb.FaultAltered, Log: log, Day: w.Time.Day(), Position: p, Time: w.Time, Have: text(have), Want: text(w)})
+			}
+			delete(want, p)
+		}
+		for _, p := range slices.Sorted(maps.Keys(want)) {
+			w := want[p]
+			a.add(logdb.Finding{Place: logdb.PlaceRow, Fault: logdb.FaultMissing, Log: log, Day: w.Time.Day(), Position: p, Time: w.Time, Want: text(w)})
+		}
+		return nil
+	}, readChunks, chunkID(id, 0), chunkID(id, 1<<dayBits-1))
 }
 
 // values names the values of the days on which a series is not what it claims to be.

@@ -43,6 +43,23 @@ func archiveTamperings() map[string]func(parts []*archivePart) wanted {
 			}
 			return named(log, b.Positions[at], b.Times[at])
 		}
+		out["alter the time of a row, "+name] = func(parts []*archivePart) wanted {
+			m := &of(parts, log, "").rows
+			w := named(log, m.Positions[at], m.Times[at])
+			m.Times[at]++
+			return w
+		}
+		out["alter the run of a row, "+name] = func(parts []*archivePart) wanted {
+			m := &of(parts, log, "").rows
+			m.Runs[at]++
+			return named(log, m.Positions[at], m.Times[at])
+		}
+		out["delete a row, "+name] = func(parts []*archivePart) wanted {
+			m := &of(parts, log, "").rows
+			w := named(log, m.Positions[at], m.Times[at])
+			m.Times, m.Positions, m.Runs, m.Generations = cut(m.Times, at), cut(m.Positions, at), cut(m.Runs, at), cut(m.Generations, at)
+			return w
+		}
 		out["alter a time, "+name] = func(parts []*archivePart) wanted {
 			b := &of(parts, log, volts).values
 			w := named(log, b.Positions[at], b.Times[at])
