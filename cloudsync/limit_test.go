@@ -1,6 +1,7 @@
 package cloudsync_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"metermanager/logdb"
 	"metermanager/logdb/limit"
 	"metermanager/logdb/logdbtest"
+	"metermanager/rpc/api"
 )
 
 // The table of limits as it is printed, a number a line: so many records pass in a span, the next one does not.
@@ -155,6 +157,68 @@ func TestReceiverNeverReduces(t *testing.T) {
 			t.Errorf("recording %d has %d samples, want %d", p, n, samples)
 		}
 	}
+	if r := s.verify(logdb.KindWaveform); !r.Clean() || r.Compared != 2 {
+		t.Errorf("verify of what the receiver shortened: %+v", r)
+	}
+}
+
+// A recording with more than 256 samples a cycle is thinned by whoever has that limit, the sender or the receiver.
+func TestSamplesPerCycle(t *testing.T) {
+	t.Parallel()
+	for name, sent := range map[string]string{"by the sender": "default", "by the receiver": "0"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cloud := newFakeCloud()
+			s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+			if err := s.sync.Set(t.Context(), cloudsync.SettingLimit+"waveform_samples_per_cycle", sent); err != nil {
+				t.Fatal(err)
+			}
+			arrives := 0 // samples of the last recording on the wire
+			dial := &watched{cloud, func(p *logdb.Page) {
+				for _, e := range p.Entries {
+					if e.Waveform != nil {
+						arrives = len(e.Waveform.Channels[0].Samples)
+					}
+				}
+			}}
+			s.others = map[string]cloudsync.Cloud{"cloud.example.net": dial}
+			s.restart()
+			s.settings(time.Minute)
+			e := captured(1, 3*512)
+			e.Waveform.SampleIntervalMillis = 20. / 512
+			s.entries(logdb.KindWaveform, e)
+			s.upload()
+			if want := map[string]int{"default": 3 * 256, "0": 3 * 512}[sent]; arrives != want {
+				t.Errorf("%d samples were sent, want %d", arrives, want)
+			}
+			states, err := cloud.store.Streams(t.Context(), "cloud-4711", logdb.KindWaveform)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := cloud.store.Recording(t.Context(), "cloud-4711", states[0].Stream, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := got.Waveform
+			if len(w.Channels[0].Samples) != 3*256 || w.SampleIntervalMillis != 20./256 || w.Source == nil || w.Source.Samples != 3*512 {
+				t.Errorf("%d samples each %v ms, of %+v; want 768 of 1536", len(w.Channels[0].Samples), w.SampleIntervalMillis, w.Source)
+			}
+			if r := s.verify(); !r.Clean() {
+				t.Errorf("verify: %+v", r)
+			}
+		})
+	}
+}
+
+// watched is a cloud whose pages somebody looks at.
+type watched struct {
+	*fakeCloud
+	look func(*logdb.Page)
+}
+
+func (w *watched) PushPage(ctx context.Context, page *logdb.Page) (api.UploadAnswer, error) {
+	w.look(page)
+	return w.fakeCloud.PushPage(ctx, page)
 }
 
 // Log retrieval leaves an event in the meter, which would grow by being read: it is not uploaded, and not counted.
