@@ -416,6 +416,39 @@ func TestClearedPositionsAreNotChosen(t *testing.T) {
 	}
 }
 
+// Of a combined row of which a part was cleared nobody can tell the whole.
+func TestPartOfAnIntervalIsNotSent(t *testing.T) {
+	t.Parallel()
+	for cleared := range logdb.Position(4) { // 0: none
+		var m memory
+		for _, e := range []logdb.Entry{row(15, 1), row(30, 3), row(45, 5), {Op: logdb.OpClose}} {
+			m.add(e)
+		}
+		s := stream("1")
+		decide(t, logdb.KindHistorical, m, s)
+		if cleared > 0 {
+			m[cleared-1] = logdb.Entry{Position: cleared}
+		}
+		rows, fate := 0, logdb.Fate(0)
+		c := reduce.NewComposer("m", logdb.KindHistorical, reduce.NewCut(s), m, reduce.Config{})
+		err := c.Pages(t.Context(), s, [][2]logdb.Position{{1, 3}}, always, func(p *logdb.Page) error {
+			rows += len(p.Rows)
+			for _, f := range p.Fates {
+				if f.First <= 3 && f.Last >= 3 {
+					fate = f.Fate
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if whole := cleared == 0; whole != (rows == 1) || !whole && fate != logdb.FateNotChosen {
+			t.Errorf("with row %d gone: %d rows, and %v", cleared, rows, fate)
+		}
+	}
+}
+
 // A change of a record whose content was cleared here must not travel as if nothing were left of it: the receiver may hold all of it.
 func TestChangesOfClearedRecords(t *testing.T) {
 	t.Parallel()
