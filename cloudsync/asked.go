@@ -273,7 +273,7 @@ func (u *upload) groups(ctx context.Context, parts []*StoredStream, st *StoredSt
 }
 
 // abandon gives up what was asked for: some positions, or with nil all that is left. What the receiver had once, and has no fate of
-// any more, goes the way of everything else from now on, which ends in a fate.
+// any more, or what is not here any more, goes the way of everything else from now on, which ends in a fate.
 func (u *upload) abandon(ctx context.Context, why string, which map[*StoredStream][]logdb.Position) error {
 	for _, st := range u.streams {
 		list, some := which[st]
@@ -289,7 +289,7 @@ func (u *upload) abandon(ctx context.Context, why string, which map[*StoredStrea
 		gone, there := map[logdb.Position]bool{}, u.received(st.ID)
 		for _, p := range list {
 			gone[p] = true
-			if !there.Has(p) {
+			if !there.Has(p) || why == reduce.CannotCleared {
 				st.Whole.Remove(p, p)
 			}
 		}

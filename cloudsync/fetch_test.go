@@ -484,7 +484,6 @@ func TestFetchWhatIsTooLarge(t *testing.T) {
 	}
 }
 
-// A request for another node's journal is left to that, or kept for it.
 // A request names the stream under which the cloud had the rows when somebody asked; meanwhile the journal may go on under another name.
 func TestRequestUnderAnotherName(t *testing.T) {
 	t.Parallel()
@@ -530,6 +529,7 @@ func TestRequestUnderAnotherName(t *testing.T) {
 	}
 }
 
+// A request for another node's journal is left to that, or kept for it.
 func TestRequestsOfOthers(t *testing.T) {
 	t.Parallel()
 	s, d := newDesk(t)

@@ -189,7 +189,7 @@ func otherNameHoldsWhatWasThere(t *testing.T, busy bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	current, err := analysis.Current(t.Context(), second.store, "cloud-4711", series)
+	current, _, err := analysis.Current(t.Context(), second.store, "cloud-4711", series)
 	if err != nil {
 		t.Fatal(err)
 	}

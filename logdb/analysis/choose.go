@@ -210,19 +210,16 @@ func underOneName(sources []source, names givenUp) []source {
 	out := slices.DeleteFunc(slices.Clone(sources), func(s source) bool { return names.has(&s) })
 	for _, s := range sources {
 		i := slices.IndexFunc(out, func(o source) bool { return o.log == s.log && o.journal.Family() == s.journal.Family() })
-		if !names.has(&s) {
+		if !names.has(&s) || i < 0 { // there is always one that was not given up
 			continue
 		}
 		left := names[s.carrier()].spans
-		if i < 0 { // what the other names have of the channel was withdrawn
-			s.ids, s.older = nil, []older{{s.ids, left}}
-			out = append(out, s)
-			continue
-		}
 		for _, o := range out[i].older { // of two that were given up the better one
 			left = without(left, o.left)
 		}
-		out[i].older = append(out[i].older, older{s.ids, left})
+		if len(left) > 0 {
+			out[i].older = append(out[i].older, older{s.ids, left})
+		}
 	}
 	return out
 }

@@ -20,16 +20,16 @@ type StreamLister interface {
 // once, at times that were put right since, for one. So the series of a channel and log under one name are left out when
 // another name of that journal has decided every position that the one has, and more, and stores each of those that the one stores
 // of that channel. series are historical ones of the meter.
-func Current(ctx context.Context, src StreamLister, meter logdb.MeterUID, series []logdb.Series) ([]logdb.Series, error) {
+//
+// newest leaves out, beside that, the series that are used for what the next name lacks: that is old, and what else they have may bear
+// times that were put right since. Their Last and LastValue say nothing.
+func Current(ctx context.Context, src StreamLister, meter logdb.MeterUID, series []logdb.Series) (current, newest []logdb.Series, err error) {
 	names, err := namesOf(ctx, src, meter, series)
-	return names.current(series), err
-}
-
-// Newest leaves out, beside what Current does, the series that are used for what the next name lacks: that is old, and what else
-// they have may bear times that were put right since. Their Last and LastValue say nothing.
-func Newest(ctx context.Context, src StreamLister, meter logdb.MeterUID, series []logdb.Series) ([]logdb.Series, error) {
-	names, err := namesOf(ctx, src, meter, series)
-	return names.newest(series), err
+	current, newest = names.current(series), names.newest(series)
+	if len(newest) == 0 { // all of the next name was withdrawn
+		newest = current
+	}
+	return current, newest, err
 }
 
 // namesOf asks for the streams only where a journal comes under several names.
@@ -59,7 +59,7 @@ type carrier struct {
 	journal logdb.JournalID
 }
 
-// givenUp tells of what was given up under one name what no other name has: positions that a sender did not have any more when it
+// givenUp tells, of all that was given up under a name, what no other name has: positions that a sender did not have any more when it
 // went on under the other name.
 type givenUp map[carrier]leftover
 
@@ -105,32 +105,23 @@ func givenUpNames(series []logdb.Series, states []logdb.StreamState) givenUp {
 	for i := range states {
 		fates[states[i].Stream] = &states[i].Fates
 	}
-	carried, unknown, alive := map[carrier][]logdb.StreamID{}, map[carrier]bool{}, map[logdb.StreamID]bool{}
+	carried, unknown := map[carrier][]logdb.StreamID{}, map[carrier]bool{}
 	for _, s := range series {
 		k := carrier{s.Channel, s.Log, s.Stream.Journal}
 		unknown[k] = unknown[k] || fates[s.Stream] == nil // not among the states yet
 		carried[k] = append(carried[k], s.Stream)
-		alive[s.Stream] = alive[s.Stream] || s.Count > 0
-	}
-	// Of a stream without a live value all rows were withdrawn, whatever channels they had.
-	dead := map[logdb.JournalID][]logdb.StreamID{}
-	for i := range states {
-		if id := states[i].Stream; !alive[id] {
-			dead[id.Journal] = append(dead[id.Journal], id)
-		}
 	}
 	stored := map[string][]span{} // most channels are carried by the same streams
 	held := func(k carrier) ([]span, string) {
 		var names []string
-		all := slices.Concat(carried[k], dead[k.journal])
-		for _, id := range all {
+		for _, id := range carried[k] {
 			names = append(names, id.String())
 		}
 		slices.Sort(names)
 		text := strings.Join(names, " ")
 		if _, ok := stored[text]; !ok {
 			var sets []*logdb.FateSet
-			for _, id := range all {
+			for _, id := range carried[k] {
 				sets = append(sets, fates[id])
 			}
 			stored[text] = spans(sets, func(f logdb.Fate) bool { return f == logdb.FateStored })
@@ -147,7 +138,7 @@ func givenUpNames(series []logdb.Series, states []logdb.StreamState) givenUp {
 		others, texts := [][]span{}, []string{text}
 		for _, name := range further[k.journal] {
 			other := carrier{k.channel, k.log, name}
-			if unknown[other] || carried[other] == nil && dead[name] == nil {
+			if unknown[other] || carried[other] == nil {
 				continue
 			}
 			theirs, text := held(other)
@@ -166,15 +157,6 @@ func givenUpNames(series []logdb.Series, states []logdb.StreamState) givenUp {
 			compared[key] = left
 		}
 		out[k] = leftover{left, slices.Equal(left, mine)}
-	}
-	return out
-}
-
-// GivenUp returns the names of journals that were given up: another name of the same journal has decided all that they have, and more.
-func GivenUp(states []logdb.StreamState) map[logdb.JournalID]bool {
-	out := map[logdb.JournalID]bool{}
-	for name := range furtherNames(states) {
-		out[name] = true
 	}
 	return out
 }

@@ -149,7 +149,7 @@ func TestNamesThatWereGivenUp(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			left, err := analysis.Current(t.Context(), s, "m", all)
+			left, _, err := analysis.Current(t.Context(), s, "m", all)
 			if err != nil || len(left) != tt.current {
 				t.Errorf("%d series, want %d; %v", len(left), tt.current, err)
 			}
@@ -160,7 +160,7 @@ func TestNamesThatWereGivenUp(t *testing.T) {
 // archived is a store that let go of the values of some streams and kept their sums.
 type archived struct {
 	logdb.Store
-	gone logdb.JournalID
+	gone []logdb.JournalID
 }
 
 func (a archived) ReadSeries(ctx context.Context, ids []logdb.SeriesID, first, last logdb.Millis, visit func(logdb.SeriesID, *logdb.Block) error) error {
@@ -169,7 +169,7 @@ func (a archived) ReadSeries(ctx context.Context, ids []logdb.SeriesID, first, l
 		return err
 	}
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id logdb.SeriesID) bool {
-		return slices.ContainsFunc(series, func(s logdb.Series) bool { return s.ID == id && s.Stream.Journal == a.gone })
+		return slices.ContainsFunc(series, func(s logdb.Series) bool { return s.ID == id && slices.Contains(a.gone, s.Stream.Journal) })
 	})
 	if len(ids) == 0 {
 		return nil
@@ -177,10 +177,58 @@ func (a archived) ReadSeries(ctx context.Context, ids []logdb.SeriesID, first, l
 	return a.Store.ReadSeries(ctx, ids, first, last, visit)
 }
 
-// A name that was given up may have nothing but sums of what the next name lacks.
+// Series that are not asked about say nothing of those that are: one name carries other channels than the next.
+func TestNamesWithOtherChannels(t *testing.T) {
+	t.Parallel()
+	const base = "aaaaaaaaaaaaaaaaaaaaaaaa"
+	s := logdbtest.NewModel(logdbtest.Config{})
+	rows := func(j logdb.JournalID, last logdb.Position, keys ...logdb.ChannelKey) {
+		t.Helper()
+		h := logdb.History{Channels: keys, Columns: make([][]float64, len(keys))}
+		for p := logdb.Position(1); p <= last; p++ {
+			h.Positions, h.Times = append(h.Positions, p), append(h.Times, day0+logdb.Millis(p)*300_000)
+			for c := range h.Columns {
+				h.Columns[c] = append(h.Columns[c], float64(p))
+			}
+		}
+		p := logdb.Page{Meter: "m", Kind: logdb.KindHistorical, Stream: logdb.StreamID{Journal: j, Policy: "1"}, Rows: []logdb.History{h}, JournalEnd: last}
+		if _, err := s.Accept(t.Context(), p, logdb.Limits{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows(base+"00000001", 12, volts, energy)
+	rows(base+"00000002", 13, volts)
+	rows(base+"00000003", 14, volts)
+	rows(journalB, 3, energy)
+	all, err := s.Series(t.Context(), "m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	current, newest, err := analysis.Current(t.Context(), s, "m", all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	energies := slices.DeleteFunc(slices.Clone(all), func(s logdb.Series) bool { return s.Channel != energy })
+	for name, series := range map[string][]logdb.Series{"all": all, "current": current, "newest": newest, "of the channel": energies} {
+		c, err := analysis.Choose(t.Context(), s, analysis.Query{Meter: "m", Channels: []logdb.ChannelKey{energy}, First: day0, Last: day0 + 2*hour, Series: series})
+		if err != nil || len(c.Columns) != 1 {
+			t.Fatalf("%s: %d columns; %v", name, len(c.Columns), err)
+		}
+		n := 0
+		err = c.ReadSeries(t.Context(), []logdb.SeriesID{1}, day0, day0+2*hour, func(_ logdb.SeriesID, b *logdb.Block) error {
+			n += len(b.Times)
+			return nil
+		})
+		if err != nil || n != 12 {
+			t.Errorf("%s: %d values, want 12; %v", name, n, err)
+		}
+	}
+}
+
+// A name that was given up may have nothing but sums of what the next name lacks, and so may a second one.
 func TestSumsUnderANameThatWasGivenUp(t *testing.T) {
 	t.Parallel()
-	const old, now = logdb.JournalID("aaaaaaaaaaaaaaaaaaaaaaaa00000001"), logdb.JournalID("aaaaaaaaaaaaaaaaaaaaaaaa00000002")
+	const old, other, now = logdb.JournalID("aaaaaaaaaaaaaaaaaaaaaaaa00000001"), logdb.JournalID("aaaaaaaaaaaaaaaaaaaaaaaa00000002"), logdb.JournalID("aaaaaaaaaaaaaaaaaaaaaaaa00000003")
 	s := logdbtest.NewModel(logdbtest.Config{})
 	rows := func(j logdb.JournalID, first, last logdb.Position, fates ...logdb.FateRange) {
 		t.Helper()
@@ -195,19 +243,29 @@ func TestSumsUnderANameThatWasGivenUp(t *testing.T) {
 		}
 	}
 	rows(old, 1, 36)
+	rows(other, 1, 36)
 	rows(now, 25, 48, logdb.FateRange{First: 1, Last: 24, Fate: logdb.FateNotChosen})
-	c, err := analysis.Choose(t.Context(), archived{s, old}, analysis.Query{Meter: "m", First: day0, Last: day0 + 4*hour})
+	c, err := analysis.Choose(t.Context(), archived{s, []logdb.JournalID{old, other}}, analysis.Query{Meter: "m", First: day0, Last: day0 + 4*hour})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var counts []int64
-	err = c.ReadBuckets(t.Context(), []logdb.Millis{day0, day0 + hour, day0 + 2*hour, day0 + 3*hour, day0 + 4*hour}, func(_ int, b []logdb.Bucket) error {
-		for i := range b {
-			counts = append(counts, b[i].Count)
+	for _, tt := range []struct {
+		edges []logdb.Millis
+		want  []int64
+	}{
+		{[]logdb.Millis{day0, day0 + hour, day0 + 2*hour, day0 + 3*hour, day0 + 4*hour}, []int64{12, 12, 12, 12}},
+		{[]logdb.Millis{day0 - hour, day0 + 2*hour, day0 + 50*hour}, []int64{24, 24}},
+		{[]logdb.Millis{0, day0 + hour, logdb.MaxTime}, []int64{12, 36}},
+	} {
+		var counts []int64
+		err = c.ReadBuckets(t.Context(), tt.edges, func(_ int, b []logdb.Bucket) error {
+			for i := range b {
+				counts = append(counts, b[i].Count)
+			}
+			return nil
+		})
+		if err != nil || !slices.Equal(counts, tt.want) {
+			t.Errorf("values between %v: %d, want %d; %v", tt.edges, counts, tt.want, err)
 		}
-		return nil
-	})
-	if want := []int64{12, 12, 12, 12}; err != nil || !slices.Equal(counts, want) {
-		t.Errorf("values of each hour: %d, want %d; %v", counts, want, err)
 	}
 }

@@ -82,9 +82,6 @@ func (c *Choice) readPart(ctx context.Context, s *source, first, last logdb.Mill
 }
 
 func (c *Choice) readSamples(ctx context.Context, ids []logdb.SeriesID, first, last logdb.Millis, visit func(sample)) error {
-	if len(ids) == 0 {
-		return nil
-	}
 	return c.src.ReadSeries(ctx, ids, first, last, func(_ logdb.SeriesID, b *logdb.Block) error {
 		for i, v := range b.AppendValues(nil) {
 			visit(sample{b.Times[i], b.Positions[i], v})
@@ -142,28 +139,32 @@ func (c *Choice) partBuckets(ctx context.Context, s *source, p part, edges []log
 
 // sourceBuckets gives what each series of a source holds between neighbouring edges.
 func (c *Choice) sourceBuckets(ctx context.Context, s *source, edges []logdb.Millis, add func(i int, b logdb.Bucket)) error {
-	err := c.eachBucket(ctx, s.ids, edges, add)
-	for i := 0; i < len(s.older) && err == nil; i++ {
-		var all []logdb.Bucket
-		if all, err = c.olderBuckets(ctx, s, &s.older[i], edges); err != nil {
-			break
+	if err := c.eachBucket(ctx, s.ids, edges, add); err != nil {
+		return err
+	}
+	for k := range s.older {
+		all, err := c.olderBuckets(ctx, s, k, edges)
+		if err != nil {
+			return err
 		}
 		for i, b := range all {
 			add(i, b)
 		}
 	}
-	return err
+	return nil
 }
 
-// olderBuckets adds up what is used of a name that was given up, from the values, whose positions say which these are. Where only sums
-// are left of values, they are used for steps of which the later name has nothing.
-func (c *Choice) olderBuckets(ctx context.Context, s *source, o *older, edges []logdb.Millis) ([]logdb.Bucket, error) {
-	out, held, values := emptyBuckets(len(edges)-1), emptyBuckets(len(edges)-1), make([]int64, len(edges)-1)
+// olderBuckets adds up what is used of the k-th name that was given up, from the values, whose positions say which these are. Where only
+// sums are left of values, they are used for the steps of which the better names have nothing: of rows that were moved out of
+// such a step since, the sums stand at both times.
+func (c *Choice) olderBuckets(ctx context.Context, s *source, k int, edges []logdb.Millis) ([]logdb.Bucket, error) {
+	o, n := &s.older[k], len(edges)-1
+	out, held, values := emptyBuckets(n), emptyBuckets(n), make([]int64, n)
 	var shift logdb.Millis // buckets are (start, end] for quantities that cover an interval
 	if logdb.LookupChannel(s.channel).CoversInterval {
 		shift = 1
 	}
-	err := c.readSamples(ctx, o.ids, edges[0]+shift, edges[len(edges)-1]+shift, func(v sample) {
+	err := c.readSamples(ctx, o.ids, edges[0]+shift, edges[n]+shift, func(v sample) {
 		i := sort.Search(len(edges), func(n int) bool { return edges[n] > v.at-shift }) - 1
 		values[i]++
 		if holds(o.left, v.position) {
@@ -176,49 +177,82 @@ func (c *Choice) olderBuckets(ctx context.Context, s *source, o *older, edges []
 	if err != nil {
 		return nil, err
 	}
-	gone := func(i int) bool { return held[i].Count > values[i] }
-	fine := true
 	step := RollStep(c.query.Zone.String(), edges[0])
+	var parts []logdb.Millis // edges of steps within buckets of which values are gone
+	gone := false
 	for i := range held {
-		fine = fine && (!gone(i) || edges[i+1]-edges[i] <= step)
-	}
-	if !fine {
-		return c.olderBySteps(ctx, s, o, edges, step)
-	}
-	var own []logdb.Bucket
-	for i := range held {
-		if !gone(i) {
+		if held[i].Count <= values[i] {
 			continue
 		}
-		if own == nil {
-			own = emptyBuckets(len(edges) - 1)
-			if err := c.eachBucket(ctx, s.ids, edges, func(i int, b logdb.Bucket) { own[i] = Merge(own[i], b) }); err != nil {
-				return nil, err
+		gone = true
+		if edges[i+1]-edges[i] <= step {
+			continue
+		}
+		for t := (held[i].FirstTime - shift).Floor(step); t <= held[i].LastTime+step; t += step {
+			if t > edges[i] && t < edges[i+1] {
+				parts = append(parts, t)
 			}
 		}
-		if own[i].Count == 0 {
+	}
+	switch {
+	case !gone:
+		return out, nil
+	case len(parts) > 0:
+		return c.olderBySteps(ctx, s, k, edges, parts)
+	}
+	better, err := c.inBetter(ctx, s, k, edges, step)
+	if err != nil {
+		return nil, err
+	}
+	for i := range held {
+		if held[i].Count > values[i] && !better(edges[i], edges[i+1]) {
 			out[i] = held[i]
 		}
 	}
 	return out, nil
 }
 
-// olderBySteps is olderBuckets by the steps in which sums are kept.
-func (c *Choice) olderBySteps(ctx context.Context, s *source, o *older, edges []logdb.Millis, step logdb.Millis) ([]logdb.Bucket, error) {
-	grid := slices.Clone(edges)
-	for t := edges[0].Floor(step) + step; t < edges[len(edges)-1]; t += step {
-		grid = append(grid, t)
+// inBetter returns whether the names before the k-th one have anything in the steps that a bucket touches.
+func (c *Choice) inBetter(ctx context.Context, s *source, k int, edges []logdb.Millis, step logdb.Millis) (func(first, last logdb.Millis) bool, error) {
+	touched := func(first, last logdb.Millis) (logdb.Millis, logdb.Millis) {
+		if last-first > step {
+			return first, last
+		}
+		return first.Floor(step), (last - 1).Floor(step) + step
+	}
+	var grid []logdb.Millis
+	for i := range len(edges) - 1 {
+		lo, hi := touched(edges[i], edges[i+1])
+		grid = append(grid, lo, hi)
 	}
 	slices.Sort(grid)
 	grid = slices.Compact(grid)
-	parts, err := c.olderBuckets(ctx, s, o, grid)
+	counts := make([]int64, len(grid)-1)
+	err := c.sourceBuckets(ctx, &source{channel: s.channel, ids: s.ids, older: s.older[:k]}, grid, func(i int, b logdb.Bucket) { counts[i] += b.Count })
+	return func(first, last logdb.Millis) bool {
+		lo, hi := touched(first, last)
+		for i, _ := slices.BinarySearch(grid, lo); i < len(counts) && grid[i] < hi; i++ {
+			if counts[i] > 0 {
+				return true
+			}
+		}
+		return false
+	}, err
+}
+
+// olderBySteps is olderBuckets by the steps in which sums are kept, where values are gone.
+func (c *Choice) olderBySteps(ctx context.Context, s *source, k int, edges, parts []logdb.Millis) ([]logdb.Bucket, error) {
+	grid := slices.Concat(edges, parts)
+	slices.Sort(grid)
+	grid = slices.Compact(grid)
+	all, err := c.olderBuckets(ctx, s, k, grid)
 	if err != nil {
 		return nil, err
 	}
 	out := emptyBuckets(len(edges) - 1)
 	at := 0
-	for k, b := range parts {
-		for grid[k] >= edges[at+1] {
+	for i, b := range all {
+		for grid[i] >= edges[at+1] {
 			at++
 		}
 		out[at] = Merge(out[at], b)
@@ -227,9 +261,6 @@ func (c *Choice) olderBySteps(ctx context.Context, s *source, o *older, edges []
 }
 
 func (c *Choice) eachBucket(ctx context.Context, ids []logdb.SeriesID, edges []logdb.Millis, add func(i int, b logdb.Bucket)) error {
-	if len(ids) == 0 {
-		return nil
-	}
 	return c.src.ReadBuckets(ctx, ids, edges, func(_ logdb.SeriesID, all []logdb.Bucket) error {
 		for i, b := range all {
 			add(i, b)

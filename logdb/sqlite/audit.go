@@ -198,9 +198,12 @@ func (a *auditor) archivedMarks(log logdb.LogNo, id int64) error {
 			return nil
 		}
 		k.data = nil
-		if err := k.marks(a.conn, &there); err != nil {
+		if err := k.marks(a.conn, &there); errors.Is(err, chunk.ErrDamaged) {
 			a.damaged(err)
+			a.add(logdb.Finding{Place: logdb.PlaceRow, Fault: logdb.FaultAltered, Log: log, Day: k.tMin.Day(), Time: k.tMin, Have: err.Error(), Want: fmt.Sprintf("%d rows", len(here.Positions))})
 			return nil
+		} else if err != nil {
+			return err
 		}
 		want := map[logdb.Position]logdb.Point{}
 		for i, p := range here.Positions {

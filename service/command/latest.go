@@ -60,7 +60,7 @@ func (n newest) latest(ctx context.Context, p account.Principal, a latestArgs) (
 		if err != nil {
 			return out, err
 		}
-		if series, err = analysis.Newest(ctx, n.logs, m.UID, series); err != nil {
+		if _, series, err = analysis.Current(ctx, n.logs, m.UID, series); err != nil {
 			return out, err
 		}
 		out.Meters = append(out.Meters, LatestOf(m, series, channels))

@@ -2,6 +2,8 @@ package command_test
 
 import (
 	"database/sql"
+	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -182,4 +184,36 @@ func rewrite(t *testing.T, dir, file string, change func([]*archivePart) wanted)
 		must(err)
 	}
 	return want
+}
+
+// TestDamagedRowsInTheArchive: a byte of the rows of a log in an archive file, which nothing here reads but verify, is another one.
+func TestDamagedRowsInTheArchive(t *testing.T) {
+	t.Parallel()
+	dir := copyFolder(t, template(t))
+	b := openTwoNodes(t, dir)
+	archiveNow(t, b.logs, "m")
+	b.stop()
+	db, err := sql.Open("sqlite", filepath.Join(dir, siteLogs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var name string
+	var first, size, at int64
+	err = db.QueryRow(`SELECT f.name, a.first, a.size, c.t_min FROM archived a JOIN archive f ON f.id = a.file JOIN chunk c ON c.id = a.chunk
+		JOIN series s ON s.id = c.id / 16777216 LEFT JOIN channel n ON n.id = s.channel WHERE coalesce(n.key, '') = '' ORDER BY c.id LIMIT 1`).Scan(&name, &first, &size, &at)
+	if err = errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "archive", name)
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[first+size/2] ^= 0x40
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b = openTwoNodes(t, dir)
+	defer b.stop()
+	mustName(t, b.verify(logdb.KindHistorical), wanted{kind: logdb.KindHistorical, day: logdb.Millis(at).Day()})
 }

@@ -61,7 +61,7 @@ func (a *API) shownSeries(ctx context.Context, uid logdb.MeterUID, series []logd
 	if len(series) == 0 {
 		return out, nil
 	}
-	newest, err := analysis.Newest(ctx, a.Logs, uid, series)
+	_, newest, err := analysis.Current(ctx, a.Logs, uid, series)
 	if err != nil {
 		return nil, err
 	}

@@ -99,6 +99,7 @@ func TestCorrectionOfARowThatIsGone(t *testing.T) {
 		Times: []logdb.Millis{day0 - 6*month, day0 - 6*month + 900_000, day0}}
 	_, err := s.logs.Append(t.Context(), logdb.Batch{Meter: s.uid, Kind: logdb.KindHistorical, Rows: []logdb.History{rows}})
 	must(t, err)
+	s.ok(s.admin, "POST", s.meterPath("/logs/historical/corrections"), `{"position":2,"values":{"readings.voltage.an":2},"why":"x"}`)
 	ladder := s.logs.(logdb.Ladder)
 	_, err = ladder.Archive(t.Context(), s.uid, day0-month)
 	must(t, err)
@@ -106,7 +107,12 @@ func TestCorrectionOfARowThatIsGone(t *testing.T) {
 		t.Fatalf("%+v, %v", gone, err)
 	}
 	for _, what := range []string{`"values":{"readings.voltage.an":1}`, `"withdraw":true`, `"restore":true`} {
-		s.refused(s.call(s.admin, "POST", s.meterPath("/logs/historical/corrections"), `{"position":1,`+what+`,"why":"x"}`), 409, "conflict")
+		for _, position := range []string{`"position":1,`, `"position":2,`} {
+			r := s.call(s.admin, "POST", s.meterPath("/logs/historical/corrections"), `{`+position+what+`,"why":"x"}`)
+			if s.refused(r, 409, "conflict"); !strings.Contains(r.body, "let go for their age") {
+				t.Errorf("%s%s: %s", position, what, r.body)
+			}
+		}
 	}
 	s.ok(s.admin, "POST", s.meterPath("/logs/historical/corrections"), `{"position":3,"values":{"readings.voltage.an":1},"why":"x"}`)
 }

@@ -109,7 +109,6 @@ func TestRequestsOfWhatWasSkipped(t *testing.T) {
 	}
 }
 
-// A request waits for as long as is agreed, and can be taken back.
 // A name under which a journal does not come any more is asked for nothing, and what was asked for under it may come under the next.
 func TestRequestsUnderOtherNames(t *testing.T) {
 	t.Parallel()
@@ -147,6 +146,7 @@ func TestRequestsUnderOtherNames(t *testing.T) {
 	}
 }
 
+// A request waits for as long as is agreed, and can be taken back.
 func TestRequestsEnd(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

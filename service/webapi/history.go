@@ -119,10 +119,7 @@ func (a *API) planHistory(ctx context.Context, uid logdb.MeterUID, q api.History
 	}
 	newest := series
 	if q.Stream.IsZero() && (p.first == 0 || p.last == 0) {
-		if series, err = analysis.Current(ctx, a.Logs, uid, series); err == nil {
-			newest, err = analysis.Newest(ctx, a.Logs, uid, series)
-		}
-		if err != nil {
+		if series, newest, err = analysis.Current(ctx, a.Logs, uid, series); err != nil {
 			return nil, err
 		}
 	}

@@ -42,7 +42,7 @@ func (a *API) latest(w http.ResponseWriter, r *http.Request, c caller) error {
 	for i, m := range meters {
 		series, err := a.Logs.Series(r.Context(), m.UID)
 		if err == nil {
-			series, err = analysis.Newest(r.Context(), a.Logs, m.UID, series)
+			_, series, err = analysis.Current(r.Context(), a.Logs, m.UID, series)
 		}
 		if err == nil {
 			var doc []byte

@@ -82,7 +82,7 @@ func (a *API) meterDocument(ctx context.Context, m registry.Meter) (*api.Meter, 
 	if err != nil {
 		return nil, fmt.Errorf("list series of meter %s: %w", m.UID, err)
 	}
-	if series, err = analysis.Newest(ctx, a.Logs, m.UID, series); err != nil {
+	if _, series, err = analysis.Current(ctx, a.Logs, m.UID, series); err != nil {
 		return nil, err
 	}
 	for _, s := range series {

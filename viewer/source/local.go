@@ -71,10 +71,7 @@ func (l *local) Channels(ctx context.Context, uid logdb.MeterUID) ([]Channel, er
 	} else if err != nil {
 		return nil, err
 	}
-	if list, err = analysis.Current(ctx, l.src, uid, list); err != nil {
-		return nil, err
-	}
-	newest, err := analysis.Newest(ctx, l.src, uid, list)
+	list, newest, err := analysis.Current(ctx, l.src, uid, list)
 	if err != nil {
 		return nil, err
 	}

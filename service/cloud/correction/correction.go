@@ -113,6 +113,9 @@ func (s *Service) Correct(ctx context.Context, p account.Principal, q Request) (
 	if err != nil {
 		return nil, err
 	}
+	if err := s.isHeld(ctx, &q, own, &versions[len(versions)-1]); err != nil {
+		return nil, err
+	}
 	e, err := q.entry(versions)
 	if err != nil {
 		return nil, err
@@ -128,6 +131,33 @@ func (s *Service) Correct(ctx context.Context, p account.Principal, q Request) (
 	}
 	s.cfg.Changed(q.Meter)
 	return s.versions(ctx, q.Meter, q.Kind, own, q.Position)
+}
+
+// isHeld refuses to correct a row of which the values were let go: the correction could not be applied here.
+func (s *Service) isHeld(ctx context.Context, q *Request, own logdb.StreamID, live *Version) error {
+	if q.Kind != logdb.KindHistorical {
+		return nil
+	}
+	var held bool
+	var err error
+	if live.Live {
+		var rows []logdb.Position
+		rows, err = s.rowsAt(ctx, q.Meter, own, live.Log, live.Time)
+		held = slices.Contains(rows, q.Position)
+	} else { // it has no values that could be looked for
+		var page logdb.Page
+		page, err = s.logs.ReadStream(ctx, q.Meter, q.Kind, own, q.Position, 1)
+		held = slices.ContainsFunc(page.Rows, func(h logdb.History) bool { return slices.Contains(h.Positions, q.Position) }) ||
+			slices.ContainsFunc(page.Entries, func(e logdb.Entry) bool { return e.Position == q.Position })
+	}
+	if err != nil {
+		return fmt.Errorf("look for the row: %w", err)
+	}
+	if !held {
+		return fault.New(fault.Conflict, "The values of this row were let go for their age: only sums of them are left, which no correction can change.").At("position").
+			WithHint("Correct it where the values are still held, at a cloud for one.")
+	}
+	return nil
 }
 
 // who names the one who corrects: a user, or the key that was used.
@@ -162,23 +192,29 @@ func (q *Request) check() error {
 	return nil
 }
 
-// at finds the row of a log at a time.
-func (s *Service) at(ctx context.Context, q *Request, own logdb.StreamID) (logdb.Position, error) {
-	series, err := s.logs.Series(ctx, q.Meter)
+// rowsAt returns the positions of the live rows of a log at a time.
+func (s *Service) rowsAt(ctx context.Context, meter logdb.MeterUID, own logdb.StreamID, log logdb.LogNo, at logdb.Millis) ([]logdb.Position, error) {
+	series, err := s.logs.Series(ctx, meter)
 	if err != nil {
-		return 0, fmt.Errorf("list the channels: %w", err)
+		return nil, fmt.Errorf("list the channels: %w", err)
 	}
 	var ids []logdb.SeriesID
 	for _, r := range series {
-		if r.Stream == own && r.Log == q.Log {
+		if r.Stream.SameCut(own) && r.Log == log {
 			ids = append(ids, r.ID)
 		}
 	}
 	var found []logdb.Position
-	err = s.logs.ReadSeries(ctx, ids, q.Time, q.Time+1, func(_ logdb.SeriesID, b *logdb.Block) error {
+	err = s.logs.ReadSeries(ctx, ids, at, at+1, func(_ logdb.SeriesID, b *logdb.Block) error {
 		found = append(found, b.Positions...)
 		return nil
 	})
+	return found, err
+}
+
+// at finds the row of a log at a time.
+func (s *Service) at(ctx context.Context, q *Request, own logdb.StreamID) (logdb.Position, error) {
+	found, err := s.rowsAt(ctx, q.Meter, own, q.Log, q.Time)
 	if err != nil {
 		return 0, fmt.Errorf("look for the row: %w", err)
 	}
@@ -220,10 +256,6 @@ func (q *Request) entry(versions []Version) (logdb.Entry, error) {
 	live, original := &versions[len(versions)-1].Entry, &versions[0].Entry
 	if original.Op != logdb.OpAdd {
 		return logdb.Entry{}, fault.New(fault.Conflict, "The original of this record is not here.").At("position")
-	}
-	if original.Row != nil && len(original.Row.Channels) == 0 {
-		return logdb.Entry{}, fault.New(fault.Conflict, "The values of this row were let go for their age: only sums of them are left, which no correction can change.").At("position").
-			WithHint("Correct it where the values are still held, at a cloud for one.")
 	}
 	e := *live
 	e.Op, e.Position, e.Target, e.Replaces = logdb.OpRevise, 0, original.Position, live.ContentDigest()

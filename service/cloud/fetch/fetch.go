@@ -55,6 +55,7 @@ type Store interface {
 // Logs is where the sets are.
 type Logs interface {
 	Streams(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) ([]logdb.StreamState, error)
+	Series(ctx context.Context, meter logdb.MeterUID) ([]logdb.Series, error)
 	ReadEvents(ctx context.Context, q logdb.EventQuery, visit func(logdb.StreamID, *logdb.Entry) error) error
 }
 

@@ -100,7 +100,11 @@ func (d *Desk) search(ctx context.Context, meter logdb.MeterUID, q *query) (map[
 		return nil, err
 	}
 	out := map[logdb.JournalID][]api.FetchWanted{}
-	ranges, givenUp := 0, analysis.GivenUp(streams)
+	givenUp, err := d.givenUp(ctx, meter, q.kind)
+	if err != nil {
+		return nil, err
+	}
+	ranges := 0
 	for i := range streams {
 		st := &streams[i]
 		if st.Own || st.Source != "" || !q.stream.IsZero() && st.Stream != q.stream {
@@ -132,6 +136,29 @@ func (d *Desk) search(ctx context.Context, meter logdb.MeterUID, q *query) (map[
 			return nil, fault.Newf(fault.TooLarge, "This is more than one request can name (%d ranges of positions).", maxRanges).WithHint("Ask for a shorter range.")
 		}
 		out[st.Stream.Journal] = append(out[st.Stream.Journal], api.FetchWanted{Stream: st.Stream.String(), Positions: set.Ranges()})
+	}
+	return out, nil
+}
+
+// givenUp returns the names of journals of which all channels come under other names now.
+func (d *Desk) givenUp(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) (map[logdb.JournalID]bool, error) {
+	if kind != logdb.KindHistorical { // the channels of which are why a journal gets another name
+		return nil, nil
+	}
+	series, err := d.logs.Series(ctx, meter)
+	if err != nil {
+		return nil, fmt.Errorf("list the channels: %w", err)
+	}
+	_, newest, err := analysis.Current(ctx, d.logs, meter, series)
+	if err != nil {
+		return nil, err
+	}
+	out := map[logdb.JournalID]bool{}
+	for _, s := range series {
+		out[s.Stream.Journal] = true
+	}
+	for _, s := range newest {
+		delete(out, s.Stream.Journal)
 	}
 	return out, nil
 }
@@ -210,6 +237,10 @@ func (d *Desk) came(ctx context.Context, r *Request) (int, error) {
 			list = full[0].Streams
 		}
 	}
+	givenUp, err := d.givenUp(ctx, r.MeterUID, kind)
+	if err != nil {
+		return 0, err
+	}
 	n := 0
 	for _, part := range list {
 		id, err := logdb.ParseStream(part.Stream)
@@ -219,8 +250,8 @@ func (d *Desk) came(ctx context.Context, r *Request) (int, error) {
 		for _, w := range part.Positions {
 			for p := w.First; p <= w.Last; p++ {
 				if slices.ContainsFunc(streams, func(s logdb.StreamState) bool {
-					if s.Stream != id && (s.Stream.Journal == id.Journal || !s.Stream.SameRecords(id)) {
-						return false // of another name of the journal it may have come too
+					if s.Stream != id && (!givenUp[id.Journal] || s.Stream.Journal == id.Journal || !s.Stream.SameRecords(id)) {
+						return false
 					}
 					f, ok := s.Fates.At(p)
 					return ok && f.Fate == logdb.FateStored && (w.Fate != logdb.FateStored || !slices.Contains(short[s.Stream], p))
@@ -259,8 +290,10 @@ func (d *Desk) PassOn(ctx context.Context, meter logdb.MeterUID, r api.FetchRequ
 		return err
 	}
 	mine := map[logdb.JournalID][]api.FetchWanted{}
-	if list := found[logdb.JournalID(r.Journal)]; len(list) > 0 {
-		mine[logdb.JournalID(r.Journal)] = list
+	for journal, list := range found { // here it may come under another name than there
+		if journal.Family() == logdb.JournalID(r.Journal).Family() {
+			mine[journal] = list
+		}
 	}
 	_, err = d.create(ctx, account.NodeScope(), meter, w, mine, r.By, r.ID)
 	return err

@@ -95,7 +95,7 @@ func (h *Holding) alternatives(zone string) []point {
 }
 
 // family is what all names of one journal begin with.
-func family(j logdb.JournalID) logdb.JournalID { return j[:24] }
+func family(j logdb.JournalID) logdb.JournalID { return j[:min(24, len(j))] }
 
 // furthest returns under which name most of a journal was told: a cloud that is sent other channels than another one gets
 // it under a name of its own.
@@ -149,35 +149,25 @@ func (h *Holding) takenOver() (taken map[carrier]map[logdb.Position]bool, carrie
 		return nil, nil
 	}
 	carried = map[carrier]bool{}
-	held, alive, dead := map[carrier]map[logdb.Position]bool{}, map[logdb.StreamID]bool{}, map[logdb.JournalID]map[logdb.Position]bool{}
+	held := map[carrier]map[logdb.Position]bool{}
 	for k, streams := range h.carried() {
 		held[k] = map[logdb.Position]bool{}
 		for id := range streams {
 			maps.Copy(held[k], stored[id])
-			alive[id] = true
-		}
-	}
-	for id := range stored { // of a stream without a live row all rows were withdrawn
-		if !alive[id] {
-			if dead[id.Journal] == nil {
-				dead[id.Journal] = map[logdb.Position]bool{}
-			}
-			maps.Copy(dead[id.Journal], stored[id])
 		}
 	}
 	taken = map[carrier]map[logdb.Position]bool{}
 	for a := range held {
 		carried[a] = true
 		for names := range further {
-			over, gone := held[carrier{a.channel, a.log, names[1]}], dead[names[1]]
-			if names[0] != a.journal || over == nil && gone == nil {
+			over := held[carrier{a.channel, a.log, names[1]}]
+			if names[0] != a.journal || over == nil {
 				continue
 			}
 			if taken[a] == nil {
 				taken[a] = map[logdb.Position]bool{}
 			}
 			maps.Copy(taken[a], over)
-			maps.Copy(taken[a], gone)
 		}
 	}
 	return taken, carried

@@ -373,7 +373,7 @@ const truthOfPQ, truthOfLimits = "truth of pq", "truth of limits"
 // excursions compares PQ or limit events. Events that still wait for their end are not in the
 // journal, and events whose start the meter never saw make none. Those that began before a time may be lost.
 func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, before time.Time, journal []logdb.Entry, stats *Stats) {
-	known, wanted, worst := map[excursion]int{}, map[excursion]int{}, map[excursion][]float64{}
+	known, lossy, worst := map[excursion]int{}, map[excursion]int{}, map[excursion][]float64{}
 	for _, x := range truth {
 		if x.Start.IsZero() {
 			continue
@@ -386,8 +386,8 @@ func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, before
 		}
 		known[k]++
 		worst[k] = append(worst[k], x.Worst)
-		if !x.True.Before(before) {
-			wanted[k]++
+		if x.True.Before(before) {
+			lossy[k]++
 		}
 	}
 	for _, v := range live(journal) {
@@ -420,7 +420,7 @@ func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, before
 		}
 	}
 	for k, n := range known {
-		if min(n, wanted[k]) > 0 && k.lasted != endless {
+		if n > lossy[k] && k.lasted != endless {
 			r.add(what, "%+v did not arrive", k)
 		}
 	}

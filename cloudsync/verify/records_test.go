@@ -1,0 +1,67 @@
+package verify
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"metermanager/logdb"
+	"metermanager/logdb/limit"
+)
+
+// What a receiver shortened is what its limits make of the recording, and nothing else with its name.
+func TestShortenedByTheReceiver(t *testing.T) {
+	t.Parallel()
+	recording := func() logdb.Entry {
+		w := &logdb.Waveform{End: 5000 + 4096/10, SampleIntervalMillis: 0.1, TriggerTime: 5200, FrequencyHz: 50, Triggers: []string{"Van=Sag_start"}}
+		for _, name := range []string{"Van", "Ia"} {
+			c := logdb.WaveChannel{Name: name}
+			for i := range 4096 {
+				c.Samples = append(c.Samples, math.Round(1000*math.Sin(float64(i)/9)))
+			}
+			w.Channels = append(w.Channels, c)
+		}
+		return logdb.Entry{Position: 7, Op: logdb.OpAdd, Time: 5000, Waveform: w}
+	}
+	whole := recording()
+	sent, _ := limit.ShortenEntry(&whole, logdb.Limits{WaveformSamples: 2048, WaveformSamplesPerCycle: 256})
+	for name, tt := range map[string]struct {
+		here   logdb.Entry
+		limits logdb.Limits
+		alter  func(w *logdb.Waveform)
+		same   bool
+	}{
+		"the whole":               {whole, logdb.Limits{WaveformSamples: 2048, WaveformSamplesPerCycle: 256}, nil, true},
+		"every fourth sample":     {whole, logdb.Limits{WaveformSamplesPerCycle: 50}, nil, true},
+		"a shortened one":         {sent, logdb.Limits{WaveformSamples: 512}, nil, true},
+		"a sample altered":        {whole, logdb.Limits{WaveformSamples: 2048}, func(w *logdb.Waveform) { w.Channels[1].Samples[100]++ }, false},
+		"altered, of a shortened": {sent, logdb.Limits{WaveformSamples: 512}, func(w *logdb.Waveform) { w.Channels[0].Samples[3]++ }, false},
+		"altered and not shorter": {sent, logdb.Limits{}, func(w *logdb.Waveform) { w.Channels[0].Samples[3]++ }, false},
+		"a channel missing":       {whole, logdb.Limits{WaveformSamples: 2048}, func(w *logdb.Waveform) { w.Channels = w.Channels[:1] }, false},
+		"of another":              {whole, logdb.Limits{WaveformSamples: 2048}, func(w *logdb.Waveform) { w.Source.Digest[0]++ }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			there, changed := limit.ShortenEntry(&tt.here, tt.limits)
+			if changed != (name != "altered and not shorter") {
+				t.Fatalf("shortened: %v", changed)
+			}
+			w := *there.Waveform
+			w.Channels = slices.Clone(w.Channels)
+			for c := range w.Channels {
+				w.Channels[c].Samples = slices.Clone(w.Channels[c].Samples)
+			}
+			if w.Source != nil {
+				source := *w.Source
+				w.Source = &source
+			}
+			if there.Waveform = &w; tt.alter != nil {
+				tt.alter(&w)
+			}
+			out, shortened := differing(map[logdb.Position]record{7: recordOf(&tt.here)}, map[logdb.Position]record{7: recordOf(&there)})
+			if same := len(out) == 0 && shortened == 1; same != tt.same {
+				t.Errorf("differing %v, %d shortened; want that it is the same: %v", out, shortened, tt.same)
+			}
+		})
+	}
+}
