@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"time"
 
 	"metermanager/logdb"
 	"metermanager/rpc/api"
@@ -80,6 +81,12 @@ type Stats struct{ Records, Values, Events, Lost int }
 func Check(ctx context.Context, c Case) ([]Problem, Stats, error) {
 	var r report
 	var stats Stats
+	if c.Truth != nil {
+		var err error
+		if c.Truth.local, err = time.LoadLocation(c.Zone); err != nil {
+			return nil, stats, fmt.Errorf("the zone of the meter: %w", err)
+		}
+	}
 	for _, kind := range logdb.Kinds {
 		site, err := Read(ctx, c.Site, c.SiteUID, kind)
 		if err != nil {

@@ -30,6 +30,7 @@ type Truth struct {
 	// some time between two moments; 0: not looked at.
 	memory    int
 	disturbed func(from, to time.Time) bool
+	local     *time.Location // where the meter stands
 	// zone is the meter's and misread the one by which the site read its clock for a while, if it did.
 	zone, misread *time.Location
 }
@@ -374,6 +375,11 @@ const truthOfPQ, truthOfLimits = "truth of pq", "truth of limits"
 // journal, and events whose start the meter never saw make none. Those that began before a time may be lost.
 func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, before time.Time, journal []logdb.Entry, stats *Stats) {
 	known, lossy, worst := map[excursion]int{}, map[excursion]int{}, map[excursion][]float64{}
+	early := map[excursion]excursion{} // what an event may be taken for, and what it is
+	var made []time.Time
+	for _, x := range truth {
+		made = append(made, x.True)
+	}
 	for _, x := range truth {
 		if x.Start.IsZero() {
 			continue
@@ -386,6 +392,11 @@ func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, before
 		}
 		known[k]++
 		worst[k] = append(worst[k], x.Worst)
+		if shift := t.takenEarlier(x.True, made, before); shift > 0 {
+			first := k
+			first.start -= logdb.Millis(shift.Milliseconds())
+			early[first] = k
+		}
 		if x.True.Before(before) {
 			lossy[k]++
 		}
@@ -395,6 +406,9 @@ func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, before
 		k := excursion{x.Channel, limitNumber(what, x), x.Type == logdb.ExcursionAbove, v.entry.Time, endless}
 		if !math.IsNaN(x.DurationSeconds) {
 			k.lasted = logdb.Millis(math.Round(x.DurationSeconds * 1000))
+		}
+		if as, ok := early[k]; ok && known[k] == 0 {
+			k = as
 		}
 		if known[k] == 0 && k.lasted == endless {
 			k.lasted = unknown
@@ -426,6 +440,31 @@ func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, before
 	}
 }
 
+// takenEarlier returns by how much an event of a log without marks of daylight time may be taken for earlier than it was: it happened in
+// the second pass of the time that comes twice, and nothing that its log remembers is from before the first: then nothing tells which
+// of the two it was. made are the moments of all events of the log, of which those before some moment may be lost.
+func (t *Truth) takenEarlier(at time.Time, made []time.Time, before time.Time) time.Duration {
+	if t.local == nil {
+		return 0
+	}
+	turn, _ := at.In(t.local).ZoneBounds()
+	if turn.IsZero() {
+		return 0
+	}
+	_, was := turn.Add(-time.Second).In(t.local).Zone()
+	_, is := at.In(t.local).Zone()
+	shift := time.Duration(was-is) * time.Second
+	if shift <= 0 || !at.Before(turn.Add(shift)) {
+		return 0
+	}
+	for _, m := range made {
+		if !m.Before(before) && m.Before(turn.Add(-shift)) {
+			return 0
+		}
+	}
+	return shift
+}
+
 // sameWorst reports whether an event has the meter's worst value: of limits the percentage, to which the record is exact, and of
 // PQ events the volts, half a step of their record apart.
 func sameWorst(what string, x *logdb.Excursion, worst float64) bool {
@@ -448,8 +487,20 @@ func limitNumber(what string, x *logdb.Excursion) int64 {
 func (t *Truth) waveforms(r *report, journal []logdb.Entry, stats *Stats) {
 	var have, want []logdb.Millis
 	var made []time.Time
+	for _, w := range t.recordings {
+		want, made = append(want, logdb.MillisOf(w.Trigger)), append(made, w.True)
+	}
+	early := map[logdb.Millis]logdb.Millis{} // what a trigger may be taken for, and what it is
+	for i, at := range made {
+		if shift := t.takenEarlier(at, made, t.before[sim.LogWaveform]); shift > 0 {
+			early[want[i]-logdb.Millis(shift.Milliseconds())] = want[i]
+		}
+	}
 	for _, v := range live(journal) {
 		at := v.entry.Waveform.TriggerTime
+		if as, ok := early[at]; ok && !t.recorded(at) {
+			at = as
+		}
 		have = append(have, at)
 		made := false
 		for i := range t.recordings {
@@ -460,9 +511,6 @@ func (t *Truth) waveforms(r *report, journal []logdb.Entry, stats *Stats) {
 		if !made && t.recorded(at) {
 			r.add("truth of the waveforms", "position %d, of %s: other samples than the meter's", v.position, at)
 		}
-	}
-	for _, w := range t.recordings {
-		want, made = append(want, logdb.MillisOf(w.Trigger)), append(made, w.True)
 	}
 	stats.Events += len(want)
 	if t.lossy(sim.LogWaveform) {
