@@ -330,6 +330,10 @@ func (x *asking) send(ctx context.Context, groups []reduce.Group) error {
 
 // push sends one requested page, in halves while the receiver finds it too large.
 func (x *asking) push(ctx context.Context, page *logdb.Page, groups []reduce.Group) error {
+	groups, err := x.told(ctx, page, groups)
+	if err != nil || len(groups) == 0 {
+		return err
+	}
 	answer, err := x.deliver(ctx, page)
 	switch {
 	case errors.Is(err, fault.TooLarge) && len(groups) > 1:
@@ -354,6 +358,27 @@ func (x *asking) push(ctx context.Context, page *logdb.Page, groups []reduce.Gro
 		}
 	}
 	return nil
+}
+
+// told takes out of a page what turned out not to be here any more, and gives it up.
+func (x *asking) told(ctx context.Context, page *logdb.Page, groups []reduce.Group) ([]reduce.Group, error) {
+	var gone logdb.FateSet
+	for _, f := range page.Fates {
+		gone.Put(f)
+	}
+	if gone.Len() == 0 {
+		return groups, nil
+	}
+	page.Fates = nil
+	var list []logdb.Position
+	groups = slices.DeleteFunc(slices.Clone(groups), func(g reduce.Group) bool {
+		out := slices.ContainsFunc(g, gone.Has)
+		if out {
+			list = append(list, g...)
+		}
+		return out
+	})
+	return groups, x.abandon(ctx, reduce.CannotCleared, map[*StoredStream][]logdb.Position{x.st: list})
 }
 
 func (x *asking) deliver(ctx context.Context, page *logdb.Page) (answer api.UploadAnswer, err error) {

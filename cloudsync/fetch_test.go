@@ -484,6 +484,38 @@ func TestFetchWhatIsTooLarge(t *testing.T) {
 	}
 }
 
+// A change of a combined row of which a part is gone cannot be sent on request either: it is given up, and uploads go on.
+func TestFetchedChangeOfARowThatIsGone(t *testing.T) {
+	t.Parallel()
+	s, d := newDesk(t)
+	d.limits.HistoricalIntervalMillis = 15 * 60_000
+	s.settings(15 * time.Second)
+	s.rows(0, every(15*time.Second, start+15_000, 80)...)
+	s.entries(logdb.KindHistorical, logdb.Entry{Op: logdb.OpClose, Time: start + 60*60_000})
+	s.upload()
+	s.entries(logdb.KindHistorical, logdb.Entry{Op: logdb.OpRevise, Target: 41, Time: start + 41*15_000, Row: &logdb.Row{Channels: channels, Values: []float64{1, 2, 3, 4}}})
+	s.upload()
+	s.logs = &aged{s.logs, func(p logdb.Position) bool { return p <= 80 && p != 41 }}
+	s.restart()
+	d.request(t, logdb.KindHistorical, 0, 0, api.FetchSkipped)
+	s.fetch(d)
+	if len(d.requests[0].Cannot) == 0 {
+		t.Errorf("nothing is said to be gone: %+v", d.requests[0])
+	}
+	a := s.rows(0, every(15*time.Minute, start+2*3_600_000, 4)...)
+	s.entries(logdb.KindHistorical, logdb.Entry{Op: logdb.OpClose, Time: start + 20*60*60_000})
+	s.upload()
+	states, err := d.store.Streams(t.Context(), "cloud-4711", logdb.KindHistorical)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for p := a.First; p <= a.Last; p++ {
+		if f, ok := states[0].Fates.At(p); !ok || f.Fate != logdb.FateStored {
+			t.Errorf("position %d, of after the request: %+v", p, f)
+		}
+	}
+}
+
 // A request names the stream under which the cloud had the rows when somebody asked; meanwhile the journal may go on under another name.
 func TestRequestUnderAnotherName(t *testing.T) {
 	t.Parallel()

@@ -20,6 +20,7 @@ type Composer struct {
 	journal Journal
 	max     int
 	has     func(logdb.Position) bool
+	sent    map[logdb.Position]bool // rows that this composer put into pages
 }
 
 // PageBytes is how large a page is by default.
@@ -40,7 +41,7 @@ func NewComposer(meter logdb.MeterUID, kind logdb.Kind, cut *Cut, journal Journa
 	if cfg.PageBytes <= 0 {
 		cfg.PageBytes = PageBytes
 	}
-	return &Composer{meter: meter, kind: kind, cut: cut, journal: journal, max: cfg.PageBytes, has: cfg.Has}
+	return &Composer{meter: meter, kind: kind, cut: cut, journal: journal, max: cfg.PageBytes, has: cfg.Has, sent: map[logdb.Position]bool{}}
 }
 
 // Pages makes pages of those positions in ranges that stream decided and hands each to send, whose
@@ -119,6 +120,7 @@ func (c *Composer) carry(ctx context.Context, b *builder, p logdb.Position, f lo
 			return fmt.Errorf("%w: nothing is left of position %d", logdb.ErrConflict, p)
 		}
 		b.row(row)
+		c.sent[p] = true
 	case e.Op == logdb.OpAdd:
 		b.entry(c.shorten(p, e))
 	case e.Op == logdb.OpRevise || e.Op == logdb.OpWithdraw:
@@ -143,7 +145,7 @@ func (c *Composer) revise(ctx context.Context, b *builder, p, target logdb.Posit
 	if err != nil {
 		return err
 	}
-	if gone == lacks || gone == told && c.has != nil && !c.has(target) {
+	if gone == lacks || gone == told && c.has != nil && !c.sent[target] && !c.has(target) {
 		b.fate(logdb.FateRange{First: p, Last: p, Fate: logdb.FateNotChosen})
 		return nil
 	}

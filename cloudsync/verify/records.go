@@ -20,37 +20,34 @@ type record struct {
 	time    logdb.Millis
 	value   float64
 	content logdb.Digest
-	wave    *logdb.Waveform
 }
 
-// recordOf is what is compared of an event or recording.
-func recordOf(e *logdb.Entry) record { return record{e.Time, 0, e.ContentDigest(), e.Waveform} }
-
-// shortens reports whether o is what a receiver with smaller limits made of the recording r: of the same whole, with every n-th sample
+// shortens reports whether o is what a receiver with smaller limits made of the recording e: of the same whole, with every n-th sample
 // of a part of it.
-func (r record) shortens(o record) bool {
-	if r.wave == nil || o.wave == nil || o.wave.Source == nil || len(r.wave.Channels) != len(o.wave.Channels) {
+func shortens(e, o *logdb.Entry) bool {
+	w, s := e.Waveform, o.Waveform
+	if w == nil || s == nil || s.Source == nil || len(w.Channels) != len(s.Channels) {
 		return false
 	}
-	if of := o.wave.Source.Digest; of != r.content && (r.wave.Source == nil || of != r.wave.Source.Digest) {
+	if of := s.Source.Digest; of != e.ContentDigest() && (w.Source == nil || of != w.Source.Digest) {
 		return false
 	}
-	if r.wave.TriggerTime != o.wave.TriggerTime || r.wave.FrequencyHz != o.wave.FrequencyHz || !slices.Equal(r.wave.Triggers, o.wave.Triggers) {
+	if w.TriggerTime != s.TriggerTime || w.FrequencyHz != s.FrequencyHz || !slices.Equal(w.Triggers, s.Triggers) {
 		return false
 	}
-	n := int(math.Round(o.wave.SampleIntervalMillis / r.wave.SampleIntervalMillis))
-	if n < 1 || math.Abs(float64(n)*r.wave.SampleIntervalMillis-o.wave.SampleIntervalMillis) > 1e-9*o.wave.SampleIntervalMillis {
+	n := int(math.Round(s.SampleIntervalMillis / w.SampleIntervalMillis))
+	if n < 1 || math.Abs(float64(n)*w.SampleIntervalMillis-s.SampleIntervalMillis) > 1e-9*s.SampleIntervalMillis {
 		return false
 	}
-	whole := 0
-	for _, c := range r.wave.Channels {
+	whole := len(w.Digital)
+	for _, c := range w.Channels {
 		whole = max(whole, len(c.Samples))
 	}
 	for first := range whole { // the start is told in milliseconds, between which there may be many samples
-		if at := r.time + logdb.Millis(math.Round(float64(first)*r.wave.SampleIntervalMillis)); at < o.time-1 || at > o.time+1 {
+		if at := e.Time + logdb.Millis(math.Round(float64(first)*w.SampleIntervalMillis)); at < o.Time-1 || at > o.Time+1 {
 			continue
 		}
-		if samplesFrom(r.wave, o.wave, first, n) {
+		if samplesFrom(w, s, first, n) {
 			return true
 		}
 	}
@@ -59,7 +56,7 @@ func (r record) shortens(o record) bool {
 
 // samplesFrom reports whether short has, in each channel, every n-th sample of whole from the first on, and fewer than whole.
 func samplesFrom(whole, short *logdb.Waveform, first, n int) bool {
-	fewer := false
+	fewer := len(short.Digital) < len(whole.Digital)
 	for c := range whole.Channels {
 		w, s := whole.Channels[c].Samples, short.Channels[c].Samples
 		if whole.Channels[c].Name != short.Channels[c].Name || len(s) > 0 && first+(len(s)-1)*n >= len(w) {
@@ -110,7 +107,7 @@ func (r *run) nameRecords(ctx context.Context, want *expectation, bad []key) err
 	if err := again.read(ctx); err != nil {
 		return err
 	}
-	there := map[key]map[logdb.Position]record{}
+	there, shortened := map[key]map[logdb.Position]record{}, map[logdb.Position]bool{}
 	read := map[logdb.Millis]bool{}
 	unread := map[logdb.Millis]error{} // damaged there: what differs is known, which records is not
 	for _, k := range bad {
@@ -131,6 +128,13 @@ func (r *run) nameRecords(ctx context.Context, want *expectation, bad []key) err
 			}
 			for p, e := range live {
 				note(there, p, &e)
+				short, err := again.isShortened(ctx, p, &e)
+				if err != nil {
+					return err
+				}
+				if short {
+					shortened[p] = true
+				}
 			}
 		}
 	}
@@ -145,8 +149,9 @@ func (r *run) nameRecords(ctx context.Context, want *expectation, bad []key) err
 			d.Reason += fmt.Sprintf("; the day cannot be read there to name the records (%v)", err)
 			continue
 		}
-		positions, shortened := differing(again.records[k], there[k])
-		if len(positions) == 0 && shortened > 0 && d.Here == d.There {
+		all := differing(again.records[k], there[k])
+		positions := slices.DeleteFunc(slices.Clone(all), func(p logdb.Position) bool { return shortened[p] })
+		if len(positions) < len(all) && len(positions) == 0 && d.Here == d.There {
 			same[i] = true
 			r.report.Different -= d.Count
 			r.report.Compared += d.Count
@@ -302,7 +307,7 @@ func note(there map[key]map[logdb.Position]record, p logdb.Position, e *logdb.En
 		there[k][p] = r
 	}
 	if e.Row == nil {
-		put(key{log: e.Log, day: e.Time.Day()}, recordOf(e))
+		put(key{log: e.Log, day: e.Time.Day()}, record{time: e.Time, content: e.ContentDigest()})
 		return
 	}
 	for i, c := range e.Row.Channels {
@@ -310,17 +315,27 @@ func note(there map[key]map[logdb.Position]record, p logdb.Position, e *logdb.En
 	}
 }
 
-// differing returns the positions at which the two sides do not hold the same, rising, and how many recordings the receiver b shortened
-// of what a sent.
-func differing(a, b map[logdb.Position]record) (out []logdb.Position, shortened int) {
+// isShortened reports whether the receiver holds at p what it shortened of the recording that travelled there.
+func (x *expectation) isShortened(ctx context.Context, p logdb.Position, there *logdb.Entry) (bool, error) {
+	if there.Waveform == nil || there.Waveform.Source == nil {
+		return false, nil
+	}
+	version, ok := x.versions[p]
+	if !ok {
+		version = p
+	}
+	here, live, err := x.compose.Content(ctx, p, version)
+	if err != nil || !live {
+		return false, err
+	}
+	return shortens(&here, there), nil
+}
+
+// differing returns the positions at which the two sides do not hold the same, rising.
+func differing(a, b map[logdb.Position]record) []logdb.Position {
+	var out []logdb.Position
 	for p, r := range a {
-		o, ok := b[p]
-		switch {
-		case !ok || o.content != r.content && !r.shortens(o) || o.value != r.value:
-			out = append(out, p)
-		case o.content != r.content:
-			shortened++
-		case o.time != r.time:
+		if o, ok := b[p]; !ok || o != r {
 			out = append(out, p)
 		}
 	}
@@ -330,7 +345,7 @@ func differing(a, b map[logdb.Position]record) (out []logdb.Position, shortened 
 		}
 	}
 	slices.Sort(out)
-	return out, shortened
+	return out
 }
 
 func ranges(positions []logdb.Position) api.Fates {

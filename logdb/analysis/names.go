@@ -111,22 +111,27 @@ func givenUpNames(series []logdb.Series, states []logdb.StreamState) givenUp {
 		unknown[k] = unknown[k] || fates[s.Stream] == nil // not among the states yet
 		carried[k] = append(carried[k], s.Stream)
 	}
-	stored := map[string][]span{} // most channels are carried by the same streams
-	held := func(k carrier) ([]span, string) {
+	type positions struct{ stored, has []span } // has: with those that were combined into a stored row
+	known := map[string]positions{}             // most channels are carried by the same streams
+	held := func(k carrier) (positions, string) {
 		var names []string
 		for _, id := range carried[k] {
 			names = append(names, id.String())
 		}
 		slices.Sort(names)
 		text := strings.Join(names, " ")
-		if _, ok := stored[text]; !ok {
+		if _, ok := known[text]; !ok {
 			var sets []*logdb.FateSet
 			for _, id := range carried[k] {
 				sets = append(sets, fates[id])
 			}
-			stored[text] = spans(sets, func(f logdb.Fate) bool { return f == logdb.FateStored })
+			p := positions{stored: spans(sets, func(f logdb.FateRange) bool { return f.Fate == logdb.FateStored })}
+			p.has = spans(sets, func(f logdb.FateRange) bool {
+				return f.Fate == logdb.FateStored || f.Fate == logdb.FateReduced && holds(p.stored, f.Into)
+			})
+			known[text] = p
 		}
-		return stored[text], text
+		return known[text], text
 	}
 	compared := map[string][]span{}
 	out := givenUp{}
@@ -142,7 +147,7 @@ func givenUpNames(series []logdb.Series, states []logdb.StreamState) givenUp {
 				continue
 			}
 			theirs, text := held(other)
-			others, texts = append(others, theirs), append(texts, text)
+			others, texts = append(others, theirs.has), append(texts, text)
 		}
 		if len(others) == 0 {
 			continue
@@ -150,13 +155,13 @@ func givenUpNames(series []logdb.Series, states []logdb.StreamState) givenUp {
 		key := strings.Join(texts, "\n")
 		left, ok := compared[key]
 		if !ok {
-			left = mine
+			left = mine.stored
 			for _, theirs := range others {
 				left = without(left, theirs)
 			}
 			compared[key] = left
 		}
-		out[k] = leftover{left, slices.Equal(left, mine)}
+		out[k] = leftover{left, slices.Equal(left, mine.stored)}
 	}
 	return out
 }
@@ -182,7 +187,7 @@ func furtherNames(states []logdb.StreamState) map[logdb.JournalID][]logdb.Journa
 		}
 		decided := map[logdb.JournalID][]span{}
 		for name := range family {
-			decided[name] = spans(main[name], func(logdb.Fate) bool { return true })
+			decided[name] = spans(main[name], func(logdb.FateRange) bool { return true })
 		}
 		for a := range family {
 			for b := range family {
@@ -198,12 +203,12 @@ func furtherNames(states []logdb.StreamState) map[logdb.JournalID][]logdb.Journa
 // span is positions from the first to the last.
 type span struct{ first, last logdb.Position }
 
-// spans returns the positions in any of the sets whose fate is wanted, as spans that do not touch, rising.
-func spans(sets []*logdb.FateSet, wanted func(logdb.Fate) bool) []span {
+// spans returns the positions in any of the sets whose range is wanted, as spans that do not touch, rising.
+func spans(sets []*logdb.FateSet, wanted func(logdb.FateRange) bool) []span {
 	var all []span
 	for _, set := range sets {
 		for _, r := range set.Ranges() {
-			if !wanted(r.Fate) {
+			if !wanted(r) {
 				continue
 			}
 			if n := len(all); n > 0 && all[n-1].last+1 == r.First {

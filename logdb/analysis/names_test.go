@@ -126,6 +126,21 @@ func TestNamesThatWereGivenUp(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, map[logdb.ChannelKey]logdb.Millis{volts: day0 + m5}, map[logdb.ChannelKey]int{volts: 16}, 3},
+		"combined under the next name": {func(t *testing.T, s logdb.Store) {
+			put(t, s, old, 1, 12, false, volts)
+			h := logdb.History{Channels: []logdb.ChannelKey{volts}, Columns: make([][]float64, 1)}
+			p := logdb.Page{Meter: "m", Kind: logdb.KindHistorical, Stream: logdb.StreamID{Journal: now, Policy: "1"}, JournalEnd: 13}
+			for _, at := range []logdb.Position{4, 8, 12, 13} {
+				h.Positions, h.Times, h.Columns[0] = append(h.Positions, at), append(h.Times, day0+logdb.Millis(at)*m5), append(h.Columns[0], 1)
+				if at < 13 {
+					p.Fates = append(p.Fates, logdb.FateRange{First: at - 3, Last: at - 1, Fate: logdb.FateReduced, Into: at, FirstTime: day0 + logdb.Millis(at-3)*m5, LastTime: day0 + logdb.Millis(at-1)*m5})
+				}
+			}
+			p.Rows = []logdb.History{h}
+			if _, err := s.Accept(t.Context(), p, logdb.Limits{}); err != nil {
+				t.Fatal(err)
+			}
+		}, map[logdb.ChannelKey]logdb.Millis{volts: day0 + 4*m5}, map[logdb.ChannelKey]int{volts: 4}, 1},
 		"no more than it": {func(t *testing.T, s logdb.Store) {
 			put(t, s, old, 1, 12, true, volts)
 			put(t, s, now, 1, 12, false, volts)

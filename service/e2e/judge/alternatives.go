@@ -155,6 +155,14 @@ func (h *Holding) takenOver() (taken map[carrier]map[logdb.Position]bool, carrie
 		for id := range streams {
 			maps.Copy(held[k], stored[id])
 		}
+		into := maps.Clone(held[k]) // what was combined into a row that is stored is there too
+		for _, st := range h.States {
+			for _, r := range st.Fates.Ranges() {
+				for p := r.First; p <= r.Last && r.Fate == logdb.FateReduced && streams[st.Stream] && into[r.Into]; p++ {
+					held[k][p] = true
+				}
+			}
+		}
 	}
 	taken = map[carrier]map[logdb.Position]bool{}
 	for a := range held {

@@ -90,6 +90,9 @@ func (w *world) rewind(ctx context.Context, n *Node, after time.Time) {
 		w.start(ctx, n)
 		w.joinSecond(ctx, n.Host()) // the backup may be older
 		w.again(ctx, n.Host())
+		if slices.Contains(w.sites, n.Host()) && w.isBare(ctx, n.Host()) { // older than that anybody had set it up
+			w.rejoin(ctx, n)
+		}
 	})
 }
 
