@@ -65,6 +65,15 @@ func (u *upload) settle(ctx context.Context, sent map[logdb.StreamID]*logdb.Fate
 			asked.Put(stored(p))
 		}
 		refused := refusedBy(st, there)
+		crossed, err := u.crossed(ctx, st, &refused)
+		if err != nil {
+			return err
+		}
+		for p := range each(&crossed) {
+			if !u.shared { // else take parts them first
+				asked.Put(stored(p))
+			}
+		}
 		if sameRanges(&asked, &st.Asked) && sameRanges(&refused, &st.Refused) && turned.Len() == 0 {
 			continue
 		}
@@ -147,6 +156,44 @@ func refusedBy(st *StoredStream, there *logdb.FateSet) (out logdb.FateSet) {
 		}
 	}
 	return out
+}
+
+// crossed returns the changes that the receiver calls skipped since this was last looked at although it has their record: that came along
+// one way, and along another one a cloud whose limits had skipped the record told that its change was skipped, too.
+func (u *upload) crossed(ctx context.Context, st *StoredStream, refused *logdb.FateSet) (out logdb.FateSet, err error) {
+	if refused.Len() == 0 || sameRanges(refused, &st.Refused) {
+		return out, nil
+	}
+	changes, err := u.s.store.Changes(ctx, u.head.ID, 1, refused.Highest())
+	if err != nil {
+		return out, err
+	}
+	cut, _ := cutOf(u.streams, st.Cut())
+	has := u.has(cut)
+	for _, c := range changes {
+		if !refused.Has(c.Position) || st.Refused.Has(c.Position) {
+			continue
+		}
+		target, ok := c.Target, true
+		if u.kind == logdb.KindHistorical {
+			target, ok = cut.Row(target)
+		}
+		if ok && has(target) {
+			out.Put(stored(c.Position))
+		}
+	}
+	return out, nil
+}
+
+// crosses reports whether the receiver calls changes skipped of which it has the record.
+func (u *upload) crosses(ctx context.Context) (bool, error) {
+	for _, st := range u.streams {
+		refused := refusedBy(st, u.received(st.ID))
+		if crossed, err := u.crossed(ctx, st, &refused); err != nil || crossed.Len() > 0 {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // sendAsked sends what was asked for, a share of the budget at most. clear is false while it is not known what became of

@@ -516,6 +516,40 @@ func TestFetchedChangeOfARowThatIsGone(t *testing.T) {
 	}
 }
 
+// A record came along one way, and along another one a cloud that had skipped it tells that its change was skipped: the change is sent.
+func TestChangeThatAnotherWaySkipped(t *testing.T) {
+	t.Parallel()
+	s, d := newDesk(t)
+	s.settings(time.Minute)
+	s.entries(logdb.KindPQ, sag(1), sag(2))
+	s.upload()
+	later := sag(1)
+	later.Op, later.Target, later.Time = logdb.OpRevise, 1, later.Time+3_600_000
+	s.entries(logdb.KindPQ, later)
+	states, err := d.store.Streams(t.Context(), "cloud-4711", logdb.KindPQ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, err := s.logs.Journal(t.Context(), meter, logdb.KindPQ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.store.Accept(t.Context(), logdb.Page{Meter: "cloud-4711", Kind: logdb.KindPQ, Stream: states[0].Stream, JournalEnd: head.End, Chain: head.Chain, Fates: []logdb.FateRange{
+		{First: 3, Last: 3, Fate: logdb.FateSkipped, Reason: "receiver:minute", FirstTime: later.Time, LastTime: later.Time},
+	}}, logdb.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		s.restart()
+		s.upload()
+	}
+	same(t, "sags", contents(t, d.store, "cloud-4711", logdb.KindPQ), contents(t, s.logs, meter, logdb.KindPQ))
+	if r := s.verify(); !r.Clean() || r.Skipped != 0 {
+		t.Errorf("verify: %+v", r)
+	}
+}
+
 // A request names the stream under which the cloud had the rows when somebody asked; meanwhile the journal may go on under another name.
 func TestRequestUnderAnotherName(t *testing.T) {
 	t.Parallel()

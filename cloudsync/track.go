@@ -70,9 +70,17 @@ func (u *upload) take(ctx context.Context) (decided bool, err error) {
 	if err := u.own(ctx); err != nil {
 		return false, err
 	}
-	if u.shared && u.learns() { // what the receiver has on request is not as it was decided for all
-		if err := u.leave(ctx); err != nil {
-			return false, err
+	if u.shared { // what the receiver has on request, or is to get so, is not as it was decided for all
+		alone := u.learns()
+		if !alone {
+			if alone, err = u.crosses(ctx); err != nil {
+				return false, err
+			}
+		}
+		if alone {
+			if err := u.leave(ctx); err != nil {
+				return false, err
+			}
 		}
 	}
 	if err := u.settle(ctx, nil); err != nil {
