@@ -1,6 +1,7 @@
 package cloudsync_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"metermanager/cloudsync"
 	"metermanager/logdb"
 	"metermanager/logdb/logdbtest"
+	"metermanager/rpc/fault"
 )
 
 // Two machines go on from one copy and upload at the same moment: each has asked what the cloud holds before the other
@@ -184,5 +186,104 @@ func TestCloneThatStartsWhileTheOtherUploads(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Two machines with one journal that went on in different ways come to a cloud that knows neither, at the same moment: whatever stands
+// there under the id that they shared is what one of them has.
+func TestTwoClonesComeToANewCloud(t *testing.T) {
+	t.Parallel()
+	for sent := 1; sent <= 14; sent++ { // pages, with those that are too large, of the second machine before the first page of the other one
+		for _, longer := range []int{-2, 0, 2} { // of the second machine
+			t.Run(fmt.Sprintf("%d pages, %d more", sent, longer), func(t *testing.T) {
+				t.Parallel()
+				const shared = "11111111111111111111111111111111"
+				cloud := newFakeCloud()
+				cloud.maxRow = 1
+				machine := func(name string, n int) *site {
+					ids := 0
+					s := newSite(t, logdbtest.NewModel(logdbtest.Config{NewJournalID: func() logdb.JournalID {
+						if ids++; ids > 1 {
+							return logdb.JournalID(fmt.Sprintf("%s%032d", name, ids)[:32])
+						}
+						return shared
+					}}), cloud)
+					s.settings(time.Minute)
+					s.rows(0, every(time.Minute, start, 3)...)
+					for i := range n { // the same records, in an order of its own
+						at := start + logdb.Millis(3+i)*60_000
+						if name == "b" {
+							at = start + logdb.Millis(3+(i^1))*60_000
+						}
+						s.rows(0, at)
+					}
+					return s
+				}
+				a, b := machine("a", 4), machine("b", 4+longer)
+				crossed, within, pages := false, false, 0
+				cloud.before = func(call string) error {
+					switch {
+					case call != "push":
+					case within:
+						if pages++; pages > sent {
+							return fault.New(fault.Unavailable, "lost")
+						}
+					case !crossed:
+						crossed, within = true, true
+						_, _ = b.sync.RegisterMeter(t.Context(), meter)
+						_, _ = b.sync.UploadMeter(t.Context(), meter) // it is cut off
+						within = false
+					}
+					return nil
+				}
+				a.upload()
+				cloud.before = nil
+				if !crossed || pages == 0 {
+					t.Fatal("the uploads did not cross")
+				}
+				for range 2 {
+					for _, s := range []*site{a, b} {
+						if _, err := s.sync.Refresh(t.Context()); err != nil {
+							t.Fatal(err)
+						}
+						s.upload()
+					}
+				}
+				times := func(store logdb.Store, uid logdb.MeterUID, stream logdb.StreamID) map[logdb.Position]logdb.Millis {
+					page, err := store.ReadStream(t.Context(), uid, logdb.KindHistorical, stream, 1, 1000)
+					if err != nil && !errors.Is(err, logdb.ErrNotFound) {
+						t.Fatal(err)
+					}
+					out := map[logdb.Position]logdb.Millis{}
+					for _, h := range page.Rows {
+						for i := range h.Times {
+							out[h.Positions[i]] = h.Times[i]
+						}
+					}
+					for _, e := range page.Entries {
+						out[e.Position] = e.Time
+					}
+					return out
+				}
+				there := times(cloud.store, "cloud-4711", logdb.StreamID{Journal: shared, Policy: "1"})
+				of := func(s *site) bool {
+					here := times(s.logs, meter, logdb.StreamID{Journal: journalID(t, s.logs, logdb.KindHistorical), Policy: "0"})
+					for p, at := range there {
+						if here[p] != at {
+							return false
+						}
+					}
+					return true
+				}
+				if !of(a) && !of(b) {
+					t.Errorf("rows of both machines under the shared id: %v", there)
+				}
+				for name, s := range map[string]*site{"first": a, "second": b} {
+					if r := s.verify(logdb.KindHistorical); !r.Clean() || r.Compared == 0 {
+						t.Errorf("the %s machine: %+v", name, r)
+					}
+				}
+			})
+		}
 	}
 }
