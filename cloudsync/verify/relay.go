@@ -511,7 +511,7 @@ func (x *relayed) sides(ctx context.Context, bad []key) (here, there map[key]map
 				switch {
 				case !x.known(e.Position):
 					newer[p] = true
-				case e.Op != logdb.OpWithdraw && x.known(p):
+				case (e.Op == logdb.OpAdd || e.Op == logdb.OpRevise) && x.known(p): // no gaps
 					parts(p, &e, into(there))
 				}
 			}
