@@ -118,7 +118,7 @@ func (u *upload) claim(ctx context.Context) (first bool, err error) {
 	known := func() bool {
 		return slices.ContainsFunc(u.there, func(st logdb.StreamState) bool { return st.Stream.Journal == u.name && st.JournalEnd > 0 })
 	}
-	if len(u.streams) == 0 || known() {
+	if len(u.streams) == 0 || u.head.End == 0 || known() {
 		return false, nil
 	}
 	st := u.streams[len(u.streams)-1]
