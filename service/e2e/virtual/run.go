@@ -389,7 +389,8 @@ func (w *world) judge(ctx context.Context) error {
 			return err
 		}
 	}
-	if w.nodes["cloud2"] != nil {
+	// Of two copies of a site each cloud may have got the records of another one under the id that they shared: that differs, as verify says.
+	if w.nodes["cloud2"] != nil && !w.plan.holds(Clone) {
 		if err := w.verify(ctx, "cloud", cloud, second); err != nil {
 			return err
 		}
