@@ -87,26 +87,11 @@ func rewriteRecordings(t *testing.T, dir, file string, list []logdb.Entry, strea
 	var id int64
 	var name string
 	must(db.QueryRow(`SELECT id, name FROM archive WHERE kind = ? AND state = 2`, logdb.KindWaveform).Scan(&id, &name))
-	meter, kind, month, _, ok := archive.ParseName(name)
-	if !ok {
-		t.Fatal(name)
-	}
-	var places []archive.Part
-	written, err := archive.Write(archive.Folder{Path: filepath.Join(dir, "archive")}, name, archive.Header{Meter: meter, Kind: kind, Month: month}, func(w *archive.Writer) error {
-		for i := range list {
-			place, err := w.Recording(archive.Series{Stream: streams[i], Log: list[i].Log}, codec, &list[i])
-			if err != nil {
-				return err
-			}
-			places = append(places, place)
-		}
-		return nil
+	places := refile(t, db, archive.Folder{Path: filepath.Join(dir, "archive")}, id, name, len(list), func(w *archive.Writer, i int) (archive.Part, error) {
+		return w.Recording(archive.Series{Stream: streams[i], Log: list[i].Log}, codec, &list[i])
 	})
-	must(err)
-	_, err = db.Exec(`UPDATE archive SET size = ?, sha256 = ?, tail = ?, tail_crc = ? WHERE id = ?`, written.Size, written.SHA256[:], written.Tail.Offset, written.Tail.CRC, id)
-	must(err)
 	for i, p := range places {
-		r, err := db.Exec(`UPDATE cold SET part = ?, first = ?, size = ?, crc = ? WHERE file = ? 
+		r, err := db.Exec(`UPDATE cold SET part = ?, first = ?, size = ?, crc = ? WHERE file = ?
 			AND entry = (SELECT e.id FROM entry e JOIN stream st ON st.id = e.stream WHERE e.kind = ? AND e.position = ? AND st.journal = ? AND st.policy = ?)`,
 			p.Index, p.Offset, p.Size, p.CRC, id, logdb.KindWaveform, list[i].Position, string(streams[i].Journal), streams[i].Policy)
 		must(err)

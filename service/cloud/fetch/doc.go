@@ -4,6 +4,6 @@
 //
 // Owns: what is asked for (from the sets of this node), the states of requests, what came of them.
 // Does not own: how it is sent (cloudsync), how it is stored (logdb), SQL (service/metadb).
-// May import: logdb, rpc/api, cloud/account, cloud/registry and leaves.
+// May import: logdb, logdb/analysis, rpc/api, cloud/account, cloud/registry and leaves.
 // Start reading at: fetch.go (Desk), then wanted.go.
 package fetch
