@@ -212,15 +212,20 @@ func (s *Service) upload(ctx context.Context, d *destination, cloud Cloud, conf 
 	s.mu.Unlock()
 	var sum Sum
 	for _, kind := range logdb.Kinds {
-		u := s.newUpload(conf, cloud, meter, kind, max(1, s.cfg.PagesAtOnce/len(logdb.Kinds))) // a share for each kind
-		u.pace = d.paces.of(kind)
-		more, err := u.run(ctx)
+		var u *upload
 		relays := false
-		if err == nil {
+		err := again(func() error {
+			u = s.newUpload(conf, cloud, meter, kind, max(1, s.cfg.PagesAtOnce/len(logdb.Kinds))) // a share for each kind
+			u.pace = d.paces.of(kind)
+			defer func() { sum.add(u.sum) }()
+			more, err := u.run(ctx)
+			if err != nil {
+				return err
+			}
 			s.note(d, u, more)
 			relays, err = u.relay(ctx)
-		}
-		sum.add(u.sum)
+			return err
+		})
 		if err != nil {
 			s.contradicted(d, u, err)
 			s.relayAgain(d, uid)
@@ -238,6 +243,19 @@ func (s *Service) upload(ctx context.Context, d *destination, cloud Cloud, conf 
 	}
 	return sum.String(), nil
 }
+
+// again does what a receiver found stale anew, from its sets as they are by then.
+func again(do func() error) (err error) {
+	for range staleTries {
+		if err = do(); !errors.Is(err, fault.Stale) {
+			return err
+		}
+	}
+	return err
+}
+
+// staleTries is how often an upload looks again: who wrote in between is another sender of the same journal, and rarely twice in a row.
+const staleTries = 5
 
 // note puts the result of an upload into the cache.
 func (s *Service) note(d *destination, u *upload, more bool) {

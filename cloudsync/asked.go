@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"metermanager/cloudsync/reduce"
-	"metermanager/cloudsync/runner"
 	"metermanager/logdb"
 	"metermanager/logdb/limit"
 	"metermanager/rpc/api"
@@ -429,10 +428,7 @@ func (x *asking) told(ctx context.Context, page *logdb.Page, groups []reduce.Gro
 }
 
 func (x *asking) deliver(ctx context.Context, page *logdb.Page) (answer api.UploadAnswer, err error) {
-	err = runner.Retry(ctx, x.s.retry(), func(ctx context.Context) (err error) {
-		answer, err = x.cloud.PushPage(ctx, page)
-		return err
-	})
+	answer, err = x.upload.deliver(ctx, page)
 	if err != nil {
 		return answer, fmt.Errorf("send a requested page of %s: %w", x.kind, err)
 	}

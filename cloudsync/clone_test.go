@@ -14,10 +14,21 @@ import (
 )
 
 // Two machines go on from one copy and upload at the same moment: each has asked what the cloud holds before the other
-// has sent, so that their positions cross under one journal id. Both must find out and lose nothing.
+// has sent. The cloud refuses the second one, which finds out and goes on under another id. A cloud that does not look at
+// what senders saw has the positions of both under one id: then both must find out, and lose nothing.
 func TestTwoClonesUploadAtTheSameMoment(t *testing.T) {
 	t.Parallel()
+	for name, blind := range map[string]bool{"the cloud looks": false, "the cloud does not look": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			twoClonesUpload(t, blind)
+		})
+	}
+}
+
+func twoClonesUpload(t *testing.T, blind bool) {
 	cloud := newFakeCloud()
+	cloud.blind = blind
 	machine := func() *site {
 		ids := 0
 		s := newSite(t, logdbtest.NewModel(logdbtest.Config{NewJournalID: func() logdb.JournalID {
@@ -72,8 +83,8 @@ func TestTwoClonesUploadAtTheSameMoment(t *testing.T) {
 	}
 	for name, s := range map[string]*site{"first": a, "second": b} {
 		own := journalID(t, s.logs, logdb.KindHistorical)
-		if own == shared {
-			t.Errorf("the %s machine still writes under the shared id", name)
+		if want := name == "first" && !blind; (own == shared) != want {
+			t.Errorf("the %s machine writes under the shared id: %v", name, own == shared)
 		}
 		same(t, name+" machine", points(t, cloud.store, "cloud-4711", own), points(t, s.logs, meter, own))
 	}
@@ -189,10 +200,19 @@ func TestCloneThatStartsWhileTheOtherUploads(t *testing.T) {
 	}
 }
 
-// Two machines with one journal that went on in different ways come to a cloud that knows neither, at the same moment: whatever stands
-// there under the id that they shared is what one of them has.
-func TestTwoClonesComeToANewCloud(t *testing.T) {
+// Two machines with one journal that went on in different ways come to a cloud at the same moment, to one that knows neither of
+// them or to one that knows what they have in common: whatever stands there under the id that they shared is what one of them has.
+func TestTwoClonesComeToACloud(t *testing.T) {
 	t.Parallel()
+	for name, known := range map[string]bool{"new": false, "known": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			twoClonesCome(t, known)
+		})
+	}
+}
+
+func twoClonesCome(t *testing.T, known bool) {
 	for sent := 1; sent <= 14; sent++ { // pages, with those that are too large, of the second machine before the first page of the other one
 		for _, longer := range []int{-2, 0, 2} { // of the second machine
 			t.Run(fmt.Sprintf("%d pages, %d more", sent, longer), func(t *testing.T) {
@@ -200,6 +220,8 @@ func TestTwoClonesComeToANewCloud(t *testing.T) {
 				const shared = "11111111111111111111111111111111"
 				cloud := newFakeCloud()
 				cloud.maxRow = 1
+				var first []byte // what the first machine knew when it was copied
+				var err error
 				machine := func(name string, n int) *site {
 					ids := 0
 					s := newSite(t, logdbtest.NewModel(logdbtest.Config{NewJournalID: func() logdb.JournalID {
@@ -210,6 +232,20 @@ func TestTwoClonesComeToANewCloud(t *testing.T) {
 					}}), cloud)
 					s.settings(time.Minute)
 					s.rows(0, every(time.Minute, start, 3)...)
+					if known && name == "a" {
+						s.upload()
+						s.stop()
+						if first, err = os.ReadFile(s.path); err != nil {
+							t.Fatal(err)
+						}
+						s.start()
+					} else if known {
+						s.stop()
+						if err := os.WriteFile(s.path, first, 0o600); err != nil {
+							t.Fatal(err)
+						}
+						s.start()
+					}
 					for i := range n { // the same records, in an order of its own
 						at := start + logdb.Millis(3+i)*60_000
 						if name == "b" {

@@ -38,6 +38,7 @@ type fakeCloud struct {
 	held       []logdb.Page
 	name       logdb.MeterUID // of the meter in the store; "": as it is called here
 	maxSamples int            // pages with a longer recording are too large; 0: none
+	blind      bool           // it takes pages whatever their senders saw
 	maxRow     int            // pages with more rows and entries are too large; 0: none
 	pages      int
 	users      map[string]string
@@ -158,6 +159,10 @@ func (f *fakeCloud) PushPage(ctx context.Context, page *logdb.Page) (out api.Upl
 			}
 		}
 		f.pages++
+		if f.blind {
+			p := *page
+			p.Seen, page = nil, &p
+		}
 		if f.hold {
 			f.held = append(f.held, *page)
 			return nil
@@ -165,6 +170,9 @@ func (f *fakeCloud) PushPage(ctx context.Context, page *logdb.Page) (out api.Upl
 		r, err := f.store.Accept(ctx, *page, f.limits)
 		if errors.Is(err, logdb.ErrConflict) {
 			return fault.Wrap(fault.Conflict, "the chain differs", err)
+		}
+		if errors.Is(err, logdb.ErrStale) {
+			return fault.Wrap(fault.Stale, "the end is another", err)
 		}
 		out = api.UploadAnswer{Stored: r.Stored, Repeats: r.Repeats, Revised: r.Revised, Skipped: r.Skipped, Refused: r.Refused}
 		return err
@@ -177,7 +185,7 @@ func (f *fakeCloud) deliver(t testing.TB, rng *rand.Rand) {
 	t.Helper()
 	for _, i := range rng.Perm(len(f.held)) {
 		for range 1 + rng.IntN(2) {
-			if _, err := f.store.Accept(t.Context(), f.held[i], f.limits); err != nil {
+			if _, err := f.store.Accept(t.Context(), f.held[i], f.limits); err != nil && !errors.Is(err, logdb.ErrStale) { // it comes again
 				t.Fatalf("deliver a held page: %v", err)
 			}
 		}

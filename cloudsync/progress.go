@@ -71,6 +71,8 @@ func advice(err error) string {
 		return "The cloud does not know the meter. It is registered again by itself."
 	case fault.Conflict:
 		return "What is sent contradicts what the cloud holds: run verify, which names the records."
+	case fault.Stale:
+		return "Somebody else sends what this node sends, at the same moment." + byItself
 	case fault.Invalid, fault.UnsupportedMedia, fault.TooLarge, fault.NotAcceptable, fault.MethodNotAllowed:
 		return "The cloud refuses this as it is: compare the versions of both programs, then change a cloud setting of the meter to try again."
 	case fault.Full:

@@ -92,6 +92,53 @@ func sameNodes(t testing.TB, a, b *fakeCloud) {
 	same(t, "values", points(t, b.store, "cloud-4711", ""), points(t, a.store, "cloud-4711", ""))
 }
 
+// A record comes to a cloud from its site and by a relay that knows less of the journal, both at the same moment. Who is second is
+// refused, asks again and goes on from there, within the same upload.
+func TestRelayAndSiteAtTheSameMoment(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		relay bool // is first to ask
+	}{{"the relay asks first", true}, {"the site asks first", false}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			near, far := newFakeCloud(), newFakeCloud()
+			s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), near)
+			s.fill()
+			s.upload()
+			direct, between := newSite(t, s.logs, far), relay(t, near, far)
+			name(t, far)
+			direct.rows(0, every(15*time.Second, start+201*15_000, 40)...)
+			first, second := direct, between
+			if c.relay {
+				first, second = between, direct
+			}
+			crossed := false
+			far.before = func(call string) error {
+				if call == "push" && !crossed {
+					crossed = true
+					second.upload()
+				}
+				return nil
+			}
+			first.upload()
+			if !crossed {
+				t.Fatal("the uploads did not cross")
+			}
+			if r := direct.verify(logdb.KindHistorical); !r.Clean() || r.Compared == 0 {
+				t.Errorf("after one upload of each: %+v", r)
+			}
+			for _, node := range []*site{direct, between} {
+				if status, err := node.sync.Status(t.Context()); err != nil || status.Failed > 0 {
+					t.Errorf("%d actions failed, %v: %+v", status.Failed, err, node.sync.History(10, "", ""))
+				}
+			}
+			s.upload()
+			sameNodes(t, near, far)
+		})
+	}
+}
+
 // fill gives a site some of everything: rows, reduced rows, skipped events, revises, withdraws, a gap.
 func (s *site) fill() {
 	s.t.Helper()

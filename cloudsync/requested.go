@@ -81,9 +81,13 @@ func (l Link) UploadRequested(ctx context.Context, meter logdb.MeterUID, w Wante
 		}
 		for _, kind := range kinds {
 			s.forgive(conf.ID)
-			u := s.newUpload(conf, cloud, meterConf, kind, 1<<30)
-			found, _, err := u.request(ctx, w)
-			sum.add(u.sum)
+			var found Found
+			err := again(func() (err error) {
+				u := s.newUpload(conf, cloud, meterConf, kind, 1<<30)
+				defer func() { sum.add(u.sum) }()
+				found, _, err = u.request(ctx, w)
+				return err
+			})
 			if err != nil {
 				return sum.String(), err
 			}

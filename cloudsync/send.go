@@ -107,11 +107,7 @@ func without(ranges [][2]logdb.Position, set *logdb.FateSet) [][2]logdb.Position
 
 // push sends one page, halves it while the receiver finds it too large, and notes what is decided there now.
 func (u *upload) push(ctx context.Context, page *logdb.Page) error {
-	var answer api.UploadAnswer
-	err := runner.Retry(ctx, u.s.retry(), func(ctx context.Context) (err error) {
-		answer, err = u.cloud.PushPage(ctx, page)
-		return err
-	})
+	answer, err := u.deliver(ctx, page)
 	switch {
 	case errors.Is(err, fault.TooLarge):
 		a, b, ok := reduce.Split(page)
@@ -142,6 +138,27 @@ func (u *upload) push(ctx context.Context, page *logdb.Page) error {
 		u.unsure = true // a revise waits there for its target: it is sent again
 	}
 	return nil
+}
+
+// deliver sends a page with the end of its journal that was seen at the receiver: who goes on from a copy of the same journal may
+// have written there since, and then nothing of the page is taken (fault.Stale).
+func (u *upload) deliver(ctx context.Context, page *logdb.Page) (answer api.UploadAnswer, err error) {
+	seen := logdb.EndOf(u.there, page.Stream.Journal)
+	page.Seen = &seen
+	err = runner.Retry(ctx, u.s.retry(), func(ctx context.Context) (err error) {
+		answer, err = u.cloud.PushPage(ctx, page)
+		return err
+	})
+	if err != nil {
+		return answer, err
+	}
+	u.received(page.Stream)
+	for i := range u.there {
+		if t := &u.there[i]; t.Stream == page.Stream && !t.Own && page.JournalEnd > t.JournalEnd {
+			t.JournalEnd, t.Chain = page.JournalEnd, page.Chain
+		}
+	}
+	return answer, nil
 }
 
 // records counts what an answer tells of.

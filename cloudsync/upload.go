@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"metermanager/cloudsync/reduce"
@@ -97,44 +96,11 @@ func (u *upload) run(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	if first, err := u.claim(ctx); err != nil || u.unsure {
-		return err == nil, err
-	} else if first {
-		if _, err := u.take(ctx); err != nil {
-			return false, err
-		}
-	}
 	err = u.send(ctx)
 	if errors.Is(err, errMore) {
 		return true, nil
 	}
 	return u.unsure || asked, err
-}
-
-// claim tells a receiver that has nothing of the journal yet where it ends here, before anything of it is sent, and asks again. A copy of
-// this node that does the same at the same moment ends elsewhere: one of them sees that at least, and sends under another
-// id. Without this both would send, and neither's records would be there as a whole. first says that it was told.
-func (u *upload) claim(ctx context.Context) (first bool, err error) {
-	known := func() bool {
-		return slices.ContainsFunc(u.there, func(st logdb.StreamState) bool { return st.Stream.Journal == u.name && st.JournalEnd > 0 })
-	}
-	if len(u.streams) == 0 || u.head.End == 0 || known() {
-		return false, nil
-	}
-	st := u.streams[len(u.streams)-1]
-	page := &logdb.Page{Meter: u.conf.CloudUID, Kind: u.kind, Stream: st.ID, JournalEnd: u.head.End, Chain: u.head.Chain}
-	err = runner.Retry(ctx, u.s.retry(), func(ctx context.Context) error {
-		_, err := u.cloud.PushPage(ctx, page)
-		return err
-	})
-	if err != nil {
-		return false, fmt.Errorf("tell where the journal of %s ends: %w", u.kind, err)
-	}
-	if err := u.ask(ctx); err != nil {
-		return false, err
-	}
-	u.unsure = !known() // only a receipt
-	return true, nil
 }
 
 // look reads the journal's head.

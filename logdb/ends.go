@@ -12,6 +12,21 @@ type End struct {
 	Chain    Digest
 }
 
+// Same reports whether two ends may be of one journal: a chain that was not stated fits any.
+func (e End) Same(o End) bool {
+	return e.Position == o.Position && (e.Chain == o.Chain || e.Chain.IsZero() || o.Chain.IsZero())
+}
+
+// EndOf returns the farthest end that pages stated of a journal, under any of its names: zero for one of which nothing has come.
+func EndOf(streams []StreamState, j JournalID) (end End) {
+	for i := range streams {
+		if st := &streams[i]; !st.Own && st.Stream.Journal.Family() == j.Family() && st.JournalEnd > end.Position {
+			end = End{st.JournalEnd, st.Chain}
+		}
+	}
+	return end
+}
+
 // Ends are the last ends of a journal that pages stated, in the order in which they came. Two
 // machines that go on from one backup may write under one journal id; each finds the other's
 // end among them, though it never ended there itself, and renews its journal.

@@ -124,6 +124,9 @@ var (
 	ErrNotFound = errors.New("not found in the log database")
 	// ErrConflict marks an entry that contradicts what a journal already holds.
 	ErrConflict = errors.New("conflicts with stored log data")
+	// ErrStale marks a page whose sender saw another end of its journal than stands here: nothing was stored, and the
+	// sender must ask for the streams again.
+	ErrStale = errors.New("the journal does not end where the sender saw it")
 	// ErrFull marks a write that the disk refused; nothing was stored.
 	ErrFull = errors.New("the log database cannot be written: the disk is full")
 )

@@ -25,6 +25,9 @@ type Page struct {
 	// hash of its journal there. Nothing in the page may lie beyond it.
 	JournalEnd Position
 	Chain      Digest
+	// Seen is the end of the journal that the sender saw at the receiver (EndOf) and found to be one of its own, nil when it
+	// does not tell. Of two copies of a node that send at the same moment the receiver refuses the second by it.
+	Seen *End
 	// Requested allows skipped, reduced and held positions to become stored, once.
 	Requested bool
 }
@@ -67,6 +70,9 @@ func (p *Page) Check() error {
 	}
 	if p.JournalEnd > MaxPosition {
 		return fmt.Errorf("%w: journal end %d", ErrInvalid, p.JournalEnd)
+	}
+	if p.Seen != nil && (p.Stream.IsZero() || p.Seen.Position > MaxPosition) {
+		return fmt.Errorf("%w: an end that was seen needs a stream, and a position", ErrInvalid)
 	}
 	// Claims are sorted at the end rather than put into a set one by one: a hostile page could
 	// order them so that every insertion moves all others.

@@ -75,6 +75,8 @@ type Store interface {
 	// they would count twice. The full variant of a shortened recording takes its place in reads and digests.
 	// ErrConflict, and nothing stored: a change that names another change instead of the record that both change, a page of this node's own journal beyond its end (RenewJournal
 	// comes first), and a page that states another chain for an end that is known (see Ends).
+	// ErrStale, and nothing stored: a page whose sender saw another end of the journal than the farthest that stands here under any of
+	// its names, unless that is the page's own end (Page.Seen). A page that does not tell is taken as it is, and so is one of this node's own journal.
 	Accept(ctx context.Context, p Page, limits Limits) (Receipt, error)
 	// Journal returns this node's own journal; ErrNotFound before the first Append.
 	Journal(ctx context.Context, meter MeterUID, kind Kind) (JournalHead, error)

@@ -41,18 +41,32 @@ func (m *Model) Accept(_ context.Context, p logdb.Page, limits logdb.Limits) (lo
 	return r.receipt, nil
 }
 
-// contradicts reports a page that cannot be of the journal it names.
+// contradicts reports a page that cannot be of the journal it names, or whose sender does not know how that stands here.
 func (j *journals) contradicts(p *logdb.Page) error {
-	if j.own != nil && p.Stream.Journal == j.own.id.Journal && p.JournalEnd > j.own.end {
+	family := p.Stream.Journal.Family()
+	own := j.own != nil && j.own.id.Journal.Family() == family
+	if own && p.JournalEnd > j.own.end {
 		return fmt.Errorf("%w: the own journal ends at %d, the page says %d", logdb.ErrConflict, j.own.end, p.JournalEnd)
 	}
+	var here logdb.End
 	for _, s := range j.streams {
+		if s.id.Journal.Family() != family {
+			continue
+		}
+		if s != j.own && s.end > here.Position {
+			here = logdb.End{Position: s.end, Chain: s.chain}
+		}
 		known := s.ends
 		if !s.chain.IsZero() {
 			known = append(logdb.Ends{{Position: s.end, Chain: s.chain}}, known...)
 		}
-		if s.id.Journal == p.Stream.Journal && known.Contradict(p.JournalEnd, p.Chain) {
+		if known.Contradict(p.JournalEnd, p.Chain) {
 			return fmt.Errorf("%w: another chain at the end %d of journal %s", logdb.ErrConflict, p.JournalEnd, s.id.Journal)
+		}
+	}
+	if p.Seen != nil && !p.Stream.IsZero() && !own {
+		if stated := (logdb.End{Position: p.JournalEnd, Chain: p.Chain}); !here.Same(*p.Seen) && !here.Same(stated) {
+			return fmt.Errorf("%w: the end here is %v, the sender saw %v", logdb.ErrStale, here, *p.Seen)
 		}
 	}
 	return j.checkChanges(p.Stream, p.Entries)

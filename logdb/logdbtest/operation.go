@@ -30,7 +30,7 @@ func (o operation) String() string {
 
 // class names the error that a caller may test for.
 func class(err error) string {
-	for _, known := range []error{logdb.ErrInvalid, logdb.ErrConflict, logdb.ErrNotFound, logdb.ErrUnknownMeter, logdb.ErrFull} {
+	for _, known := range []error{logdb.ErrInvalid, logdb.ErrConflict, logdb.ErrStale, logdb.ErrNotFound, logdb.ErrUnknownMeter, logdb.ErrFull} {
 		if errors.Is(err, known) {
 			return known.Error()
 		}
@@ -87,6 +87,9 @@ func pageText(p *logdb.Page) string {
 	fmt.Fprintf(&b, "accept stream %q source %q end %d", p.Stream, p.Source, p.JournalEnd)
 	if p.Requested {
 		b.WriteString(" requested")
+	}
+	if p.Seen != nil {
+		fmt.Fprintf(&b, " seen %d %s", p.Seen.Position, p.Seen.Chain)
 	}
 	for _, e := range entries(p.Rows, p.Entries) {
 		fmt.Fprintf(&b, "\n      %d %s", e.Position, entryText(&e))

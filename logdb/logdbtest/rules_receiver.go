@@ -226,6 +226,46 @@ func receiverRules() []rule {
 			ends := f.stream(logdb.KindSystem, a1).Ends
 			f.want("the last ends", []any{len(ends), ends[0].Position, ends[len(ends)-1].Position}, []any{logdb.EndsKept, 12, 19})
 		}},
+		// Two machines go on from one copy. Both asked before either of them sent, and say so.
+		{"a page whose sender saw another end is refused, and nothing of it is stored", func(f *fixture) {
+			named := logdb.StreamID{Journal: a1.Journal.Named(logdb.Digest{1}), Policy: "1"}
+			try := func(what string, stream logdb.StreamID, end logdb.Position, chain byte, seen logdb.End, want error) {
+				f.Helper()
+				p := f.page(logdb.KindSystem, stream, system(end, day0, int64(end)))
+				p.Chain, p.Seen = logdb.Digest{chain}, &seen
+				_, err := f.Accept(f.ctx, p, logdb.Limits{})
+				f.wantErr(what, err, want)
+			}
+			end := func(p logdb.Position, chain byte) logdb.End {
+				return logdb.End{Position: p, Chain: logdb.Digest{chain}}
+			}
+			try("an end of a journal that is not there", a1, 3, 3, end(2, 2), logdb.ErrStale)
+			streams, err := f.Streams(f.ctx, f.meter, logdb.KindSystem)
+			f.wantErr("nothing came of it", err, nil)
+			f.want("streams", len(streams), 0)
+			try("nothing, as it is", a1, 3, 3, logdb.End{}, nil)
+			try("nothing, before somebody wrote", a1, 5, 5, logdb.End{}, logdb.ErrStale)
+			try("the same page again", a1, 3, 3, logdb.End{}, nil)
+			try("the end of another journal", a1, 5, 5, end(3, 9), logdb.ErrStale)
+			try("an end before this one", a1, 5, 5, end(2, 2), logdb.ErrStale)
+			try("an end behind this one", a1, 5, 5, end(4, 4), logdb.ErrStale)
+			try("under another name, an end before this one", named, 5, 5, end(2, 2), logdb.ErrStale)
+			f.want("codes", f.codes(), "[3]")
+			try("under another name", named, 5, 5, end(3, 3), nil)
+			try("what stood under one name only", a1, 6, 6, end(3, 3), logdb.ErrStale)
+			try("an end without its chain", a1, 6, 6, logdb.End{Position: 5}, nil)
+			try("a relay that lags behind", a1, 4, 4, end(6, 6), nil)
+			try("another chain under another name", named, 6, 9, end(6, 6), logdb.ErrConflict)
+			f.want("codes", f.codes(), "[5 3 4 6]")
+			b := f.page(logdb.KindSystem, a1, system(9, day0, 9))
+			f.accept(b) // who does not tell
+			own := f.append(logdb.KindPQ, sag(0, day0, 1))
+			p := f.page(logdb.KindPQ, logdb.StreamID{Journal: own.Journal, Policy: "1"}, sag(1, day0, 1))
+			p.Seen = &logdb.End{Position: 7}
+			r, err := f.Accept(f.ctx, p, logdb.Limits{})
+			f.wantErr("the own journal", err, nil)
+			f.want("of which all is known", counts(r), "[0 1 0 0]")
+		}},
 		// Resume, refresh scan, a restored receiver, a lost bus and a full disk are all this one question.
 		{"what the sets lack is all that must be sent", func(f *fixture) {
 			all := history(30)

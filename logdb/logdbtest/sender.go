@@ -335,6 +335,16 @@ func (g *generator) finish(s *sender, p *logdb.Page, rows []logdb.Entry) {
 	if p.JournalEnd > 0 {
 		p.Chain = s.chains[p.JournalEnd-1]
 	}
+	if g.chance(10) { // some saw what stands there, some did not
+		p.Seen = &logdb.End{}
+		if n := len(s.journal); n > 0 && g.chance(80) {
+			at := max(1, n-g.IntN(4))
+			p.Seen.Position, p.Seen.Chain = logdb.Position(at), s.chains[at-1]
+			if g.chance(10) {
+				p.Seen.Chain = logdb.DigestOf(p.Seen.Chain[:])
+			}
+		}
+	}
 }
 
 // columns turns rows into blocks, a block for each log, run and generation. Absent values become NaN.

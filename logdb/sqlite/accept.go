@@ -49,14 +49,20 @@ func (t *txn) accept(p *logdb.Page, limits logdb.Limits) (logdb.Receipt, error) 
 	return r.receipt, err
 }
 
-// contradicts reports a page that cannot be of the journal it names.
+// contradicts reports a page that cannot be of the journal it names, or whose sender does not know how that stands here.
 func (j *journals) contradicts(p *logdb.Page) error {
 	if p.Stream.IsZero() {
 		return nil
 	}
+	var end logdb.End
+	own := false
 	for _, s := range j.streams {
-		if s.ref.Journal != p.Stream.Journal {
+		if s.ref.Journal.Family() != p.Stream.Journal.Family() {
 			continue
+		}
+		own = own || s.own
+		if !s.own && s.end > end.Position {
+			end = logdb.End{Position: s.end, Chain: s.chain}
 		}
 		if s.own && p.JournalEnd > s.end {
 			return fmt.Errorf("%w: the own journal ends at %d, the page says %d", logdb.ErrConflict, s.end, p.JournalEnd)
@@ -66,7 +72,10 @@ func (j *journals) contradicts(p *logdb.Page) error {
 			return fmt.Errorf("%w: another chain at the end %d of journal %s", logdb.ErrConflict, p.JournalEnd, s.ref.Journal)
 		}
 	}
-	return nil
+	if p.Seen == nil || own || end.Same(*p.Seen) || end.Same(logdb.End{Position: p.JournalEnd, Chain: p.Chain}) {
+		return nil
+	}
+	return fmt.Errorf("%w: journal %s ends at %d here, and at %d where it was seen", logdb.ErrStale, p.Stream.Journal, end.Position, p.Seen.Position)
 }
 
 // receiver is one page on its way in. It decides the fates first, in journal order, and keeps what is to be stored

@@ -71,6 +71,13 @@ func appendPage(b []byte, p *logdb.Page, dialect Dialect, apikey string) []byte 
 	if !p.Chain.IsZero() {
 		w.text("chain", p.Chain.String())
 	}
+	if p.Seen != nil {
+		w.name("seen_end")
+		w.b = appendPosition(w.b, p.Seen.Position)
+		if !p.Seen.Chain.IsZero() {
+			w.text("seen_chain", p.Seen.Chain.String())
+		}
+	}
 	if p.Requested {
 		w.name("requested")
 		w.b = append(w.b, "true"...)

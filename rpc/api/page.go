@@ -77,6 +77,7 @@ func (p *pageScan) page() {
 	top := block{}
 	page := &p.up.Page
 	stream, changes := false, 0
+	seen, told := logdb.End{}, false
 	p.object("an object", func(name string, off int) {
 		switch name {
 		case "apikey":
@@ -97,6 +98,11 @@ func (p *pageScan) page() {
 			page.JournalEnd = p.position("journal_end")
 		case "chain":
 			page.Chain = p.digest("chain")
+		case "seen_end":
+			p.needsStream(off)
+			seen.Position, told = p.position("seen_end"), true
+		case "seen_chain":
+			seen.Chain = p.digest("seen_chain")
 		case "requested":
 			page.Requested = p.boolean()
 		case "changes":
@@ -112,6 +118,9 @@ func (p *pageScan) page() {
 			}
 		}
 	})
+	if told {
+		page.Seen = &seen
+	}
 	p.finish(&top)
 	p.changes(changes)
 	p.settle(stream)

@@ -63,6 +63,12 @@ func randomPage(r *rand.Rand) logdb.Page {
 		}
 		p.JournalEnd = at + logdb.Position(1+r.IntN(3))
 		p.Chain = logdb.DigestOf([]byte{byte(r.Uint32())})
+		if r.IntN(2) == 0 {
+			p.Seen = &logdb.End{Position: logdb.Position(r.IntN(3))}
+			if p.Seen.Position > 0 {
+				p.Seen.Chain = logdb.DigestOf([]byte{byte(r.Uint32())})
+			}
+		}
 	}
 	if !positioned && len(p.Rows) == 0 && len(p.Entries) == 0 {
 		e := logdb.Entry{Op: logdb.OpAdd, Time: 1}

@@ -22,6 +22,7 @@ const (
 	MethodNotAllowed Code = "method_not_allowed" // the path exists, the method does not
 	NotAcceptable    Code = "not_acceptable"     // the answer cannot be given in the form asked for
 	Conflict         Code = "conflict"           // contradicts what is stored
+	Stale            Code = "stale"              // what the caller saw has changed since: ask again
 	TooLarge         Code = "too_large"          // over a limit of size
 	UnsupportedMedia Code = "unsupported_media"  // a content type or encoding that is not understood
 	RateLimited      Code = "rate_limited"       // too many requests; later again

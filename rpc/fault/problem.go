@@ -29,6 +29,7 @@ var table = map[Code]row{
 	MethodNotAllowed: {http.StatusMethodNotAllowed, "That method is not offered here", false},
 	NotAcceptable:    {http.StatusNotAcceptable, "The answer has no such form", false},
 	Conflict:         {http.StatusConflict, "Contradicts what is stored", false},
+	Stale:            {http.StatusPreconditionFailed, "Changed since you looked", false},
 	TooLarge:         {http.StatusRequestEntityTooLarge, "Too large", false},
 	UnsupportedMedia: {http.StatusUnsupportedMediaType, "That content is not understood", false},
 	RateLimited:      {http.StatusTooManyRequests, "Too many requests", true},
@@ -67,8 +68,6 @@ func CodeOfStatus(status int) Code {
 		return Unavailable
 	case http.StatusProxyAuthRequired:
 		return Forbidden
-	case http.StatusPreconditionFailed:
-		return Conflict
 	case http.StatusGone:
 		return NotFound
 	}

@@ -139,6 +139,8 @@ func translate(err error) error {
 		return fault.Wrap(fault.NotFound, "Not found.", err)
 	case errors.Is(err, logdb.ErrConflict):
 		return fault.Wrap(fault.Conflict, "Contradicts what is stored.", err)
+	case errors.Is(err, logdb.ErrStale):
+		return fault.Wrap(fault.Stale, "The journal does not end where it was seen.", err)
 	case errors.Is(err, logdb.ErrFull):
 		return fault.Wrap(fault.Full, "The disk is full.", err)
 	}

@@ -174,6 +174,8 @@ func (s *Suite) sets(t *testing.T) {
 			t.Errorf("%s: %+v, want %v", kind, st.Fates.Ranges(), want)
 		}
 		s.stream[kind] = st.Stream
+		_, err = s.c.PushPage(t.Context(), &logdb.Page{Meter: s.meter, Kind: kind, Stream: st.Stream, JournalEnd: st.JournalEnd + 1, Seen: &logdb.End{Position: st.JournalEnd + 2}})
+		fails(t, "a page whose sender saw another end of the journal", err, fault.Stale)
 	}
 }
 

@@ -17,6 +17,7 @@ var faults = []struct {
 	{logdb.ErrUnknownMeter, fault.NotFound, "There is no such meter."},
 	{logdb.ErrNotFound, fault.NotFound, "There is nothing of that name."},
 	{logdb.ErrConflict, fault.Conflict, "This contradicts what is stored."},
+	{logdb.ErrStale, fault.Stale, "The journal does not end where it was seen."},
 	{logdb.ErrFull, fault.Full, "The disk is full."},
 	{context.Canceled, fault.Canceled, "The request was given up."},
 	{context.DeadlineExceeded, fault.Timeout, "This took too long."},

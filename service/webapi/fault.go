@@ -27,6 +27,7 @@ var faults = []struct {
 	{logdb.ErrUnknownMeter, fault.NotFound, "There is no such meter."},
 	{logdb.ErrNotFound, fault.NotFound, "There is nothing of that name."},
 	{logdb.ErrConflict, fault.Conflict, "This contradicts what is stored."},
+	{logdb.ErrStale, fault.Stale, "The journal does not end where it was seen."},
 	{logdb.ErrFull, fault.Full, "The disk here is full."},
 	{chunk.ErrDamaged, fault.Internal, "Stored data of this range are damaged or missing; the log of the node names file, meter and month (metermanager check, rpc retention.status)."},
 	{registry.ErrNotFound, fault.NotFound, "There is no such meter."},

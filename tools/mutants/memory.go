@@ -26,5 +26,9 @@ func journalMutations() []mutation {
 		{"only the newest end of a journal is compared with the receiver's", foreign, []edit{{`Chain: st.Chain}}, st.Ends...)`, `Chain: st.Chain}})`}}, []test{{"./cloudsync", "^TestTwoClonesUploadAtTheSameMoment$", nil}, upload}},
 		{"pages do not say where the journal ends", send, []edit{{`				page.JournalEnd, page.Chain = u.head.End, u.head.Chain
 `, ``}}, []test{{"./cloudsync", "^TestClockThatWasAhead$", nil}, upload}},
+		{"pages do not say which end of the journal was seen", send, []edit{{`	page.Seen = &seen
+`, `	_ = seen
+`}}, []test{{"./cloudsync", "^TestTwoClonesComeToACloud$", nil}}},
+		{"a page is taken whatever end of its journal was seen", "logdb/sqlite/accept.go", []edit{{`p.Seen == nil || own ||`, `p.Seen == nil || own || end.Position < 1<<60 ||`}}, []test{receiver, random}},
 	}
 }

@@ -217,6 +217,9 @@ func toFault(err error) error {
 	case errors.Is(err, logdb.ErrConflict):
 		return fault.Wrap(fault.Conflict, "The page contradicts what is stored of its stream.", err).
 			WithHint("Ask for the streams of this meter, then draw a new journal if they differ from yours.")
+	case errors.Is(err, logdb.ErrStale):
+		return fault.Wrap(fault.Stale, "The journal does not end here where you saw its end.", err).
+			WithHint("Ask for the streams of this meter, and send what is missing again.")
 	case errors.Is(err, logdb.ErrUnknownMeter):
 		return fault.Wrap(fault.NotFound, "There is no such meter.", err)
 	case errors.Is(err, logdb.ErrFull):

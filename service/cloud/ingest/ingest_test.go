@@ -122,7 +122,7 @@ func TestPushRefusals(t *testing.T) {
 func TestErrorsOfTheStoreGetTheirCodes(t *testing.T) {
 	t.Parallel()
 	for err, code := range map[error]fault.Code{
-		logdb.ErrFull: fault.Full, logdb.ErrConflict: fault.Conflict, logdb.ErrInvalid: fault.Invalid,
+		logdb.ErrFull: fault.Full, logdb.ErrConflict: fault.Conflict, logdb.ErrStale: fault.Stale, logdb.ErrInvalid: fault.Invalid,
 		logdb.ErrUnknownMeter: fault.NotFound, errors.New("secret of the store"): fault.Internal,
 	} {
 		in := ingest.New(&store{err: err}, gate{}, ingest.Config{})
