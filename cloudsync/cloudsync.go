@@ -25,6 +25,8 @@ type Cloud interface {
 	Meters(ctx context.Context) ([]api.Meter, error)
 	// Streams returns the sets of positions that the cloud holds of a meter and kind.
 	Streams(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) ([]logdb.StreamState, error)
+	// Marks returns what stands at positions of a stream (logdb.Marks).
+	Marks(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID, first, last logdb.Position) (map[logdb.Position]logdb.Digest, error)
 	// PushPage uploads a page. An answer without any count is a receipt only.
 	PushPage(ctx context.Context, page *logdb.Page) (api.UploadAnswer, error)
 }

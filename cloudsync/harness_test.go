@@ -139,6 +139,14 @@ func (f *fakeCloud) Streams(ctx context.Context, uid logdb.MeterUID, kind logdb.
 	return out, err
 }
 
+func (f *fakeCloud) Marks(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID, first, last logdb.Position) (out map[logdb.Position]logdb.Digest, err error) {
+	err = f.call("marks", func() error {
+		out, err = logdb.Marks(ctx, f.store, cmp.Or(f.name, uid), kind, stream, first, last)
+		return err
+	})
+	return out, err
+}
+
 func (f *fakeCloud) PushPage(ctx context.Context, page *logdb.Page) (out api.UploadAnswer, err error) {
 	err = f.call("push", func() error {
 		up, err := api.ParsePage(page.Kind, api.AppendPage(nil, page, api.DialectJSON), api.ScanLimits{}) // as it arrives

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"metermanager/cloudsync/reduce"
+	"metermanager/cloudsync/runner"
 	"metermanager/logdb"
 	"metermanager/rpc/fault"
 )
@@ -142,6 +143,98 @@ func contradiction(here *logdb.StreamState, there []logdb.StreamState) (why stri
 	return why, own
 }
 
+// markedRecordings is how many recordings are compared: their samples are read.
+const markedRecordings = 4
+
+// twoCopies says whether the receiver holds other records than this node at the same positions of a journal: two copies of whoever wrote
+// it went on under one id, and the one sent here, the other one there. The ends that were stated tell nothing of that, since
+// neither node was told the other one's. Where one of both is known to go on from where the other one ends, nothing is compared.
+func (u *upload) twoCopies(ctx context.Context, st *logdb.StreamState, all []logdb.StreamState) (why string, err error) {
+	family := st.Stream.Journal.Family()
+	there, here := logdb.EndOf(u.there, family), logdb.EndOf(all, family)
+	if there.Position == 0 || stated(all, family, there) || stated(u.there, family, here) {
+		return "", nil
+	}
+	for i := range u.there {
+		t := &u.there[i]
+		at := slices.IndexFunc(all, func(o logdb.StreamState) bool { return o.Stream == t.Stream })
+		if t.Own || at < 0 || t.Stream.Journal.Family() != family {
+			continue
+		}
+		both := storedInBoth(&all[at].Fates, &t.Fates)
+		if both.Len() == 0 {
+			continue
+		}
+		last := both.Highest()
+		first := last - min(last-1, logdb.MarksMost-1)
+		if u.kind == logdb.KindWaveform {
+			first = last - min(last-1, markedRecordings-1)
+		}
+		have, err := logdb.Marks(ctx, u.s.logs, u.key.Meter, u.kind, t.Stream, first, last)
+		if err != nil {
+			return "", err
+		}
+		var marks map[logdb.Position]logdb.Digest
+		err = runner.Retry(ctx, u.s.retry(), func(ctx context.Context) (err error) {
+			marks, err = u.cloud.Marks(ctx, u.conf.CloudUID, u.kind, t.Stream, first, last)
+			return err
+		})
+		if errors.Is(err, fault.NotFound) { // a cloud that does not tell
+			continue
+		}
+		if err != nil {
+			return "", fmt.Errorf("ask what stands at positions %d to %d of %s: %w", first, last, t.Stream, err)
+		}
+		for p, mark := range marks {
+			if mine, ok := have[p]; ok && mine != mark && both.Has(p) {
+				return fmt.Sprintf("at position %d the cloud holds another record under the same name: two copies of a node wrote this journal", p), nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// stated reports whether a page stated an end of a journal, as far as that is remembered.
+func stated(streams []logdb.StreamState, family logdb.JournalID, end logdb.End) bool {
+	return end.Position > 0 && slices.ContainsFunc(streams, func(st logdb.StreamState) bool {
+		if st.Own || st.Stream.Journal.Family() != family {
+			return false
+		}
+		return slices.ContainsFunc(append(logdb.Ends{{Position: st.JournalEnd, Chain: st.Chain}}, st.Ends...), func(e logdb.End) bool { return e == end })
+	})
+}
+
+// storedInBoth returns the positions that two sets call stored, without those into which others were combined: on request a row may
+// stand there instead of their sum.
+func storedInBoth(a, b *logdb.FateSet) *logdb.FateSet {
+	out := &logdb.FateSet{}
+	into := map[logdb.Position]bool{}
+	rb := b.Ranges()
+	for _, set := range [][]logdb.FateRange{a.Ranges(), rb} {
+		for _, r := range set {
+			if r.Fate == logdb.FateReduced {
+				into[r.Into] = true
+			}
+		}
+	}
+	j := 0
+	for _, r := range a.Ranges() {
+		for r.Fate == logdb.FateStored && j < len(rb) && rb[j].First <= r.Last {
+			if rb[j].Fate == logdb.FateStored && rb[j].Last >= r.First {
+				out.Put(logdb.FateRange{First: max(r.First, rb[j].First), Last: min(r.Last, rb[j].Last), Fate: logdb.FateStored})
+			}
+			if rb[j].Last > r.Last {
+				break
+			}
+			j++
+		}
+	}
+	for p := range into {
+		out.Remove(p, p)
+	}
+	return out
+}
+
 // relayStream sends what the receiver has not decided of one stream, as it is here.
 func (u *upload) relayStream(ctx context.Context, st *logdb.StreamState, all []logdb.StreamState) error {
 	why, own := contradiction(st, u.there)
@@ -156,6 +249,12 @@ func (u *upload) relayStream(ctx context.Context, st *logdb.StreamState, all []l
 	}
 	missing := Missing(passable(&st.Fates), set)
 	if why != "" || own || len(missing) == 0 {
+		return nil
+	}
+	if why, err := u.twoCopies(ctx, st, all); err != nil {
+		return err
+	} else if why != "" {
+		u.conflict(st, why)
 		return nil
 	}
 	r := newRelayReader(u, st, all)

@@ -1,6 +1,7 @@
 package cloudsync_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"metermanager/logdb/logdbtest"
 	"metermanager/logdb/sqlite"
 	"metermanager/rpc/api"
+	"metermanager/rpc/fault"
 )
 
 // relay makes a node whose log database is what cloud received, and which uploads to next.
@@ -136,6 +138,100 @@ func TestRelayAndSiteAtTheSameMoment(t *testing.T) {
 			s.upload()
 			sameNodes(t, near, far)
 		})
+	}
+}
+
+// Two machines with one journal went on in different ways, one sent to a cloud and the other one to the next, and the first cloud passes
+// on what it has. Neither cloud was told where the other machine's journal ended: what stands there tells.
+func TestRelayBetweenTwoClones(t *testing.T) {
+	t.Parallel()
+	for title, c := range map[string]struct{ first, second int }{ // rows of each after those that both have
+		"the first is longer": {9, 5}, "the second is longer": {5, 9}, "by many": {200, 100}, "one each": {3, 2},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			const shared = "00000000000000000000000000000001"
+			near, far := newFakeCloud(), newFakeCloud()
+			machine := func(cloud *fakeCloud, n int, step logdb.Millis) *site {
+				ids := 0
+				s := newSite(t, logdbtest.NewModel(logdbtest.Config{NewJournalID: func() logdb.JournalID {
+					ids++ // of one kind after the other
+					return logdb.JournalID(fmt.Sprintf("%032d", ids))
+				}}), cloud)
+				s.settings(time.Minute)
+				s.rows(0, every(time.Minute, start, 30)...)
+				for i := range n { // a row each time, so that the journal ended wherever it may have been asked
+					s.rows(0, start+30*60_000+logdb.Millis(i)*step)
+				}
+				return s
+			}
+			a, b := machine(near, c.first, 60_000), machine(far, c.second, 61_000)
+			for of, s := range []*site{a, b} {
+				for i := range []int{c.first, c.second}[of] % 97 {
+					s.entries(logdb.KindPQ, sag(2*i+of))
+					s.entries(logdb.KindSystem, logdb.Entry{Op: logdb.OpAdd, Time: start, System: &logdb.SystemEvent{Type: 1, Code: int64(of)}})
+					at := start + logdb.Millis(i)*3_600_000
+					s.entries(logdb.KindWaveform, logdb.Entry{Op: logdb.OpAdd, Time: at, Waveform: &logdb.Waveform{
+						End: at + 1, SampleIntervalMillis: 1, TriggerTime: at + logdb.Millis(of), FrequencyHz: 50, Channels: []logdb.WaveChannel{{Name: "Ia", Samples: []float64{1, 2}}},
+					}})
+				}
+			}
+			a.upload()
+			b.upload()
+			between := relay(t, near, far)
+			name(t, far)
+			before := points(t, far.store, "cloud-4711", shared)
+			between.upload()
+			same(t, "what stands there", points(t, far.store, "cloud-4711", shared), before)
+			status, err := between.sync.Status(t.Context())
+			if err != nil || len(status.Meters) != 1 || len(status.Meters[0].Relayed) != 4 {
+				t.Fatalf("%+v, %v", status.Meters, err)
+			}
+			for _, r := range status.Meters[0].Relayed {
+				if len(r.Conflicts) > 0 != (c.first > c.second) { // where nothing is to be sent there is none
+					t.Errorf("%+v", r)
+				}
+			}
+		})
+	}
+}
+
+// A site sends to a cloud and to the next one at different moments, and then to none: what the next one lacks comes by the relay, though no end
+// of the journal was stated to both.
+func TestRelayWithoutACommonEnd(t *testing.T) {
+	t.Parallel()
+	near, far := newFakeCloud(), newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), near)
+	s.fill()
+	direct, between := newSite(t, s.logs, far), relay(t, near, far)
+	name(t, far)
+	direct.upload()
+	s.rows(0, every(15*time.Second, start+201*15_000, 40)...)
+	s.upload()
+	s.rows(0, every(15*time.Second, start+241*15_000, 40)...)
+	lost := false
+	far.before = func(call string) error { // the end is told, and the rest does not come
+		if call != "push" {
+			return nil
+		}
+		if lost {
+			return fault.New(fault.Unavailable, "lost")
+		}
+		lost = true
+		return nil
+	}
+	_, _ = direct.sync.UploadMeter(t.Context(), direct.uid)
+	far.before = nil
+	between.upload()
+	sets := func(f *fakeCloud) *logdb.FateSet {
+		states, err := f.store.Streams(t.Context(), "cloud-4711", logdb.KindHistorical)
+		if err != nil || len(states) != 1 {
+			t.Fatalf("%+v, %v", states, err)
+		}
+		return &states[0].Fates
+	}
+	if left := cloudsync.Missing(sets(near), sets(far)); len(left) > 0 {
+		t.Errorf("the next cloud lacks %v", left)
 	}
 }
 

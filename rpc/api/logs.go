@@ -3,6 +3,8 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"metermanager/logdb"
@@ -95,6 +97,29 @@ type StreamsAnswer struct {
 	Kind     string         `json:"kind"`
 	Streams  []StreamInfo   `json:"streams"`
 	Next     string         `json:"next,omitempty" doc:"cursor of the next page"`
+}
+
+// MarksAnswer lists the marks of what is held of a stream in a range of positions.
+type MarksAnswer struct {
+	MeterUID logdb.MeterUID `json:"meter_uid"`
+	Kind     string         `json:"kind"`
+	Stream   string         `json:"stream"`
+	Marks    []StreamMark   `json:"marks"`
+}
+
+// StreamMark tells what stands at a position.
+type StreamMark struct {
+	Position logdb.Position `json:"position"`
+	Mark     logdb.Digest   `json:"mark" doc:"32 hex digits of a hash over operation, log, time and sort of record"`
+}
+
+// MarksAnswerOf makes the document of marks, in the order of their positions.
+func MarksAnswerOf(meter logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID, marks map[logdb.Position]logdb.Digest) MarksAnswer {
+	out := MarksAnswer{MeterUID: meter, Kind: kind.String(), Stream: stream.String(), Marks: []StreamMark{}}
+	for _, p := range slices.Sorted(maps.Keys(marks)) {
+		out.Marks = append(out.Marks, StreamMark{p, marks[p]})
+	}
+	return out
 }
 
 // Tally is a count with its digest. The digest is 32 hex digits, since its two halves

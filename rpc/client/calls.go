@@ -157,6 +157,19 @@ func (c *Client) Streams(ctx context.Context, meter logdb.MeterUID, kind logdb.K
 	return out, nil
 }
 
+// Marks returns what the node holds at the positions first to last of a stream, logdb.MarksMost at most, without values (logdb.Entry.Mark).
+func (c *Client) Marks(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID, first, last logdb.Position) (map[logdb.Position]logdb.Digest, error) {
+	a, err := ask[api.MarksAnswer](ctx, c, call{
+		class: classPush, method: get, path: escaped("meters", string(meter), "streams", kind.String(), "marks"),
+		query: url.Values{"stream": {stream.String()}, "first": {fmt.Sprint(first)}, "last": {fmt.Sprint(last)}},
+	})
+	out := map[logdb.Position]logdb.Digest{}
+	for _, m := range a.Marks {
+		out[m.Position] = m.Mark
+	}
+	return out, err
+}
+
 // Digests returns the digests of one stream per day.
 func (c *Client) Digests(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID) ([]logdb.DayDigest, error) {
 	a, err := c.Audit(ctx, meter, kind, stream)

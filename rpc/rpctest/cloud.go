@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -181,6 +182,17 @@ func (c *Cloud) routes(body []byte) []route {
 				out.Streams = append(out.Streams, api.StreamInfoOf(s))
 			}
 			return out, err
+		}},
+		{api.OpMarks, func(r *http.Request) (any, error) {
+			q := r.URL.Query()
+			stream, err := logdb.ParseStream(q.Get("stream"))
+			first, ferr := strconv.ParseUint(q.Get("first"), 10, 64)
+			last, lerr := strconv.ParseUint(q.Get("last"), 10, 64)
+			if err := errors.Join(err, ferr, lerr); err != nil {
+				return nil, fault.Wrap(fault.Invalid, "Not a range of a stream.", err)
+			}
+			marks, err := logdb.Marks(r.Context(), c.Store, uid(r), kind(r), stream, logdb.Position(first), logdb.Position(last))
+			return api.MarksAnswerOf(uid(r), kind(r), stream, marks), err
 		}},
 		{api.OpDigests, func(r *http.Request) (any, error) {
 			stream, err := logdb.ParseStream(r.URL.Query().Get("stream"))

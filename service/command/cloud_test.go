@@ -42,6 +42,10 @@ func (c cloud) Meters(context.Context) ([]api.Meter, error) {
 	return []api.Meter{{UID: "there", Enabled: true, Settings: logdb.Settings{Name: "main"}}}, nil
 }
 
+func (c cloud) Marks(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID, first, last logdb.Position) (map[logdb.Position]logdb.Digest, error) {
+	return logdb.Marks(ctx, c.Model, meter, kind, stream, first, last)
+}
+
 func (c cloud) PushPage(ctx context.Context, page *logdb.Page) (api.UploadAnswer, error) {
 	r, err := c.Accept(ctx, *page, logdb.DefaultLimits())
 	return api.UploadAnswer{Stored: r.Stored, Repeats: r.Repeats, Revised: r.Revised, Skipped: r.Skipped, Refused: r.Refused}, err

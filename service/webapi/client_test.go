@@ -18,7 +18,7 @@ import (
 
 // otherMethods are the methods of the client that this test leaves to others, and to which.
 var otherMethods = map[string][]string{
-	"the suite that every node passes (rpctest)": {"Call", "Ready", "Version", "Status", "PushPage", "Streams", "Digests", "History", "HistoryPages", "Events", "Recording", "LimitCounts", "EventCounts",
+	"the suite that every node passes (rpctest)": {"Call", "Ready", "Version", "Status", "PushPage", "Streams", "Marks", "Digests", "History", "HistoryPages", "Events", "Recording", "LimitCounts", "EventCounts",
 		"Realtime", "PostRealtime"},
 	"the tests of the client":       {"Backup", "URL", "Close", "Token"},
 	"the commands of people (main)": {"Do"},

@@ -71,6 +71,7 @@ func (a *API) routes() error {
 	typed(r, api.OpEN50160, a.en50160)
 	typed(r, api.OpEventGroups, a.eventGroups)
 	typed(r, api.OpStreams, a.streams)
+	typed(r, api.OpMarks, a.marks)
 	typed(r, api.OpDigests, a.digests)
 	typed(r, api.OpForget, a.forget)
 	typed(r, api.OpVersions, a.versions)

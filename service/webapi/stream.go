@@ -69,6 +69,30 @@ func (a *API) streams(ctx context.Context, c caller, in *streamsInput) (*api.Str
 	return out, nil
 }
 
+type marksInput struct {
+	LogPath
+	Stream string         `query:"stream" required:"true" maxLength:"64" doc:"Journal and policy, joined by a colon"`
+	First  logdb.Position `query:"first" required:"true" minimum:"1" doc:"The first position"`
+	Last   logdb.Position `query:"last" required:"true" minimum:"1" doc:"The last position, 63 behind the first at most"`
+}
+
+func (a *API) marks(ctx context.Context, c caller, in *marksInput) (*api.MarksAnswer, error) {
+	kind, err := a.logAccess(ctx, c, permission.Upload, in.LogPath)
+	if err != nil {
+		return nil, err
+	}
+	stream, err := parseStream(in.Stream)
+	if err != nil {
+		return nil, err
+	}
+	marks, err := logdb.Marks(ctx, a.Logs, in.UID, kind, stream, in.First, in.Last)
+	if err != nil {
+		return nil, err
+	}
+	out := api.MarksAnswerOf(in.UID, kind, stream, marks)
+	return &out, nil
+}
+
 type digestsInput struct {
 	LogPath
 	RestInput
