@@ -118,7 +118,7 @@ func (u *upload) rename(ctx context.Context, policy reduce.Policy) error {
 	}
 	name := u.freshName(policy)
 	highest, _ := highestGeneration(name, slices.Concat(u.streams, u.others), u.ended, u.there)
-	for _, st := range u.streams { // ended streams are told apart by their generations alone
+	for _, st := range u.streams { // a destination tells the streams of a journal apart by their generations
 		generation, cut, added := strings.Cut(st.ID.Policy, "+")
 		n, err := strconv.Atoi(generation)
 		if err != nil {

@@ -121,7 +121,7 @@ func (s *Store) PutDestination(ctx context.Context, d cloudsync.Destination) (cl
 
 const putEnded = `INSERT INTO cloud_ended (journal, generation, name, policy, last)
 	SELECT journal, generation, name, policy, journal_end FROM cloud_stream WHERE destination = ?1 AND (journal = ?2 OR ?2 = '')
-	ON CONFLICT (journal, generation) DO UPDATE SET last = CASE WHEN cloud_ended.last > excluded.last THEN cloud_ended.last ELSE excluded.last END`
+	ON CONFLICT (journal, name, generation) DO UPDATE SET last = CASE WHEN cloud_ended.last > excluded.last THEN cloud_ended.last ELSE excluded.last END`
 
 // DeleteDestination forgets a destination with its meters, streams and decisions.
 func (s *Store) DeleteDestination(ctx context.Context, d cloudsync.DestinationID) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -276,5 +277,42 @@ func TestDecideIsOneTransaction(t *testing.T) {
 	}
 	if counts, _ := s.Counts(t.Context(), k, "", 0, 0); len(counts) != 0 {
 		t.Errorf("counts %v", counts)
+	}
+}
+
+// A journal travels to two destinations under two names, each of which begins with its first generation: both are known when they
+// have ended.
+func TestEndedStreamsOfTwoNames(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "meta.db"), 1)
+	named := logdb.JournalID(journal).Named(logdb.DigestOf([]byte("x")))
+	want := map[logdb.StreamID]logdb.Position{}
+	for i, name := range []logdb.JournalID{journal, named} {
+		d, err := s.PutDestination(t.Context(), cloudsync.Destination{Name: string(name), Host: string(name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := key(t, s, journal)
+		k.Destination = d.ID
+		st := stream(name, "1")
+		st.End = logdb.Position(10 + i)
+		if err := s.Turn(t.Context(), k, nil, []*cloudsync.StoredStream{st}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.DeleteDestination(t.Context(), d.ID); err != nil {
+			t.Fatal(err)
+		}
+		want[st.ID] = st.End
+	}
+	ended, err := s.Ended(t.Context(), key(t, s, journal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[logdb.StreamID]logdb.Position{}
+	for _, e := range ended {
+		got[e.ID] = e.Last
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
