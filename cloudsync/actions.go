@@ -211,6 +211,7 @@ func (s *Service) upload(ctx context.Context, d *destination, cloud Cloud, conf 
 	}
 	s.mu.Unlock()
 	var sum Sum
+	var stale error
 	for _, kind := range logdb.Kinds {
 		var u *upload
 		relays := false
@@ -226,6 +227,11 @@ func (s *Service) upload(ctx context.Context, d *destination, cloud Cloud, conf 
 			relays, err = u.relay(ctx)
 			return err
 		})
+		if errors.Is(err, fault.Stale) { // the other logs need not wait for whoever sends this one too
+			stale = err
+			s.relayAgain(d, uid)
+			continue
+		}
 		if err != nil {
 			s.contradicted(d, u, err)
 			s.relayAgain(d, uid)
@@ -237,6 +243,9 @@ func (s *Service) upload(ctx context.Context, d *destination, cloud Cloud, conf 
 		if err := s.changeMeter(ctx, d, uid, func(c *MeterConfig) error { c.Parked = ""; return nil }); err != nil {
 			return sum.String(), err
 		}
+	}
+	if stale != nil {
+		return sum.String(), stale
 	}
 	if sum == (Sum{}) {
 		return "", runner.ErrNothing
@@ -295,6 +304,7 @@ func (s *Service) refused(ctx context.Context, d *destination, uid logdb.MeterUI
 func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (string, error) {
 	var info CloudInfo
 	var listed bool
+	var started logdb.Millis
 	told := map[logdb.MeterUID]logdb.Digest{} // what the cloud was told of its meters
 	err := runner.Retry(ctx, s.retry(), func(ctx context.Context) error {
 		user, err := cloud.User(ctx)
@@ -306,6 +316,7 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 		if err != nil && !errors.Is(err, fault.Forbidden) { // a key that only uploads sees no list
 			return err
 		}
+		started = user.Started
 		info = CloudInfo{User: user.User, Customer: user.Customer, Permissions: user.Permissions.String(), known: map[logdb.MeterUID]bool{}, bare: map[logdb.MeterUID]bool{}}
 		for _, m := range meters {
 			info.Meters = append(info.Meters, m.UID)
@@ -336,14 +347,17 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 	if first {
 		d.cache.Scanned = now
 	}
+	restarted := d.started != started
+	d.started = started
 	var lost []logdb.MeterUID
 	for uid, m := range d.cache.Meters {
+		m.compared = m.compared && !restarted
 		c := m.Config
 		if c.CloudUID == "" || !c.Enabled || c.Registered == (logdb.Digest{}) {
 			continue
 		}
-		// Once after each start: a node that was put back to a backup does not know what it told the cloud since. Not each time, since two nodes
-		// that tell of one meter may name it differently.
+		// Once after each start of either side, and when another machine answers: what was put back to a backup does not know what was told since. Not
+		// each time, since two nodes that tell of one meter may name it differently.
 		other := !m.compared && (!listed || told[c.CloudUID] != c.Registered)
 		m.compared = true
 		if other || listed && (!info.known[c.CloudUID] || info.bare[c.CloudUID] && m.Name != "") {

@@ -25,8 +25,8 @@ type Cloud interface {
 	Meters(ctx context.Context) ([]api.Meter, error)
 	// Streams returns the sets of positions that the cloud holds of a meter and kind.
 	Streams(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind) ([]logdb.StreamState, error)
-	// Marks returns what stands at positions of a stream (logdb.Marks).
-	Marks(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID, first, last logdb.Position) (map[logdb.Position]logdb.Digest, error)
+	// Marks returns what stands at positions of a journal (logdb.Marks).
+	Marks(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, journal logdb.JournalID, first, last logdb.Position) (map[logdb.Position]logdb.Mark, error)
 	// PushPage uploads a page. An answer without any count is a receipt only.
 	PushPage(ctx context.Context, page *logdb.Page) (api.UploadAnswer, error)
 }
@@ -129,6 +129,7 @@ type destination struct {
 	breaker breaker
 	paces   paces
 	info    CloudInfo
+	started logdb.Millis // when the machine was started that answered last
 }
 
 // New makes the service; it does nothing before Run, but answers.

@@ -148,8 +148,16 @@ func (s *Service) fetchOne(ctx context.Context, d *destination, desk Requests, c
 			return "", true, fmt.Errorf("say that it is taken: %w", err)
 		}
 	}
-	u := s.newUpload(conf, cloud, meter, kind, s.cfg.PagesAtOnce)
-	found, more, err := u.request(ctx, wanted)
+	var u *upload
+	var found Found
+	err = again(func() (err error) {
+		u = s.newUpload(conf, cloud, meter, kind, s.cfg.PagesAtOnce)
+		found, more, err = u.request(ctx, wanted)
+		return err
+	})
+	if errors.Is(err, fault.Stale) { // later: somebody else sends it at this moment
+		return "", true, nil
+	}
 	if err != nil {
 		return "", true, err
 	}

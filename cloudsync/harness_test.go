@@ -38,8 +38,9 @@ type fakeCloud struct {
 	held       []logdb.Page
 	name       logdb.MeterUID // of the meter in the store; "": as it is called here
 	maxSamples int            // pages with a longer recording are too large; 0: none
-	blind      bool           // it takes pages whatever their senders saw
-	maxRow     int            // pages with more rows and entries are too large; 0: none
+	started    logdb.Millis
+	blind      bool // it takes pages whatever their senders saw
+	maxRow     int  // pages with more rows and entries are too large; 0: none
 	pages      int
 	users      map[string]string
 }
@@ -79,7 +80,7 @@ func (f *fakeCloud) Login(_ context.Context, q api.LoginRequest) (api.LoginAnswe
 
 func (f *fakeCloud) User(context.Context) (out api.UserAnswer, err error) {
 	err = f.call("user", func() error {
-		out = api.UserAnswer{User: "engineer", Customer: "acme", Permissions: permission.Everything()}
+		out = api.UserAnswer{User: "engineer", Customer: "acme", Permissions: permission.Everything(), Started: f.started}
 		return nil
 	})
 	return out, err
@@ -139,9 +140,9 @@ func (f *fakeCloud) Streams(ctx context.Context, uid logdb.MeterUID, kind logdb.
 	return out, err
 }
 
-func (f *fakeCloud) Marks(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID, first, last logdb.Position) (out map[logdb.Position]logdb.Digest, err error) {
+func (f *fakeCloud) Marks(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, journal logdb.JournalID, first, last logdb.Position) (out map[logdb.Position]logdb.Mark, err error) {
 	err = f.call("marks", func() error {
-		out, err = logdb.Marks(ctx, f.store, cmp.Or(f.name, uid), kind, stream, first, last)
+		out, err = logdb.Marks(ctx, f.store, cmp.Or(f.name, uid), kind, journal, first, last)
 		return err
 	})
 	return out, err

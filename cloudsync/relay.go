@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"metermanager/cloudsync/reduce"
-	"metermanager/cloudsync/runner"
 	"metermanager/logdb"
 	"metermanager/rpc/fault"
 )
@@ -146,91 +146,100 @@ func contradiction(here *logdb.StreamState, there []logdb.StreamState) (why stri
 // markedRecordings is how many recordings are compared: their samples are read.
 const markedRecordings = 4
 
-// twoCopies says whether the receiver holds other records than this node at the same positions of a journal: two copies of whoever wrote
+// twoCopies says whether the receiver holds something else than this node at the same positions of a journal: two copies of whoever wrote
 // it went on under one id, and the one sent here, the other one there. The ends that were stated tell nothing of that, since
 // neither node was told the other one's. Where one of both is known to go on from where the other one ends, nothing is compared.
-func (u *upload) twoCopies(ctx context.Context, st *logdb.StreamState, all []logdb.StreamState) (why string, err error) {
-	family := st.Stream.Journal.Family()
-	there, here := logdb.EndOf(u.there, family), logdb.EndOf(all, family)
-	if there.Position == 0 || stated(all, family, there) || stated(u.there, family, here) {
+func (u *upload) twoCopies(ctx context.Context, journal logdb.JournalID, all []logdb.StreamState) (why string, err error) {
+	there, here := logdb.EndOf(u.there, journal), logdb.EndOf(all, journal)
+	if there.Position == 0 || stated(all, journal, there) || stated(u.there, journal, here) {
 		return "", nil
 	}
-	for i := range u.there {
-		t := &u.there[i]
-		at := slices.IndexFunc(all, func(o logdb.StreamState) bool { return o.Stream == t.Stream })
-		if t.Own || at < 0 || t.Stream.Journal.Family() != family {
-			continue
-		}
-		both := storedInBoth(&all[at].Fates, &t.Fates)
-		if both.Len() == 0 {
-			continue
-		}
-		last := both.Highest()
-		first := last - min(last-1, logdb.MarksMost-1)
-		if u.kind == logdb.KindWaveform {
-			first = last - min(last-1, markedRecordings-1)
-		}
-		have, err := logdb.Marks(ctx, u.s.logs, u.key.Meter, u.kind, t.Stream, first, last)
-		if err != nil {
-			return "", err
-		}
-		var marks map[logdb.Position]logdb.Digest
-		err = runner.Retry(ctx, u.s.retry(), func(ctx context.Context) (err error) {
-			marks, err = u.cloud.Marks(ctx, u.conf.CloudUID, u.kind, t.Stream, first, last)
-			return err
-		})
-		if errors.Is(err, fault.NotFound) { // a cloud that does not tell
-			continue
-		}
-		if err != nil {
-			return "", fmt.Errorf("ask what stands at positions %d to %d of %s: %w", first, last, t.Stream, err)
-		}
-		for p, mark := range marks {
-			if mine, ok := have[p]; ok && mine != mark && both.Has(p) {
-				return fmt.Sprintf("at position %d the cloud holds another record under the same name: two copies of a node wrote this journal", p), nil
-			}
+	both := storedInBoth(all, u.there, journal)
+	if both.Len() == 0 {
+		return "", nil
+	}
+	most := logdb.Position(logdb.MarksMost)
+	if u.kind == logdb.KindWaveform {
+		most = markedRecordings
+	}
+	last := both.Highest()
+	first := last - min(last, most) + 1
+	have, err := logdb.Marks(ctx, u.s.logs, u.key.Meter, u.kind, journal, first, last)
+	if err == nil {
+		var marks map[logdb.Position]logdb.Mark
+		if marks, err = u.cloud.Marks(ctx, u.conf.CloudUID, u.kind, journal, first, last); err == nil {
+			return differing(have, marks, both, max(apart(all, journal), apart(u.there, journal))), nil
 		}
 	}
+	if code := fault.CodeOf(err); code != fault.Internal && code != fault.NotFound && code != fault.Invalid || ctx.Err() != nil {
+		return "", fmt.Errorf("ask what stands at positions %d to %d of journal %s: %w", first, last, journal, err)
+	}
+	// Damage at one of both sides, or a cloud that does not tell: nothing speaks against it.
+	u.s.log.Warn("cannot compare a received journal with the cloud's", "meter", string(u.key.Meter), "action", "upload", "kind", u.kind.String(), "cloud", u.dest.label(), "err", err)
 	return "", nil
 }
 
+// differing says where two nodes hold something else at the same position; "" where they do not. Times may be as far apart as apart.
+func differing(have, there map[logdb.Position]logdb.Mark, both *logdb.FateSet, apart logdb.Millis) string {
+	for _, p := range slices.Sorted(maps.Keys(there)) {
+		mark := there[p]
+		if mine, ok := have[p]; ok && both.Has(p) && (mine.Sort != mark.Sort || mine.Time-mark.Time > apart || mark.Time-mine.Time > apart) {
+			return fmt.Sprintf("at position %d the cloud holds another record: two copies of a node wrote this journal", p)
+		}
+	}
+	return ""
+}
+
+// apart returns how far apart the times at one position of a journal may be: where rows were combined, one node may hold the row itself, which
+// it had asked for, and the other one their sum, which bears the end of the interval.
+func apart(streams []logdb.StreamState, journal logdb.JournalID) (most logdb.Millis) {
+	const minute = 60_000
+	for i := range streams {
+		if streams[i].Stream.Journal.Family() != journal.Family() {
+			continue
+		}
+		for _, r := range streams[i].Fates.Ranges() {
+			if r.Fate == logdb.FateReduced {
+				most = max(most, minute, 2*(r.LastTime-r.FirstTime))
+			}
+		}
+	}
+	return most
+}
+
 // stated reports whether a page stated an end of a journal, as far as that is remembered.
-func stated(streams []logdb.StreamState, family logdb.JournalID, end logdb.End) bool {
-	return end.Position > 0 && slices.ContainsFunc(streams, func(st logdb.StreamState) bool {
-		if st.Own || st.Stream.Journal.Family() != family {
+func stated(streams []logdb.StreamState, journal logdb.JournalID, end logdb.End) bool {
+	return !end.Chain.IsZero() && slices.ContainsFunc(streams, func(st logdb.StreamState) bool {
+		if st.Own || st.Stream.Journal.Family() != journal.Family() {
 			return false
 		}
 		return slices.ContainsFunc(append(logdb.Ends{{Position: st.JournalEnd, Chain: st.Chain}}, st.Ends...), func(e logdb.End) bool { return e == end })
 	})
 }
 
-// storedInBoth returns the positions that two sets call stored, without those into which others were combined: on request a row may
-// stand there instead of their sum.
-func storedInBoth(a, b *logdb.FateSet) *logdb.FateSet {
-	out := &logdb.FateSet{}
-	into := map[logdb.Position]bool{}
-	rb := b.Ranges()
-	for _, set := range [][]logdb.FateRange{a.Ranges(), rb} {
-		for _, r := range set {
-			if r.Fate == logdb.FateReduced {
-				into[r.Into] = true
+// storedInBoth returns the positions of a journal that are stored at both sides, under any name and policy.
+func storedInBoth(here, there []logdb.StreamState, journal logdb.JournalID) *logdb.FateSet {
+	stored := func(streams []logdb.StreamState) *logdb.FateSet {
+		out := &logdb.FateSet{}
+		for i := range streams {
+			if streams[i].Own || streams[i].Stream.Journal.Family() != journal.Family() {
+				continue
+			}
+			for _, r := range streams[i].Fates.Ranges() {
+				if r.Fate == logdb.FateStored {
+					for _, open := range out.Missing(r.First, r.Last) {
+						out.Put(logdb.FateRange{First: open[0], Last: open[1], Fate: logdb.FateStored})
+					}
+				}
 			}
 		}
+		return out
 	}
-	j := 0
-	for _, r := range a.Ranges() {
-		for r.Fate == logdb.FateStored && j < len(rb) && rb[j].First <= r.Last {
-			if rb[j].Fate == logdb.FateStored && rb[j].Last >= r.First {
-				out.Put(logdb.FateRange{First: max(r.First, rb[j].First), Last: min(r.Last, rb[j].Last), Fate: logdb.FateStored})
-			}
-			if rb[j].Last > r.Last {
-				break
-			}
-			j++
+	out, with := stored(here), stored(there)
+	for _, r := range slices.Clone(out.Ranges()) {
+		for _, lacks := range with.Missing(r.First, r.Last) {
+			out.Remove(lacks[0], lacks[1])
 		}
-	}
-	for p := range into {
-		out.Remove(p, p)
 	}
 	return out
 }
@@ -251,11 +260,14 @@ func (u *upload) relayStream(ctx context.Context, st *logdb.StreamState, all []l
 	if why != "" || own || len(missing) == 0 {
 		return nil
 	}
-	if why, err := u.twoCopies(ctx, st, all); err != nil {
-		return err
-	} else if why != "" {
-		u.conflict(st, why)
-		return nil
+	if _, judged := u.seen[st.Stream.Journal.Family()]; !judged { // by another stream of it
+		if why, err := u.twoCopies(ctx, st.Stream.Journal, all); err != nil {
+			return err
+		} else if why != "" {
+			u.conflict(st, why)
+			return nil
+		}
+		u.sees(st.Stream.Journal)
 	}
 	r := newRelayReader(u, st, all)
 	for _, m := range missing {

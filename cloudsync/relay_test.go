@@ -145,8 +145,13 @@ func TestRelayAndSiteAtTheSameMoment(t *testing.T) {
 // on what it has. Neither cloud was told where the other machine's journal ended: what stands there tells.
 func TestRelayBetweenTwoClones(t *testing.T) {
 	t.Parallel()
-	for title, c := range map[string]struct{ first, second int }{ // rows of each after those that both have
-		"the first is longer": {9, 5}, "the second is longer": {5, 9}, "by many": {200, 100}, "one each": {3, 2},
+	for title, c := range map[string]struct {
+		first, second int  // rows of each after those that both have
+		fast          bool // rows are combined
+		turned        bool // the second one's policy changed
+	}{
+		"the first is longer": {first: 9, second: 5}, "the second is longer": {first: 5, second: 9}, "by many": {first: 200, second: 100}, "one each": {first: 3, second: 2},
+		"combined rows": {first: 80, second: 60, fast: true}, "another policy": {first: 40, second: 20, turned: true},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
@@ -158,14 +163,30 @@ func TestRelayBetweenTwoClones(t *testing.T) {
 					ids++ // of one kind after the other
 					return logdb.JournalID(fmt.Sprintf("%032d", ids))
 				}}), cloud)
+				if c.fast {
+					s.settings(15 * time.Second)
+					s.rows(0, every(15*time.Second, start, 120)...)
+					from := start + 30*60_000
+					if cloud == far { // it was away for a while
+						from += 5 * 60_000
+					}
+					s.rows(0, every(15*time.Second, from, n)...)
+					return s
+				}
 				s.settings(time.Minute)
 				s.rows(0, every(time.Minute, start, 30)...)
+				if c.turned && cloud == far {
+					s.upload()
+					if err := s.sync.Set(t.Context(), cloudsync.SettingLimit+"historical_interval", "2m"); err != nil {
+						t.Fatal(err)
+					}
+				}
 				for i := range n { // a row each time, so that the journal ended wherever it may have been asked
 					s.rows(0, start+30*60_000+logdb.Millis(i)*step)
 				}
 				return s
 			}
-			a, b := machine(near, c.first, 60_000), machine(far, c.second, 61_000)
+			a, b := machine(near, c.first, 60_000), machine(far, c.second, 121_000)
 			for of, s := range []*site{a, b} {
 				for i := range []int{c.first, c.second}[of] % 97 {
 					s.entries(logdb.KindPQ, sag(2*i+of))
@@ -200,29 +221,60 @@ func TestRelayBetweenTwoClones(t *testing.T) {
 // of the journal was stated to both.
 func TestRelayWithoutACommonEnd(t *testing.T) {
 	t.Parallel()
+	for title, fetched := range map[string]bool{"as it was sent": false, "with rows that one of them asked for": true} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			relayWithoutACommonEnd(t, fetched)
+		})
+	}
+}
+
+func relayWithoutACommonEnd(t *testing.T, fetched bool) {
 	near, far := newFakeCloud(), newFakeCloud()
 	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), near)
 	s.fill()
 	direct, between := newSite(t, s.logs, far), relay(t, near, far)
 	name(t, far)
 	direct.upload()
+	if fetched { // changes of such rows name another target and another time at the other cloud
+		s.upload()
+		if _, _, err := s.sync.UploadRequested(t.Context(), meter, cloudsync.Wanted{Reduced: true, First: start, Last: start + 40*60_000}); err != nil {
+			t.Fatal(err)
+		}
+		var changes []logdb.Entry
+		for p := logdb.Position(101); p < 141; p += 3 {
+			changes = append(changes, logdb.Entry{Op: logdb.OpRevise, Target: p, Time: start + logdb.Millis(p)*15_000, Row: &logdb.Row{Channels: channels, Values: []float64{1, 2, 3, 4}}})
+		}
+		s.entries(logdb.KindHistorical, changes...)
+		s.rows(0, every(15*time.Second, start+100*15_000+7_000, 8)...) // late ones
+		direct.upload()
+	}
 	s.rows(0, every(15*time.Second, start+201*15_000, 40)...)
 	s.upload()
 	s.rows(0, every(15*time.Second, start+241*15_000, 40)...)
-	lost := false
-	far.before = func(call string) error { // the end is told, and the rest does not come
-		if call != "push" {
-			return nil
-		}
-		if lost {
+	far.maxRow, far.pages = 3, 0
+	far.before = func(call string) error { // one page comes, with the end, and the others do not
+		if call == "push" && far.pages > 0 {
 			return fault.New(fault.Unavailable, "lost")
 		}
-		lost = true
 		return nil
 	}
 	_, _ = direct.sync.UploadMeter(t.Context(), direct.uid)
-	far.before = nil
+	far.maxRow, far.before = 0, nil
+	if far.pages != 1 {
+		t.Fatalf("%d pages came", far.pages)
+	}
+	asked := 0
+	far.before = func(call string) error {
+		if call == "marks" {
+			asked++
+		}
+		return nil
+	}
 	between.upload()
+	if asked == 0 {
+		t.Error("nothing was compared")
+	}
 	sets := func(f *fakeCloud) *logdb.FateSet {
 		states, err := f.store.Streams(t.Context(), "cloud-4711", logdb.KindHistorical)
 		if err != nil || len(states) != 1 {

@@ -143,7 +143,8 @@ func (u *upload) push(ctx context.Context, page *logdb.Page) error {
 // deliver sends a page with the end of its journal that was seen at the receiver: who goes on from a copy of the same journal may
 // have written there since, and then nothing of the page is taken (fault.Stale).
 func (u *upload) deliver(ctx context.Context, page *logdb.Page) (answer api.UploadAnswer, err error) {
-	seen := logdb.EndOf(u.there, page.Stream.Journal)
+	journal := page.Stream.Journal.Family()
+	seen := u.seen[journal]
 	page.Seen = &seen
 	err = runner.Retry(ctx, u.s.retry(), func(ctx context.Context) (err error) {
 		answer, err = u.cloud.PushPage(ctx, page)
@@ -152,13 +153,18 @@ func (u *upload) deliver(ctx context.Context, page *logdb.Page) (answer api.Uplo
 	if err != nil {
 		return answer, err
 	}
-	u.received(page.Stream)
-	for i := range u.there {
-		if t := &u.there[i]; t.Stream == page.Stream && !t.Own && page.JournalEnd > t.JournalEnd {
-			t.JournalEnd, t.Chain = page.JournalEnd, page.Chain
-		}
+	if page.JournalEnd > seen.Position && answer.Stored+answer.Repeats+answer.Revised+answer.Skipped > 0 { // else perhaps a receipt only
+		u.seen[journal] = logdb.End{Position: page.JournalEnd, Chain: page.Chain}
 	}
 	return answer, nil
+}
+
+// sees notes the end of a journal at the receiver, which was found to be an end of the one that is sent.
+func (u *upload) sees(journal logdb.JournalID) {
+	if u.seen == nil {
+		u.seen = map[logdb.JournalID]logdb.End{}
+	}
+	u.seen[journal.Family()] = logdb.EndOf(u.there, journal)
 }
 
 // records counts what an answer tells of.

@@ -32,11 +32,12 @@ type upload struct {
 	looked  time.Time // when head was read
 	known   bool      // there is what the receiver answered
 	there   []logdb.StreamState
-	streams []*StoredStream // all of the journal that the destination uses
-	shared  bool            // with other destinations
-	others  []*StoredStream // all that this node has, also for other destinations
-	ended   []EndedStream   // those that no destination has any more
-	main    []*StoredStream // of the main cut
+	seen    map[logdb.JournalID]logdb.End // ends there, by the first name of the journal, as they were when they were judged
+	streams []*StoredStream               // all of the journal that the destination uses
+	shared  bool                          // with other destinations
+	others  []*StoredStream               // all that this node has, also for other destinations
+	ended   []EndedStream                 // those that no destination has any more
+	main    []*StoredStream               // of the main cut
 	j       *journal
 	budget  *int
 	began   time.Time // of draining; zero: not yet
@@ -160,6 +161,7 @@ func (u *upload) own(ctx context.Context) (err error) {
 		u.key.Destination, u.key.Journal, u.streams = u.dest.ID, u.head.ID, nil
 		u.name = u.head.ID
 	}
+	u.sees(u.head.ID)
 	u.j = newJournal(u.s.logs, u.s.store, u.key.Meter, u.kind, u.head.ID)
 	return u.s.store.DropJournals(ctx, u.key)
 }

@@ -210,6 +210,33 @@ func TestLostSettingsAreToldAgain(t *testing.T) {
 	}
 }
 
+// A cloud that was put back to a backup does not know what it was told since. It was started since, and is told again.
+func TestSettingsOfARestoredCloudAreToldAgain(t *testing.T) {
+	t.Parallel()
+	cloud := newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 5)...)
+	s.upload()
+	old := cloud.told["cloud-4711"]
+	old.Zone = "Asia/Kathmandu"
+	refresh := func(want string) {
+		t.Helper()
+		if _, err := s.sync.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.upload()
+		if got := cloud.told["cloud-4711"]; got.Zone != want {
+			t.Errorf("the cloud says %s, want %s", got.Zone, want)
+		}
+	}
+	refresh("UTC")
+	cloud.told["cloud-4711"] = old // by another manager of the meter, say
+	refresh("Asia/Kathmandu")
+	cloud.started = start
+	refresh("UTC")
+}
+
 // TestChangedSettingsAreTold: what becomes of a meter's settings after its registration reaches the cloud, which cuts days by the zone.
 func TestChangedSettingsAreTold(t *testing.T) {
 	t.Parallel()

@@ -49,6 +49,7 @@ func (j *journals) contradicts(p *logdb.Page) error {
 		return fmt.Errorf("%w: the own journal ends at %d, the page says %d", logdb.ErrConflict, j.own.end, p.JournalEnd)
 	}
 	var here logdb.End
+	var known logdb.Ends
 	for _, s := range j.streams {
 		if s.id.Journal.Family() != family {
 			continue
@@ -56,18 +57,17 @@ func (j *journals) contradicts(p *logdb.Page) error {
 		if s != j.own && s.end > here.Position {
 			here = logdb.End{Position: s.end, Chain: s.chain}
 		}
-		known := s.ends
-		if !s.chain.IsZero() {
-			known = append(logdb.Ends{{Position: s.end, Chain: s.chain}}, known...)
-		}
-		if known.Contradict(p.JournalEnd, p.Chain) {
-			return fmt.Errorf("%w: another chain at the end %d of journal %s", logdb.ErrConflict, p.JournalEnd, s.id.Journal)
+		if known = append(known, s.ends...); !s.chain.IsZero() {
+			known = append(known, logdb.End{Position: s.end, Chain: s.chain})
 		}
 	}
-	if p.Seen != nil && !p.Stream.IsZero() && !own {
+	if p.Seen != nil && !own {
 		if stated := (logdb.End{Position: p.JournalEnd, Chain: p.Chain}); !here.Same(*p.Seen) && !here.Same(stated) {
 			return fmt.Errorf("%w: the end here is %v, the sender saw %v", logdb.ErrStale, here, *p.Seen)
 		}
+	}
+	if known.Contradict(p.JournalEnd, p.Chain) {
+		return fmt.Errorf("%w: another chain at the end %d of journal %s", logdb.ErrConflict, p.JournalEnd, p.Stream.Journal)
 	}
 	return j.checkChanges(p.Stream, p.Entries)
 }

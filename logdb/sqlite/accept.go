@@ -67,15 +67,20 @@ func (j *journals) contradicts(p *logdb.Page) error {
 		if s.own && p.JournalEnd > s.end {
 			return fmt.Errorf("%w: the own journal ends at %d, the page says %d", logdb.ErrConflict, s.end, p.JournalEnd)
 		}
+	}
+	if p.Seen != nil && !own && !end.Same(*p.Seen) && !end.Same(logdb.End{Position: p.JournalEnd, Chain: p.Chain}) {
+		return fmt.Errorf("%w: journal %s ends at %d here, and at %d where it was seen", logdb.ErrStale, p.Stream.Journal, end.Position, p.Seen.Position)
+	}
+	for _, s := range j.streams {
+		if s.ref.Journal.Family() != p.Stream.Journal.Family() {
+			continue
+		}
 		at := logdb.Ends{{Position: s.end, Chain: s.chain}}
 		if !s.chain.IsZero() && at.Contradict(p.JournalEnd, p.Chain) || s.ends.Contradict(p.JournalEnd, p.Chain) {
 			return fmt.Errorf("%w: another chain at the end %d of journal %s", logdb.ErrConflict, p.JournalEnd, s.ref.Journal)
 		}
 	}
-	if p.Seen == nil || own || end.Same(*p.Seen) || end.Same(logdb.End{Position: p.JournalEnd, Chain: p.Chain}) {
-		return nil
-	}
-	return fmt.Errorf("%w: journal %s ends at %d here, and at %d where it was seen", logdb.ErrStale, p.Stream.Journal, end.Position, p.Seen.Position)
+	return nil
 }
 
 // receiver is one page on its way in. It decides the fates first, in journal order, and keeps what is to be stored

@@ -39,6 +39,7 @@ type UserAnswer struct {
 	Permissions permission.Set `json:"permissions" doc:"Names joined by commas"`
 	Meter       logdb.MeterUID `json:"meter_uid,omitempty" doc:"The only meter of a meter's own key"`
 	Expires     logdb.Millis   `json:"expires_ms,omitempty"`
+	Started     logdb.Millis   `json:"node_started_ms,omitempty" doc:"When this node was started: one that was put back to a backup was started since, and is compared anew"`
 }
 
 // SetupRequest makes the first user of a node.

@@ -99,25 +99,26 @@ type StreamsAnswer struct {
 	Next     string         `json:"next,omitempty" doc:"cursor of the next page"`
 }
 
-// MarksAnswer lists the marks of what is held of a stream in a range of positions.
+// MarksAnswer lists what is held of a journal in a range of positions.
 type MarksAnswer struct {
 	MeterUID logdb.MeterUID `json:"meter_uid"`
 	Kind     string         `json:"kind"`
-	Stream   string         `json:"stream"`
-	Marks    []StreamMark   `json:"marks"`
+	Journal  string         `json:"journal"`
+	Marks    []JournalMark  `json:"marks"`
 }
 
-// StreamMark tells what stands at a position.
-type StreamMark struct {
+// JournalMark tells what stands at a position.
+type JournalMark struct {
 	Position logdb.Position `json:"position"`
-	Mark     logdb.Digest   `json:"mark" doc:"32 hex digits of a hash over operation, log, time and sort of record"`
+	Time     logdb.Millis   `json:"time_ms" doc:"Of a row that was combined the end of its interval"`
+	Sort     logdb.Digest   `json:"sort" doc:"32 hex digits of a hash of what it records, without values"`
 }
 
 // MarksAnswerOf makes the document of marks, in the order of their positions.
-func MarksAnswerOf(meter logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID, marks map[logdb.Position]logdb.Digest) MarksAnswer {
-	out := MarksAnswer{MeterUID: meter, Kind: kind.String(), Stream: stream.String(), Marks: []StreamMark{}}
+func MarksAnswerOf(meter logdb.MeterUID, kind logdb.Kind, journal logdb.JournalID, marks map[logdb.Position]logdb.Mark) MarksAnswer {
+	out := MarksAnswer{MeterUID: meter, Kind: kind.String(), Journal: string(journal), Marks: []JournalMark{}}
 	for _, p := range slices.Sorted(maps.Keys(marks)) {
-		out.Marks = append(out.Marks, StreamMark{p, marks[p]})
+		out.Marks = append(out.Marks, JournalMark{p, marks[p].Time, marks[p].Sort})
 	}
 	return out
 }

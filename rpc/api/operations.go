@@ -261,7 +261,7 @@ var operations = []Operation{
 	{OpEN50160, methodGet, meterPath + "/en50160", permission.LogsRead, "A week held against EN 50160", tagLogs, BodyNone},
 	{OpEventGroups, methodGet, Root + "/event-groups", permission.LogsRead, "PQ events of several meters that may be one event of the network", tagLogs, BodyNone},
 	{OpStreams, methodGet, meterPath + "/streams/{kind}", permission.Upload, "Positions held per stream, with their fates", tagLogs, BodyNone},
-	{OpMarks, methodGet, meterPath + "/streams/{kind}/marks", permission.Upload, "What stands at some positions of a stream, without its values: by it a sender that is not where the journal was written finds that it holds another one", tagLogs, BodyNone},
+	{OpMarks, methodGet, meterPath + "/marks/{kind}", permission.Upload, "What stands at some positions of a journal, without values: who passes a journal on finds by it that another one came here under the same id", tagLogs, BodyNone},
 	{OpDigests, methodGet, meterPath + "/digests/{kind}", permission.Upload, "Counts and digests per day", tagLogs, BodyNone},
 	{OpForget, methodPost, meterPath + "/logs/{kind}/forget", permission.LogsDelete, "Remove a range so that it can be sent again", tagLogs, BodyJSON},
 	{OpVersions, methodGet, meterPath + "/versions/{kind}/{record}", permission.LogsRead, "Versions of a record: the original first, with who changed it, when and why", tagLogs, BodyNone},

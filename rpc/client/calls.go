@@ -157,15 +157,15 @@ func (c *Client) Streams(ctx context.Context, meter logdb.MeterUID, kind logdb.K
 	return out, nil
 }
 
-// Marks returns what the node holds at the positions first to last of a stream, logdb.MarksMost at most, without values (logdb.Entry.Mark).
-func (c *Client) Marks(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID, first, last logdb.Position) (map[logdb.Position]logdb.Digest, error) {
+// Marks returns what the node holds at the positions first to last of a journal, logdb.MarksMost at most (logdb.Marks).
+func (c *Client) Marks(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, journal logdb.JournalID, first, last logdb.Position) (map[logdb.Position]logdb.Mark, error) {
 	a, err := ask[api.MarksAnswer](ctx, c, call{
-		class: classPush, method: get, path: escaped("meters", string(meter), "streams", kind.String(), "marks"),
-		query: url.Values{"stream": {stream.String()}, "first": {fmt.Sprint(first)}, "last": {fmt.Sprint(last)}},
+		class: classPush, method: get, path: escaped("meters", string(meter), "marks", kind.String()),
+		query: url.Values{"journal": {string(journal)}, "first": {fmt.Sprint(first)}, "last": {fmt.Sprint(last)}},
 	})
-	out := map[logdb.Position]logdb.Digest{}
+	out := map[logdb.Position]logdb.Mark{}
 	for _, m := range a.Marks {
-		out[m.Position] = m.Mark
+		out[m.Position] = logdb.Mark{Time: m.Time, Sort: m.Sort}
 	}
 	return out, err
 }

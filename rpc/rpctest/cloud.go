@@ -170,7 +170,7 @@ func (c *Cloud) routes(body []byte) []route {
 			if !c.known(r) {
 				return nil, fault.New(fault.Unauthenticated, "Log in or send a key.")
 			}
-			return api.UserAnswer{User: User, Customer: "customer", Permissions: permission.Everything()}, nil
+			return api.UserAnswer{User: User, Customer: "customer", Permissions: permission.Everything(), Started: 1}, nil
 		}},
 		{api.OpRegister, func(*http.Request) (any, error) { return c.register(body) }},
 		{api.OpMeters, func(*http.Request) (any, error) { return c.list(), nil }},
@@ -185,14 +185,14 @@ func (c *Cloud) routes(body []byte) []route {
 		}},
 		{api.OpMarks, func(r *http.Request) (any, error) {
 			q := r.URL.Query()
-			stream, err := logdb.ParseStream(q.Get("stream"))
+			journal := logdb.JournalID(q.Get("journal"))
 			first, ferr := strconv.ParseUint(q.Get("first"), 10, 64)
 			last, lerr := strconv.ParseUint(q.Get("last"), 10, 64)
-			if err := errors.Join(err, ferr, lerr); err != nil {
-				return nil, fault.Wrap(fault.Invalid, "Not a range of a stream.", err)
+			if err := errors.Join(ferr, lerr); err != nil {
+				return nil, fault.Wrap(fault.Invalid, "Not a range of positions.", err)
 			}
-			marks, err := logdb.Marks(r.Context(), c.Store, uid(r), kind(r), stream, logdb.Position(first), logdb.Position(last))
-			return api.MarksAnswerOf(uid(r), kind(r), stream, marks), err
+			marks, err := logdb.Marks(r.Context(), c.Store, uid(r), kind(r), journal, logdb.Position(first), logdb.Position(last))
+			return api.MarksAnswerOf(uid(r), kind(r), journal, marks), err
 		}},
 		{api.OpDigests, func(r *http.Request) (any, error) {
 			stream, err := logdb.ParseStream(r.URL.Query().Get("stream"))

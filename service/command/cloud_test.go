@@ -42,8 +42,8 @@ func (c cloud) Meters(context.Context) ([]api.Meter, error) {
 	return []api.Meter{{UID: "there", Enabled: true, Settings: logdb.Settings{Name: "main"}}}, nil
 }
 
-func (c cloud) Marks(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID, first, last logdb.Position) (map[logdb.Position]logdb.Digest, error) {
-	return logdb.Marks(ctx, c.Model, meter, kind, stream, first, last)
+func (c cloud) Marks(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind, journal logdb.JournalID, first, last logdb.Position) (map[logdb.Position]logdb.Mark, error) {
+	return logdb.Marks(ctx, c.Model, meter, kind, journal, first, last)
 }
 
 func (c cloud) PushPage(ctx context.Context, page *logdb.Page) (api.UploadAnswer, error) {

@@ -74,7 +74,7 @@ func (a *API) user(ctx context.Context, c caller, _ *none) (*api.UserAnswer, err
 	if !c.Known() {
 		return nil, fault.New(fault.Unauthenticated, "Nobody is logged in.")
 	}
-	out := &api.UserAnswer{KeyID: string(c.Key), Permissions: c.Permissions, Meter: c.Meter}
+	out := &api.UserAnswer{KeyID: string(c.Key), Permissions: c.Permissions, Meter: c.Meter, Started: a.started}
 	if c.User != "" {
 		u, err := a.Accounts.Me(ctx, c.Principal)
 		if err != nil {

@@ -68,7 +68,7 @@ func samples(of place) map[string]sample {
 		api.OpAnalysis: {path: at("/logs/waveform/1@" + stream + "/analysis")}, api.OpEN50160: {path: at("/en50160?week=2026-W10")},
 		api.OpEventGroups: {path: api.Root + "/event-groups?from=2026-03-01&to=2026-03-02", theirs: 200},
 		api.OpDigests:     {path: at("/digests/historical?stream=" + stream)},
-		api.OpMarks:       {path: at("/streams/historical/marks?first=1&last=9&stream=" + stream)},
+		api.OpMarks:       {path: at("/marks/historical?first=1&last=9&journal=" + stream[:32])},
 		api.OpForget:      {path: at("/logs/historical/forget"), body: `{"stream":"` + stream + `","from":0,"to":1}`},
 		api.OpClear:       {path: at("/logs/pq")}, api.OpLimitCounts: {path: at("/limit-counts")}, api.OpEventCounts: {path: at("/event-counts")},
 		api.OpSkipped: {path: at("/skipped/pq")}, api.OpFetch: {path: at("/requests"), body: `{"kind":"pq"}`}, api.OpFetches: {path: at("/requests")},

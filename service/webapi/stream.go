@@ -71,9 +71,9 @@ func (a *API) streams(ctx context.Context, c caller, in *streamsInput) (*api.Str
 
 type marksInput struct {
 	LogPath
-	Stream string         `query:"stream" required:"true" maxLength:"64" doc:"Journal and policy, joined by a colon"`
-	First  logdb.Position `query:"first" required:"true" minimum:"1" doc:"The first position"`
-	Last   logdb.Position `query:"last" required:"true" minimum:"1" doc:"The last position, 63 behind the first at most"`
+	Journal string         `query:"journal" required:"true" maxLength:"64" doc:"32 hex digits: any name of the journal"`
+	First   logdb.Position `query:"first" required:"true" minimum:"1" doc:"The first position"`
+	Last    logdb.Position `query:"last" required:"true" minimum:"1" doc:"The last position, 63 behind the first at most"`
 }
 
 func (a *API) marks(ctx context.Context, c caller, in *marksInput) (*api.MarksAnswer, error) {
@@ -81,15 +81,15 @@ func (a *API) marks(ctx context.Context, c caller, in *marksInput) (*api.MarksAn
 	if err != nil {
 		return nil, err
 	}
-	stream, err := parseStream(in.Stream)
+	stream, err := logdb.ParseStream(in.Journal + ":0")
+	if err != nil || stream.IsZero() {
+		return nil, fault.New(fault.Invalid, "A journal is 32 hex digits.").At("journal")
+	}
+	marks, err := logdb.Marks(ctx, a.Logs, in.UID, kind, stream.Journal, in.First, in.Last)
 	if err != nil {
 		return nil, err
 	}
-	marks, err := logdb.Marks(ctx, a.Logs, in.UID, kind, stream, in.First, in.Last)
-	if err != nil {
-		return nil, err
-	}
-	out := api.MarksAnswerOf(in.UID, kind, stream, marks)
+	out := api.MarksAnswerOf(in.UID, kind, stream.Journal, marks)
 	return &out, nil
 }
 

@@ -75,13 +75,14 @@ type Config struct {
 // API is the web API as an http.Handler.
 type API struct {
 	Parts
-	cfg    Config
-	log    *slog.Logger
-	mux    *http.ServeMux
-	huma   huma.API
-	cross  *http.CrossOriginProtection
-	params map[string][]string // names of the query parameters of an operation, by its id
-	served map[string]bool     // ids of the operations that have a handler
+	cfg     Config
+	started logdb.Millis
+	log     *slog.Logger
+	mux     *http.ServeMux
+	huma    huma.API
+	cross   *http.CrossOriginProtection
+	params  map[string][]string // names of the query parameters of an operation, by its id
+	served  map[string]bool     // ids of the operations that have a handler
 
 	rates    *host.Rates[string] // by who asks
 	queue    *queue
@@ -109,7 +110,7 @@ func New(parts Parts, cfg Config) (*API, error) {
 		cfg.KeyBurst = 2000
 	}
 	a := &API{
-		Parts: parts, cfg: cfg, log: cfg.Logger, mux: http.NewServeMux(),
+		Parts: parts, cfg: cfg, started: logdb.MillisOf(cfg.Now()), log: cfg.Logger, mux: http.NewServeMux(),
 		cross: http.NewCrossOriginProtection(), served: map[string]bool{},
 		rates: host.NewRates[string](cfg.KeyRate, cfg.KeyBurst, cfg.Now), queue: newQueue(cfg.Queries, cfg.QueryWait),
 	}

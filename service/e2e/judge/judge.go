@@ -123,6 +123,25 @@ func checkPositions(r *report, kind logdb.Kind, journal []logdb.Entry) {
 	}
 }
 
+// checkSettings compares what the cloud was told of the meter, by which it cuts days and shows values.
+func checkSettings(ctx context.Context, r *report, c *Case, cloud Cloud) error {
+	here, err := c.Site.Meter(ctx, c.SiteUID)
+	if err != nil {
+		return err
+	}
+	there, err := cloud.Client.Meter(ctx, cloud.UID)
+	if err != nil {
+		return err
+	}
+	told := func(s logdb.Settings) string {
+		return fmt.Sprintf("%s %s, zone %s, CT %v/%v, PT %v/%v, full scale %v V %v A, logs %v", s.Model, s.Serial, s.Zone, s.CTPrimary, s.CTSecondary, s.PTPrimary, s.PTSecondary, s.VoltageFullScale, s.CurrentFullScale, s.LogIntervalsMillis)
+	}
+	if h, t := told(here.Settings), told(there.Settings); h != t {
+		r.add("settings", "%s: the cloud says %s; the site %s", cloud.Name, t, h)
+	}
+	return nil
+}
+
 // checkCloud compares one kind of log at one cloud with the site's journal.
 func checkCloud(ctx context.Context, r *report, c *Case, cloud Cloud, kind logdb.Kind, own logdb.JournalID, journal []logdb.Entry, stats *Stats) error {
 	there, err := Read(ctx, cloud.Client, cloud.UID, kind)
@@ -130,6 +149,11 @@ func checkCloud(ctx context.Context, r *report, c *Case, cloud Cloud, kind logdb
 		return err
 	}
 	who := cloud.Name + ", " + kind.String()
+	if kind == logdb.KindHistorical { // once
+		if err := checkSettings(ctx, r, c, cloud); err != nil {
+			return err
+		}
+	}
 	for _, st := range there.States {
 		if st.Own {
 			r.add("journals", "%s: the cloud made a journal of its own", who)

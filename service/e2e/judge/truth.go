@@ -374,7 +374,7 @@ const truthOfPQ, truthOfLimits = "truth of pq", "truth of limits"
 // excursions compares PQ or limit events. Events that still wait for their end are not in the
 // journal, and events whose start the meter never saw make none. Those that began before a time may be lost.
 func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, before time.Time, journal []logdb.Entry, stats *Stats) {
-	known, lossy, worst := map[excursion]int{}, map[excursion]int{}, map[excursion][]float64{}
+	known, lossy, worst, first := map[excursion]int{}, map[excursion]int{}, map[excursion][]float64{}, map[excursion][]float64{}
 	early := map[excursion]excursion{} // what an event may be taken for, and what it is
 	var made []time.Time
 	for _, x := range truth {
@@ -391,11 +391,11 @@ func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, before
 			}
 		}
 		known[k]++
-		worst[k] = append(worst[k], x.Worst)
+		worst[k], first[k] = append(worst[k], x.Worst), append(first[k], x.First)
 		if shift := t.takenEarlier(x.True, made, before); shift > 0 {
-			first := k
-			first.start -= logdb.Millis(shift.Milliseconds())
-			early[first] = k
+			taken := k
+			taken.start -= logdb.Millis(shift.Milliseconds())
+			early[taken] = k
 		}
 		if x.True.Before(before) {
 			lossy[k]++
@@ -429,8 +429,12 @@ func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, before
 		}
 		known[k]--
 		stats.Events++
-		if !slices.ContainsFunc(worst[k], func(w float64) bool { return sameWorst(what, x, w) }) {
-			r.add(what, "position %d, %+v: the worst value is %v (%v %%), want one of %v", v.position, k, x.Worst, x.WorstPercent, worst[k])
+		may := worst[k]
+		if math.IsNaN(x.DurationSeconds) { // its end was lost, and what that said
+			may = slices.Concat(may, first[k])
+		}
+		if !slices.ContainsFunc(may, func(w float64) bool { return sameWorst(what, x, w) }) {
+			r.add(what, "position %d, %+v: the worst value is %v (%v %%), want one of %v", v.position, k, x.Worst, x.WorstPercent, may)
 		}
 	}
 	for k, n := range known {

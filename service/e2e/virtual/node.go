@@ -273,7 +273,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // Calm are intervals with which virtual days do not need millions of wake-ups.
 func Calm() (cloudsync.Config, retrieve.Config) {
-	return cloudsync.Config{TickEvery: 10 * time.Minute, SyncEvery: 6 * time.Hour, ScanEvery: 6 * time.Hour, PageBytes: 8 << 10,
+	return cloudsync.Config{TickEvery: 10 * time.Minute, SyncEvery: 15 * time.Minute, ScanEvery: 6 * time.Hour, PageBytes: 8 << 10,
 			Retry: runner.Backoff{Tries: 2}, Pauses: runner.Backoff{First: 5 * time.Second, Max: 15 * time.Minute}},
 		retrieve.Config{Retrieve: time.Hour, System: 2 * time.Hour, Live: 6 * time.Hour, HistoryKeep: 10}
 }

@@ -38,6 +38,7 @@ type Excursion struct {
 	// when it lost its supply before.
 	Start, End time.Time
 	Worst      float64   // primary, of PQ events; of limit events the share of full scale, 1 is 100 %
+	First      float64   // what the record of the start says of it
 	True       time.Time // when it really began
 }
 
@@ -158,7 +159,7 @@ func (m *Meter) PQEvents() []Excursion {
 				if end == 0 {
 					continue
 				}
-				e := Excursion{Channel: keys[p], Above: x.level[p] > 1, Worst: x.level[p] * m.site.NominalVolts, True: time.UnixMilli(x.start).UTC()}
+				e := Excursion{Channel: keys[p], Above: x.level[p] > 1, Worst: x.level[p] * m.site.NominalVolts, First: x.level[p] * m.site.NominalVolts, True: time.UnixMilli(x.start).UTC()}
 				if !x.headless {
 					e.Start = d.clock(x.start)
 				}
@@ -193,7 +194,7 @@ func (m *Meter) LimitEvents() []Excursion {
 		worst := float64(r.value) / 1000
 		if r.out {
 			open[r.limit] = len(out)
-			out = append(out, Excursion{Channel: keys[m.plan.limits[r.limit].addr], Limit: r.limit + 1, Above: !r.below, Start: stamp, Worst: worst, True: time.UnixMilli(r.at).UTC()})
+			out = append(out, Excursion{Channel: keys[m.plan.limits[r.limit].addr], Limit: r.limit + 1, Above: !r.below, Start: stamp, Worst: worst, First: worst, True: time.UnixMilli(r.at).UTC()})
 		} else if i, ok := open[r.limit]; ok {
 			out[i].End, out[i].Worst = stamp, worst
 			delete(open, r.limit)
