@@ -356,8 +356,8 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 		if c.CloudUID == "" || !c.Enabled || c.Registered == (logdb.Digest{}) {
 			continue
 		}
-		// Once after each start of either side, and when another machine answers: what was put back to a backup does not know what was told since. Not
-		// each time, since two nodes that tell of one meter may name it differently.
+		// Once after each start of either side, and when another program answers: what was put back to a backup does not know what was told since. Not
+		// each time, since two nodes that tell of one meter may name it differently: before several programs in turn they would, and do.
 		other := !m.compared && (!listed || told[c.CloudUID] != c.Registered)
 		m.compared = true
 		if other || listed && (!info.known[c.CloudUID] || info.bare[c.CloudUID] && m.Name != "") {

@@ -155,6 +155,9 @@ func (s *Service) fetchOne(ctx context.Context, d *destination, desk Requests, c
 		found, more, err = u.request(ctx, wanted)
 		return err
 	})
+	if errors.Is(err, errRenewed) {
+		return "", false, desk.ReportRequest(ctx, r.MeterUID, r.ID, api.FetchReport{State: api.FetchFailed, Reason: errRenewed.Message})
+	}
 	if errors.Is(err, fault.Stale) { // later: somebody else sends it at this moment
 		return "", true, nil
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -143,32 +142,42 @@ func contradiction(here *logdb.StreamState, there []logdb.StreamState) (why stri
 	return why, own
 }
 
-// markedRecordings is how many recordings are compared: their samples are read.
-const markedRecordings = 4
-
 // twoCopies says whether the receiver holds something else than this node at the same positions of a journal: two copies of whoever wrote
 // it went on under one id, and the one sent here, the other one there. The ends that were stated tell nothing of that, since
-// neither node was told the other one's. Where one of both is known to go on from where the other one ends, nothing is compared.
-func (u *upload) twoCopies(ctx context.Context, journal logdb.JournalID, all []logdb.StreamState) (why string, err error) {
+// neither node was told the other one's. Where one of both is known to go on from where the other one ends, nothing is compared. Copies that
+// are apart by whole intervals of combined rows, in that log alone, are not told from one another.
+func (u *upload) twoCopies(ctx context.Context, st *logdb.StreamState, all []logdb.StreamState) (why string, err error) {
+	journal := st.Stream.Journal
 	there, here := logdb.EndOf(u.there, journal), logdb.EndOf(all, journal)
-	if there.Position == 0 || stated(all, journal, there) || stated(u.there, journal, here) {
-		return "", nil
+	if there.Position == 0 || st.Source != "" || stated(all, journal, there) || stated(u.there, journal, here) {
+		return "", nil // what this node made for a credential nobody else writes
 	}
-	both := storedInBoth(all, u.there, journal)
-	if both.Len() == 0 {
-		return "", nil
+	if p := combinedOtherwise(all, u.there, journal); p > 0 {
+		return otherRecord(p), nil
 	}
 	most := logdb.Position(logdb.MarksMost)
 	if u.kind == logdb.KindWaveform {
-		most = markedRecordings
+		most = logdb.MarkedRecordingsMax
 	}
-	last := both.Highest()
+	both := storedInBoth(all, u.there, journal, most)
+	if len(both) == 0 {
+		return "", nil
+	}
+	last := slices.Max(both)
 	first := last - min(last, most) + 1
 	have, err := logdb.Marks(ctx, u.s.logs, u.key.Meter, u.kind, journal, first, last)
 	if err == nil {
 		var marks map[logdb.Position]logdb.Mark
 		if marks, err = u.cloud.Marks(ctx, u.conf.CloudUID, u.kind, journal, first, last); err == nil {
-			return differing(have, marks, both, max(apart(all, journal), apart(u.there, journal))), nil
+			combined := combines(all, journal) || combines(u.there, journal)
+			for _, p := range both {
+				mine, here := have[p]
+				mark, there := marks[p]
+				if here && there && (mine.Sort != mark.Sort || mine.Time != mark.Time && !combined) {
+					return otherRecord(p), nil
+				}
+			}
+			return "", nil
 		}
 	}
 	if code := fault.CodeOf(err); code != fault.Internal && code != fault.NotFound && code != fault.Invalid || ctx.Err() != nil {
@@ -179,32 +188,40 @@ func (u *upload) twoCopies(ctx context.Context, journal logdb.JournalID, all []l
 	return "", nil
 }
 
-// differing says where two nodes hold something else at the same position; "" where they do not. Times may be as far apart as apart.
-func differing(have, there map[logdb.Position]logdb.Mark, both *logdb.FateSet, apart logdb.Millis) string {
-	for _, p := range slices.Sorted(maps.Keys(there)) {
-		mark := there[p]
-		if mine, ok := have[p]; ok && both.Has(p) && (mine.Sort != mark.Sort || mine.Time-mark.Time > apart || mark.Time-mine.Time > apart) {
-			return fmt.Sprintf("at position %d the cloud holds another record: two copies of a node wrote this journal", p)
-		}
-	}
-	return ""
+func otherRecord(p logdb.Position) string {
+	return fmt.Sprintf("at position %d the cloud holds another record: two copies of a node wrote this journal", p)
 }
 
-// apart returns how far apart the times at one position of a journal may be: where rows were combined, one node may hold the row itself, which
-// it had asked for, and the other one their sum, which bears the end of the interval.
-func apart(streams []logdb.StreamState, journal logdb.JournalID) (most logdb.Millis) {
-	const minute = 60_000
-	for i := range streams {
-		if streams[i].Stream.Journal.Family() != journal.Family() {
+// combines reports whether rows of a journal were combined: then the time at a position depends on the policy, and on who asked for the
+// rows themselves.
+func combines(streams []logdb.StreamState, journal logdb.JournalID) bool {
+	return slices.ContainsFunc(streams, func(st logdb.StreamState) bool {
+		return st.Stream.Journal.Family() == journal.Family() && slices.ContainsFunc(st.Fates.Ranges(), func(r logdb.FateRange) bool { return r.Fate == logdb.FateReduced })
+	})
+}
+
+// combinedOtherwise returns a position that both sides combined into another one by the same policy, which one journal never does; 0: none among
+// the last of them.
+func combinedOtherwise(here, there []logdb.StreamState, journal logdb.JournalID) logdb.Position {
+	for i := range there {
+		at := slices.IndexFunc(here, func(o logdb.StreamState) bool { return o.Stream == there[i].Stream && !o.Own })
+		if there[i].Own || at < 0 || there[i].Stream.Journal.Family() != journal.Family() {
 			continue
 		}
-		for _, r := range streams[i].Fates.Ranges() {
-			if r.Fate == logdb.FateReduced {
-				most = max(most, minute, 2*(r.LastTime-r.FirstTime))
+		for _, r := range lastRanges(&there[i].Fates) {
+			if f, ok := here[at].Fates.At(r.Last); r.Fate == logdb.FateReduced && ok && f.Fate == logdb.FateReduced && f.Into != r.Into {
+				return r.Last
 			}
 		}
 	}
-	return most
+	return 0
+}
+
+// lastRanges are the ranges of a set in which common positions are looked for.
+func lastRanges(set *logdb.FateSet) []logdb.FateRange {
+	const most = 4096
+	all := set.Ranges()
+	return all[max(0, len(all)-most):]
 }
 
 // stated reports whether a page stated an end of a journal, as far as that is remembered.
@@ -217,28 +234,48 @@ func stated(streams []logdb.StreamState, journal logdb.JournalID, end logdb.End)
 	})
 }
 
-// storedInBoth returns the positions of a journal that are stored at both sides, under any name and policy.
-func storedInBoth(here, there []logdb.StreamState, journal logdb.JournalID) *logdb.FateSet {
-	stored := func(streams []logdb.StreamState) *logdb.FateSet {
-		out := &logdb.FateSet{}
+// storedInBoth returns the last positions of a journal that are stored at both sides, under any name and policy, within so many positions;
+// without those into which others were combined.
+func storedInBoth(here, there []logdb.StreamState, journal logdb.JournalID, within logdb.Position) (out []logdb.Position) {
+	into := map[logdb.Position]bool{}
+	stored := func(streams []logdb.StreamState) (out logdb.FateSet) {
+		var all []logdb.FateRange
 		for i := range streams {
 			if streams[i].Own || streams[i].Stream.Journal.Family() != journal.Family() {
 				continue
 			}
-			for _, r := range streams[i].Fates.Ranges() {
-				if r.Fate == logdb.FateStored {
-					for _, open := range out.Missing(r.First, r.Last) {
-						out.Put(logdb.FateRange{First: open[0], Last: open[1], Fate: logdb.FateStored})
-					}
+			for _, r := range lastRanges(&streams[i].Fates) {
+				switch r.Fate {
+				case logdb.FateStored:
+					all = append(all, r)
+				case logdb.FateReduced:
+					into[r.Into] = true
 				}
+			}
+		}
+		slices.SortFunc(all, func(a, b logdb.FateRange) int { return cmp.Compare(a.First, b.First) })
+		for _, r := range all {
+			if r.First = max(r.First, out.Highest()+1); r.First <= r.Last {
+				out.Put(logdb.FateRange{First: r.First, Last: r.Last, Fate: logdb.FateStored})
 			}
 		}
 		return out
 	}
-	out, with := stored(here), stored(there)
-	for _, r := range slices.Clone(out.Ranges()) {
-		for _, lacks := range with.Missing(r.First, r.Last) {
-			out.Remove(lacks[0], lacks[1])
+	a, b := stored(here), stored(there)
+	last := logdb.Position(0)
+	for _, r := range slices.Backward(a.Ranges()) {
+		p, missing := r.Last, b.Missing(r.First, r.Last)
+		for i := len(missing) - 1; i >= 0 && missing[i][1] == p; i-- {
+			p = missing[i][0] - 1
+		}
+		if p >= r.First {
+			last = p
+			break
+		}
+	}
+	for p := last - min(last, within) + 1; p <= last && last > 0; p++ {
+		if a.Has(p) && b.Has(p) && !into[p] {
+			out = append(out, p)
 		}
 	}
 	return out
@@ -261,7 +298,7 @@ func (u *upload) relayStream(ctx context.Context, st *logdb.StreamState, all []l
 		return nil
 	}
 	if _, judged := u.seen[st.Stream.Journal.Family()]; !judged { // by another stream of it
-		if why, err := u.twoCopies(ctx, st.Stream.Journal, all); err != nil {
+		if why, err := u.twoCopies(ctx, st, all); err != nil {
 			return err
 		} else if why != "" {
 			u.conflict(st, why)

@@ -168,7 +168,7 @@ func TestRelayBetweenTwoClones(t *testing.T) {
 					s.rows(0, every(15*time.Second, start, 120)...)
 					from := start + 30*60_000
 					if cloud == far { // it was away for a while
-						from += 5 * 60_000
+						from += 5*60_000 + 15_000
 					}
 					s.rows(0, every(15*time.Second, from, n)...)
 					return s

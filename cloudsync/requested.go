@@ -10,6 +10,7 @@ import (
 	"metermanager/logdb"
 	"metermanager/logdb/limit"
 	"metermanager/rpc/api"
+	"metermanager/rpc/fault"
 )
 
 // Wanted says what is to be sent beside what uploads by itself: of records with First <= time < Last.
@@ -117,6 +118,10 @@ func (s *Service) newUpload(d Destination, cloud Cloud, meter MeterConfig, kind 
 	}
 }
 
+// errRenewed ends a request for records of a journal that was given another id meanwhile: all of it is sent anew under that.
+var errRenewed = fault.New(fault.Conflict, "The journal was given another id, since a copy of this node writes under the old one: it is sent anew under that.").
+	WithHint("Ask for the records again when they have been uploaded.")
+
 // request finds what is wanted, notes it and sends it. more says that the sending goes on with the next uploads; what
 // cannot be sent is known when it has ended.
 func (u *upload) request(ctx context.Context, w Wanted) (found Found, more bool, err error) {
@@ -130,6 +135,9 @@ func (u *upload) request(ctx context.Context, w Wanted) (found Found, more bool,
 	}
 	if err := u.takeAlone(ctx); err != nil {
 		return found, false, err
+	}
+	if u.sum.Renewed > 0 {
+		return found, false, errRenewed
 	}
 	if _, err := u.want(ctx, &w); err != nil {
 		return found, false, err

@@ -32,7 +32,7 @@ type upload struct {
 	looked  time.Time // when head was read
 	known   bool      // there is what the receiver answered
 	there   []logdb.StreamState
-	seen    map[logdb.JournalID]logdb.End // ends there, by the first name of the journal, as they were when they were judged
+	seen    map[logdb.JournalID]logdb.End // ends there, by the family of the journal, as they were when they were judged
 	streams []*StoredStream               // all of the journal that the destination uses
 	shared  bool                          // with other destinations
 	others  []*StoredStream               // all that this node has, also for other destinations

@@ -7,24 +7,23 @@ import (
 	"fmt"
 )
 
-// MarksMost is how many positions are marked at once.
-const MarksMost = 256
+// How many positions are marked at once: recordings are read with their samples for it.
+const (
+	MarksMost           = 256
+	MarkedRecordingsMax = 8
+)
 
-// A Mark tells what stands at a position of a journal from something else that may stand there: another journal under the same id. It is the same
-// under all names and policies of the journal, so that it holds nothing of values, and of a row no more than its log: an add here may be a new version of
-// a combined row there.
+// A Mark tells what was recorded at a position of a journal from something else that may stand there: another journal under the same id. It holds
+// nothing of values, and is the same under all names and policies of the journal, but for the time of a row that was combined, or stands in place of
+// one.
 type Mark struct {
-	Time Millis // of a row that was combined, or changes one, the end of its interval
-	Sort Digest // hash of what it records
+	Time Millis // of a shortened recording the start of the whole one
+	Sort Digest // hash of operation, log and what sort of event it is
 }
 
 // Mark returns the mark of an entry.
 func (e *Entry) Mark() Mark {
-	op := e.Op
-	if op == OpRevise || op == OpWithdraw {
-		op = OpAdd
-	}
-	b := binary.AppendVarint([]byte{byte(op)}, int64(e.Log))
+	b := binary.AppendVarint([]byte{byte(e.Op)}, int64(e.Log))
 	number := func(n int64) { b = binary.AppendVarint(b, n) }
 	at := e.Time
 	switch {
@@ -44,21 +43,21 @@ func (e *Entry) Mark() Mark {
 	return Mark{at, DigestOf(b)}
 }
 
-// Marks returns the mark of each entry that a log database holds at the positions first to last of a journal, under any of its names, MarksMost
-// positions at most; none where the journal is not known.
+// Marks returns the mark of each entry that a log database holds at the positions first to last of a journal, under any of its names; none where
+// the journal is not known. Changes have none: what they change, and when that was, may differ from one policy to another. ErrInvalid for more
+// positions than MarksMost, or MarkedRecordingsMax of recordings.
 func Marks(ctx context.Context, logs Source, meter MeterUID, kind Kind, journal JournalID, first, last Position) (map[Position]Mark, error) {
-	if first == 0 || last < first || last-first >= MarksMost {
-		return nil, fmt.Errorf("%w: marks of positions %d to %d, at most %d at once", ErrInvalid, first, last, MarksMost)
+	most := Position(MarksMost)
+	if kind == KindWaveform {
+		most = MarkedRecordingsMax
+	}
+	if first == 0 || last < first || last-first >= most {
+		return nil, fmt.Errorf("%w: marks of positions %d to %d, at most %d at once", ErrInvalid, first, last, most)
 	}
 	out := map[Position]Mark{}
 	streams, err := logs.Streams(ctx, meter, kind)
 	if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrUnknownMeter) {
 		return nil, fmt.Errorf("list the streams: %w", err)
-	}
-	put := func(e Entry) {
-		if e.Position <= last {
-			out[e.Position] = e.Mark()
-		}
 	}
 	for i := range streams {
 		st := &streams[i]
@@ -74,11 +73,16 @@ func Marks(ctx context.Context, logs Source, meter MeterUID, kind Kind, journal 
 		}
 		for j := range page.Rows {
 			for k, p := range page.Rows[j].Positions {
-				put(Entry{Op: OpAdd, Position: p, Log: page.Rows[j].Log, Time: page.Rows[j].Times[k]})
+				if p <= last {
+					e := Entry{Op: OpAdd, Log: page.Rows[j].Log, Time: page.Rows[j].Times[k]}
+					out[p] = e.Mark()
+				}
 			}
 		}
 		for _, e := range page.Entries {
-			put(e)
+			if e.Target == 0 && e.Position <= last {
+				out[e.Position] = e.Mark()
+			}
 		}
 	}
 	return out, nil

@@ -25,7 +25,7 @@ type Page struct {
 	// hash of its journal there. Nothing in the page may lie beyond it.
 	JournalEnd Position
 	Chain      Digest
-	// Seen is the end of the journal that the sender saw at the receiver (EndOf) and found to be one of its own, nil when it
+	// Seen is the end of the journal that the sender saw at the receiver (EndOf) and found to be one of the journal that it sends, nil when it
 	// does not tell. Of two copies of a node that send at the same moment the receiver refuses the second by it.
 	Seen *End
 	// Requested allows skipped, reduced and held positions to become stored, once.

@@ -39,7 +39,7 @@ type UserAnswer struct {
 	Permissions permission.Set `json:"permissions" doc:"Names joined by commas"`
 	Meter       logdb.MeterUID `json:"meter_uid,omitempty" doc:"The only meter of a meter's own key"`
 	Expires     logdb.Millis   `json:"expires_ms,omitempty"`
-	Started     logdb.Millis   `json:"node_started_ms,omitempty" doc:"When this node was started: one that was put back to a backup was started since, and is compared anew"`
+	Started     logdb.Millis   `json:"node_started_ms,omitempty" doc:"When the program that answers was started. When it is another time than before, senders compare the settings of their meters with what is held here"`
 }
 
 // SetupRequest makes the first user of a node.

@@ -110,7 +110,7 @@ type MarksAnswer struct {
 // JournalMark tells what stands at a position.
 type JournalMark struct {
 	Position logdb.Position `json:"position"`
-	Time     logdb.Millis   `json:"time_ms" doc:"Of a row that was combined the end of its interval"`
+	Time     logdb.Millis   `json:"time_ms" doc:"Of a combined row the end of its interval, of a shortened recording the start of the whole one"`
 	Sort     logdb.Digest   `json:"sort" doc:"32 hex digits of a hash of what it records, without values"`
 }
 

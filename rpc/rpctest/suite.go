@@ -174,14 +174,18 @@ func (s *Suite) sets(t *testing.T) {
 			t.Errorf("%s: %+v, want %v", kind, st.Fates.Ranges(), want)
 		}
 		s.stream[kind] = st.Stream
-		marks, err := s.c.Marks(t.Context(), s.meter, kind, st.Stream.Journal, 1, min(st.Fates.Highest(), logdb.MarksMost))
-		for p := logdb.Position(1); p <= min(st.Fates.Highest(), logdb.MarksMost); p++ {
+		most := logdb.Position(logdb.MarksMost)
+		if kind == logdb.KindWaveform {
+			most = logdb.MarkedRecordingsMax
+		}
+		marks, err := s.c.Marks(t.Context(), s.meter, kind, st.Stream.Journal, 1, min(st.Fates.Highest(), most))
+		for p := logdb.Position(1); p <= min(st.Fates.Highest(), most); p++ {
 			f, _ := st.Fates.At(p)
 			if _, marked := marks[p]; err != nil || marked != (f.Fate == logdb.FateStored) {
 				t.Fatalf("%s: position %d is %s, marked %v, %v", kind, p, f.Fate, marked, err)
 			}
 		}
-		_, err = s.c.Marks(t.Context(), s.meter, kind, st.Stream.Journal, 1, logdb.MarksMost+1)
+		_, err = s.c.Marks(t.Context(), s.meter, kind, st.Stream.Journal, 1, most+1)
 		fails(t, "too many marks at once", err, fault.Invalid)
 		_, err = s.c.PushPage(t.Context(), &logdb.Page{Meter: s.meter, Kind: kind, Stream: st.Stream, JournalEnd: st.JournalEnd + 1, Seen: &logdb.End{Position: st.JournalEnd + 2}})
 		fails(t, "a page whose sender saw another end of the journal", err, fault.Stale)

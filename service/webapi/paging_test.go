@@ -28,7 +28,7 @@ var bounded = map[string]string{
 	api.OpGetUser:     "one user",
 	api.OpMeter:       "one meter",
 	api.OpAccess:      "the permissions and operations of the program",
-	api.OpMarks:       "64 positions at most",
+	api.OpMarks:       "256 positions at most",
 	api.OpRealtime:    "at most 512 present values of one meter",
 }
 

@@ -15,10 +15,10 @@ import (
 )
 
 // queries are the operations that read logs, which may take long: so many at a time, and the others wait. What an
-// uploader asks to find its place is none of them.
+// uploader asks at each upload to find its place is none of them.
 var queries = map[string]bool{
 	api.OpHistory: true, api.OpEvents: true, api.OpRecording: true, api.OpAnalysis: true, api.OpEN50160: true, api.OpEventGroups: true,
-	api.OpVersions: true, api.OpLimitCounts: true, api.OpEventCounts: true, api.OpSkipped: true, api.OpLatest: true, api.OpMeters: true,
+	api.OpVersions: true, api.OpMarks: true, api.OpLimitCounts: true, api.OpEventCounts: true, api.OpSkipped: true, api.OpLatest: true, api.OpMeters: true,
 }
 
 // queue lets queries in, in the order of their coming, but nobody has more than half of the places while others wait.

@@ -71,9 +71,9 @@ func (a *API) streams(ctx context.Context, c caller, in *streamsInput) (*api.Str
 
 type marksInput struct {
 	LogPath
-	Journal string         `query:"journal" required:"true" maxLength:"64" doc:"32 hex digits: any name of the journal"`
+	Journal string         `query:"journal" required:"true" maxLength:"32" doc:"32 hex digits: any name of the journal"`
 	First   logdb.Position `query:"first" required:"true" minimum:"1" doc:"The first position"`
-	Last    logdb.Position `query:"last" required:"true" minimum:"1" doc:"The last position, 63 behind the first at most"`
+	Last    logdb.Position `query:"last" required:"true" minimum:"1" doc:"The last position: 255 behind the first at most, 7 of recordings"`
 }
 
 func (a *API) marks(ctx context.Context, c caller, in *marksInput) (*api.MarksAnswer, error) {
