@@ -217,6 +217,42 @@ func TestRelayBetweenTwoClones(t *testing.T) {
 	}
 }
 
+// A change came to the next cloud directly under another policy than to this one, which passes it on: there it is held in the stream
+// in which it stands here. Both have it, and verify says so.
+func TestVerifyOfAChangeThatIsHeldInASibling(t *testing.T) {
+	t.Parallel()
+	near, far := newFakeCloud(), newFakeCloud()
+	between := relay(t, near, far)
+	name(t, far)
+	const journal = "11111111111111111111111111111111"
+	day := start.Day()
+	event := func(op logdb.Op, p, target logdb.Position, at logdb.Millis) logdb.Entry {
+		return logdb.Entry{Op: op, Position: p, Target: target, Time: at, Excursion: &logdb.Excursion{Channel: "readings.voltage.an", DurationSeconds: 1, Worst: 200, WorstPercent: 80, Threshold: 90}}
+	}
+	accept := func(to *fakeCloud, policy string, entries ...logdb.Entry) {
+		t.Helper()
+		if _, err := to.store.Accept(t.Context(), logdb.Page{
+			Meter: "cloud-4711", Kind: logdb.KindPQ, Stream: logdb.StreamID{Journal: journal, Policy: policy}, Entries: entries, JournalEnd: 4,
+		}, logdb.Limits{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	record := event(logdb.OpAdd, 1, 0, day)
+	wrong, other, right := event(logdb.OpRevise, 2, 1, day+2*logdb.DayMillis), event(logdb.OpRevise, 3, 1, day+3*logdb.DayMillis), event(logdb.OpRevise, 4, 1, day+2*logdb.DayMillis+1)
+	accept(near, "1", record)
+	accept(near, "3", wrong, other, right)
+	accept(far, "1", record)
+	accept(far, "4", right)
+	between.upload()
+	if r := between.verify(logdb.KindPQ); !r.Clean() || r.Compared != 1 {
+		t.Errorf("%+v", r)
+	}
+	states, err := far.store.Streams(t.Context(), "cloud-4711", logdb.KindPQ)
+	if err != nil || len(states) != 3 {
+		t.Fatalf("%+v, %v", states, err)
+	}
+}
+
 // A site sends to a cloud and to the next one at different moments, and then to none: what the next one lacks comes by the relay, though no end
 // of the journal was stated to both.
 func TestRelayWithoutACommonEnd(t *testing.T) {

@@ -20,13 +20,17 @@ func (f *fakeCloud) Digests(ctx context.Context, uid logdb.MeterUID, kind logdb.
 	return f.store.Digests(ctx, uid, kind, stream)
 }
 
-// HistoryPages and EventPages answer with the whole stream, in two parts.
+// HistoryPages and EventPages answer in two parts, the former with the whole stream.
 func (f *fakeCloud) HistoryPages(ctx context.Context, uid logdb.MeterUID, q api.HistoryQuery) (api.Pages, error) {
 	return f.wholeStream(ctx, uid, logdb.KindHistorical, q.Stream, q.Cursor)
 }
 
 func (f *fakeCloud) EventPages(ctx context.Context, uid logdb.MeterUID, q api.EventsQuery) (api.Pages, error) {
-	return f.wholeStream(ctx, uid, q.Kind, q.Stream, q.Cursor)
+	out, err := f.wholeStream(ctx, uid, q.Kind, q.Stream, q.Cursor)
+	for i := range out.Pages { // of the range that was asked for
+		out.Pages[i].Entries = slices.DeleteFunc(out.Pages[i].Entries, func(e logdb.Entry) bool { return e.Time < q.From || e.Time >= q.To })
+	}
+	return out, err
 }
 
 func (f *fakeCloud) wholeStream(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, stream logdb.StreamID, cursor string) (api.Pages, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"metermanager/cloudsync/reduce"
 	"metermanager/logdb"
@@ -163,14 +164,35 @@ func (x *relayed) contradiction() logdb.Position {
 	return 0
 }
 
-// sets compares the fates.
+// sets compares the fates. What the receiver stored in another stream of the cut, since it came to it under another policy by another way, is held
+// in this one: both have it.
 func (x *relayed) sets() {
+	stored := &logdb.FateSet{}
+	for _, id := range x.cutThere() {
+		for _, r := range x.there[id].Fates.Ranges() {
+			if r.Fate == logdb.FateStored {
+				putMissing(stored, r.First, r.Last)
+			}
+		}
+	}
+	all := &logdb.FateSet{}
 	for i := range x.here {
 		st := &x.here[i]
 		both := &logdb.FateSet{}
 		x.both[st.Stream] = both
 		there := x.fates(st.Stream)
 		for _, r := range st.Fates.Ranges() {
+			if r.Fate == logdb.FateStored { // looked at record by record
+				p := r.First
+				for _, m := range append(stored.Missing(r.First, r.Last), [2]logdb.Position{r.Last + 1, r.Last + 1}) {
+					if p < m[0] {
+						both.Put(logdb.FateRange{First: p, Last: m[0] - 1, Fate: logdb.FateStored})
+						putMissing(all, p, m[0]-1)
+					}
+					p = m[1] + 1
+				}
+				continue
+			}
 			for p := r.First; p <= r.Last; {
 				t, ok := there.At(p)
 				last := r.Last
@@ -179,20 +201,31 @@ func (x *relayed) sets() {
 				} else if missing := there.Missing(p, r.Last); len(missing) > 0 {
 					last = missing[0][1]
 				}
-				x.fate(r, t, ok, p, last, both)
+				x.fate(r, t, ok, int64(last-p+1))
 				p = last + 1
 			}
 		}
 	}
-	for id, t := range x.there {
-		if !id.SameCut(x.here[0].Stream) {
-			continue
+	for _, r := range stored.Ranges() {
+		x.extra = x.extra || len(all.Missing(r.First, r.Last)) > 0
+	}
+}
+
+// cutThere lists the receiver's streams that carry the same part of the journal, in a fixed order.
+func (x *relayed) cutThere() []logdb.StreamID {
+	var out []logdb.StreamID
+	for id := range x.there {
+		if id.SameCut(x.here[0].Stream) {
+			out = append(out, id)
 		}
-		for _, r := range t.Fates.Ranges() {
-			if r.Fate == logdb.FateStored && (x.both[id] == nil || len(x.both[id].Missing(r.First, r.Last)) > 0) {
-				x.extra = true
-			}
-		}
+	}
+	slices.SortFunc(out, func(a, b logdb.StreamID) int { return strings.Compare(a.String(), b.String()) })
+	return out
+}
+
+func putMissing(set *logdb.FateSet, first, last logdb.Position) {
+	for _, m := range set.Missing(first, last) {
+		set.Put(logdb.FateRange{First: m[0], Last: m[1], Fate: logdb.FateStored})
 	}
 }
 
@@ -203,16 +236,11 @@ func (x *relayed) fates(id logdb.StreamID) *logdb.FateSet {
 	return &logdb.FateSet{}
 }
 
-// fate compares one fate of the positions first to last. What is stored here is looked at record by record.
-func (x *relayed) fate(here, there logdb.FateRange, decided bool, first, last logdb.Position, both *logdb.FateSet) {
-	n := int64(last - first + 1)
+// fate compares one fate of n positions, which are not stored here.
+func (x *relayed) fate(here, there logdb.FateRange, decided bool, n int64) {
 	day := key{day: here.FirstTime.Day()}
 	switch {
 	case here.Fate == logdb.FateHeld: // this node's own verdict
-	case here.Fate == logdb.FateStored:
-		if decided && there.Fate == logdb.FateStored {
-			both.Put(logdb.FateRange{First: first, Last: last, Fate: logdb.FateStored})
-		}
 	case !decided:
 		x.pending[day] += n
 	case there.Fate == here.Fate:
@@ -343,11 +371,7 @@ func (x *relayed) tally(p logdb.Position, k key, r relayedRecord) {
 // digests compares day by day, and record by record where that is not enough.
 func (x *relayed) digests(ctx context.Context) error {
 	have := map[key]*logdb.DayDigest{}
-	for i := range x.here {
-		id := x.here[i].Stream
-		if x.there[id] == nil {
-			continue
-		}
+	for _, id := range x.cutThere() {
 		audit, err := x.auditThere(ctx, x.view, id)
 		if err != nil {
 			return err
@@ -498,22 +522,26 @@ func (x *relayed) sides(ctx context.Context, bad []key) (here, there map[key]map
 	}
 	there, newer = map[key]map[logdb.Position]relayedRecord{}, map[logdb.Position]bool{}
 	for day := range days {
-		for i := range x.here {
-			id := x.here[i].Stream
-			if x.there[id] == nil {
-				continue
-			}
+		all := map[logdb.Position]logdb.Entry{} // a record may stand in one stream and its changes in another
+		for _, id := range x.cutThere() {
 			versions, err := readVersions(ctx, reader, x.view, id, day)
 			if err != nil {
 				return nil, nil, nil, fmt.Errorf("read %v of stream %s at the cloud: %w", day, id, err)
 			}
 			for p, e := range versions {
-				switch {
-				case !x.known(e.Position):
-					newer[p] = true
-				case (e.Op == logdb.OpAdd || e.Op == logdb.OpRevise) && x.known(p): // no gaps
-					parts(p, &e, into(there))
+				if old, ok := all[p]; !ok || old.Position < e.Position {
+					all[p] = e
 				}
+			}
+		}
+		for p, e := range all {
+			n, changed := x.newest[p]
+			switch {
+			case !x.known(e.Position):
+				newer[p] = true
+			case changed && n.Position > e.Position: // the live version lies on another day
+			case (e.Op == logdb.OpAdd || e.Op == logdb.OpRevise) && x.known(p): // no gaps
+				parts(p, &e, into(there))
 			}
 		}
 	}
