@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"metermanager/logdb/archive"
 	"metermanager/logdb/sqldb/simdisk"
@@ -183,6 +184,7 @@ type Image struct {
 	dir   string // of the node
 	disk  *simdisk.Image
 	files map[string][]byte // of its archive
+	told  time.Time         // of the meter
 }
 
 // Image copies a node's disk, archive files and databases in one moment: no file comes or goes meanwhile.
@@ -193,7 +195,7 @@ func (n *Node) Image() (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("copy the disk of %s: %w", n.cfg.Host, err)
 	}
-	out := &Image{n.cfg.Dir, disk, map[string][]byte{}}
+	out := &Image{n.cfg.Dir, disk, map[string][]byte{}, n.Told()}
 	for name, c := range n.archive.files {
 		out.files[name] = bytes.Clone(c.data)
 	}
@@ -205,6 +207,9 @@ func (n *Node) Restore(i *Image) error {
 	if err := n.cfg.Disk.Restore(i.disk.Moved(i.dir, n.cfg.Dir)); err != nil {
 		return fmt.Errorf("restore %s: %w", n.cfg.Host, err)
 	}
+	n.mu.Lock()
+	n.told = i.told
+	n.mu.Unlock()
 	n.archive.mu.Lock()
 	defer n.archive.mu.Unlock()
 	n.archive.files = map[string]*content{}

@@ -17,7 +17,7 @@ type span struct{ from, to time.Time }
 
 // disturbed reports whether anything may have kept sites from retrieving at some time between two moments.
 func (w *world) disturbed(from, to time.Time) bool {
-	return from.Before(w.begin) || slices.ContainsFunc(w.troubled, func(s span) bool { return s.from.Before(to) && from.Before(s.to) })
+	return slices.ContainsFunc(w.troubled, func(s span) bool { return s.from.Before(to) && from.Before(s.to) })
 }
 
 // happen lets an event happen.

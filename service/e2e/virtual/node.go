@@ -49,6 +49,7 @@ type Node struct {
 	mu     sync.Mutex
 	offset time.Duration
 	ahead  time.Duration // of the clock by which data grow old
+	told   time.Time     // when what its disk holds was told of the meter; zero: not yet
 	lines  []Line
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -141,6 +142,20 @@ func (n *Node) SetAhead(d time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.ahead = d
+}
+
+// SetTold notes that the node was told of the meter just now.
+func (n *Node) SetTold() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.told = time.Now()
+}
+
+// Told is since when the node's disk knows of the meter.
+func (n *Node) Told() time.Time {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.told
 }
 
 // Running reports whether the node runs.

@@ -193,6 +193,7 @@ func (w *world) join(ctx context.Context, n *Node) error {
 	if err != nil {
 		return fmt.Errorf("add the meter: %w", err)
 	}
+	n.SetTold()
 	settings := [][2]string{{"etheria.client~host", "http://cloud"}, {"etheria.client~port", "80"}, {"cloud.apikey", Key}}
 	if w.plan.Interval > 0 {
 		settings = append(settings, [2]string{"cloud.limit.historical_interval", w.plan.Interval.String()})
@@ -519,9 +520,6 @@ func (w *world) truth() (*judge.Truth, error) {
 		for _, log := range []int{sim.LogHist1, sim.LogHist2, sim.LogHist3} {
 			t.MayLose(log, w.end.Add(time.Hour))
 		}
-		if len(w.losses) == 0 {
-			t.Overwrites(w.plan.Memory, w.disturbed)
-		}
 	}
 	return t, nil
 }
@@ -549,6 +547,11 @@ func (w *world) judgeSite(ctx context.Context, host string, cloud *client.Client
 			return err
 		}
 		clouds = append(clouds, judge.Cloud{Name: "cloud2", Client: other, UID: uid, Relayed: true})
+	}
+	if w.plan.Memory > 0 && len(w.losses) == 0 {
+		truth.Overwrites(w.plan.Memory, func(from, to time.Time) bool {
+			return from.Before(w.nodes[host].Told()) || w.disturbed(from, to) // nobody retrieves before he is told
+		})
 	}
 	limits := logdb.DefaultLimits()
 	if w.plan.Interval > 0 {
