@@ -311,14 +311,7 @@ func relayWithoutACommonEnd(t *testing.T, fetched bool) {
 	if asked == 0 {
 		t.Error("nothing was compared")
 	}
-	sets := func(f *fakeCloud) *logdb.FateSet {
-		states, err := f.store.Streams(t.Context(), "cloud-4711", logdb.KindHistorical)
-		if err != nil || len(states) != 1 {
-			t.Fatalf("%+v, %v", states, err)
-		}
-		return &states[0].Fates
-	}
-	if left := cloudsync.Missing(sets(near), sets(far)); len(left) > 0 {
+	if left := cloudsync.Missing(fatesOf(t, near), fatesOf(t, far)); len(left) > 0 {
 		t.Errorf("the next cloud lacks %v", left)
 	}
 }
