@@ -192,7 +192,7 @@ func clockEdges(loc *time.Location, i Interval, first, last logdb.Millis) ([]log
 		at = o.start - 1 // the step began before the clock was set
 	}
 	out := []logdb.Millis{at}
-	for o := offsetAt(loc, at); at < last; {
+	for o := offsetAt(loc, at); out[len(out)-1] < last; {
 		edge := o.floor(at, step) + step
 		if o.endless || edge < o.end {
 			at = edge

@@ -68,6 +68,8 @@ func TestEdges(t *testing.T) {
 			[]string{"2024-10-26 22:00", "2024-10-27 05:00"}},
 		{"a query that begins behind the change", "Europe/Berlin", "6h", "2024-10-27 03:00", "2024-10-27 05:00",
 			[]string{"2024-10-26 22:00", "2024-10-27 05:00"}},
+		{"a query that ends before the change, within the span of it", "America/St_Johns", "3h", "2026-10-31 23:30", "2026-11-01 03:30",
+			[]string{"2026-10-31 23:30", "2026-11-01 02:30", "2026-11-01 06:30"}},
 		{"half an hour forward", "Australia/Lord_Howe", "1h", "2024-10-05 14:30", "2024-10-05 16:30",
 			[]string{"2024-10-05 14:30", "2024-10-05 15:30", "2024-10-05 16:00", "2024-10-05 17:00"}},
 		{"an odd offset", "Asia/Kathmandu", "1h", "2024-01-01 00:00", "2024-01-01 01:00",
@@ -125,6 +127,11 @@ func TestEdgesCover(t *testing.T) {
 		}
 		first := utc(t, "2009-01-01 00:00") + logdb.Millis(rnd.Int64N(20*365*86_400_000))
 		last := first + 1 + logdb.Millis(rnd.Int64N(20*86_400_000))
+		if _, change := first.Time().In(loc).ZoneBounds(); !change.IsZero() && rnd.IntN(2) == 0 { // it ends around a change of the clock
+			last = logdb.MillisOf(change) + logdb.Millis(rnd.Int64N(12*3_600_000)-6*3_600_000)
+			first = min(first, last-1)
+			first = max(first, last-1-logdb.Millis(rnd.Int64N(20*86_400_000)))
+		}
 		all, err := analysis.Edges(loc, interval, first, last)
 		if err != nil {
 			t.Fatal(err)
