@@ -1,6 +1,7 @@
 package cloudsync
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -130,7 +131,7 @@ func (s *Service) learn(d *destination, a Action, err error) {
 
 // settingsDigest is the digest of what the cloud is told of a meter.
 func settingsDigest(settings logdb.Settings) logdb.Digest {
-	settings.UID = ""
+	settings.UID, settings.Version = "", ""
 	text, err := json.Marshal(settings)
 	if err != nil {
 		return logdb.Digest{} // no float of settings is NaN, so that this does not happen
@@ -161,29 +162,51 @@ func (s *Service) register(ctx context.Context, d *destination, cloud Cloud, uid
 		return "", runner.ErrNothing
 	}
 	q := api.RegisterRequest{Settings: settings, CustomerKey: customer}
-	q.Settings.UID = conf.CloudUID
+	q.Settings.UID, q.Settings.Version = conf.CloudUID, ""
 	var answer api.RegisterAnswer
-	err = runner.Retry(ctx, s.retry(), func(ctx context.Context) (err error) {
-		answer, err = cloud.Register(ctx, q)
-		return err
-	})
-	if err != nil {
-		return "", fmt.Errorf("register meter %s: %w", uid, err)
-	}
-	did := answer.Registered
-	if did == api.RegisteredKnown && settingsDigest(answer.Settings) != told {
+	var did string
+	agreed := false
+	for range tellTries { // what it was told, it says when it is asked again: or another program that serves the name
+		err = runner.Retry(ctx, s.retry(), func(ctx context.Context) (err error) {
+			answer, err = cloud.Register(ctx, q)
+			return err
+		})
+		if err != nil {
+			return "", fmt.Errorf("register meter %s: %w", uid, err)
+		}
+		did = cmp.Or(did, answer.Registered)
+		if agreed = answer.Registered == api.RegisteredNew || settingsDigest(answer.Settings) == told; agreed {
+			break
+		}
+		settings.Version = answer.Settings.Version
 		if did, err = s.tell(ctx, cloud, answer.MeterUID, settings); err != nil {
 			return "", fmt.Errorf("tell the settings of meter %s: %w", uid, err)
+		}
+		if agreed = did == api.RegisteredKnown; agreed { // as far as it will
+			break
 		}
 	}
 	err = s.changeMeter(ctx, d, uid, func(c *MeterConfig) error {
 		c.CloudUID, c.Registered, c.Parked = answer.MeterUID, told, ""
 		return nil
 	})
+	s.mu.Lock()
+	if m := d.cache.Meters[uid]; m != nil {
+		if m.agreed = nil; agreed {
+			m.agreed = &answer.Started
+		}
+	}
+	s.mu.Unlock()
 	return fmt.Sprintf("%s as %s", did, answer.MeterUID), err
 }
 
-// tell stores the settings of a meter that the cloud knows already, and says what was done.
+// tellTries is how often a cloud is told settings until it says so. It is once, but for several programs that serve one name, each with a
+// database of its own, and for who tells something else of the meter at the same moment: the next look at its list goes on.
+const tellTries = 3
+
+const toldThem = "told the settings of"
+
+// tell stores the settings of a meter that the cloud knows already, unless they have another version there by now, and says what was done.
 func (s *Service) tell(ctx context.Context, cloud Cloud, uid logdb.MeterUID, settings logdb.Settings) (string, error) {
 	settings.UID = uid
 	err := runner.Retry(ctx, s.retry(), func(ctx context.Context) error { return cloud.PutSettings(ctx, uid, settings) })
@@ -191,7 +214,10 @@ func (s *Service) tell(ctx context.Context, cloud Cloud, uid logdb.MeterUID, set
 		s.log.Warn("the cloud takes no other settings of a meter than the first", "meter", string(uid), "err", err)
 		return api.RegisteredKnown, nil
 	}
-	return "told the settings of", err
+	if errors.Is(err, fault.Stale) { // told already, when an answer was lost; or somebody else has changed them since
+		return toldThem, nil
+	}
+	return toldThem, err
 }
 
 // upload sends what the cloud is missing of all logs of a meter.
@@ -347,19 +373,19 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 	if first {
 		d.cache.Scanned = now
 	}
-	restarted := d.started != started
-	d.started = started
 	var lost []logdb.MeterUID
 	for uid, m := range d.cache.Meters {
-		m.compared = m.compared && !restarted
 		c := m.Config
 		if c.CloudUID == "" || !c.Enabled || c.Registered == (logdb.Digest{}) {
 			continue
 		}
-		// Once after each start of either side, and when another program answers: what was put back to a backup does not know what was told since. Not
-		// each time, since two nodes that tell of one meter may name it differently: before several programs in turn they would, and do.
-		other := !m.compared && (!listed || told[c.CloudUID] != c.Registered)
-		m.compared = true
+		// Once after each start of either side, and when another program answers than the one that agreed last: what was put back to a backup does not
+		// know what was told since, nor does a copy what the other one was told. Not each time, since two nodes that tell of one meter may name it
+		// differently: before several programs in turn they would, and do.
+		other := m.agreed == nil || *m.agreed != started
+		if other && listed && told[c.CloudUID] == c.Registered {
+			m.agreed, other = &started, false
+		}
 		if other || listed && (!info.known[c.CloudUID] || info.bare[c.CloudUID] && m.Name != "") {
 			lost = append(lost, uid)
 		}

@@ -129,7 +129,6 @@ type destination struct {
 	breaker breaker
 	paces   paces
 	info    CloudInfo
-	started logdb.Millis // when the machine was started that answered last
 }
 
 // New makes the service; it does nothing before Run, but answers.

@@ -31,6 +31,8 @@ type fakeCloud struct {
 	known  map[logdb.MeterUID]bool
 	told   map[logdb.MeterUID]logdb.Settings
 	bare   map[logdb.MeterUID]bool // of those, whose settings were lost
+	// versions is how many of settings were stored.
+	versions int
 	// fail is asked before and after each call.
 	before, after func(call string) error
 	// hold keeps pages instead of storing them: the answer is a receipt only.
@@ -89,12 +91,14 @@ func (f *fakeCloud) User(context.Context) (out api.UserAnswer, err error) {
 func (f *fakeCloud) Register(_ context.Context, q api.RegisterRequest) (out api.RegisterAnswer, err error) {
 	err = f.call("register", func() error {
 		uid := logdb.MeterUID("cloud-" + q.Serial)
-		out = api.RegisterAnswer{MeterUID: uid, Registered: api.RegisteredNew, Settings: q.Settings}
+		out = api.RegisterAnswer{MeterUID: uid, Registered: api.RegisteredNew, Settings: q.Settings, Started: f.started}
 		if known, ok := f.told[uid]; f.known[uid] && ok && !f.bare[uid] {
 			out.Registered, out.Settings = api.RegisteredKnown, known
 			return nil
 		}
 		f.known[uid] = true
+		f.versions++
+		q.Settings.Version = fmt.Sprint("v", f.versions)
 		f.told[uid] = q.Settings
 		delete(f.bare, uid)
 		return nil
@@ -104,6 +108,11 @@ func (f *fakeCloud) Register(_ context.Context, q api.RegisterRequest) (out api.
 
 func (f *fakeCloud) PutSettings(_ context.Context, uid logdb.MeterUID, s logdb.Settings) error {
 	return f.call("settings", func() error {
+		if s.Version != "" && s.Version != f.told[uid].Version {
+			return fault.New(fault.Stale, "the settings were changed since")
+		}
+		f.versions++
+		s.Version = fmt.Sprint("v", f.versions)
 		f.told[uid] = s
 		return nil
 	})

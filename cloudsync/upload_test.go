@@ -1,13 +1,19 @@
 package cloudsync_test
 
 import (
+	"context"
 	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"metermanager/cloudsync"
 	"metermanager/logdb"
 	"metermanager/logdb/logdbtest"
+	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
 )
 
@@ -235,6 +241,123 @@ func TestSettingsOfARestoredCloudAreToldAgain(t *testing.T) {
 	refresh("Asia/Kathmandu")
 	cloud.started = start
 	refresh("UTC")
+}
+
+// copies are a cloud and a copy of it, which serve one name for a while.
+type copies struct {
+	*fakeCloud                           // the cloud, where all logs go
+	twin       atomic.Pointer[fakeCloud] // its copy, nil when it is no more
+	calls      []string                  // that come to the copy
+}
+
+func (c *copies) of(call string) *fakeCloud {
+	if twin := c.twin.Load(); twin != nil && slices.Contains(c.calls, call) {
+		return twin
+	}
+	return c.fakeCloud
+}
+
+func (c *copies) User(ctx context.Context) (api.UserAnswer, error) { return c.of("user").User(ctx) }
+
+func (c *copies) Meters(ctx context.Context) ([]api.Meter, error) { return c.of("meters").Meters(ctx) }
+
+func (c *copies) Register(ctx context.Context, q api.RegisterRequest) (api.RegisterAnswer, error) {
+	return c.of("register").Register(ctx, q)
+}
+
+func (c *copies) PutSettings(ctx context.Context, uid logdb.MeterUID, s logdb.Settings) error {
+	return c.of("settings").PutSettings(ctx, uid, s)
+}
+
+// A copy of a cloud serves its name beside it, and changed settings are told to either, at random. When the copy is gone, the cloud is told
+// what it does not know, whoever answered what before.
+func TestSettingsToldToACopyOfTheCloud(t *testing.T) {
+	t.Parallel()
+	for _, calls := range []string{"register settings", "settings", "register", "user register settings", "meters", "user meters", "", "user meters register settings"} {
+		t.Run(calls, func(t *testing.T) {
+			t.Parallel()
+			cloud, twin := newFakeCloud(), newFakeCloud()
+			cloud.started, twin.started = start, start+1000
+			s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+			s.settings(time.Minute)
+			s.rows(0, every(time.Minute, start, 5)...)
+			s.upload()
+			twin.known, twin.told = maps.Clone(cloud.known), maps.Clone(cloud.told)
+			both := &copies{fakeCloud: cloud, calls: strings.Fields(calls)}
+			both.twin.Store(twin)
+			s.others["cloud.example.net"] = both
+			s.restart()
+			now, err := s.logs.Settings(t.Context(), meter)
+			if err != nil {
+				t.Fatal(err)
+			}
+			now.Zone = "Asia/Kathmandu"
+			if err := s.logs.PutSettings(t.Context(), meter, now); err != nil {
+				t.Fatal(err)
+			}
+			refresh := func() {
+				t.Helper()
+				if _, err := s.sync.Refresh(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				s.upload()
+			}
+			refresh()
+			refresh()
+			both.twin.Store(nil)
+			refresh()
+			refresh()
+			if zone := cloud.told["cloud-4711"].Zone; zone != now.Zone {
+				t.Errorf("the cloud has zone %s", zone)
+			}
+		})
+	}
+}
+
+// again remembers what it was told, and is told it once more, late.
+type again struct {
+	*fakeCloud
+	told []logdb.Settings
+}
+
+func (c *again) PutSettings(ctx context.Context, uid logdb.MeterUID, s logdb.Settings) error {
+	c.told = append(c.told, s)
+	return c.fakeCloud.PutSettings(ctx, uid, s)
+}
+
+// Settings are changed and changed back, and then a request of before comes to the cloud once more.
+func TestSettingsThatComeOnceMore(t *testing.T) {
+	t.Parallel()
+	cloud := &again{fakeCloud: newFakeCloud()}
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud.fakeCloud)
+	s.others["cloud.example.net"] = cloud
+	s.restart()
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 5)...)
+	s.upload()
+	now, err := s.logs.Settings(t.Context(), meter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now.Version = "of this node, which serves its meters too"
+	for _, zone := range []string{"Asia/Kathmandu", "UTC"} {
+		now.Zone = zone
+		if err := s.logs.PutSettings(t.Context(), meter, now); err != nil {
+			t.Fatal(err)
+		}
+		s.upload()
+		if got := cloud.fakeCloud.told["cloud-4711"].Zone; got != zone {
+			t.Errorf("the cloud has zone %s, want %s", got, zone)
+		}
+	}
+	for _, late := range cloud.told {
+		if err := cloud.fakeCloud.PutSettings(t.Context(), "cloud-4711", late); !errors.Is(err, fault.Stale) {
+			t.Errorf("zone %s once more: %v", late.Zone, err)
+		}
+	}
+	if got := cloud.fakeCloud.told["cloud-4711"].Zone; got != "UTC" || len(cloud.told) != 2 {
+		t.Errorf("the cloud was told %d times, and has zone %s", len(cloud.told), got)
+	}
 }
 
 // TestChangedSettingsAreTold: what becomes of a meter's settings after its registration reaches the cloud, which cuts days by the zone.

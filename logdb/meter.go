@@ -8,13 +8,16 @@ import (
 // Settings are what is known of a meter: needed to read, show, reduce and upload
 // its logs. Ratios and full scales are primary.
 type Settings struct {
-	UID      MeterUID `json:"meter_uid,omitempty"`
-	Name     string   `json:"name"`
-	Make     string   `json:"make"`
-	Model    string   `json:"type"`
-	Serial   string   `json:"serial"`
-	Firmware string   `json:"firmware,omitempty"`
-	Profile  string   `json:"profile,omitempty"`
+	UID MeterUID `json:"meter_uid,omitempty"`
+	// Version is another one after each change that the node's registry stored: who names the one that he saw changes
+	// nothing that somebody else has changed since. "" when unknown.
+	Version  string `json:"version,omitempty"`
+	Name     string `json:"name"`
+	Make     string `json:"make"`
+	Model    string `json:"type"`
+	Serial   string `json:"serial"`
+	Firmware string `json:"firmware,omitempty"`
+	Profile  string `json:"profile,omitempty"`
 	// Zone is the IANA name of the zone in which the meter's clock and its site's days run.
 	Zone string `json:"time_zone"`
 	// Hookup is "wye", "delta-2ct" or "wye-2.5el"; "" when unknown.

@@ -28,6 +28,7 @@ type RegisterAnswer struct {
 	APIKey     string         `json:"apikey,omitempty" doc:"The meter's own upload key, when it came without one; shown once"`
 	ClaimCode  string         `json:"claim_code,omitempty" doc:"With the serial it lets a customer claim the meter; shown once"`
 	Settings   logdb.Settings `json:"settings" doc:"As they are stored"`
+	Started    logdb.Millis   `json:"node_started_ms,omitempty" doc:"When the program that answers was started: which of several that serve one name knows these settings"`
 }
 
 // Meter is a meter as lists show it.

@@ -97,9 +97,46 @@ func (s *Suite) register(t *testing.T) {
 	if err != nil || m.Settings.Serial != s.Serial || !m.Enabled {
 		t.Errorf("meter: %+v, %v", m, err)
 	}
+	s.settings(t, m.Settings)
 	list, err := s.c.Meters(ctx)
 	if err != nil || !slices.ContainsFunc(list, func(m api.Meter) bool { return m.UID == s.meter }) {
 		t.Errorf("meters: %+v, %v", list, err)
+	}
+}
+
+// settings changes the settings of the meter and changes them back: what comes once more, late, undoes nothing.
+func (s *Suite) settings(t *testing.T, first logdb.Settings) {
+	ctx := t.Context()
+	version := first.Version
+	put := func(zone string) (logdb.Settings, error) {
+		now := first
+		now.Zone, now.Version = zone, version
+		err := s.c.PutSettings(ctx, s.meter, now)
+		m, merr := s.c.Meter(ctx, s.meter)
+		if merr != nil {
+			t.Fatal(merr)
+		}
+		return m.Settings, err
+	}
+	other, err := put("Asia/Kathmandu")
+	if err != nil || other.Zone != "Asia/Kathmandu" || version == "" || other.Version == version {
+		t.Fatalf("other settings: %+v, %v; before they had version %q", other, err, version)
+	}
+	version = other.Version
+	if back, err := put(first.Zone); err != nil || back.Zone != first.Zone || back.Version == version || back.Version == first.Version {
+		t.Fatalf("the first settings again: %+v, %v", back, err)
+	}
+	for _, late := range []string{first.Version, other.Version} {
+		version = late
+		now, err := put("Asia/Kathmandu")
+		fails(t, "settings of who saw version "+late, err, fault.Stale)
+		if now.Zone != first.Zone {
+			t.Errorf("they changed the zone to %s", now.Zone)
+		}
+	}
+	version = ""
+	if now, err := put(first.Zone); err != nil || now.Zone != first.Zone || now.Version == "" {
+		t.Errorf("settings of who names no version: %+v, %v", now, err)
 	}
 }
 

@@ -17,7 +17,8 @@ var pathParam = regexp.MustCompile(`\{([a-z_]+)\}`)
 // more is what the document says of an operation beside its summary and its permission.
 var more = map[string]string{
 	api.OpPutSettings: "Changes the members that are sent, in energy_format too; all others keep what is stored. " +
-		"An empty text or 0 takes a value back. Make and serial cannot change.",
+		"An empty text or 0 takes a value back. Make and serial cannot change. With the version that was seen, nothing is changed (412) when somebody " +
+		"else has changed them since, or when this request comes once more after later ones.",
 	api.OpPostRealtime: "Without time_ms, or with 0, the values are of now. A value that is null or does not stand there is absent.",
 }
 

@@ -31,6 +31,7 @@ func (a *API) register(ctx context.Context, c caller, in *registerInput) (*api.R
 	}
 	out := &api.RegisterAnswer{
 		MeterUID: got.Meter.UID, Registered: api.RegisteredKnown, APIKey: got.APIKey, ClaimCode: got.ClaimCode, Settings: got.Meter.Settings,
+		Started: a.started,
 	}
 	if got.New {
 		out.Registered = api.RegisteredNew

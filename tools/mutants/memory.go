@@ -16,6 +16,23 @@ func memoryMutations() []mutation {
 	}
 }
 
+// settingsMutations break what a cloud is told of a meter, by which it cuts days.
+func settingsMutations() []mutation {
+	return []mutation{
+		{"settings of who saw another version are stored", "service/cloud/registry/registry.go", []edit{{`if s.Version != "" && s.Version != m.Settings.Version {`, `if s.Version == "-" {`}},
+			[]test{{"./service/cloud/registry", "^TestSettingsHaveAVersion$", nil}}},
+		{"settings are told whatever version the cloud has", "cloudsync/actions.go", []edit{{`		settings.Version = answer.Settings.Version
+`, `		settings.Version = ""
+`}}, []test{{"./cloudsync", "^TestSettingsThatComeOnceMore$", nil}}},
+		{"a cloud that agreed once is not asked when another program answers", "cloudsync/actions.go", []edit{{`		other := m.agreed == nil || *m.agreed != started
+`, `		other := m.agreed == nil
+`}}, []test{{"./cloudsync", "^TestSettingsToldToACopyOfTheCloud$", nil}}},
+		{"the last span of several hours is cut off where the clock is set", "logdb/analysis/calendar.go", []edit{{`out[len(out)-1] < last; {`, `at < last; {`}},
+			[]test{{"./logdb/analysis", "^TestEdges$", nil}}},
+		{"events of every journal of a day are answered", "service/webapi/event.go", []edit{{`!choice.shows(s, e.Time)`, `choice.journal != nil && !choice.shows(s, 0)`}}, []test{harness}},
+	}
+}
+
 // journalMutations break what a sender and a receiver know of the end of a journal, by which a restored node is found out.
 func journalMutations() []mutation {
 	const foreign, send = "cloudsync/foreign.go", "cloudsync/send.go"

@@ -227,7 +227,7 @@ func (r *Registry) Replace(ctx context.Context, p account.Principal, uid logdb.M
 	}
 	say(ctx, "serial_before", m.Serial, "serial", serial, "make_before", m.Make, "make", mk)
 	m.Make, m.Serial = mk, serial
-	s.UID = uid
+	s.UID, s.Version = uid, newVersion()
 	if err := r.logs.PutSettings(ctx, uid, s); err != nil {
 		return Replaced{}, fmt.Errorf("store settings of a replaced meter: %w", err)
 	}

@@ -130,7 +130,7 @@ func (r *Registry) registerNew(ctx context.Context, p account.Principal, custome
 // putFirst stores the settings of a meter that registers. Should the node die before, the next
 // registration, which every sender repeats, does it.
 func (r *Registry) putFirst(ctx context.Context, m *Meter, s logdb.Settings) error {
-	s.UID = m.UID
+	s.UID, s.Version = m.UID, newVersion()
 	if err := r.logs.PutSettings(ctx, m.UID, s); err != nil {
 		return fmt.Errorf("store settings of a new meter: %w", err)
 	}

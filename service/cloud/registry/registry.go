@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"sync"
 	"time"
 
@@ -271,7 +272,8 @@ func (r *Registry) withSettings(ctx context.Context, m Meter) (Meter, error) {
 }
 
 // PutSettings stores what change makes of a meter's settings. Make and serial are its identity
-// and stay as they are. Changes follow each other, so that none takes another one back.
+// and stay as they are. Changes follow each other, so that none takes another one back; one that names another version
+// than is stored is refused (fault.Stale), so that a request which comes late, once more, undoes nothing.
 func (r *Registry) PutSettings(ctx context.Context, p account.Principal, uid logdb.MeterUID, change func(*logdb.Settings) error) (Meter, error) {
 	m, err := r.Access(ctx, p, permission.Upload, uid)
 	if err != nil {
@@ -283,8 +285,12 @@ func (r *Registry) PutSettings(ctx context.Context, p account.Principal, uid log
 		return Meter{}, err
 	}
 	s := m.Settings
+	s.Version = ""
 	if err := change(&s); err != nil {
 		return Meter{}, err
+	}
+	if s.Version != "" && s.Version != m.Settings.Version {
+		return Meter{}, fault.New(fault.Stale, "The settings were changed since you looked.").At("version").WithHint("Read them again, and send the change with the version that they have now.")
 	}
 	if s.Make == "" && s.Serial == "" {
 		s.Make, s.Serial = m.Settings.Make, m.Settings.Serial
@@ -296,7 +302,10 @@ func (r *Registry) PutSettings(ctx context.Context, p account.Principal, uid log
 	if s, err = checkSettings(s); err != nil {
 		return Meter{}, err
 	}
-	s.UID = uid
+	s.UID, s.Version = uid, m.Settings.Version
+	if s.Version == "" || !reflect.DeepEqual(s, m.Settings) {
+		s.Version = newVersion()
+	}
 	if err := r.logs.PutSettings(ctx, uid, s); err != nil {
 		return Meter{}, fmt.Errorf("store settings: %w", err)
 	}

@@ -366,6 +366,39 @@ func TestSettingsAreChecked(t *testing.T) {
 	}
 }
 
+func TestSettingsHaveAVersion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first := w.register(t, w.owner, meter("1")).Meter
+	put := func(version, name string) (logdb.Settings, error) {
+		m, err := w.reg.PutSettings(t.Context(), w.owner, first.UID, func(s *logdb.Settings) error {
+			s.Version, s.Name = version, name
+			return nil
+		})
+		return m.Settings, err
+	}
+	seen := first.Settings.Version
+	same, err := put(seen, first.Settings.Name)
+	if err != nil || seen == "" || same.Version != seen {
+		t.Errorf("what changes nothing makes version %q of %q: %v", same.Version, seen, err)
+	}
+	other, err := put(seen, "other")
+	if err != nil || other.Version == seen {
+		t.Errorf("another name has version %q too: %v", other.Version, err)
+	}
+	back, err := put("", first.Settings.Name)
+	if err != nil || back.Version == seen || back.Version == other.Version {
+		t.Errorf("the name before has version %q too: %v", back.Version, err)
+	}
+	for _, late := range []string{seen, other.Version, "unknown"} {
+		_, err := put(late, "late")
+		wantCode(t, err, fault.Stale)
+	}
+	if m, err := w.reg.Meter(t.Context(), w.owner, first.UID); err != nil || m.Settings.Version != back.Version || m.Settings.Name != first.Settings.Name {
+		t.Errorf("%+v, %v", m.Settings, err)
+	}
+}
+
 func TestLostSettingsHealAtTheNextRegistration(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

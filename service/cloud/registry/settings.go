@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"crypto/rand"
 	"math"
 	"strings"
 	"time"
@@ -15,6 +16,9 @@ import (
 func identity(s logdb.Settings) (manufacturer, serial string) {
 	return strings.ToLower(strings.TrimSpace(s.Make)), strings.TrimSpace(s.Serial)
 }
+
+// newVersion draws the name of a version of settings: at random, so that none comes again after a backup is put back.
+func newVersion() string { return strings.ToLower(rand.Text()[:13]) } // 65 bits
 
 // checkSettings returns s with its defaults, or the first rule that it breaks.
 func checkSettings(s logdb.Settings) (logdb.Settings, error) {
