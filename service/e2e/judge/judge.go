@@ -37,6 +37,8 @@ type Case struct {
 	// Misread says that sites read the meter by a wrong zone or scale for a while. A journal that was given up meanwhile,
 	// by a restored or reinstalled site, is not read again: it stays an alternative, and may be the one that is chosen.
 	Misread bool
+
+	zone *time.Location // Zone
 }
 
 // Cloud is a receiver with the name of the meter there.
@@ -81,11 +83,12 @@ type Stats struct{ Records, Values, Events, Lost int }
 func Check(ctx context.Context, c Case) ([]Problem, Stats, error) {
 	var r report
 	var stats Stats
+	var err error
+	if c.zone, err = time.LoadLocation(c.Zone); err != nil {
+		return nil, stats, fmt.Errorf("the zone of the meter: %w", err)
+	}
 	if c.Truth != nil {
-		var err error
-		if c.Truth.local, err = time.LoadLocation(c.Zone); err != nil {
-			return nil, stats, fmt.Errorf("the zone of the meter: %w", err)
-		}
+		c.Truth.local = c.zone
 	}
 	for _, kind := range logdb.Kinds {
 		site, err := Read(ctx, c.Site, c.SiteUID, kind)
@@ -96,7 +99,16 @@ func Check(ctx context.Context, c Case) ([]Problem, Stats, error) {
 		if !ok && c.Truth != nil && kind == logdb.KindHistorical {
 			r.add("journal", "the site has no journal of %s", kind)
 		}
-		if err := checkModel(ctx, &r, "the site, "+kind.String(), Cloud{Client: c.Site, UID: c.SiteUID}, kind, &site); err != nil {
+		here := Cloud{Client: c.Site, UID: c.SiteUID}
+		err = checkModel(ctx, &r, "the site, "+kind.String(), here, kind, &site)
+		switch {
+		case err != nil:
+		case kind == logdb.KindHistorical:
+			_, err = c.checkAnswers(ctx, &r, "the site", here, &site)
+		default:
+			err = checkEvents(ctx, &r, "the site, "+kind.String(), here, kind, c.zone, &site)
+		}
+		if err != nil {
 			return nil, stats, fmt.Errorf("read the site: %w", err)
 		}
 		journal := site.Entries(own)
@@ -173,11 +185,10 @@ func checkCloud(ctx context.Context, r *report, c *Case, cloud Cloud, kind logdb
 		want, have := o.points(), there.values(own)
 		stats.Values += len(want)
 		samePoints(r, who+", values", have, want)
-		answered, err := answer(ctx, cloud.Client, cloud.UID)
+		answered, err := c.checkAnswers(ctx, r, who, cloud, &there)
 		if err != nil {
 			return err
 		}
-		samePoints(r, who+", values that a query chooses", answered, there.alternatives(c.Zone))
 		if !c.Foreign || !c.Lossy && !c.Misread { // else others may have what this site could not get any more, and are chosen
 			samePoints(r, who+", values that a query answers", answered, want)
 		}
@@ -185,8 +196,24 @@ func checkCloud(ctx context.Context, r *report, c *Case, cloud Cloud, kind logdb
 		want, have := o.events(), digests(live(there.Entries(own)))
 		stats.Events += len(want)
 		sameDigests(r, who, have, want)
+		if err := checkEvents(ctx, r, who, cloud, kind, c.zone, &there); err != nil {
+			return err
+		}
 	}
 	return checkCounts(ctx, r, who, c, cloud, kind, own, o)
+}
+
+// checkAnswers compares what a node answers of historical values with what it holds, and returns all of it.
+func (c *Case) checkAnswers(ctx context.Context, r *report, who string, node Cloud, held *Holding) ([]point, error) {
+	answered, err := answer(ctx, node.Client, node.UID)
+	if err != nil {
+		return nil, err
+	}
+	samePoints(r, who+", values that a query chooses", answered, held.alternatives(c.Zone))
+	if err := checkLatest(ctx, r, who, node, held, answered); err != nil {
+		return nil, err
+	}
+	return answered, checkQuestions(ctx, r, who, node, c.zone, answered)
 }
 
 // checkCounts compares what the cloud says was skipped or reduced with the oracle.
