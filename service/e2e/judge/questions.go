@@ -15,30 +15,28 @@ import (
 	"metermanager/rpc/api"
 )
 
-// checkQuestions asks a node for single channels: a part of the time in small pages, and what it makes of intervals. answered is all that it
-// answers of every channel, from which each of those answers follows.
+// checkQuestions asks a node for single channels of one of its logs: a part of the time in small pages, and what it makes of intervals. answered
+// is all that it answers of every channel, from which each of those answers follows.
 func checkQuestions(ctx context.Context, r *report, who string, node Cloud, zone *time.Location, answered []point) error {
-	for log := range logdb.LogNo(len(historicalLogs)) {
-		all := map[logdb.ChannelKey][]point{}
-		for _, p := range answered {
-			if p.log == log {
-				all[p.channel] = append(all[p.channel], p)
-			}
-		}
-		if len(all) == 0 {
-			continue
-		}
-		q := newQuestion(ctx, r, who, node, log, zone, all)
-		if err := errorOf(q.part, q.calendar, q.equal); err != nil {
-			return err
+	if len(answered) == 0 {
+		return nil
+	}
+	var logs []logdb.LogNo
+	for _, p := range answered {
+		if !slices.Contains(logs, p.log) {
+			logs = append(logs, p.log)
 		}
 	}
-	return nil
-}
-
-func errorOf(all ...func() error) error {
-	for _, do := range all {
-		if err := do(); err != nil {
+	log := logs[len(answered)%len(logs)]
+	all := map[logdb.ChannelKey][]point{}
+	for _, p := range answered {
+		if p.log == log {
+			all[p.channel] = append(all[p.channel], p)
+		}
+	}
+	q := newQuestion(ctx, r, who, node, log, zone, all)
+	for _, ask := range []func() error{q.part, q.calendar, q.equal} {
+		if err := ask(); err != nil {
 			return err
 		}
 	}
