@@ -252,6 +252,8 @@ func (c *Choice) plan(ctx context.Context, key logdb.ChannelKey, sources []sourc
 	first, last := c.query.First, c.query.Last
 	if len(edges) > 1 {
 		first, last = edges[0], edges[len(edges)-1]
+	} else if logdb.LookupChannel(key).CoversInterval {
+		first-- // what stands at the first moment belongs to the step before
 	}
 	if len(sources) == 1 {
 		return []part{{0, first, last}}, nil

@@ -99,6 +99,28 @@ func same(a, b []float64) bool {
 	return true
 }
 
+// A range that is read in parts, wherever these meet, answers what it answers at once.
+func TestPartsOfARangeWithAlternatives(t *testing.T) {
+	t.Parallel()
+	for _, key := range []logdb.ChannelKey{energy, volts} {
+		s := logdbtest.NewModel(logdbtest.Config{})
+		m5 := 5 * 60_000 * logdb.Millis(1)
+		accept(t, s, journalA, 1, rows(0, key, day0+hour, day0+2*hour, m5, 1))
+		accept(t, s, journalB, 1, rows(0, key, day0, day0+hour, m5, 2))
+		all, _ := raw(t, s, key, day0, day0+3*hour)
+		if len(all) < 23 { // of the voltage at the full hour one is left out
+			t.Fatalf("%d values of %s", len(all), key)
+		}
+		for at := day0 + m5; at < day0+3*hour; at += m5 {
+			one, _ := raw(t, s, key, day0, at)
+			two, _ := raw(t, s, key, at, day0+3*hour)
+			if got := slices.Concat(one, two); !same(got, all) {
+				t.Errorf("%s, parts that meet at %s: %v, want %v", key, at, got, all)
+			}
+		}
+	}
+}
+
 // Two managers that read one meter must not double its energy, and a hand-over from one to the
 // other in mid-day must not lose any.
 func TestAlternativesAreNeverAdded(t *testing.T) {

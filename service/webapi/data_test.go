@@ -53,6 +53,32 @@ func TestUploadIsVisibleToTheNextQuery(t *testing.T) {
 	}
 }
 
+// The first value that was ever recorded of a quantity that covers an interval ends one, where it stands on a full hour.
+func TestIntervalsOfAllData(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.ok(s.upload, "POST", s.meterPath("/logs/historical"), rows(day0, 90))
+	for _, intervals := range []string{"interval=1h", "interval=15m", "interval=1d", "buckets=1", "buckets=7"} {
+		for channel, first := range map[string]float64{"energy.interval.wh.received": 1, "readings.voltage.an": 15} {
+			r := s.call(s.reader, "GET", s.meterPath("/logs/historical?agg=count&channels="+channel+"&"+intervals), "")
+			h, err := api.ParseHistory([]byte(r.body), api.ScanLimits{})
+			if err != nil || len(h.Columns) != 1 {
+				t.Fatalf("%s: %v: %s", intervals, err, r.body)
+			}
+			n := 0.0
+			for _, v := range h.Values[0] {
+				n += v
+			}
+			if n != 90 {
+				t.Errorf("%s by %s: %v values in %v, want 90", channel, intervals, n, h.Values[0])
+			}
+			if intervals == "interval=15m" && h.Values[0][slices.IndexFunc(h.Values[0], func(v float64) bool { return v > 0 })] != first {
+				t.Errorf("%s by %s: %v, want %v in the first one", channel, intervals, h.Values[0], first)
+			}
+		}
+	}
+}
+
 func TestAbsentValuesStayAbsent(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -157,7 +157,11 @@ func (p *historyPlan) fillRange(series, newest []logdb.Series) bool {
 	}
 	first, last := series[0].First, logdb.Millis(0)
 	for _, s := range series {
-		first = min(first, s.First)
+		at := s.First
+		if p.q.Aggregated() && logdb.LookupChannel(s.Channel).CoversInterval {
+			at-- // on the edge of an interval it belongs to the one before
+		}
+		first = min(first, at)
 	}
 	for _, s := range newest {
 		last = max(last, s.Last)
