@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"metermanager/cloudsync/runner"
@@ -147,10 +148,10 @@ func (s *Service) register(ctx context.Context, d *destination, cloud Cloud, uid
 	}
 	s.mu.Lock()
 	var conf MeterConfig
-	told := settingsDigest(settings)
+	digest := settingsDigest(settings)
 	if m := d.cache.Meters[uid]; m != nil {
 		// Else settings that were changed and changed back are asked for again and again, without a pause.
-		m.Name, m.Settings = settings.Name, told
+		m.Name, m.Settings = settings.Name, digest
 		conf = m.Config
 	}
 	customer := d.conf.Customer
@@ -158,14 +159,14 @@ func (s *Service) register(ctx context.Context, d *destination, cloud Cloud, uid
 	if !conf.Enabled {
 		return "the meter is not enabled for the cloud", runner.ErrNothing
 	}
-	if conf.CloudUID != "" && conf.Registered == told {
+	if conf.CloudUID != "" && conf.Registered == digest {
 		return "", runner.ErrNothing
 	}
 	q := api.RegisterRequest{Settings: settings, CustomerKey: customer}
 	q.Settings.UID, q.Settings.Version = conf.CloudUID, ""
 	var answer api.RegisterAnswer
 	var did string
-	agreed := false
+	holds := false
 	for range tellTries { // what it was told, it says when it is asked again: or another program that serves the name
 		err = runner.Retry(ctx, s.retry(), func(ctx context.Context) (err error) {
 			answer, err = cloud.Register(ctx, q)
@@ -175,29 +176,71 @@ func (s *Service) register(ctx context.Context, d *destination, cloud Cloud, uid
 			return "", fmt.Errorf("register meter %s: %w", uid, err)
 		}
 		did = cmp.Or(did, answer.Registered)
-		if agreed = answer.Registered == api.RegisteredNew || settingsDigest(answer.Settings) == told; agreed {
+		if holds = answer.Registered == api.RegisteredNew || holdsSettings(answer.Settings, settings); holds {
 			break
 		}
 		settings.Version = answer.Settings.Version
 		if did, err = s.tell(ctx, cloud, answer.MeterUID, settings); err != nil {
 			return "", fmt.Errorf("tell the settings of meter %s: %w", uid, err)
 		}
-		if agreed = did == api.RegisteredKnown; agreed { // as far as it will
+		if holds = did == api.RegisteredKnown; holds { // as far as it will
 			break
 		}
 	}
 	err = s.changeMeter(ctx, d, uid, func(c *MeterConfig) error {
-		c.CloudUID, c.Registered, c.Parked = answer.MeterUID, told, ""
+		c.CloudUID, c.Registered, c.Parked = answer.MeterUID, digest, ""
 		return nil
 	})
 	s.mu.Lock()
 	if m := d.cache.Meters[uid]; m != nil {
-		if m.agreed = nil; agreed {
-			m.agreed = &answer.Started
-		}
+		m.told.answered(digest, cmp.Or(answer.Started, d.program), holds)
 	}
 	s.mu.Unlock()
 	return fmt.Sprintf("%s as %s", did, answer.MeterUID), err
+}
+
+// holdsSettings reports whether telling settings would change nothing of what is held: members that are not known here may be known there.
+func holdsSettings(held, settings logdb.Settings) bool {
+	settings.UID, settings.Version = "", ""
+	var after logdb.Settings
+	before, err := json.Marshal(held)
+	if err == nil {
+		err = json.Unmarshal(before, &after)
+	}
+	var change []byte
+	if err == nil {
+		change, err = api.SettingsDocument(settings)
+	}
+	if err == nil {
+		err = json.Unmarshal(change, &after)
+	}
+	return err == nil && settingsDigest(after) == settingsDigest(held)
+}
+
+// told is which programs hold the settings of a meter that the cloud is told: several may serve one name, of one database or of copies.
+type told struct {
+	settings logdb.Digest
+	programs []logdb.Millis // when they were started
+	tries    int            // in vain
+}
+
+// answered notes what a program, started at a time, holds after it was told.
+func (t *told) answered(settings logdb.Digest, started logdb.Millis, holds bool) {
+	if t.settings != settings {
+		*t = told{settings: settings}
+	}
+	const mostTries, mostPrograms = 5, 16
+	if !holds {
+		if t.tries++; t.tries < mostTries { // then it takes them otherwise than they were sent, and would be told for ever
+			return
+		}
+	}
+	t.programs = append(t.programs[max(0, len(t.programs)-mostPrograms+1):], started)
+}
+
+// by reports whether a program that was started at a time holds these settings.
+func (t *told) by(settings logdb.Digest, started logdb.Millis) bool {
+	return t.settings == settings && slices.Contains(t.programs, started)
 }
 
 // tellTries is how often a cloud is told settings until it says so. It is once, but for several programs that serve one name, each with a
@@ -331,7 +374,6 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 	var info CloudInfo
 	var listed bool
 	var started logdb.Millis
-	told := map[logdb.MeterUID]logdb.Digest{} // what the cloud was told of its meters
 	err := runner.Retry(ctx, s.retry(), func(ctx context.Context) error {
 		user, err := cloud.User(ctx)
 		if err != nil {
@@ -347,7 +389,6 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 		for _, m := range meters {
 			info.Meters = append(info.Meters, m.UID)
 			info.known[m.UID] = true
-			told[m.UID] = settingsDigest(m.Settings)
 			if m.Settings.Name == "" { // its log database was emptied: it has no more than make and serial
 				info.bare[m.UID] = true
 			}
@@ -368,6 +409,7 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 	}
 	s.mu.Lock()
 	id := d.conf.ID
+	d.program = started
 	d.info, d.cache.Synced = info, now
 	first := d.cache.Scanned.IsZero()
 	if first {
@@ -379,13 +421,9 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 		if c.CloudUID == "" || !c.Enabled || c.Registered == (logdb.Digest{}) {
 			continue
 		}
-		// Once after each start of either side, and when another program answers than the one that agreed last: what was put back to a backup does not
-		// know what was told since, nor does a copy what the other one was told. Not each time, since two nodes that tell of one meter may name it
-		// differently: before several programs in turn they would, and do.
-		other := m.agreed == nil || *m.agreed != started
-		if other && listed && told[c.CloudUID] == c.Registered {
-			m.agreed, other = &started, false
-		}
+		// Once after each start of either side, and of each program that answers: what was put back to a backup does not know what was told since,
+		// nor does a copy what the other one was told. Not each time, since two nodes that tell of one meter may name it differently.
+		other := !m.told.by(c.Registered, started)
 		if other || listed && (!info.known[c.CloudUID] || info.bare[c.CloudUID] && m.Name != "") {
 			lost = append(lost, uid)
 		}

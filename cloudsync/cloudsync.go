@@ -129,6 +129,7 @@ type destination struct {
 	breaker breaker
 	paces   paces
 	info    CloudInfo
+	program logdb.Millis // when the program was started that answered last
 }
 
 // New makes the service; it does nothing before Run, but answers.

@@ -3,6 +3,7 @@ package cloudsync_test
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -31,6 +32,7 @@ type fakeCloud struct {
 	known  map[logdb.MeterUID]bool
 	told   map[logdb.MeterUID]logdb.Settings
 	bare   map[logdb.MeterUID]bool // of those, whose settings were lost
+	takes  func(*logdb.Settings)   // what becomes of settings that it is told
 	// versions is how many of settings were stored.
 	versions int
 	// fail is asked before and after each call.
@@ -111,9 +113,21 @@ func (f *fakeCloud) PutSettings(_ context.Context, uid logdb.MeterUID, s logdb.S
 		if s.Version != "" && s.Version != f.told[uid].Version {
 			return fault.New(fault.Stale, "the settings were changed since")
 		}
+		body, err := api.SettingsDocument(s)
+		if err != nil {
+			return err
+		}
+		var now logdb.Settings
+		stored, err := json.Marshal(f.told[uid])
+		if err := errors.Join(err, json.Unmarshal(stored, &now), json.Unmarshal(body, &now)); err != nil {
+			return err
+		}
+		if f.takes != nil {
+			f.takes(&now)
+		}
 		f.versions++
-		s.Version = fmt.Sprint("v", f.versions)
-		f.told[uid] = s
+		now.Version = fmt.Sprint("v", f.versions)
+		f.told[uid] = now
 		return nil
 	})
 }

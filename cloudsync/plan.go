@@ -58,8 +58,8 @@ type MeterCache struct {
 	LastUpload time.Time
 	Tried      time.Time // the last failure: what the cloud refused for good is tried again after ScanEvery
 
-	agreed *logdb.Millis // when the program was started that last held what the cloud was told of the meter; nil: none has said so
-	relay  relayState
+	told  told
+	relay relayState
 }
 
 // newMeterCache begins with nothing known: what others sent may be there already.

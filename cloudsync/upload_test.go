@@ -273,8 +273,15 @@ func (c *copies) PutSettings(ctx context.Context, uid logdb.MeterUID, s logdb.Se
 // what it does not know, whoever answered what before.
 func TestSettingsToldToACopyOfTheCloud(t *testing.T) {
 	t.Parallel()
-	for _, calls := range []string{"register settings", "settings", "register", "user register settings", "meters", "user meters", "", "user meters register settings"} {
-		t.Run(calls, func(t *testing.T) {
+	all := []string{"user", "meters", "register", "settings"}
+	for i := range 1 << len(all) {
+		var calls []string
+		for k, call := range all {
+			if i>>k&1 > 0 {
+				calls = append(calls, call)
+			}
+		}
+		t.Run(strings.Join(calls, " "), func(t *testing.T) {
 			t.Parallel()
 			cloud, twin := newFakeCloud(), newFakeCloud()
 			cloud.started, twin.started = start, start+1000
@@ -283,7 +290,7 @@ func TestSettingsToldToACopyOfTheCloud(t *testing.T) {
 			s.rows(0, every(time.Minute, start, 5)...)
 			s.upload()
 			twin.known, twin.told = maps.Clone(cloud.known), maps.Clone(cloud.told)
-			both := &copies{fakeCloud: cloud, calls: strings.Fields(calls)}
+			both := &copies{fakeCloud: cloud, calls: calls}
 			both.twin.Store(twin)
 			s.others["cloud.example.net"] = both
 			s.restart()
@@ -311,6 +318,76 @@ func TestSettingsToldToACopyOfTheCloud(t *testing.T) {
 				t.Errorf("the cloud has zone %s", zone)
 			}
 		})
+	}
+}
+
+// refreshed counts the calls by which settings are told, in some comparisons with a cloud.
+func (s *site) refreshed(n int) (registered, told int) {
+	s.t.Helper()
+	s.cloud.before = func(call string) error {
+		switch call {
+		case "register":
+			registered++
+		case "settings":
+			told++
+		}
+		return nil
+	}
+	for range n {
+		if _, err := s.sync.Refresh(s.t.Context()); err != nil {
+			s.t.Fatal(err)
+		}
+		s.uploadOnly()
+	}
+	return registered, told
+}
+
+// uploadOnly waits for what the plan has found to do.
+func (s *site) uploadOnly() {
+	s.t.Helper()
+	if _, err := s.sync.UploadMeter(s.t.Context(), s.uid); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// What a cloud knows of a meter, and its site does not, stays there: it is no reason to tell the settings again.
+func TestWhatTheCloudKnowsOfAMeter(t *testing.T) {
+	t.Parallel()
+	cloud := newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 5)...)
+	s.upload()
+	now := cloud.told["cloud-4711"]
+	now.NominalVolts, now.UnverifiedChannels = 230, []logdb.ChannelKey{}
+	cloud.told["cloud-4711"] = now
+	cloud.started = start
+	if registered, told := s.refreshed(4); registered > 1 || told > 0 {
+		t.Errorf("registered %d times, told %d times", registered, told)
+	}
+	if got := cloud.told["cloud-4711"].NominalVolts; got != 230 {
+		t.Errorf("the nominal voltage is %v", got)
+	}
+}
+
+// A cloud that stores settings otherwise than it is told them is not told them for ever.
+func TestCloudThatTakesSettingsOtherwise(t *testing.T) {
+	t.Parallel()
+	cloud := newFakeCloud()
+	cloud.takes = func(s *logdb.Settings) { s.Zone = "Etc/UTC" }
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 5)...)
+	s.upload()
+	now := cloud.told["cloud-4711"]
+	now.Zone = "Etc/UTC"
+	cloud.told["cloud-4711"] = now
+	cloud.started = start
+	if _, told := s.refreshed(20); told == 0 {
+		t.Error("it was not told")
+	}
+	if registered, told := s.refreshed(5); registered+told > 0 {
+		t.Errorf("then registered %d times more, and told %d times", registered, told)
 	}
 }
 

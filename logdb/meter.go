@@ -10,7 +10,7 @@ import (
 type Settings struct {
 	UID MeterUID `json:"meter_uid,omitempty"`
 	// Version is another one after each change that the node's registry stored: who names the one that he saw changes
-	// nothing that somebody else has changed since. "" when unknown.
+	// nothing that somebody else has changed since. "" where it is not known, and where something else stored them.
 	Version  string `json:"version,omitempty"`
 	Name     string `json:"name"`
 	Make     string `json:"make"`

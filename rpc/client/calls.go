@@ -101,11 +101,7 @@ func (c *Client) RemoveMeter(ctx context.Context, meter logdb.MeterUID) error {
 
 // PutSettings stores the newest settings of a meter. What s does not know stays as it is there, but for what is unverified: that may be nothing any more.
 func (c *Client) PutSettings(ctx context.Context, meter logdb.MeterUID, s logdb.Settings) error {
-	body, err := document(struct {
-		logdb.Settings
-		Unverified         []string           `json:"unverified"`
-		UnverifiedChannels []logdb.ChannelKey `json:"unverified_channels"`
-	}{s, append([]string{}, s.Unverified...), append([]logdb.ChannelKey{}, s.UnverifiedChannels...)})
+	body, err := api.SettingsDocument(s)
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,12 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"sync"
 	"time"
 
@@ -266,7 +266,7 @@ func (r *Registry) withSettings(ctx context.Context, m Meter) (Meter, error) {
 	} else if err != nil {
 		return Meter{}, fmt.Errorf("read settings of meter %s: %w", m.UID, err)
 	}
-	s.UID = m.UID
+	s.UID, s.Version = m.UID, cmp.Or(s.Version, firstVersion)
 	m.Settings, m.Readable = s, r.IsReadable(m)
 	return m, nil
 }
@@ -284,7 +284,11 @@ func (r *Registry) PutSettings(ctx context.Context, p account.Principal, uid log
 	if m, err = r.withSettings(ctx, m); err != nil {
 		return Meter{}, err
 	}
-	s := m.Settings
+	before, err := content(m.Settings)
+	if err != nil {
+		return Meter{}, err
+	}
+	s := m.Settings // whose lists change may change in place
 	s.Version = ""
 	if err := change(&s); err != nil {
 		return Meter{}, err
@@ -302,8 +306,12 @@ func (r *Registry) PutSettings(ctx context.Context, p account.Principal, uid log
 	if s, err = checkSettings(s); err != nil {
 		return Meter{}, err
 	}
-	s.UID, s.Version = uid, m.Settings.Version
-	if s.Version == "" || !reflect.DeepEqual(s, m.Settings) {
+	s.UID = uid
+	after, err := content(s)
+	if err != nil {
+		return Meter{}, err
+	}
+	if s.Version = m.Settings.Version; after != before {
 		s.Version = newVersion()
 	}
 	if err := r.logs.PutSettings(ctx, uid, s); err != nil {

@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"path/filepath"
@@ -394,6 +395,39 @@ func TestSettingsHaveAVersion(t *testing.T) {
 		_, err := put(late, "late")
 		wantCode(t, err, fault.Stale)
 	}
+	body := func(text string) string { // as requests come
+		m, err := w.reg.PutSettings(t.Context(), w.owner, first.UID, func(s *logdb.Settings) error { return json.Unmarshal([]byte(text), s) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.Settings.Version
+	}
+	one := body(`{"log_intervals_ms":[60000]}`)
+	if two := body(`{"log_intervals_ms":[900000]}`); one == two {
+		t.Errorf("another interval has version %q too", two)
+	}
+	if one, two := body(`{"unverified":[]}`), body(`{"unverified":[],"unverified_channels":[]}`); one != two {
+		t.Errorf("empty lists have versions %q and %q", one, two)
+	}
+	old, err := w.logs.Settings(t.Context(), first.UID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.Version = "" // of before there were versions
+	if err := w.logs.PutSettings(t.Context(), first.UID, old); err != nil {
+		t.Fatal(err)
+	}
+	m, err := w.reg.Meter(t.Context(), w.owner, first.UID)
+	if err != nil || m.Settings.Version == "" {
+		t.Fatalf("settings without a version: %+v, %v", m.Settings, err)
+	}
+	for _, name := range []string{"other", first.Settings.Name} {
+		if back, err = put("", name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = put(m.Settings.Version, "late")
+	wantCode(t, err, fault.Stale)
 	if m, err := w.reg.Meter(t.Context(), w.owner, first.UID); err != nil || m.Settings.Version != back.Version || m.Settings.Name != first.Settings.Name {
 		t.Errorf("%+v, %v", m.Settings, err)
 	}

@@ -2,6 +2,8 @@ package registry
 
 import (
 	"crypto/rand"
+	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -19,6 +21,19 @@ func identity(s logdb.Settings) (manufacturer, serial string) {
 
 // newVersion draws the name of a version of settings: at random, so that none comes again after a backup is put back.
 func newVersion() string { return strings.ToLower(rand.Text()[:13]) } // 65 bits
+
+// firstVersion is that of settings that were stored without one.
+const firstVersion = "0"
+
+// content is settings without their version, to be compared.
+func content(s logdb.Settings) (string, error) {
+	s.Version = ""
+	text, err := json.Marshal(s)
+	if err != nil {
+		return "", fmt.Errorf("write settings: %w", err)
+	}
+	return string(text), nil
+}
 
 // checkSettings returns s with its defaults, or the first rule that it breaks.
 func checkSettings(s logdb.Settings) (logdb.Settings, error) {

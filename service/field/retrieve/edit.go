@@ -199,7 +199,7 @@ func (m *Manager) Set(ctx context.Context, id string, c Change) (Meter, error) {
 		return Meter{}, err
 	}
 	if s, err := m.store.Settings(ctx, x.UID); err == nil && (s.Name != x.Name || s.Zone != x.Zone || c.NominalVolts != nil || c.NominalHz != nil) {
-		s.Name, s.Zone = x.Name, x.Zone
+		s.Name, s.Zone, s.Version = x.Name, x.Zone, ""
 		if err := c.nominal(&s); err != nil {
 			return Meter{}, err
 		}

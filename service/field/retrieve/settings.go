@@ -157,6 +157,7 @@ func (r *Reader) noteIntervals(ctx context.Context, t *Target) error {
 	if !changed {
 		return nil
 	}
+	s.Version = ""
 	if err := r.Store.PutSettings(ctx, t.UID, s); err != nil {
 		return fmt.Errorf("store the intervals of the logs: %w", err)
 	}

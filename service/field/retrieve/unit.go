@@ -406,6 +406,7 @@ func (u *unit) identified(ctx context.Context, id poll.Identity) error {
 	if err == nil && reflect.DeepEqual(s, old) {
 		return nil
 	}
+	s.Version = ""
 	if err := u.m.store.PutSettings(ctx, u.meter.UID, s); err != nil {
 		return fmt.Errorf("store the meter's settings: %w", err)
 	}
