@@ -137,11 +137,11 @@ func (q *question) part() error {
 func (q *question) calendar() error {
 	ask := q.query
 	ask.Interval = []string{"10m", "15m", "1h", "3h", "1d"}[q.rng.IntN(5)]
-	h, err := q.intervals(ask)
-	if err != nil || len(h.Times) == 0 {
-		return err
-	}
-	return q.sums(&h, ask.Interval, h.Times[len(h.Times)-1]+31*logdb.DayMillis)
+	edges := calendarEdges(q.zone, ask.Interval, q.first, q.last)
+	return q.intervals(ask, ask.Interval, func(times []logdb.Millis) []logdb.Millis {
+		i := slices.Index(edges, times[0])
+		return edges[max(i, 0):min(max(i, 0)+len(times)+1, len(edges))]
+	})
 }
 
 // equal asks for what equal parts of a range hold.
@@ -149,34 +149,60 @@ func (q *question) equal() error {
 	ask := q.query
 	ask.From, ask.To = q.some()
 	ask.Buckets = 1 + q.rng.IntN(12)
-	h, err := q.intervals(ask)
-	if err != nil || len(h.Times) == 0 {
-		return err
+	var edges []logdb.Millis
+	for k := range ask.Buckets + 1 {
+		edges = append(edges, ask.From+(ask.To-ask.From)*logdb.Millis(k)/logdb.Millis(ask.Buckets))
 	}
-	return q.sums(&h, fmt.Sprintf("%d parts from %s to %s", ask.Buckets, ask.From, ask.To), ask.To)
+	return q.intervals(ask, fmt.Sprintf("%d parts from %s to %s", ask.Buckets, ask.From, ask.To), func([]logdb.Millis) []logdb.Millis { return slices.Compact(edges) })
+}
+
+// calendarEdges returns where intervals begin by a zone's clock, from a few days before a time to a few days after another one, minute by
+// minute: where the clock shows a multiple of them or has jumped over one, and where a date begins that was not before.
+func calendarEdges(zone *time.Location, interval string, first, last logdb.Millis) (edges []logdb.Millis) {
+	const minute = 60_000
+	shows := func(at logdb.Millis) logdb.Millis {
+		_, offset := at.Time().In(zone).Zone()
+		return at + logdb.Millis(offset)*1000
+	}
+	step := logdb.DayMillis
+	if d, err := time.ParseDuration(interval); err == nil {
+		step = logdb.Millis(d.Milliseconds())
+	}
+	latest := shows(first - 3*logdb.DayMillis).Floor(step)
+	for at := (first - 3*logdb.DayMillis).Floor(minute); at < last+3*logdb.DayMillis; at += minute {
+		now := shows(at)
+		edge := now == now.Floor(step) || now.Floor(step) != shows(at-minute).Floor(step)
+		if interval == "1d" {
+			edge = now.Floor(step) > latest
+			latest = max(latest, now.Floor(step))
+		}
+		if edge {
+			edges = append(edges, at)
+		}
+	}
+	return edges
 }
 
 var everyAgg = []string{"count", "sum", "mean", "min", "max", "first", "last"}
 
-func (q *question) intervals(ask api.HistoryQuery) (api.History, error) {
+// intervals asks for aggregates and compares them with what the values make. cut says between which times, when it is told where the answer
+// says that intervals begin. Where nothing bounds the time each value must be in one.
+func (q *question) intervals(ask api.HistoryQuery, intervals string, cut func(times []logdb.Millis) []logdb.Millis) error {
 	ask.Aggs = everyAgg
 	h, err := q.node.Client.History(q.ctx, q.node.UID, ask)
 	if err != nil {
-		return h, fmt.Errorf("query intervals: %w", err)
+		return fmt.Errorf("query intervals: %w", err)
 	}
-	if ask.Interval == "1d" {
-		for _, t := range h.Times {
-			if day := t.Time().In(q.zone).Day(); day == (t - 1).Time().In(q.zone).Day() {
-				q.r.add(q.who+", days", "one begins at %s, within day %d of %s", t, day, q.zone)
-			}
-		}
+	what := fmt.Sprintf("%s, by %s", q.who, intervals)
+	if len(h.Times) == 0 {
+		q.r.add(what, "no answer")
+		return nil
 	}
-	return h, nil
-}
-
-// sums compares what is answered of intervals, of which the last one ends at end, with what the values in them make.
-func (q *question) sums(h *api.History, intervals string, end logdb.Millis) error {
-	edges := append(slices.Clone(h.Times), end)
+	edges := cut(h.Times)
+	if len(edges) != len(h.Times)+1 || !slices.Equal(edges[:len(h.Times)], h.Times) {
+		q.r.add(what, "intervals begin at %v, want %v", h.Times, edges)
+		return nil
+	}
 	answers := map[logdb.ChannelKey]map[string][]float64{}
 	for c, column := range h.Columns {
 		if answers[column.Key] == nil {
@@ -189,23 +215,27 @@ func (q *question) sums(h *api.History, intervals string, end logdb.Millis) erro
 		if logdb.LookupChannel(c).CoversInterval {
 			shift = 1
 		}
-		within := make([][]point, len(h.Times))
+		within, outside := make([][]point, len(h.Times)), 0
 		for _, p := range q.values[c] {
 			if i := sort.Search(len(edges), func(i int) bool { return edges[i]+shift > p.time }) - 1; i >= 0 && i < len(within) {
 				within[i] = append(within[i], p)
+			} else {
+				outside++
 			}
 		}
 		what := fmt.Sprintf("%s, %s by %s", q.who, c, intervals)
-		if answers[c] == nil {
-			if slices.ContainsFunc(within, func(list []point) bool { return len(list) > 0 }) {
-				q.r.add(what, "no answer")
-			}
-			continue
+		if outside > 0 && ask.From == 0 && ask.To == 0 {
+			q.r.add(what, "%d values are in no interval of %v", outside, edges)
 		}
-		for i, list := range within {
-			for _, agg := range everyAgg {
-				if have := answers[c][agg][i]; !follows(agg, have, list) {
-					q.r.add(what, "%s from %s to %s is %v of %v", agg, edges[i], edges[i+1], have, list)
+		for _, agg := range everyAgg {
+			have := answers[c][agg]
+			if len(have) != len(within) {
+				q.r.add(what, "%d answers of %s, want %d", len(have), agg, len(within))
+				continue
+			}
+			for i, list := range within {
+				if !follows(agg, have[i], list) {
+					q.r.add(what, "%s from %s to %s is %v of %v", agg, edges[i], edges[i+1], have[i], list)
 				}
 			}
 		}
