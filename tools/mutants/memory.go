@@ -24,9 +24,11 @@ func settingsMutations() []mutation {
 		{"settings are told whatever version the cloud has", "cloudsync/actions.go", []edit{{`		settings.Version = answer.Settings.Version
 `, `		settings.Version = ""
 `}}, []test{{"./cloudsync", "^TestSettingsThatComeOnceMore$", nil}}},
-		{"a cloud that agreed once is not asked when another program answers", "cloudsync/actions.go", []edit{{`		other := m.agreed == nil || *m.agreed != started
-`, `		other := m.agreed == nil
-`}}, []test{{"./cloudsync", "^TestSettingsToldToACopyOfTheCloud$", nil}}},
+		{"a cloud that agreed once is not asked when another program answers", "cloudsync/actions.go", []edit{{`t.settings == settings && slices.Contains(t.programs, started)`, `t.settings == settings && (slices.Contains(t.programs, started) || len(t.programs) > 0)`}},
+			[]test{{"./cloudsync", "^TestSettingsToldToACopyOfTheCloud$", nil}}},
+		{"a cloud that takes settings otherwise is told for ever", "cloudsync/actions.go", []edit{{`t.tries < mostTries {`, `t.tries > 0 {`}}, []test{{"./cloudsync", "^TestCloudThatTakesSettingsOtherwise$", nil}}},
+		{"the value at the first moment of a page is looked for in the interval behind", "logdb/analysis/choose.go", []edit{{`		first-- // what stands`, `		// what stands`}},
+			[]test{{"./logdb/analysis", "^TestPartsOfARangeWithAlternatives$", nil}}},
 		{"the last span of several hours is cut off where the clock is set", "logdb/analysis/calendar.go", []edit{{`out[len(out)-1] < last; {`, `at < last; {`}},
 			[]test{{"./logdb/analysis", "^TestEdges$", nil}}},
 		{"events of every journal of a day are answered", "service/webapi/event.go", []edit{{`!choice.shows(s, e.Time)`, `choice.journal != nil && !choice.shows(s, 0)`}}, []test{harness}},
