@@ -270,9 +270,10 @@ func (w *world) secondCloud(ctx context.Context) {
 	}
 }
 
-// joinSecond tells a node of the second cloud, where there is one, again and again until it works.
+// joinSecond tells a node of the second cloud, where there is one, again and again until it works. A site that nobody could tell of its meter
+// and the first cloud yet (rejoin) is told afterwards.
 func (w *world) joinSecond(ctx context.Context, host string) {
-	if w.nodes["cloud2"] == nil || host == "cloud2" {
+	if w.nodes["cloud2"] == nil || host == "cloud2" || slices.Contains(w.sites, host) && w.nodes[host].Told().IsZero() {
 		return
 	}
 	err := w.command(ctx, host, api.CmdCloudAdd, map[string]any{"name": second, "host": "http://cloud2", "apikey": Key})
