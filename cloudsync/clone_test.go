@@ -26,6 +26,22 @@ func TestTwoClonesUploadAtTheSameMoment(t *testing.T) {
 	}
 }
 
+// goesOnFrom lets b go on from a copy of what a knows: what was decided and sent is a part of it.
+func goesOnFrom(t *testing.T, a, b *site) {
+	t.Helper()
+	a.stop()
+	b.stop()
+	copied, err := os.ReadFile(a.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(b.path, copied, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.start()
+	b.start()
+}
+
 func twoClonesUpload(t *testing.T, blind bool) {
 	cloud := newFakeCloud()
 	cloud.blind = blind
@@ -44,17 +60,7 @@ func twoClonesUpload(t *testing.T, blind bool) {
 	}
 	a, b := machine(), machine()
 	a.upload()
-	a.stop()
-	b.stop()
-	copied, err := os.ReadFile(a.path) // what was decided and sent is part of the copy
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(b.path, copied, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	a.start()
-	b.start()
+	goesOnFrom(t, a, b)
 	b.upload()
 	shared := journalID(t, a.logs, logdb.KindHistorical)
 	if other := journalID(t, b.logs, logdb.KindHistorical); other != shared {
@@ -108,17 +114,7 @@ func TestCloneOfWhomRecordsWereRequested(t *testing.T) {
 	}
 	a, b := machine(), machine()
 	a.upload()
-	a.stop()
-	b.stop()
-	copied, err := os.ReadFile(a.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(b.path, copied, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	a.start()
-	b.start()
+	goesOnFrom(t, a, b)
 	b.upload()
 	if _, _, err := a.sync.UploadRequested(t.Context(), meter, cloudsync.Wanted{Skipped: true}); err != nil {
 		t.Fatal(err)

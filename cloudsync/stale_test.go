@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -83,18 +82,8 @@ func TestFetchFindsTheOtherCopy(t *testing.T) {
 	}
 	a, b := machine(), machine()
 	a.upload()
-	a.stop()
-	b.stop()
-	copied, err := os.ReadFile(a.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(b.path, copied, 0o600); err != nil {
-		t.Fatal(err)
-	}
 	b.others = map[string]cloudsync.Cloud{"cloud.example.net": d}
-	a.start()
-	b.start()
+	goesOnFrom(t, a, b)
 	b.upload()
 	shared := journalID(t, b.logs, logdb.KindPQ)
 	d.request(t, logdb.KindPQ, 0, 0, api.FetchSkipped)
