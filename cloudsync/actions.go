@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -93,7 +94,7 @@ func (s *Service) client(d *destination) (Cloud, Destination, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if d.conf.URL() == conf.URL() {
+	if reflect.DeepEqual(d.conf, conf) { // else it was changed meanwhile, and this client has the old key or address
 		d.cloud = cloud
 	}
 	return cloud, conf, nil
@@ -280,7 +281,7 @@ func (s *Service) upload(ctx context.Context, d *destination, cloud Cloud, conf 
 	}
 	s.mu.Unlock()
 	var sum Sum
-	var stale error
+	var failed error
 	for _, kind := range logdb.Kinds {
 		var u *upload
 		relays := false
@@ -296,30 +297,41 @@ func (s *Service) upload(ctx context.Context, d *destination, cloud Cloud, conf 
 			relays, err = u.relay(ctx)
 			return err
 		})
-		if errors.Is(err, fault.Stale) { // the other logs need not wait for whoever sends this one too
-			stale = err
-			s.relayAgain(d, uid)
+		if err == nil {
+			s.noteRelay(d, u, relays)
 			continue
 		}
-		if err != nil {
-			s.contradicted(d, u, err)
-			s.relayAgain(d, uid)
-			return sum.String(), s.refused(ctx, d, uid, err)
+		s.contradicted(d, u, err)
+		s.relayAgain(d, uid)
+		if failed == nil || errors.Is(failed, fault.Stale) { // that one goes by
+			failed = err
 		}
-		s.noteRelay(d, u, relays)
+		if !ofOneLog(err) {
+			break
+		}
+	}
+	if failed != nil {
+		return sum.String(), s.refused(ctx, d, uid, failed)
 	}
 	if meter.Parked != "" { // it was not for good
 		if err := s.changeMeter(ctx, d, uid, func(c *MeterConfig) error { c.Parked = ""; return nil }); err != nil {
 			return sum.String(), err
 		}
 	}
-	if stale != nil {
-		return sum.String(), stale
-	}
 	if sum == (Sum{}) {
 		return "", runner.ErrNothing
 	}
 	return sum.String(), nil
+}
+
+// ofOneLog reports whether a failure tells nothing of the other logs of the meter, which need not wait for this one: it may be damaged here, or
+// contradict what the cloud holds, for good.
+func ofOneLog(err error) bool {
+	switch fault.CodeOf(err) {
+	case fault.Conflict, fault.Stale, fault.Invalid, fault.Damaged, fault.TooLarge, fault.Internal:
+		return true
+	}
+	return false
 }
 
 // again does what a receiver found stale anew, from its sets as they are by then.

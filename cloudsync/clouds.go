@@ -119,7 +119,8 @@ func (s *Service) create(ctx context.Context, conf Destination) (*destination, e
 	return d, nil
 }
 
-// RemoveCloud forgets a destination with everything that is known about it. What was uploaded stays there.
+// RemoveCloud removes a destination with its settings, secrets and meters. What was uploaded stays there, and what was decided for it here:
+// should a cloud of the same address be added again, it gets what it lacks, as if it had been away.
 func (s *Service) RemoveCloud(ctx context.Context, name string) error {
 	d, err := s.For(name).pick(ctx)
 	if err != nil {

@@ -46,6 +46,7 @@ type fakeCloud struct {
 	blind      bool // it takes pages whatever their senders saw
 	maxRow     int  // pages with more rows and entries are too large; 0: none
 	pages      int
+	refuse     map[logdb.Kind]error
 	users      map[string]string
 }
 
@@ -189,6 +190,9 @@ func (f *fakeCloud) PushPage(ctx context.Context, page *logdb.Page) (out api.Upl
 			if f.maxSamples > 0 && e.Waveform != nil && len(e.Waveform.Channels[0].Samples) > f.maxSamples {
 				return fault.New(fault.TooLarge, "the page is too large")
 			}
+		}
+		if err := f.refuse[page.Kind]; err != nil {
+			return err
 		}
 		f.pages++
 		if f.blind {

@@ -169,25 +169,29 @@ func (l *life) settle() {
 	l.note("settled")
 }
 
-// answered asks a cloud for all values of a channel, as people do.
 func (l *life) answered(c *fakeCloud, key logdb.ChannelKey) (out []point) {
 	l.t.Helper()
-	end := l.clock + 1000*hour
-	choice, err := analysis.Choose(l.t.Context(), c.store, analysis.Query{Meter: "cloud-4711", Channels: []logdb.ChannelKey{key}, Last: end})
+	return c.answered(l.t, key, l.clock+1000*hour)
+}
+
+// answered asks for all values of a channel up to end, as people do.
+func (f *fakeCloud) answered(t testing.TB, key logdb.ChannelKey, end logdb.Millis) (out []point) {
+	t.Helper()
+	choice, err := analysis.Choose(t.Context(), f.store, analysis.Query{Meter: "cloud-4711", Channels: []logdb.ChannelKey{key}, Last: end})
 	if err != nil {
-		l.t.Fatal(err)
+		t.Fatal(err)
 	}
 	if len(choice.Columns) == 0 {
 		return nil
 	}
-	err = choice.ReadSeries(l.t.Context(), []logdb.SeriesID{1}, 0, end, func(_ logdb.SeriesID, b *logdb.Block) error {
+	err = choice.ReadSeries(t.Context(), []logdb.SeriesID{1}, 0, end, func(_ logdb.SeriesID, b *logdb.Block) error {
 		for i, v := range b.AppendValues(nil) {
 			out = append(out, point{key, b.Times[i], v})
 		}
 		return nil
 	})
 	if err != nil {
-		l.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return out
 }

@@ -13,8 +13,9 @@ import (
 )
 
 // A position is decided once in a journal, whichever stream carries it: a receiver that got a row with some channels by
-// one way holds what comes with others by another way for the same row. So a destination that is sent other channels than
-// the others gets the journal under a name of its own, as if it came from a second manager of the meter: a cloud that
+// one way holds what comes with others by another way for the same row, and rows that are combined over one interval by
+// one way and over another by another way overlap. So a destination that is sent other channels than the others, or other
+// intervals, gets the journal under a name of its own, as if it came from a second manager of the meter: a cloud that
 // gets both has two sources to choose from for each day, adds up none of them twice, and lacks nothing of either.
 
 // nameOf returns the name under which streams of a journal travel.
@@ -26,14 +27,14 @@ func nameOf(streams []*StoredStream, journal logdb.JournalID) logdb.JournalID {
 }
 
 // newName returns the name under which a destination that begins with a journal gets it: one under which no other
-// channels travel, or did. join has told what others have.
+// channels or intervals travel, or did. join has told what others have.
 func (u *upload) newName(policy reduce.Policy) logdb.JournalID {
 	name := u.head.ID
 	for n := 1; ; n++ {
 		other := slices.ContainsFunc(u.others, func(st *StoredStream) bool {
-			return st.ID.Journal == name && st.Cut() == "" && !st.Policy.SameChannels(policy)
+			return st.ID.Journal == name && st.Cut() == "" && !st.Policy.SameRows(policy)
 		}) || slices.ContainsFunc(u.ended, func(st EndedStream) bool {
-			return st.ID.Journal == name && !strings.Contains(st.ID.Policy, "+") && !st.Policy.SameChannels(policy)
+			return st.ID.Journal == name && !strings.Contains(st.ID.Policy, "+") && !st.Policy.SameRows(policy)
 		})
 		if !other {
 			return name
@@ -45,7 +46,7 @@ func (u *upload) newName(policy reduce.Policy) logdb.JournalID {
 // freshName returns a name under which nothing of the journal travelled yet, as far as this node and the receiver know.
 func (u *upload) freshName(policy reduce.Policy) logdb.JournalID {
 	for n := 1; ; n++ {
-		name := derived(u.head.ID, policy, n)
+		name := derived(u.head.ID, policy, n, u.head.Chain[:]...) // and as good as none that nobody remembers here
 		known := slices.ContainsFunc(slices.Concat(u.streams, u.others), func(st *StoredStream) bool { return st.ID.Journal == name }) ||
 			slices.ContainsFunc(u.ended, func(st EndedStream) bool { return st.ID.Journal == name }) ||
 			slices.ContainsFunc(u.there, func(st logdb.StreamState) bool { return st.Stream.Journal == name })
@@ -55,8 +56,8 @@ func (u *upload) freshName(policy reduce.Policy) logdb.JournalID {
 	}
 }
 
-// derived makes the n-th name for a journal of which the channels of policy are sent.
-func derived(journal logdb.JournalID, policy reduce.Policy, n int) logdb.JournalID {
+// derived makes the n-th name for a journal of which the channels of policy are sent; seed tells apart.
+func derived(journal logdb.JournalID, policy reduce.Policy, n int, seed ...byte) logdb.JournalID {
 	b := []byte(string(journal) + "\n" + strconv.Itoa(n) + "\n")
 	for _, c := range slices.Sorted(slices.Values(policy.Channels)) {
 		b = append(append(b, c...), '\n')
@@ -64,7 +65,7 @@ func derived(journal logdb.JournalID, policy reduce.Policy, n int) logdb.Journal
 	if policy.Channels == nil {
 		b = append(b, '*')
 	}
-	return journal.Named(logdb.DigestOf(b))
+	return journal.Named(logdb.DigestOf(append(b, seed...)))
 }
 
 // apart reports whether others get the journal under the same name and go on with the channels of before.

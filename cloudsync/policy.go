@@ -171,12 +171,9 @@ func (u *upload) open(policy reduce.Policy, added ...reduce.Policy) []*StoredStr
 		last := u.main[n-1]
 		state = reduce.State{Next: last.State.Next, From: last.State.From}
 	} else {
-		for _, st := range u.there {
-			if st.Stream.Journal != u.name || strings.Contains(st.Stream.Policy, "+") || st.Own {
+		for _, st := range u.lost() {
+			if st.Stream.Journal != u.name || strings.Contains(st.Stream.Policy, "+") {
 				continue
-			}
-			if slices.ContainsFunc(u.others, func(o *StoredStream) bool { return o.ID == st.Stream }) {
-				continue // of another destination: it came by another way
 			}
 			p := policy
 			p.Generation = st.Stream.Policy
@@ -190,6 +187,19 @@ func (u *upload) open(policy reduce.Policy, added ...reduce.Policy) []*StoredStr
 	for i, p := range added {
 		p.Generation = fmt.Sprintf("%d+%d", generation+1, cut+1+i)
 		out = append(out, u.stream(p, reduce.State{}))
+	}
+	return out
+}
+
+// lost lists the streams of the journal that the receiver has, under any name, and this node does not know (any more).
+func (u *upload) lost() (out []logdb.StreamState) {
+	for _, st := range u.there {
+		if st.Stream.Journal.Family() != u.head.ID.Family() || st.Own {
+			continue
+		}
+		if !slices.ContainsFunc(u.others, func(o *StoredStream) bool { return o.ID == st.Stream }) { // else it came by another way
+			out = append(out, st)
+		}
 	}
 	return out
 }

@@ -145,9 +145,10 @@ type StreamKey struct {
 type Store interface {
 	// Destinations lists the destinations by number.
 	Destinations(ctx context.Context) ([]Destination, error)
-	// PutDestination stores d, with a new number when it has none, and returns it.
+	// PutDestination stores d, with a new number when it has none, and returns it. One for which nothing was decided yet takes up what was
+	// decided for a removed one of its address.
 	PutDestination(ctx context.Context, d Destination) (Destination, error)
-	// DeleteDestination forgets a destination with its meters, streams and decisions.
+	// DeleteDestination removes a destination with its meters and secrets; what was decided for it stays, see PutDestination.
 	DeleteDestination(ctx context.Context, d DestinationID) error
 	// MeterConfigs lists the meters of a destination, sorted by UID.
 	MeterConfigs(ctx context.Context, d DestinationID) ([]MeterConfig, error)

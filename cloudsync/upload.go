@@ -186,6 +186,9 @@ func (u *upload) decide(ctx context.Context) error {
 	}
 	if len(u.main) == 0 {
 		u.name = u.newName(policy)
+		if u.kind == logdb.KindHistorical && len(u.lost()) > 0 { // which rows were combined, and how, is not known any more
+			u.name = u.freshName(policy)
+		}
 		opened := u.open(policy)
 		if err := u.s.store.Turn(ctx, u.key, nil, opened); err != nil {
 			return err
@@ -196,7 +199,7 @@ func (u *upload) decide(ctx context.Context) error {
 	current := u.main[len(u.main)-1]
 	policy = keep(current.Policy, policy, settings)
 	turn := !current.Policy.SameRules(policy)
-	if turn && !current.Policy.SameChannels(policy) {
+	if turn && !current.Policy.SameRows(policy) {
 		if apart, err := u.apart(ctx); err != nil {
 			return err
 		} else if apart {

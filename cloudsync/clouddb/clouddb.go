@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 
@@ -48,7 +49,7 @@ func New(ctx context.Context, db *sqldb.DB, cfg Config) (*Store, error) {
 }
 
 const selectDestinations = `SELECT id, name, enabled, host, port, rootpath, location, customer, user,
-	password, apikey, token, expires_ms, manual_register, own_only, drain_rate, fingerprint, channels, limits FROM cloud_destination ORDER BY id`
+	password, apikey, token, expires_ms, manual_register, own_only, drain_rate, fingerprint, channels, limits FROM cloud_destination WHERE removed = 0 ORDER BY id`
 
 // Destinations lists the destinations by number.
 func (s *Store) Destinations(ctx context.Context) ([]cloudsync.Destination, error) {
@@ -94,7 +95,8 @@ const insertDestination = `INSERT INTO cloud_destination (id, name, enabled, hos
 const updateDestination = `UPDATE cloud_destination SET name = ?, enabled = ?, host = ?, port = ?, rootpath = ?, location = ?,
 	customer = ?, user = ?, password = ?, apikey = ?, token = ?, expires_ms = ?, manual_register = ?, own_only = ?, drain_rate = ?, fingerprint = ?, channels = ?, limits = ? WHERE id = ?`
 
-// PutDestination stores d, with a new number when it has none.
+// PutDestination stores d, with a new number when it has none. One for which nothing was decided yet takes up what was decided for a
+// removed one of its address.
 func (s *Store) PutDestination(ctx context.Context, d cloudsync.Destination) (cloudsync.Destination, error) {
 	channels, err := json.Marshal(d.Channels)
 	if err != nil {
@@ -111,7 +113,10 @@ func (s *Store) PutDestination(ctx context.Context, d cloudsync.Destination) (cl
 		_, err := tx.ExecContext(ctx, updateDestination, d.Name, d.Enabled, d.Host, d.Port, d.RootPath, d.Location, d.Customer, d.User,
 			s.sealed(d.ID, "password", d.Password), s.sealed(d.ID, "apikey", d.APIKey), s.sealed(d.ID, "token", d.Token),
 			d.Expires, d.ManualRegister, d.OwnOnly, d.DrainRate, d.Fingerprint, string(channels), string(limits), d.ID)
-		return err
+		if err != nil {
+			return err
+		}
+		return takeUp(ctx, tx, d)
 	})
 	if err != nil {
 		return d, fmt.Errorf("store cloud destination %d: %w", d.ID, err)
@@ -123,28 +128,78 @@ const putEnded = `INSERT INTO cloud_ended (journal, generation, name, policy, la
 	SELECT journal, generation, name, policy, journal_end FROM cloud_stream WHERE destination = ?1 AND (journal = ?2 OR ?2 = '')
 	ON CONFLICT (journal, name, generation) DO UPDATE SET last = CASE WHEN cloud_ended.last > excluded.last THEN cloud_ended.last ELSE excluded.last END`
 
-// DeleteDestination forgets a destination with its meters, streams and decisions.
+// DeleteDestination removes a destination with its meters and secrets. What was decided for it stays, under a number that no other gets: it is
+// what its cloud holds.
 func (s *Store) DeleteDestination(ctx context.Context, d cloudsync.DestinationID) error {
 	err := s.db.Write(ctx, func(tx *sql.Tx) error {
 		if err := bequeathAll(ctx, tx, d); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, putEnded, d, ""); err != nil {
-			return err
+		for _, q := range []string{
+			"UPDATE cloud_destination SET removed = 1, enabled = 0, customer = '', user = '', password = NULL, apikey = NULL, token = NULL WHERE id = ?",
+			"DELETE FROM cloud_meter WHERE destination = ?",
+			"DELETE FROM cloud_item WHERE destination = ?",
+			"DELETE FROM cloud_share WHERE destination = ?",
+		} {
+			if _, err := tx.ExecContext(ctx, q, d); err != nil {
+				return err
+			}
 		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM cloud_destination WHERE id = ?", d); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM cloud_tally WHERE destination = ? OR NOT EXISTS (SELECT 1 FROM cloud_stream WHERE cloud_stream.journal = cloud_tally.journal)", d); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, "DELETE FROM cloud_change WHERE NOT EXISTS (SELECT 1 FROM cloud_stream WHERE cloud_stream.journal = cloud_change.journal)")
-		return err
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("remove cloud destination %d: %w", d, err)
 	}
 	return nil
+}
+
+// takeUp hands what was decided for removed destinations of the address of d over to it, unless something was decided for it already.
+func takeUp(ctx context.Context, tx *sql.Tx, d cloudsync.Destination) error {
+	var busy bool
+	if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM cloud_stream WHERE destination = ?1)
+		OR EXISTS (SELECT 1 FROM cloud_share WHERE destination = ?1)`, d.ID).Scan(&busy); err != nil || busy || d.URL() == "" {
+		return err
+	}
+	old, err := removedAt(ctx, tx, d.URL())
+	if err != nil || old == 0 {
+		return err
+	}
+	rows, err := tx.QueryContext(ctx, "SELECT DISTINCT journal FROM cloud_stream WHERE destination = ?", old)
+	if err != nil {
+		return err
+	}
+	journals, err := scanJournals(rows)
+	if err != nil {
+		return err
+	}
+	for _, j := range journals {
+		if err := handOver(ctx, tx, d.ID, old, j); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE cloud_share SET owner = ? WHERE owner = ? AND journal = ?", d.ID, old, j); err != nil {
+			return err
+		}
+	}
+	_, err = tx.ExecContext(ctx, "DELETE FROM cloud_destination WHERE id = ?", old)
+	return err
+}
+
+// removedAt returns the removed destination of an address, the last one of several; 0: none.
+func removedAt(ctx context.Context, tx *sql.Tx, url string) (found cloudsync.DestinationID, err error) {
+	rows, err := tx.QueryContext(ctx, "SELECT id, host, port, rootpath FROM cloud_destination WHERE removed = 1 ORDER BY id")
+	if err != nil {
+		return 0, err
+	}
+	for rows.Next() {
+		var o cloudsync.Destination
+		if err := rows.Scan(&o.ID, &o.Host, &o.Port, &o.RootPath); err != nil {
+			return 0, errors.Join(err, rows.Close())
+		}
+		if o.URL() == url {
+			found = o.ID
+		}
+	}
+	return found, errors.Join(rows.Err(), rows.Close())
 }
 
 const selectMeters = `SELECT meter, cloud_uid, enabled, upload_enabled, registered, parked FROM cloud_meter WHERE destination = ? ORDER BY meter`

@@ -299,10 +299,11 @@ func TestEndedStreamsOfTwoNames(t *testing.T) {
 		if err := s.Turn(t.Context(), k, nil, []*cloudsync.StoredStream{st}); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.DeleteDestination(t.Context(), d.ID); err != nil {
+		want[st.ID] = st.End
+		st.ID.Journal = logdb.JournalID(journal).Named(logdb.DigestOf([]byte{byte(i)}))
+		if err := s.Rename(t.Context(), k, []*cloudsync.StoredStream{st}); err != nil {
 			t.Fatal(err)
 		}
-		want[st.ID] = st.End
 	}
 	ended, err := s.Ended(t.Context(), key(t, s, journal))
 	if err != nil {

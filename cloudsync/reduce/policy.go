@@ -41,6 +41,12 @@ func (p Policy) SameChannels(o Policy) bool {
 	return slices.Equal(p.Channels, o.Channels) && (p.Channels == nil) == (o.Channels == nil) && slices.Equal(p.Except, o.Except)
 }
 
+// SameRows reports whether both policies make the same rows of a journal: of the same channels, combined alike. Between others a position
+// names something else, so that they do not travel under one name.
+func (p Policy) SameRows(o Policy) bool {
+	return p.SameChannels(o) && p.Limits.HistoricalIntervalMillis == o.Limits.HistoricalIntervalMillis && slices.Equal(p.normal().Slow, o.normal().Slow)
+}
+
 func (p Policy) normal() Policy {
 	p.Channels = sorted(p.Channels)
 	p.Except = sorted(p.Except)

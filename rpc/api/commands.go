@@ -124,7 +124,7 @@ var commands = []Command{
 		{"apikey", ParamSecret, false, "upload key of this node there"},
 	}, "rpc cloud.add backup cloud.example.net mmk_0123"},
 	{CmdCloudList, "The clouds to which this node uploads, with their state; the first is meant where none is named", permission.RPCRead, nil, "rpc cloud.list"},
-	{CmdCloudRemove, "Forget a cloud; what was uploaded stays there", permission.RPCControl, []Param{
+	{CmdCloudRemove, "Forget a cloud, its key and settings; what was uploaded stays there, and is not sent again should it be added again", permission.RPCControl, []Param{
 		{"name", ParamString, true, "name of the cloud"},
 	}, "rpc cloud.remove backup"},
 	{CmdCloudMeterRegister, "Register a meter at the cloud, or all that wait for it", permission.RPCControl, []Param{
