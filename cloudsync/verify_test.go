@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"metermanager/cloudsync"
 	"metermanager/cloudsync/verify"
 	"metermanager/logdb"
 	"metermanager/logdb/logdbtest"
@@ -234,5 +235,23 @@ func (w *world) cleanWith(cloud string) {
 		w.t.Fatal("nothing was compared")
 	} else if err != nil && !errors.Is(err, logdb.ErrNotFound) {
 		w.t.Fatal(err)
+	}
+}
+
+// A meter that does not upload was compared with no cloud, which the report says.
+func TestVerifyOfAMeterThatDoesNotUpload(t *testing.T) {
+	t.Parallel()
+	cloud := newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 10)...)
+	s.upload()
+	if err := s.sync.SetMeter(t.Context(), meter, cloudsync.SettingMeterUpload, "false"); err != nil {
+		t.Fatal(err)
+	}
+	s.rows(0, start+10*60_000)
+	r := s.verify(logdb.KindHistorical)
+	if len(r.Days) != 1 || r.NotComparable != 11 || r.Days[0].Between != verify.SiteCloud || !strings.Contains(r.Days[0].Reason, "does not upload") {
+		t.Errorf("%+v", r)
 	}
 }

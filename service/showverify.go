@@ -45,6 +45,9 @@ func (p *program) showVerify(r api.VerifyReport) error {
 	case r.Pending > 0:
 		verdict = "Nothing differs, but records wait for the cloud. Try again when they are uploaded."
 	}
+	if len(r.Clouds) == 0 {
+		verdict += " No cloud was compared with: none is set and switched on."
+	}
 	_, err := fmt.Fprintln(p.stdout, "\n"+verdict)
 	return err
 }

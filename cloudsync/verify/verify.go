@@ -87,8 +87,11 @@ func Run(ctx context.Context, site Site, logs logdb.Source, cfg Config) (api.Ver
 	if cfg.Kinds == nil {
 		cfg.Kinds = logdb.Kinds[:]
 	}
-	r := &run{site: site, logs: logs, cfg: cfg, report: api.VerifyReport{Days: []api.VerifyDay{}}, ends: map[logdb.StreamID]logdb.Position{}}
+	r := &run{site: site, logs: logs, cfg: cfg, report: api.VerifyReport{Clouds: []string{}, Days: []api.VerifyDay{}}, ends: map[logdb.StreamID]logdb.Position{}}
 	r.report.At = cfg.Now().UnixMilli()
+	if cfg.Cloud != nil {
+		r.report.Clouds = append(r.report.Clouds, cfg.Name)
+	}
 	if cfg.Meters == nil {
 		meters, err := logs.Meters(ctx)
 		if err != nil {
@@ -143,6 +146,12 @@ func (r *run) compare(ctx context.Context, meter logdb.MeterUID, kind logdb.Kind
 		}
 	}
 	if !uploads {
+		if r.cfg.Cloud != nil && view.Head.End > 0 {
+			r.add(api.VerifyDay{
+				Meter: meter, Between: SiteCloud, Kind: kind.String(), Count: int64(view.Head.End),
+				Reason: "this meter does not upload there: it is switched off for this cloud, or not registered yet",
+			}, StateNotComparable)
+		}
 		return nil
 	}
 	err = r.cloud(ctx, view)

@@ -210,6 +210,7 @@ type CommandAnswer struct {
 
 // VerifyReport compares what was recorded with what is held. Counts are records.
 type VerifyReport struct {
+	Clouds        []string    `json:"clouds" doc:"Clouds that were compared with; none: this node by itself"`
 	Compared      int64       `json:"compared"`
 	Pending       int64       `json:"pending" doc:"Not yet decided by the receiver"`
 	Different     int64       `json:"different"`
@@ -221,6 +222,7 @@ type VerifyReport struct {
 
 // Add adds the report of another comparison.
 func (r *VerifyReport) Add(o VerifyReport) {
+	r.Clouds = append(r.Clouds, o.Clouds...)
 	r.Compared += o.Compared
 	r.Pending += o.Pending
 	r.Different += o.Different

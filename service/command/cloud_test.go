@@ -113,7 +113,8 @@ func TestCloudCommands(t *testing.T) {
 	}{
 		{api.CmdCloudSyncStatus, `{}`, `"state":"off"`, ""},
 		{api.CmdCloudInfo, ``, `"enabled":false`, ""},
-		{api.CmdVerify, `{}`, `"compared":2`, ""},
+		{api.CmdVerify, `{}`, `{"clouds":[],"compared":2`, ""},
+		{api.CmdVerify, `{"cloud":"nowhere"}`, "", fault.NotFound},
 		{api.CmdCloudEnable, `{"user":"engineer","pass":"correct horse"}`, "", fault.Invalid}, // no host
 		{api.CmdCloudRefresh, `{}`, "", fault.Conflict},
 		{api.CmdCloudSet, `{"name":"etheria.client~host","value":"cloud.example.net"}`, `"host":"https://cloud.example.net"`, ""},
@@ -151,7 +152,9 @@ func TestCloudCommands(t *testing.T) {
 		{api.CmdVerify, `{}`, `"compared":4,"pending":0,"different":0`, ""},
 		{api.CmdVerify, `{"cloud":"backup"}`, `"compared":2,"pending":0,"different":0`, ""},
 		{api.CmdCloudDisable, `{"cloud":"backup"}`, `"enabled":false`, ""},
-		{api.CmdVerify, `{}`, `"compared":2,"pending":0,"different":0`, ""},
+		{api.CmdVerify, `{}`, `{"clouds":["main"],"compared":2,"pending":0,"different":0`, ""},
+		{api.CmdVerify, `{"cloud":"backup"}`, "", fault.Conflict}, // it is switched off
+		{api.CmdVerify, `{"cloud":"nowhere"}`, "", fault.NotFound},
 		{api.CmdCloudRemove, `{"name":"backup"}`, `{"clouds":[{"cloud":"main"`, ""},
 		{api.CmdCloudRemove, `{"name":"backup"}`, "", fault.NotFound},
 		{api.CmdCloudSyncStatus, `{"cloud":"backup"}`, "", fault.NotFound},

@@ -76,7 +76,12 @@ func (v verifyCommand) verify(ctx context.Context, _ account.Principal, a verify
 // node is compared by itself.
 func (v verifyCommand) clouds(ctx context.Context, name string) ([]string, error) {
 	if name != "" {
-		return []string{name}, nil
+		d, err := v.sync.For(name).Destination(ctx)
+		if err == nil && !d.Enabled {
+			err = fault.New(fault.Conflict, "The cloud is switched off: nothing can be compared with it.").At("cloud").
+				WithHint("Switch it on: rpc cloud.set etheria.client~enabled true cloud=NAME")
+		}
+		return []string{name}, err
 	}
 	all, err := v.sync.Clouds(ctx)
 	if err != nil {
