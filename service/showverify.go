@@ -96,9 +96,9 @@ func (p *program) showDifferent(r api.VerifyReport) error {
 			t.add(dayText(d.Day), firstOf(d.Name, string(d.Meter)), fmt.Sprintf("%s %d", d.Kind, d.Log), position, at, record, what, whereText(d), here, there)
 		}
 		for _, x := range d.Records {
-			what := string(x.Fault)
+			what := faultText(d, x.Fault)
 			if x.Count > 1 {
-				what = fmt.Sprintf("%s records %s", grouped(x.Count), x.Fault)
+				what = fmt.Sprintf("%s records %s", grouped(x.Count), what)
 			}
 			add(positionText(x), timeText(x.Time), strings.TrimSpace(string(x.Place)+" "+string(x.Channel)), what, x.Here, x.There)
 		}
@@ -151,6 +151,19 @@ func timeText(at logdb.Millis) string {
 }
 
 // whereText says which node holds what differs.
+// faultText says which side of a comparison has a record.
+func faultText(d *api.VerifyDay, f logdb.Fault) string {
+	switch {
+	case d.Between != "site-cloud":
+		return string(f)
+	case f == logdb.FaultExtra:
+		return "missing at the cloud"
+	case f == logdb.FaultMissing:
+		return "missing here"
+	}
+	return string(f)
+}
+
 func whereText(d *api.VerifyDay) string {
 	switch d.Between {
 	case "meter-site":

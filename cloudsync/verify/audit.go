@@ -160,7 +160,7 @@ func faultReason(between string, f logdb.Finding) string {
 	return name + " holds other records than it had stored"
 }
 
-// restoreCloud is what to do about a cloud that holds what nobody sent.
+// restoreCloud is what to do about a cloud that holds what nobody sent, or has lost what it calls decided.
 const restoreCloud = "put back a backup of the cloud's logs.db: the site then sends what came later"
 
 // advice says what can be done about a day that differs.
@@ -175,6 +175,8 @@ func advice(d *api.VerifyDay) string {
 		return "the records themselves are whole; put back a backup of the database, or go on with sums that are wrong there"
 	case d.Between == CloudClaim && len(d.Records) > 0 && d.Records[0].Place == logdb.PlaceFate:
 		return restoreCloud
+	case lostThere(d):
+		return restoreCloud // only what is there can be forgotten
 	case d.Between == CloudClaim, d.Between == SiteCloud && d.There <= d.Here:
 		return fmt.Sprintf(again, d.Kind)
 	case d.Between == SiteCloud:
@@ -183,4 +185,16 @@ func advice(d *api.VerifyDay) string {
 		return "read the meter's log with its own software and keep it; the stored records are not changed by verify"
 	}
 	return "put back a backup of this node's logs.db, or read the record at the cloud or in the meter and enter it as a correction"
+}
+
+// lostThere reports whether the cloud lacks a record, or cannot read it, that its sets call stored.
+func lostThere(d *api.VerifyDay) bool {
+	lost := logdb.FaultMissing // of the cloud's own claim
+	if d.Between == SiteCloud {
+		if d.There < d.Here {
+			return true
+		}
+		lost = logdb.FaultExtra // as seen from here
+	}
+	return (d.Between == SiteCloud || d.Between == CloudClaim) && slices.ContainsFunc(d.Records, func(r api.VerifyRecord) bool { return r.Fault == lost })
 }

@@ -3,10 +3,12 @@ package verify
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"metermanager/logdb"
 	"metermanager/logdb/limit"
+	"metermanager/rpc/api"
 )
 
 // What a receiver shortened is what its limits make of the recording, and nothing else with its name.
@@ -62,5 +64,26 @@ func TestShortenedByTheReceiver(t *testing.T) {
 				t.Errorf("called the same: %v, want %v", same, tt.same)
 			}
 		})
+	}
+}
+
+// A record that is there can be forgotten and sent again; one that is lost there cannot.
+func TestAdviceForTheCloud(t *testing.T) {
+	missing := []api.VerifyRecord{{Place: logdb.PlaceEntry, Fault: logdb.FaultMissing, Position: 23}}
+	altered := []api.VerifyRecord{{Place: logdb.PlaceEntry, Fault: logdb.FaultAltered, Position: 23}}
+	for name, c := range map[string]struct {
+		day  api.VerifyDay
+		want string
+	}{
+		"lost, as compared":       {api.VerifyDay{Between: SiteCloud, Here: 5, There: 4}, "put back a backup of the cloud"},
+		"altered, as compared":    {api.VerifyDay{Between: SiteCloud, Here: 5, There: 5}, "forget"},
+		"more than was sent":      {api.VerifyDay{Between: SiteCloud, Here: 5, There: 6}, "put back a backup of this node"},
+		"lost, by its claim":      {api.VerifyDay{Between: CloudClaim, Records: missing}, "put back a backup of the cloud"},
+		"altered, by its claim":   {api.VerifyDay{Between: CloudClaim, Records: altered}, "forget"},
+		"lost here, by the claim": {api.VerifyDay{Between: SiteClaim, Records: missing}, "put back a backup of this node"},
+	} {
+		if got := advice(&c.day); !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q, want %q in it", name, got, c.want)
+		}
 	}
 }
