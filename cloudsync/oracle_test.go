@@ -42,7 +42,9 @@ func (w *world) wantPoints() []point {
 				if !ok {
 					continue
 				}
-				at = max(at, e.Time)
+				if len(e.Row.Channels) > 0 {
+					at = max(at, e.Time)
+				}
 				if i := slices.Index(e.Row.Channels, c); i >= 0 {
 					values = append(values, e.Row.Values[i])
 					if e.Time >= newest {

@@ -33,7 +33,7 @@ type world struct {
 	clock   map[logdb.LogNo]logdb.Millis
 	run     uint32
 	adds    map[logdb.Kind][]logdb.Position // of rows and events that may be changed
-	frozen  map[string]bool                 // minutes that hold a withdrawn row
+	frozen  map[string]bool                 // minutes that hold a row which was withdrawn or has no values
 	trace   []string
 }
 
@@ -114,9 +114,13 @@ func (w *world) bucketTime(log logdb.LogNo, t logdb.Millis) logdb.Millis {
 
 func (w *world) row(log logdb.LogNo, run uint32, at logdb.Millis) logdb.History {
 	h := logdb.History{Log: log, Run: run, Channels: channels, Times: []logdb.Millis{at}}
+	empty := w.rng.IntN(16) == 0
+	if empty { // a late row finds only rows with values
+		w.frozen[w.bucket(log, run, at)] = true
+	}
 	for c := range channels {
 		v := math.Trunc(w.rng.Float64()*1e6) / 1000
-		if w.rng.IntN(8) == 0 && c > 0 {
+		if w.rng.IntN(8) == 0 && c > 0 || empty {
 			v = math.NaN()
 		}
 		h.Columns = append(h.Columns, []float64{v})
@@ -153,8 +157,8 @@ func (w *world) appendHistory(b logdb.Batch) {
 	}
 }
 
-// lateRow appends a row for an interval that may be closed. One that holds a withdrawn row is left alone: where all
-// its rows are gone the late row travels by itself, which is right and not what the oracle here computes.
+// lateRow appends a row for an interval that may be closed. One that holds a row which was withdrawn or has no values is left
+// alone: where no row has any the late one travels by itself, which is right and not what the oracle here computes.
 func (w *world) lateRow() {
 	at := w.clock[0] - logdb.Millis(w.rng.IntN(900_000))
 	if w.clock[0] == 0 || at < start || w.frozen[w.bucket(0, w.run, at)] {

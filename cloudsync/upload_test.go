@@ -46,6 +46,53 @@ func TestSlowRowsTravelUnchanged(t *testing.T) {
 	same(t, "values", points(t, cloud.store, "cloud-4711", ""), points(t, s.logs, meter, ""))
 }
 
+// TestRowsWithoutValues: a row whose values could not be read is sent as it is, so that what a later reading of it gives
+// finds it there.
+func TestRowsWithoutValues(t *testing.T) {
+	t.Parallel()
+	for _, step := range []time.Duration{time.Minute, 15 * time.Second} {
+		t.Run(step.String(), func(t *testing.T) {
+			t.Parallel()
+			cloud := newFakeCloud()
+			s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+			s.settings(step)
+			row := func(values ...float64) *logdb.Row {
+				return &logdb.Row{Channels: channels[:len(values)], Values: values}
+			}
+			change := func(op logdb.Op, target logdb.Position, row *logdb.Row) {
+				s.entries(logdb.KindHistorical, logdb.Entry{Op: op, Target: target, Time: start, Row: row}, logdb.Entry{Op: logdb.OpClose, Time: start})
+				s.upload()
+			}
+			a := s.entries(logdb.KindHistorical, logdb.Entry{Op: logdb.OpAdd, Time: start, Row: row()}, logdb.Entry{Op: logdb.OpClose, Time: start})
+			s.upload()
+			for _, tt := range []struct {
+				name string
+				op   logdb.Op
+				row  *logdb.Row
+				want []float64
+			}{
+				{"read again", logdb.OpRevise, row(230), []float64{230}},
+				{"corrected", logdb.OpRevise, row(231), []float64{231}},
+				{"taken back", logdb.OpRevise, row(), nil},
+				{"and there again", logdb.OpRevise, row(232), []float64{232}},
+				{"withdrawn", logdb.OpWithdraw, nil, nil},
+			} {
+				change(tt.op, a.First, tt.row)
+				var have []float64
+				for _, p := range points(t, cloud.store, "cloud-4711", "") {
+					have = append(have, p.value)
+				}
+				if !slices.Equal(have, tt.want) {
+					t.Errorf("%s: the cloud has %v, want %v", tt.name, have, tt.want)
+				}
+				if r := s.verify(); !r.Clean() || r.Compared != int64(len(tt.want)) {
+					t.Errorf("%s: verify: %+v", tt.name, r)
+				}
+			}
+		})
+	}
+}
+
 func TestFastRowsAreReduced(t *testing.T) {
 	t.Parallel()
 	cloud := newFakeCloud()

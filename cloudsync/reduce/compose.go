@@ -186,6 +186,10 @@ func (b *builder) fate(r logdb.FateRange) {
 }
 
 func (b *builder) row(e logdb.Entry) {
+	if len(e.Row.Channels) == 0 { // a block has a channel at least
+		b.entry(e)
+		return
+	}
 	h := logdb.History{
 		Log: e.Log, Run: e.Run, Generation: e.Generation, Channels: e.Row.Channels, Columns: make([][]float64, len(e.Row.Values)),
 		Times: []logdb.Millis{e.Time}, Positions: []logdb.Position{e.Position},

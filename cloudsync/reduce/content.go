@@ -104,10 +104,17 @@ func (c *Composer) rowContent(ctx context.Context, p, asOf logdb.Position) (out 
 		if q == p {
 			out.Log, out.Run, out.Generation, out.Time = add.Log, add.Run, add.Generation, add.Time
 		}
-		if row := s.Policy.choose(v.Row); live && row != nil {
-			v.Row = row
-			rows = append(rows, v)
+		row := s.Policy.choose(v.Row)
+		switch {
+		case !live || row == nil:
+			continue
+		case len(rows) > 0 && len(row.Channels) == 0: // nothing was measured at its time
+			continue
+		case len(rows) > 0 && len(rows[0].Row.Channels) == 0:
+			rows = rows[:0]
 		}
+		v.Row = row
+		rows = append(rows, v)
 	}
 	if len(rows) == 0 {
 		return out, false, gone, nil

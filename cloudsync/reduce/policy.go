@@ -78,12 +78,10 @@ func (p *Policy) slow(log logdb.LogNo) bool { return slices.Contains(p.Slow, log
 
 func (p *Policy) step() logdb.Millis { return logdb.Millis(p.Limits.HistoricalIntervalMillis) }
 
-// choose returns the carried part of row, nil when nothing remains.
+// choose returns the carried part of row, nil when nothing remains. Where all channels are carried, a row without
+// values is too: a change may give it some.
 func (p *Policy) choose(row *logdb.Row) *logdb.Row {
-	if row == nil || len(row.Channels) == 0 {
-		return nil
-	}
-	if p.all() {
+	if row == nil || p.all() {
 		return row
 	}
 	out := &logdb.Row{}

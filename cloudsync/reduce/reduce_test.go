@@ -146,6 +146,8 @@ func TestFatesOfRows(t *testing.T) {
 		{"two slow rows in a minute", slow, []logdb.Entry{row(60, 1), row(119, 1), row(120, 1), row(61, 1)}, []string{"stored", ">1", "stored", ">1"}},
 		{"no reduction", func(p *reduce.Policy) { p.Limits.HistoricalIntervalMillis = 0 }, []logdb.Entry{row(1, 1), row(1, 1)}, []string{"stored", "stored"}},
 		{"not chosen", func(p *reduce.Policy) { slow(p); p.Channels = []logdb.ChannelKey{energy} }, []logdb.Entry{row(60, 1), row(120, 1, 2), change(logdb.OpRevise, 1)}, []string{"not_chosen", "stored", "not_chosen"}},
+		{"rows without values", slow, []logdb.Entry{row(60), row(61), change(logdb.OpRevise, 1), change(logdb.OpWithdraw, 2)}, []string{"stored", ">1", "stored", "stored"}},
+		{"a row without values in a fast log", nil, []logdb.Entry{row(15), change(logdb.OpRevise, 1), row(30, 1), closeEntry, change(logdb.OpRevise, 1)}, []string{">3", ">3", "stored", "stored", "stored"}},
 		{"channels added later", func(p *reduce.Policy) { slow(p); p.Until = 2 }, []logdb.Entry{row(60, 1), row(120, 1), row(180, 1), change(logdb.OpRevise, 1)}, []string{"stored", "stored", "not_chosen", "stored"}},
 		{"a relayed skip", nil, []logdb.Entry{{Op: logdb.OpSkip, Why: "day"}, {Op: logdb.OpSkip}}, []string{"day", "relayed"}},
 	}

@@ -222,7 +222,7 @@ func (o *oracle) points() []point {
 		}
 		var alive []logdb.Entry
 		for _, e := range g.rows {
-			if v, ok := o.live[e.Position]; ok {
+			if v, ok := o.live[e.Position]; ok && len(v.Row.Channels) > 0 {
 				alive = append(alive, v)
 			}
 		}
