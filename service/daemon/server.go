@@ -157,9 +157,9 @@ func (n *node) outbox() *notify.Outbox {
 	return notify.New(n.store, n.accounts, sender, notify.Config{Every: n.options.Seams.LookEvery, Now: n.options.Seams.Now, Logger: n.part("mail")})
 }
 
-// changed tells the cloud sync that a journal here has grown.
+// changed tells the cloud sync that a journal here has grown: the node's own, or one that it makes for who posts to it.
 func (n *node) changed(meter logdb.MeterUID) {
 	if n.sync != nil {
-		n.sync.Notify(meter)
+		n.sync.NotifyReceived(meter)
 	}
 }

@@ -355,3 +355,40 @@ func TestChainOfThree(t *testing.T) {
 		sameEverywhere(t, fmt.Sprintf("suite S-%d", i), from, last)
 	}
 }
+
+// TestCorrectionIsPassedOn: a row of a web-enabled meter is corrected at the cloud to which it posts, and the next cloud has
+// that without anybody who asks for it.
+func TestCorrectionIsPassedOn(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts real processes")
+	}
+	first, last := newLink(t, "first", "cloud"), newLink(t, "last", "cloud")
+	first.call(api.CmdCloudAdd, map[string]any{"name": "last", "host": last.url, "apikey": last.key()})
+	reg, err := first.c.Register(t.Context(), api.RegisterRequest{Settings: logdb.Settings{Name: "web", Make: "Acme", Serial: "W-1", Zone: "UTC", LogIntervalsMillis: []int64{60_000}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.push(reg.MeterUID, 0, 3)
+	arrives := func(want int) {
+		t.Helper()
+		last.until(fmt.Sprintf("get %d entries", want), func(ctx context.Context) error {
+			meters, err := last.c.Meters(ctx)
+			if err != nil || len(meters) != 1 {
+				return fmt.Errorf("%d meters: %w", len(meters), err)
+			}
+			states, err := last.c.Streams(ctx, meters[0].UID, logdb.KindHistorical)
+			if err != nil || len(states) != 1 || states[0].Fates.Len() != want {
+				return fmt.Errorf("%+v: %w", states, err)
+			}
+			return nil
+		})
+	}
+	arrives(3)
+	q := api.CorrectionRequest{Position: 2, Values: map[logdb.ChannelKey]api.Value{"readings.voltage.an": 230}, Why: "it was read wrong"}
+	if _, err := first.c.Correct(t.Context(), reg.MeterUID, logdb.KindHistorical, q); err != nil {
+		t.Fatal(err)
+	}
+	arrives(4)
+	sameEverywhere(t, "web", first, last)
+}
