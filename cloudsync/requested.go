@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"metermanager/cloudsync/reduce"
 	"metermanager/cloudsync/runner"
@@ -53,21 +54,20 @@ type Found struct {
 
 // UploadRequested sends, beside what is missing, what is wanted of a meter, and returns what was sent and what cannot be.
 func (l Link) UploadRequested(ctx context.Context, meter logdb.MeterUID, w Wanted) (Sum, map[string]int, error) {
-	var sum Sum
-	cannot := map[string]int{}
 	if _, err := l.UploadMeter(ctx, meter); err != nil {
-		return sum, nil, err
+		return Sum{}, nil, err
 	}
 	d, err := l.pick(ctx)
 	if err != nil {
-		return sum, nil, err
+		return Sum{}, nil, err
 	}
 	s := l.service
 	a := Action{ActionUpload, d.cache.Destination, meter}
 	job := s.action(d, a)
 	job.Key, job.Params["requested"] = fmt.Sprintf("%s requested %+v", job.Key, w), "true"
+	out := &requestedOut{cannot: map[string]int{}}
+	job.Out = out
 	job.Do = func(ctx context.Context) (string, error) {
-		sum = Sum{}
 		cloud, conf, err := s.client(d)
 		if err != nil {
 			return "", err
@@ -85,30 +85,40 @@ func (l Link) UploadRequested(ctx context.Context, meter logdb.MeterUID, w Wante
 			var found Found
 			err := again(func() (err error) {
 				u := s.newUpload(conf, cloud, meterConf, kind, 1<<30)
-				defer func() { sum.add(u.sum) }()
+				defer func() { out.sum.add(u.sum) }()
 				found, _, err = u.request(ctx, w)
 				return err
 			})
 			if err != nil {
-				return sum.String(), err
+				return out.sum.String(), err
 			}
 			for why, n := range found.Cannot {
-				cannot[why] += n
+				out.cannot[why] += n
 			}
 		}
-		if sum == (Sum{}) {
+		if out.sum == (Sum{}) {
 			return "", runner.ErrNothing
 		}
-		return sum.String(), nil
+		return out.sum.String(), nil
 	}
 	rec, err := d.queue.Do(ctx, job)
-	if err != nil {
-		return sum, nil, err
+	if err != nil { // it may be at work still: out is its own
+		return Sum{}, nil, err
+	}
+	came, ok := rec.Out.(*requestedOut) // of whoever asked first
+	if !ok {
+		return Sum{}, nil, fmt.Errorf("the action that sends what was requested tells nothing: %v", rec.Result)
 	}
 	if rec.Outcome == runner.Failed {
-		return sum, nil, rec.Err
+		return came.sum, nil, rec.Err
 	}
-	return sum, cannot, nil
+	return came.sum, maps.Clone(came.cannot), nil
+}
+
+// requestedOut is what came of a request.
+type requestedOut struct {
+	sum    Sum
+	cannot map[string]int
 }
 
 func (s *Service) newUpload(d Destination, cloud Cloud, meter MeterConfig, kind logdb.Kind, budget int) *upload {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"metermanager/cloudsync"
@@ -233,6 +234,84 @@ func TestRequestedEventsAreSent(t *testing.T) {
 	if held() != 220 {
 		t.Error("what was requested did not stay")
 	}
+}
+
+// TestEqualRequestsAreAnsweredAlike: two people ask for the same at once. It is sent once, and both hear what came of it,
+// although who asked first did not wait for it.
+func TestEqualRequestsAreAnsweredAlike(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), newFakeCloud())
+		defer s.stop()
+		s.settings(time.Minute)
+		var events []logdb.Entry
+		for i := range 220 {
+			events = append(events, logdb.Entry{Op: logdb.OpAdd, Time: start.Day() + logdb.Millis(i)*300_000, Excursion: &logdb.Excursion{
+				DurationSeconds: 0.1, Channel: "readings.voltage.an", Worst: float64(i), WorstPercent: 70, Threshold: 90,
+			}})
+		}
+		s.entries(logdb.KindPQ, events...)
+		s.upload()
+		wanted := cloudsync.Wanted{Skipped: true, First: start.Day() + 10*300_000}
+		type answer struct {
+			sum    cloudsync.Sum
+			cannot map[string]int
+			err    error
+		}
+		answers := make(chan answer, 2)
+		ask := func(ctx context.Context) {
+			sum, cannot, err := s.sync.UploadRequested(ctx, meter, wanted)
+			answers <- answer{sum, cannot, err}
+		}
+		// The queue is busy before and behind the uploads that precede the requests, so that these wait together.
+		pass := make(chan bool)
+		s.cloud.before = func(call string) error {
+			if call == "user" {
+				<-pass
+			}
+			return nil
+		}
+		var others sync.WaitGroup
+		scan := func() {
+			if _, err := s.sync.Refresh(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		others.Go(scan)
+		synctest.Wait()
+		impatient, giveUp := context.WithCancel(t.Context())
+		defer giveUp()
+		go ask(impatient) // what it asked is what is done
+		synctest.Wait()
+		for range 2 {
+			go ask(t.Context())
+		}
+		synctest.Wait()
+		others.Go(scan)
+		synctest.Wait()
+		pass <- true
+		synctest.Wait()
+		sent := make(chan bool)
+		s.cloud.after = func(call string) error {
+			if call == "push" {
+				<-sent
+			}
+			return nil
+		}
+		close(pass)
+		synctest.Wait()
+		giveUp()
+		if a := <-answers; !errors.Is(a.err, context.Canceled) || a.sum != (cloudsync.Sum{}) {
+			t.Errorf("who gave up heard %+v", a)
+		}
+		close(sent)
+		for range 2 {
+			if a := <-answers; a.err != nil || a.sum.Stored != 20 {
+				t.Errorf("who waited heard %+v, want 20 stored", a)
+			}
+		}
+		others.Wait()
+	})
 }
 
 // locked makes the fake cloud usable from several goroutines.

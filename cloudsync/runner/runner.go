@@ -27,6 +27,8 @@ type Action struct {
 	Params map[string]string // shown in the history
 	// Do does it. The text says what was done; ErrNothing means that nothing had to be.
 	Do func(ctx context.Context) (result string, err error)
+	// Out is what Do fills beside its text, nil when nothing. Its record brings it to everybody who waits for it.
+	Out any
 }
 
 // Outcome is how an action ended.
@@ -50,6 +52,7 @@ type Record struct {
 	Started  time.Time         `json:"started"`
 	Duration time.Duration     `json:"duration_ns"`
 	Err      error             `json:"-"`
+	Out      any               `json:"-"` // of the action that was executed
 }
 
 // Pending is an action that waits or runs.
@@ -242,7 +245,7 @@ func (r *Runner) insert(queue []*item, q request) ([]*item, int) {
 func (r *Runner) execute(ctx context.Context, it *item, started time.Time) Record {
 	text, err := it.Do(ctx)
 	rec := Record{
-		Name: it.Name, Meter: it.Meter, Params: it.Params, Result: text, Err: err, Outcome: Succeeded,
+		Name: it.Name, Meter: it.Meter, Params: it.Params, Result: text, Err: err, Out: it.Out, Outcome: Succeeded,
 		Queued: it.queued, Started: started, Duration: r.now().Sub(started),
 	}
 	log := r.log.With("action", it.Name, "meter", it.Meter, "dur_ms", rec.Duration.Milliseconds())
