@@ -119,16 +119,21 @@ func (s *Service) learn(d *destination, a Action, err error) {
 			d.breaker.succeed(now)
 		}
 		if m != nil {
-			if m.Failures == 0 {
-				m.Since = now
-			}
-			m.Failures++
-			m.Tried = now
-			m.LastError, m.Advice = err.Error(), advice(err)
-			m.Retry = now.Add(s.cfg.Pauses.Pause(m.Failures, err))
+			m.fail(now, err, s.cfg.Pauses)
 		}
 	}
 	d.cache.Blocked = d.breaker.until
+}
+
+// fail notes a failure of a meter.
+func (m *MeterCache) fail(now time.Time, err error, pauses runner.Backoff) {
+	if m.Failures == 0 {
+		m.Since = now
+	}
+	m.Failures++
+	m.Tried = now
+	m.LastError, m.Advice = err.Error(), advice(err)
+	m.Retry = now.Add(pauses.Pause(m.Failures, err))
 }
 
 // settingsDigest is the digest of what the cloud is told of a meter.
@@ -462,34 +467,72 @@ func (s *Service) refreshScan(ctx context.Context, d *destination, cloud Cloud, 
 		}
 	}
 	s.mu.Unlock()
-	behind := 0
+	compared, behind, failed := 0, 0, 0
 	for _, meter := range meters {
-		for _, kind := range logdb.Kinds {
-			u := &upload{s: s, dest: conf, cloud: cloud, conf: meter, kind: kind, key: StreamKey{Destination: conf.ID, Meter: meter.Meter, Kind: kind}}
-			lacks, undecided, err := u.compare(ctx)
-			relays := false
-			if err == nil {
-				relays, err = s.scanRelay(ctx, d, u)
-			}
-			if errors.Is(err, fault.NotFound) {
-				if err := s.refused(ctx, d, meter.Meter, err); err != nil && !errors.Is(err, fault.NotFound) {
-					return "", err
-				}
-				break
-			}
-			if err != nil {
-				return "", fmt.Errorf("compare %s of meter %s: %w", kind, meter.Meter, err)
-			}
-			s.noteScan(d, u, lacks, undecided)
-			if lacks || relays {
-				behind++
-			}
+		n, err := s.scanMeter(ctx, d, cloud, conf, meter)
+		behind += n
+		if err == nil {
+			compared++
+			continue
 		}
+		failed++
+		if ctx.Err() != nil || silent(err) || compared == 0 && failed >= mostUnread {
+			return "", err
+		}
+		s.log.Warn("compare no further logs of a meter", "meter", string(meter.Meter), "action", string(ActionRefreshScan), "err", err)
+		s.mu.Lock()
+		if m := d.cache.Meters[meter.Meter]; m != nil {
+			m.fail(s.cfg.Now(), err, s.cfg.Pauses)
+		}
+		s.mu.Unlock()
+		s.relayAgain(d, meter.Meter) // its next upload looks
 	}
 	s.mu.Lock()
 	d.cache.Scanned = s.cfg.Now()
 	s.mu.Unlock()
-	return fmt.Sprintf("%d meters compared, %d logs behind", len(meters), behind), nil
+	text := fmt.Sprintf("%d meters compared, %d logs behind", compared, behind)
+	if failed > 0 {
+		text += fmt.Sprintf(", %d meters could not be compared", failed)
+	}
+	return text, nil
+}
+
+// mostUnread is how many meters one after another may fail to be compared, until it is no fault of theirs.
+const mostUnread = 10
+
+// silent reports whether err means that the cloud answers nothing else either.
+func silent(err error) bool {
+	switch fault.CodeOf(err) {
+	case fault.Unavailable, fault.RateLimited, fault.Unauthenticated:
+		return true
+	}
+	return false
+}
+
+// scanMeter compares the sets of one meter, and says of how many logs the cloud lacks something.
+func (s *Service) scanMeter(ctx context.Context, d *destination, cloud Cloud, conf Destination, meter MeterConfig) (behind int, err error) {
+	for _, kind := range logdb.Kinds {
+		u := &upload{s: s, dest: conf, cloud: cloud, conf: meter, kind: kind, key: StreamKey{Destination: conf.ID, Meter: meter.Meter, Kind: kind}}
+		lacks, undecided, err := u.compare(ctx)
+		relays := false
+		if err == nil {
+			relays, err = s.scanRelay(ctx, d, u)
+		}
+		if errors.Is(err, fault.NotFound) {
+			if err := s.refused(ctx, d, meter.Meter, err); err != nil && !errors.Is(err, fault.NotFound) {
+				return behind, err
+			}
+			return behind, nil
+		}
+		if err != nil {
+			return behind, fmt.Errorf("compare %s of meter %s: %w", kind, meter.Meter, err)
+		}
+		s.noteScan(d, u, lacks, undecided)
+		if lacks || relays {
+			behind++
+		}
+	}
+	return behind, nil
 }
 
 // compare asks for the receiver's sets and says whether they lack anything, and from which position

@@ -195,7 +195,8 @@ func (s *Service) look(ctx context.Context, full bool) error {
 	return s.enqueuePlan(ctx, s.destinations()...)
 }
 
-// lookOnly renews this node's side of the caches.
+// lookOnly renews this node's side of the caches. A meter that cannot be read keeps no other waiting: it is looked at
+// again, and who uploads it hears why.
 func (s *Service) lookOnly(ctx context.Context, full bool) error {
 	if err := s.load(ctx); err != nil {
 		return err
@@ -209,23 +210,43 @@ func (s *Service) lookOnly(ctx context.Context, full bool) error {
 		return err
 	}
 	for _, uid := range meters {
-		if err := s.lookAt(ctx, uid); err != nil {
-			return fmt.Errorf("look at meter %s: %w", uid, err)
+		err := s.lookAt(ctx, uid)
+		if err == nil {
+			continue
+		}
+		s.mu.Lock()
+		s.dirty[uid] = true
+		s.mu.Unlock()
+		if ctx.Err() == nil {
+			s.log.Error("look at a meter", "meter", string(uid), "err", err)
 		}
 	}
-	return nil
+	return ctx.Err()
 }
 
-func (s *Service) meters(ctx context.Context, full bool) ([]logdb.MeterUID, error) {
+// meters lists those that are to be looked at. They are not marked any more, unless it fails.
+func (s *Service) meters(ctx context.Context, full bool) (out []logdb.MeterUID, err error) {
 	s.mu.Lock()
 	var dirty []logdb.MeterUID
 	for uid := range s.dirty {
 		dirty = append(dirty, uid)
 	}
 	clear(s.dirty)
-	full = full || s.unlooked
+	unlooked := s.unlooked
+	full = full || unlooked
 	s.unlooked = false
 	s.mu.Unlock()
+	defer func() {
+		if err == nil {
+			return
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.unlooked = s.unlooked || unlooked
+		for _, uid := range dirty {
+			s.dirty[uid] = true
+		}
+	}()
 	if s.cfg.Found == nil {
 		if full {
 			return s.logs.Meters(ctx)

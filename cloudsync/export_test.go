@@ -14,6 +14,9 @@ func Plan(c *Cache, now time.Time) []Action { return plan(c, now) }
 // Look renews this node's side of the caches, as Run does.
 func (s *Service) Look(ctx context.Context) error { return s.lookOnly(ctx, true) }
 
+// LookMarked renews this node's side of the cache of those meters that it was told of.
+func (s *Service) LookMarked(ctx context.Context) error { return s.lookOnly(ctx, false) }
+
 // Due returns what is wanted of all clouds at present.
 func (s *Service) Due() (out []Action) {
 	s.mu.Lock()
