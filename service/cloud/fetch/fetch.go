@@ -156,7 +156,15 @@ func (d *Desk) create(ctx context.Context, s account.Scope, meter logdb.MeterUID
 	if err != nil {
 		return nil, fmt.Errorf("list the open requests: %w", err)
 	}
-	var out []Request
+	out, err := d.storeAll(ctx, s, meter, w, found, open, by, origin)
+	if rerr := d.recount(context.WithoutCancel(ctx), meter); err == nil { // some may be stored although another was refused
+		err = rerr
+	}
+	return out, err
+}
+
+// storeAll stores a request for each journal, unless an equal one is open.
+func (d *Desk) storeAll(ctx context.Context, s account.Scope, meter logdb.MeterUID, w *query, found map[logdb.JournalID][]api.FetchWanted, open []Request, by, origin string) (out []Request, err error) {
 	for journal, streams := range found {
 		same := slices.IndexFunc(open, func(r Request) bool {
 			return r.Journal == string(journal) && r.Query == w.text && r.Origin == origin
@@ -183,7 +191,7 @@ func (d *Desk) create(ctx context.Context, s account.Scope, meter logdb.MeterUID
 		open, out = append(open, r), append(out, r)
 	}
 	slices.SortFunc(out, func(a, b Request) int { return int(b.Created - a.Created) })
-	return out, d.recount(ctx, meter)
+	return out, nil
 }
 
 // newID makes a random id.
