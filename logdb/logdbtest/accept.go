@@ -138,6 +138,8 @@ func (r *receiver) take(e logdb.Entry) {
 			r.stream.decide(e.Position, logdb.FateRange{Fate: logdb.FateHeld})
 		}
 		r.receipt.Repeats++
+	case !decided && slices.Contains(r.whole, e.Position): // the rows travel as the combined one would, which no limit refuses
+		r.store(e)
 	case !decided:
 		r.decide(e)
 	case !r.page.Requested:
@@ -286,10 +288,11 @@ func (r *receiver) isFullVariant(e logdb.Entry) bool {
 }
 
 // findWholeBuckets lists the combined rows of which the page holds all that was combined, so
-// that the rows may take the place of their sum. One that was revised since is left alone.
+// that the rows may take the place of their sum, also of one that has not come. One that was revised since is left alone.
 func (r *receiver) findWholeBuckets(all []logdb.Entry) {
-	inPage := map[logdb.Position]bool{}
+	inPage, rows := map[logdb.Position]bool{}, map[logdb.Position]bool{}
 	for _, e := range all {
+		rows[e.Position] = e.Op == logdb.OpAdd && e.Row != nil
 		// Changes that came before a combined row was sent are part of it.
 		inPage[e.Position] = e.Op == logdb.OpAdd && e.Row != nil || e.Op == logdb.OpRevise || e.Op == logdb.OpWithdraw
 	}
@@ -299,8 +302,7 @@ func (r *receiver) findWholeBuckets(all []logdb.Entry) {
 			continue
 		}
 		if _, seen := parts[f.Into]; !seen {
-			have := r.stream.at(f.Into)
-			parts[f.Into] = inPage[f.Into] && have != nil && have.Op == logdb.OpAdd && !r.revised(f.Into)
+			parts[f.Into] = inPage[f.Into] && r.isCombined(f.Into) && (rows[f.Into] || r.stream.fates.Has(f.Into))
 		}
 		for p := f.First; p <= f.Last; p++ {
 			parts[f.Into] = parts[f.Into] && inPage[p] && !r.elsewhere(p)
@@ -311,6 +313,18 @@ func (r *receiver) findWholeBuckets(all []logdb.Entry) {
 			r.whole = append(r.whole, into)
 		}
 	}
+}
+
+// isCombined reports whether the row at p is held as it came, or has not come at all.
+func (r *receiver) isCombined(p logdb.Position) bool {
+	if r.revised(p) {
+		return false
+	}
+	if !r.stream.fates.Has(p) {
+		return !r.elsewhere(p)
+	}
+	have := r.stream.at(p)
+	return have != nil && have.Op == logdb.OpAdd
 }
 
 // revised reports whether a revise or withdraw of p is held in any stream of the cut.

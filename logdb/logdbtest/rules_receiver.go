@@ -116,6 +116,33 @@ func receiverRules() []rule {
 			f.want("tally", f.tallies(logdb.KindHistorical, a1)[day0].Count, 4)
 			f.want("once", counts(f.request(logdb.KindHistorical, a1, one, two, three)), "[0 3 0 0]")
 		}},
+		// Hole: a combined row that was to be sent again, by a node that got its rows meanwhile, would leave its last row alone.
+		{"rows come with the whole of a combined row that has not come, though the pace would refuse them", func(f *fixture) {
+			f.limits = logdb.DefaultLimits()
+			two, three, four := row(2, day0+second, wh, 1), row(3, day0+2*second, wh, 2), row(4, day0+3*second, wh, 3)
+			f.send(logdb.KindHistorical, a1, row(1, day0, wh, 50), reduced(2, 3, 4, day0), row(5, day0+hour, wh, 100))
+			f.want("a part of it", counts(f.request(logdb.KindHistorical, a1, two, three)), "[0 2 0 0]")
+			f.want("all of it", counts(f.request(logdb.KindHistorical, a1, two, three, four)), "[3 0 0 0]")
+			f.want("values", f.values(wh), "[50 1 2 3 100]")
+			f.want("fates", f.fates(logdb.KindHistorical, a1, 5), "sssss")
+			f.want("once", counts(f.request(logdb.KindHistorical, a1, two, three, four)), "[0 3 0 0]")
+		}},
+		{"rows come with the whole of a combined row that is to be sent again", func(f *fixture) {
+			one, two := row(1, day0+second, wh, 1), row(2, day0+2*second, wh, 2)
+			f.send(logdb.KindHistorical, a1, reduced(1, 1, 2, day0), row(2, day0+minute, wh, 3))
+			n, err := f.Forget(f.ctx, f.meter, logdb.KindHistorical, a1, day0, day0+hour)
+			f.must(err)
+			f.after(f)
+			f.want("forgotten", n, 1)
+			f.want("all of it", counts(f.request(logdb.KindHistorical, a1, one, two)), "[2 0 0 0]")
+			f.want("values", f.values(wh), "[1 2]")
+		}},
+		{"a change that came before its combined row keeps the rows of that away", func(f *fixture) {
+			f.send(logdb.KindHistorical, a1, reduced(1, 1, 2, day0), revise(row(0, day0+2*second, wh, 7), 3, 2))
+			f.want("requested", counts(f.request(logdb.KindHistorical, a1, row(1, day0, wh, 1), row(2, day0+second, wh, 2))), "[1 1 0 0]")
+			f.want("values", f.values(wh), "[7]")
+			f.want("fates", f.fates(logdb.KindHistorical, a1, 3), "rss")
+		}},
 		{"changes that are part of a combined row are turned with it", func(f *fixture) {
 			f.send(logdb.KindHistorical, a1, reduced(1, 4, 5, day0), row(5, day0+4*second, wh, 30))
 			one, two, five := row(1, day0+second, wh, 1), row(2, day0+2*second, wh, 2), row(5, day0+4*second, wh, 20)

@@ -210,6 +210,8 @@ func (r *receiver) take(it item) error {
 			r.put(it.position, logdb.FateRange{Fate: logdb.FateHeld})
 		}
 		r.receipt.Repeats++
+	case !decided && slices.Contains(r.whole, it.position): // the rows travel as the combined one would, which no limit refuses
+		r.store(it)
 	case !decided:
 		return r.decide(it)
 	case !r.page.Requested:

@@ -35,10 +35,11 @@ func (r *receiver) isFullVariant(it item) (bool, error) {
 }
 
 // findWholeBuckets lists the combined rows of which the page holds all that was combined, so
-// that the rows may take the place of their sum. One that was revised since is left alone.
+// that the rows may take the place of their sum, also of one that has not come. One that was revised since is left alone.
 func (r *receiver) findWholeBuckets(items []item) error {
-	inPage := map[logdb.Position]bool{}
+	inPage, rows := map[logdb.Position]bool{}, map[logdb.Position]bool{}
 	for _, it := range items {
+		rows[it.position] = it.block >= 0 || r.page.Entries[it.row].Op == logdb.OpAdd && r.page.Entries[it.row].Row != nil
 		inPage[it.position] = it.block >= 0 || r.ofRow(&r.page.Entries[it.row])
 	}
 	whole := map[logdb.Position]bool{} // by combined row: is all of it here
@@ -51,7 +52,7 @@ func (r *receiver) findWholeBuckets(items []item) error {
 			if err != nil {
 				return err
 			}
-			whole[f.Into] = combined
+			whole[f.Into] = combined && (rows[f.Into] || r.stream.fates.Has(f.Into))
 		}
 		for p := f.First; p <= f.Last && whole[f.Into]; p++ {
 			whole[f.Into] = inPage[p] && !r.elsewhere(p)
@@ -70,11 +71,14 @@ func (r *receiver) ofRow(e *logdb.Entry) bool {
 	return e.Op == logdb.OpAdd && e.Row != nil || e.Op == logdb.OpRevise || e.Op == logdb.OpWithdraw
 }
 
-// isCombined reports whether the row at p is held as it came, without a later version.
+// isCombined reports whether the row at p is held as it came, without a later version, or has not come at all.
 func (r *receiver) isCombined(p logdb.Position) (bool, error) {
 	changed, err := r.superseded(r.stream.cut(), p, p)
 	if err != nil || len(changed) > 0 {
 		return false, err
+	}
+	if !r.stream.fates.Has(p) {
+		return !r.elsewhere(p), nil
 	}
 	row, err := r.liveRow(r.stream, p)
 	return row != nil && !r.gone[rowKey{r.stream.id, p}], err
