@@ -307,12 +307,19 @@ func (u *upload) relayStream(ctx context.Context, st *logdb.StreamState, all []l
 		u.sees(st.Stream.Journal)
 	}
 	r := newRelayReader(u, st, all)
-	for _, m := range missing {
+	plain, whole, err := r.pick(ctx, missing, set)
+	if err != nil {
+		return err
+	}
+	for _, m := range plain {
 		if err := r.send(ctx, m[0], m[1]); err != nil {
 			return err
 		}
 	}
-	return r.flush(ctx)
+	if err := r.flush(ctx); err != nil {
+		return err
+	}
+	return r.intervals(ctx, whole)
 }
 
 // relayReader makes pages of what is held of one stream.

@@ -121,11 +121,17 @@ func (u *upload) push(ctx context.Context, page *logdb.Page) error {
 	case err != nil:
 		return fmt.Errorf("send a page of %s: %w", u.kind, err)
 	}
+	u.answered(page, answer)
+	return nil
+}
+
+// answered notes what is decided at the receiver since it answered a page.
+func (u *upload) answered(page *logdb.Page, answer api.UploadAnswer) {
 	u.sum.add(Sum{Pages: 1, Stored: answer.Stored, Repeats: answer.Repeats, Revised: answer.Revised, Skipped: answer.Skipped})
 	positions := reduce.Positions(page)
 	if answer.Stored+answer.Repeats+answer.Revised+answer.Skipped == 0 {
 		u.unsure = true // a receipt only, or nothing that is counted: the sets will tell
-		return nil
+		return
 	}
 	set := u.received(page.Stream)
 	for _, r := range positions.Ranges() {
@@ -137,7 +143,6 @@ func (u *upload) push(ctx context.Context, page *logdb.Page) error {
 	if answer.Stored+answer.Repeats+answer.Revised+answer.Skipped < records(page) {
 		u.unsure = true // a revise waits there for its target: it is sent again
 	}
-	return nil
 }
 
 // deliver sends a page with the end of its journal that was seen at the receiver: who goes on from a copy of the same journal may

@@ -120,7 +120,7 @@ func (c *Composer) rowContent(ctx context.Context, p, asOf logdb.Position) (out 
 		return out, false, gone, nil
 	}
 	out.Position, out.Op = p, logdb.OpAdd
-	out.Row = combine(rows)
+	out.Row = Combine(rows)
 	out.Time = rows[0].Time
 	for _, r := range rows {
 		out.Time = max(out.Time, r.Time)
@@ -131,12 +131,12 @@ func (c *Composer) rowContent(ctx context.Context, p, asOf logdb.Position) (out 
 	return out, true, gone, nil
 }
 
-// combine makes one row of several, channel by channel, in the order given: journal order.
+// Combine makes one row of several, channel by channel, in the order given: journal order.
 //
 // The arithmetic is fixed, so that every node gets the same bits: sums are added one after another from
 // the first value on, in float64, and nothing is multiplied, so no processor can fuse; a mean is such a
 // sum divided once. The last value is the one of the newest time, of equal times the later in the journal.
-func combine(rows []logdb.Entry) *logdb.Row {
+func Combine(rows []logdb.Entry) *logdb.Row {
 	if len(rows) == 1 {
 		return rows[0].Row
 	}

@@ -101,6 +101,7 @@ type relayed struct {
 	days    map[key]*logdb.Tally           // what must be there
 	pending map[key]int64                  // without channel
 	asides  map[key]map[string]int64       // without channel
+	sums    sums
 }
 
 type relayedRecord struct {
@@ -136,9 +137,15 @@ func (x *relayed) compare(ctx context.Context) error {
 		return nil
 	}
 	x.sets()
-	if err := x.each(ctx, x.note); err != nil {
+	x.combined()
+	err := x.each(ctx, func(id logdb.StreamID, e *logdb.Entry) {
+		x.note(id, e)
+		x.gather(e)
+	})
+	if err != nil {
 		return err
 	}
+	x.combine()
 	if err := x.each(ctx, x.count); err != nil {
 		return err
 	}
@@ -318,6 +325,9 @@ func (x *relayed) count(id logdb.StreamID, e *logdb.Entry) {
 		x.live(id, e, x.tally)
 		return
 	}
+	if x.countSum(e) {
+		return
+	}
 	t, decided := x.fates(id).At(e.Position)
 	day := key{log: e.Log, day: e.Time.Day()}
 	switch {
@@ -387,6 +397,11 @@ func (x *relayed) digests(ctx context.Context) error {
 			keys = append(keys, k)
 		}
 	}
+	for k := range x.sums.days {
+		if x.days[k] == nil && have[k] == nil {
+			keys = append(keys, k)
+		}
+	}
 	sortKeys(keys)
 	for _, k := range keys {
 		var want logdb.Tally
@@ -405,7 +420,7 @@ func (x *relayed) digests(ctx context.Context) error {
 				x.add(d, StateNotComparable)
 			}
 		case h.Claim != h.Data: // reported with what the cloud named
-		case h.Data != want:
+		case h.Data != want || x.sums.days[k]: // of a sum the rows here tell more than a digest of them
 			bad = append(bad, k)
 		default:
 			x.report.Compared += want.Count
@@ -423,6 +438,9 @@ func (x *relayed) records(ctx context.Context, bad []key, have map[key]*logdb.Da
 	if err != nil {
 		return err
 	}
+	if there != nil {
+		x.putSums(here, there)
+	}
 	for _, k := range bad {
 		d := x.base
 		d.Log, d.Channel, d.Day, d.Here = k.log, k.channel, k.day, int64(len(here[k]))
@@ -430,7 +448,7 @@ func (x *relayed) records(ctx context.Context, bad []key, have map[key]*logdb.Da
 			d.There = have[k].Data.Count
 		}
 		if there == nil { // the receiver cannot be read by day
-			if d.Reason = "the values differ"; x.extra || x.gone() {
+			if d.Reason = "the values differ"; x.extra || x.gone() || x.sums.days[k] || len(x.sums.unclear) > 0 {
 				x.setApart(k, ReasonElsewhere, d.Here)
 			} else {
 				x.different(d)

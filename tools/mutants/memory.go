@@ -49,6 +49,10 @@ func journalMutations() []mutation {
 `, `	page.Seen = nil
 `}}, []test{{"./cloudsync", "^TestTwoClonesComeToACloud$", nil}}},
 		{"a relay goes on in a journal of which the receiver holds another copy", "cloudsync/relay.go", []edit{{`				if here && there && (`, `				if here && !there && (`}}, []test{{"./cloudsync", "^TestRelayBetweenTwoClones$", nil}}},
+		{"a relay sends the last row of an interval in the place of all", "cloudsync/relaywhole.go", []edit{{`stored == 0 || here.Fate`, `stored >= 0 || here.Fate`}}, []test{{"./cloudsync", "^TestRelayOfRowsThatStandForASum$", nil}}},
+		{"a relay sends the sum of rows that the receiver has", "cloudsync/relaywhole.go", []edit{{`				left.Remove(f.Into, f.Into)`, `				_ = p`}}, []test{{"./cloudsync", "^TestRelayOfRowsThatStandForASum$", nil}}},
+		{"verify at a relay takes a row for the sum that it stands for", "cloudsync/verify/relay.go", []edit{{`h.Data != want || x.sums.days[k]:`, `h.Data != want:`}}, []test{{"./cloudsync", "^TestVerifyOfASumAgainstItsRows$", nil}}},
+		{"rows of a combined one that has not come are decided one by one", "logdb/sqlite/requested.go", []edit{{`		return !r.elsewhere(p), nil`, `		return false, nil`}}, []test{receiver, random}},
 		{"a page is taken whatever end of its journal was seen", "logdb/sqlite/accept.go", []edit{{`p.Seen != nil && !own &&`, `p.Seen != nil && !own && end.Position > 1<<60 &&`}}, []test{receiver, random}},
 	}
 }

@@ -207,7 +207,7 @@ func senderMutations() []mutation {
 		{"part of an interval is sent for all of it", "cloudsync/reduce/compose.go", []edit{{`		if gone == lacks { // a combination`, `		if gone == lacks && !live { // a combination`}}, []test{reduction}},
 		{"rows that were fetched and let go since are asked for without end", "cloudsync/asked.go", []edit{{`				st.Whole.Remove(p, p)`, `				_ = p`}}, []test{{"./cloudsync", "^TestFetchedRowsThatAreGone$", nil}}},
 		{"a receipt counts as stored", "cloudsync/send.go", []edit{{`		u.unsure = true // a receipt only, or nothing that is counted: the sets will tell
-		return nil
+		return
 `, `		u.unsure = false
 `}}, []test{{"./cloudsync", "^TestAReceiptIsNotStored$", nil}, upload}},
 	}

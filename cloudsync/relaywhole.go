@@ -1,0 +1,235 @@
+package cloudsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"metermanager/cloudsync/reduce"
+	"metermanager/logdb"
+	"metermanager/rpc/fault"
+)
+
+// interval is a combined row that a receiver was told of, and the records of which it is made.
+type interval struct {
+	group reduce.Group      // rising; the position of the combined row is into
+	into  logdb.Position    // where it travels
+	told  []logdb.FateRange // of the group, what the receiver was not told yet to be reduced
+}
+
+// pick parts what is missing there into what can be sent as it is here, and into the intervals that must come whole: what their combined
+// rows stand for came here as rows, on request, and such a row alone would pass for the sum of all. What is only a part of one stays behind:
+// whoever has the rest sends it.
+func (r *relayReader) pick(ctx context.Context, missing [][2]logdb.Position, there *logdb.FateSet) (plain [][2]logdb.Position, whole []interval, err error) {
+	var left logdb.FateSet
+	for _, m := range missing {
+		left.Put(logdb.FateRange{First: m[0], Last: m[1], Fate: logdb.FateStored})
+	}
+	parts := map[logdb.Position][]logdb.FateRange{}
+	for _, f := range there.Ranges() {
+		if f.Fate == logdb.FateReduced && left.Has(f.Into) {
+			parts[f.Into] = append(parts[f.Into], f)
+		}
+	}
+	for _, into := range slices.Sorted(maps.Keys(parts)) {
+		stored := 0
+		for _, f := range parts[into] {
+			for p := f.First; p <= f.Last; p++ {
+				if here, ok := r.stream.Fates.At(p); ok && here.Fate == logdb.FateStored {
+					stored++
+				}
+			}
+		}
+		if here, _ := r.stream.Fates.At(into); stored == 0 || here.Fate != logdb.FateStored {
+			continue // it is the combined row here, too
+		}
+		x, complete, err := r.interval(ctx, into, parts[into], &left)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, p := range x.group {
+			left.Remove(p, p)
+		}
+		if complete {
+			whole = append(whole, x)
+		}
+	}
+	// And the other way round: the sum of what stands there as rows would count twice.
+	for _, f := range r.stream.Fates.Ranges() {
+		if f.Fate != logdb.FateReduced || !left.Has(f.Into) {
+			continue
+		}
+		for p := f.First; p <= f.Last; p++ {
+			if t, ok := there.At(p); ok && t.Fate == logdb.FateStored {
+				left.Remove(f.Into, f.Into)
+			}
+		}
+	}
+	for _, f := range left.Ranges() {
+		plain = append(plain, [2]logdb.Position{f.First, f.Last})
+	}
+	return plain, whole, nil
+}
+
+// interval reads here what the combined row at into is made of: parts, of which the receiver knows, and rows of the same log between them, or
+// changes of those, of which it does not: it was told of a part of the interval only. complete is false when not all of it is held.
+func (r *relayReader) interval(ctx context.Context, into logdb.Position, parts []logdb.FateRange, unknown *logdb.FateSet) (x interval, complete bool, err error) {
+	first, last := into, into
+	known := logdb.FateSet{}
+	for _, f := range parts {
+		first, last = min(first, f.First), max(last, f.Last)
+		known.Put(f)
+	}
+	held, err := r.held(ctx, first, last)
+	if err != nil {
+		return x, false, err
+	}
+	sum, ok := held[into]
+	complete = ok && sum.Op == logdb.OpAdd && sum.Row != nil
+	x = interval{into: into}
+	in := map[logdb.Position]bool{}
+	for p := first; p <= last; p++ {
+		e, is := held[p]
+		switch {
+		case p == into:
+		case known.Has(p):
+			complete = complete && is
+		case !is || !complete || !unknown.Has(p) || p > into:
+			continue
+		case e.Op == logdb.OpAdd && e.Row != nil && e.Log == sum.Log && e.Run == sum.Run && e.Generation == sum.Generation,
+			e.Target != 0 && in[e.Target]:
+			x.told = append(x.told, logdb.FateRange{First: p, Last: p, Fate: logdb.FateReduced, Into: into, FirstTime: e.Time, LastTime: e.Time})
+		default:
+			continue
+		}
+		in[p] = true
+		x.group = append(x.group, p)
+	}
+	return x, complete, nil
+}
+
+// held reads what is held of the positions first to last.
+func (r *relayReader) held(ctx context.Context, first, last logdb.Position) (map[logdb.Position]logdb.Entry, error) {
+	out := map[logdb.Position]logdb.Entry{}
+	for first <= last {
+		page, err := r.u.s.logs.ReadStream(ctx, r.u.key.Meter, r.u.kind, r.stream.Stream, first, min(int(last-first)+1, r.step))
+		if errors.Is(err, logdb.ErrNotFound) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read stream %s from position %d: %w", r.stream.Stream, first, err)
+		}
+		highest := logdb.Position(0)
+		take := func(e logdb.Entry) {
+			if highest = max(highest, e.Position); e.Position <= last {
+				out[e.Position] = e
+			}
+		}
+		for i := range page.Rows {
+			for k := range page.Rows[i].Times {
+				take(page.Rows[i].Entry(k))
+			}
+		}
+		for _, e := range page.Entries {
+			take(e)
+		}
+		for _, f := range page.Fates {
+			highest = max(highest, f.Last)
+		}
+		if highest == 0 {
+			break
+		}
+		first = highest + 1
+	}
+	return out, nil
+}
+
+// intervals sends rows in the place of the combined ones that the receiver lacks.
+func (r *relayReader) intervals(ctx context.Context, list []interval) error {
+	var groups []reduce.Group
+	for _, x := range list {
+		r.plain.Fates = append(r.plain.Fates, x.told...)
+		groups = append(groups, x.group)
+	}
+	if len(r.plain.Fates) > 0 {
+		r.plain.JournalEnd, r.plain.Chain = r.stream.JournalEnd, r.stream.Chain
+		if err := r.flush(ctx); err != nil || r.u.unsure { // else the rest of an interval might come before it is known to be one
+			return err
+		}
+	}
+	return r.whole(ctx, groups)
+}
+
+// whole sends groups of positions as they are held here on requested pages, each group on one page. A group that no page can hold is left.
+func (r *relayReader) whole(ctx context.Context, groups []reduce.Group) error {
+	page, size, from := r.requested(), 0, 0
+	for i, g := range groups {
+		held, err := r.held(ctx, g[0], g[len(g)-1])
+		if err != nil {
+			return err
+		}
+		for _, p := range g {
+			e, ok := held[p]
+			switch {
+			case !ok: // it was let go of at this moment: what is left of the group, the receiver does not take
+			case e.Op == logdb.OpAdd && e.Row != nil:
+				h := logdb.History{
+					Log: e.Log, Run: e.Run, Generation: e.Generation, Channels: e.Row.Channels, Columns: make([][]float64, len(e.Row.Values)),
+					Times: []logdb.Millis{e.Time}, Positions: []logdb.Position{p},
+				}
+				for c := range h.Columns {
+					h.Columns[c] = e.Row.Values[c : c+1]
+				}
+				page.AddRows(&h)
+				size += 24 + 20*len(h.Channels)
+			default:
+				page.Entries = append(page.Entries, e)
+				size += entrySize(&e)
+			}
+		}
+		if size < r.max && i+1 < len(groups) {
+			continue
+		}
+		if size > 0 {
+			if err := r.pushWhole(ctx, page, groups[from:i+1]); err != nil {
+				return err
+			}
+		}
+		page, size, from = r.requested(), 0, i+1
+	}
+	return nil
+}
+
+func (r *relayReader) requested() *logdb.Page {
+	return &logdb.Page{
+		Meter: r.u.conf.CloudUID, Kind: r.u.kind, Stream: r.stream.Stream, Requested: true, JournalEnd: r.stream.JournalEnd, Chain: r.stream.Chain,
+	}
+}
+
+// pushWhole sends one page of groups, in halves while the receiver finds it too large.
+func (r *relayReader) pushWhole(ctx context.Context, page *logdb.Page, groups []reduce.Group) error {
+	if *r.u.budget <= 0 {
+		return errMore
+	}
+	*r.u.budget--
+	answer, err := r.u.deliver(ctx, page)
+	switch {
+	case errors.Is(err, fault.TooLarge) && len(groups) > 1:
+		*r.u.budget += 2
+		half := len(groups) / 2
+		if err := r.whole(ctx, groups[:half]); err != nil {
+			return err
+		}
+		return r.whole(ctx, groups[half:])
+	case errors.Is(err, fault.TooLarge):
+		r.u.s.log.Warn("leave records that no page of the cloud can hold together", "meter", string(r.u.key.Meter), "action", "upload",
+			"kind", r.u.kind.String(), "cloud", r.u.dest.label(), "count", len(groups[0]))
+		return nil
+	case err != nil:
+		return fmt.Errorf("send a requested page of %s: %w", r.u.kind, err)
+	}
+	r.u.answered(page, answer)
+	return nil
+}
