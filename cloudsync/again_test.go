@@ -14,21 +14,21 @@ import (
 	"metermanager/rpc/fault"
 )
 
-const energy logdb.ChannelKey = "energy.interval.wh.received"
+const energyKey logdb.ChannelKey = "energy.interval.wh.received"
 
 // totals fails unless a cloud answers the energy that the site has read.
 func (s *site) totals(what string, cloud *fakeCloud) {
 	s.t.Helper()
 	sum := func(list []point) (sum float64) {
 		for _, p := range list {
-			if p.channel == energy {
+			if p.channel == energyKey {
 				sum += p.value
 			}
 		}
 		return sum
 	}
 	want := sum(points(s.t, s.logs, s.uid, ""))
-	if have := sum(cloud.answered(s.t, energy, start+1000*hour)); want == 0 || math.Abs(want-have) > 1e-6 {
+	if have := sum(cloud.answered(s.t, energyKey, start+1000*hour)); want == 0 || math.Abs(want-have) > 1e-6 {
 		s.t.Errorf("%s: energy %v at the cloud, want %v", what, have, want)
 	}
 }

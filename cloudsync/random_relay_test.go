@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"testing"
 
+	"metermanager/cloudsync"
 	"metermanager/cloudsync/runner"
 	"metermanager/logdb"
 	"metermanager/rpc/fault"
@@ -149,7 +150,7 @@ func (n *net) settle() {
 		for _, up := range []struct {
 			s     *site
 			cloud string
-		}{{n.site, ""}, {n.site, "far"}, {n.on, ""}, {n.back, ""}} {
+		}{{n.site, cloudsync.FirstCloud}, {n.site, "far"}, {n.on, ""}, {n.back, ""}} {
 			if up.s == nil {
 				continue
 			}

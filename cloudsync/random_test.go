@@ -26,6 +26,7 @@ type world struct {
 	*site
 	t0      *testing.T
 	real    bool // logs in SQLite, here and at the cloud
+	one     bool // one log of rows alone
 	rng     *rand.Rand
 	step    time.Duration // interval of log 0
 	batches []logdb.Batch
@@ -134,7 +135,7 @@ func (w *world) appendRows() {
 	for range 1 + w.rng.IntN(30) {
 		log := logdb.LogNo(0)
 		step := logdb.Millis(w.step.Milliseconds())
-		if w.rng.IntN(4) == 0 {
+		if w.rng.IntN(4) == 0 && !w.one {
 			log, step = 1, 20_000
 		}
 		if w.clock[log] == 0 {

@@ -1,0 +1,188 @@
+package cloudsync_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"metermanager/cloudsync"
+	"metermanager/logdb"
+	"metermanager/rpc/api"
+)
+
+// ways is a net whose clouds are sent rows of different intervals, and whose people do what they may: remove a cloud and add it again, have a day
+// sent again, ask for the rows that were combined.
+type ways struct{ *net }
+
+func (n *ways) live(ops int) {
+	for range ops {
+		switch k := n.rng.IntN(100); {
+		case k < 30:
+			n.appendRows()
+		case k < 36:
+			n.lateRow()
+		case k < 42:
+			n.change(logdb.KindHistorical)
+		case k < 46:
+			n.close()
+		case k < 54:
+			n.note("to the first cloud")
+			n.try(n.site, n.first(n.site), n.cloud)
+		case k < 62:
+			n.note("to the second cloud")
+			n.try(n.site, "far", n.far)
+		case k < 70:
+			n.note("from the first to the second cloud")
+			n.try(n.on, n.first(n.on), n.far)
+		case k < 76:
+			if n.back != nil {
+				n.note("from the second to the first cloud")
+				n.try(n.back, n.first(n.back), n.cloud)
+			}
+		case k < 80:
+			n.removeAndAdd()
+		case k < 84:
+			n.sendAgain()
+		case k < 88:
+			n.request()
+		case k < 91:
+			n.note("the second cloud gets other intervals")
+			n.interval()
+		case k < 93:
+			n.note("the first cloud is emptied")
+			n.empty(n.cloud, n.on)
+		case k < 95:
+			n.note("the second cloud is emptied")
+			n.empty(n.far, n.back)
+		default:
+			n.note("restart")
+			n.restart()
+			n.on.restart()
+		}
+	}
+	n.close()
+	n.settle()
+}
+
+func (n *ways) close() {
+	n.append(logdb.Batch{Kind: logdb.KindHistorical, Entries: []logdb.Entry{{Op: logdb.OpClose, Run: n.run, Time: start}}})
+}
+
+// first is the name of the cloud that is not called far, "" for a node with one.
+func (n *ways) first(s *site) string {
+	if s == n.site {
+		return cloudsync.FirstCloud
+	}
+	return ""
+}
+
+func (n *ways) interval() {
+	every := []string{"1m", "2m", "5m"}[n.rng.IntN(3)]
+	if err := n.site.sync.For("far").Set(n.t.Context(), cloudsync.SettingLimit+"historical_interval", every); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// removeAndAdd removes a cloud of the site and adds it again, with the usual limits.
+func (n *ways) removeAndAdd() {
+	name, host := cloudsync.FirstCloud, "cloud.example.net"
+	if n.rng.IntN(2) == 0 {
+		name, host = "far", "far"
+	}
+	n.note("%s is removed and added again", name)
+	if err := n.site.sync.RemoveCloud(n.t.Context(), name); err != nil {
+		n.t.Fatal(err)
+	}
+	if n.rng.IntN(3) == 0 {
+		n.appendRows()
+	}
+	if err := n.site.sync.AddCloud(n.t.Context(), name, host, "k"); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// sendAgain takes a range of a stream out of a cloud.
+func (n *ways) sendAgain() {
+	cloud := []*fakeCloud{n.cloud, n.far}[n.rng.IntN(2)]
+	states, err := cloud.store.Streams(n.t.Context(), "cloud-4711", logdb.KindHistorical)
+	if errors.Is(err, logdb.ErrUnknownMeter) || len(states) == 0 {
+		return
+	}
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	from := n.clock[0] - logdb.Millis(n.rng.IntN(3_600_000))
+	to := from + logdb.Millis(1+n.rng.IntN(1_800_000))
+	stream := states[n.rng.IntN(len(states))].Stream
+	forgot, err := cloud.store.Forget(n.t.Context(), "cloud-4711", logdb.KindHistorical, stream, from, to)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.note("%d records of %s are to be sent again, first cloud %v", forgot, stream, cloud == n.cloud)
+}
+
+// request has rows sent that were combined.
+func (n *ways) request() {
+	name := []string{cloudsync.FirstCloud, "far"}[n.rng.IntN(2)]
+	from := n.clock[0] - logdb.Millis(n.rng.IntN(3_600_000))
+	_, _, err := n.site.sync.For(name).UploadRequested(n.t.Context(), meter, cloudsync.Wanted{Reduced: true, First: from, Last: from + logdb.Millis(n.rng.IntN(1_800_000))})
+	n.note("rows from %v on are asked for at %s: %v", from, name, err)
+}
+
+// total is the energy in a list of values.
+func total(list []point) (sum float64) {
+	for _, p := range list {
+		if p.channel == energyKey {
+			sum += p.value
+		}
+	}
+	return sum
+}
+
+// Whatever the ways and intervals by which rows reach a cloud, it answers the energy that was recorded, once.
+func TestRandomWays(t *testing.T) {
+	t.Parallel()
+	lives := 12 // WAYS=1000 for a long run, FIRST for where it begins
+	if n, err := strconv.Atoi(os.Getenv("WAYS")); err == nil {
+		lives = n
+	}
+	first, _ := strconv.Atoi(os.Getenv("FIRST"))
+	if testing.Short() {
+		lives = 4
+	}
+	for i := range lives {
+		seed := uint64(first + i)
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			n := &ways{newNet(t, seed)}
+			n.step, n.one = []time.Duration{10 * time.Second, 15 * time.Second, 20 * time.Second}[seed%3], true
+			n.settings(n.step)
+			n.cloud.limits.HistoricalIntervalMillis, n.far.limits.HistoricalIntervalMillis = 0, 0
+			n.interval()
+			n.live(60)
+			want := total(points(t, n.logs, meter, ""))
+			for where, cloud := range map[string]*fakeCloud{"first": n.cloud, "second": n.far} {
+				if have := total(cloud.answered(t, energyKey, n.clock[0]+1000*hour)); math.Abs(have-want) > 1e-3 {
+					t.Errorf("energy %v at the %s cloud, want %v", have, where, want)
+				}
+			}
+			clean := func(who string, r api.VerifyReport) {
+				if !r.Clean() || r.Compared == 0 && want > 0 {
+					t.Errorf("verify %s: %d compared, %d pending, %d different, %+v", who, r.Compared, r.Pending, r.Different, r.Days[:min(3, len(r.Days))])
+				}
+			}
+			n.t = t
+			clean("with the first", n.verifyWith(cloudsync.FirstCloud, logdb.KindHistorical))
+			clean("of the first with the second", n.on.verify(logdb.KindHistorical))
+			if n.back != nil {
+				clean("of the second with the first", n.back.verify(logdb.KindHistorical))
+			}
+			n.cloud = n.far
+			clean("with the second", n.verifyWith("far", logdb.KindHistorical))
+		})
+	}
+}
