@@ -54,6 +54,7 @@ func (t *txn) append(b *logdb.Batch) (done logdb.Appended, err error) {
 	done = logdb.Appended{Journal: own.ref.Journal}
 	raw := rawWriter{txn: t, stream: own, batch: b}
 	first := own.end + 1
+	t.touchStream(own) // before it goes on, so that a failure rolls that back
 	if err := t.appendRows(own, b, &raw); err != nil {
 		return done, err
 	}
@@ -72,7 +73,6 @@ func (t *txn) append(b *logdb.Batch) (done logdb.Appended, err error) {
 		}
 		own.put(logdb.FateRange{First: first, Last: own.end, Fate: logdb.FateStored})
 	}
-	t.touchStream(own)
 	done.Last, done.Chain = own.end, own.chain
 	if _, err := t.exec(insertBatch, own.id, own.end, own.chain[:]); err != nil {
 		return done, fmt.Errorf("note the chain: %w", err)

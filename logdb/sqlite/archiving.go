@@ -80,7 +80,11 @@ const (
 	meterStep = `SELECT id, step_ms FROM meter WHERE uid = ?`
 	oldLogs   = `SELECT st.meter, h.stream, h.log FROM head h JOIN stream st ON st.id = h.stream WHERE st.meter = ? AND h.t_min < ?
 	UNION SELECT st.meter, p.stream, p.log FROM patch p JOIN stream st ON st.id = p.stream WHERE st.meter = ? ORDER BY 2, 3`
-	filesIn    = `SELECT id, name, state, parts, points, size, sha256, tail, tail_crc FROM archive WHERE meter = ? AND kind = ? AND state = ? ORDER BY id`
+	filesIn = `SELECT id, name, state, parts, points, size, sha256, tail, tail_crc FROM archive WHERE meter = ? AND kind = ? AND state = ? ORDER BY id`
+	// unmoved are files that were read back, of which values may be in the database, too: their move was cut short, or, under older versions, ended
+	// without having moved anything.
+	unmoved = `SELECT id, name, state, parts, points, size, sha256, tail, tail_crc FROM archive f WHERE meter = ? AND kind = ? AND (state = 1 OR state = 2 AND EXISTS (
+		SELECT 1 FROM archived a JOIN chunk c ON c.id = a.chunk JOIN series s ON s.id = c.id / 16777216 WHERE a.file = f.id AND s.channel <> 0 AND length(c.data) > 0)) ORDER BY id`
 	deleteFile = `DELETE FROM archive WHERE id = ?`
 )
 
@@ -131,7 +135,7 @@ func (a *archiver) resumeKind(ctx context.Context, kind logdb.Kind, move func(co
 	var half, verified []fileRow
 	err := a.snapshot(ctx, "look for archive files that were begun", func(c *conn) (err error) {
 		if half, err = c.fileRows(filesIn, a.meter, kind, fileWriting); err == nil {
-			verified, err = c.fileRows(filesIn, a.meter, kind, fileVerified)
+			verified, err = c.fileRows(unmoved, a.meter, kind)
 		}
 		return err
 	})

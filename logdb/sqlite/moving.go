@@ -58,8 +58,10 @@ func (a *archiver) move(ctx context.Context, file int64) error {
 		return err
 	}
 	for len(cells) > 0 {
-		done, points := 0, int64(0)
+		var done int
+		var points int64
 		err := a.write(ctx, "take archived values out of the database", func(t *txn) error {
+			done, points = 0, 0 // a group that was rolled back runs again
 			for done < len(cells) && points < maxMove {
 				n, err := t.moveCell(file, a.meter, &cells[done])
 				if err != nil {

@@ -32,5 +32,6 @@ func archiveMutations() []mutation {
 	const virtual = "./service/e2e/virtual"
 	return []mutation{
 		{"a new version of values that are gone counts beside them", "logdb/sqlite/gone.go", []edit{{`		if row != nil && t.gone[rowKey{o.id, p}] {`, `		if row != nil && t.gone[rowKey{}] {`}}, []test{{virtual, "^TestSumsOutliveTheirValues$", nil}}},
+		{"a move that runs again goes on behind what was rolled back", "logdb/sqlite/moving.go", []edit{{`			done, points = 0, 0`, `			_ = points`}}, []test{{"./logdb/sqlite", "^TestMovedTwice$", nil}}},
 	}
 }

@@ -111,6 +111,7 @@ func storeMutations() []mutation {
 		{"the cache keeps what was rolled back", writer, []edit{{`			w.cache = newCache() // it may hold what was rolled back`, `			_ = w.cache`}}, []test{crashes}},
 		{"a batch of the journal is appended without its chain", "logdb/sqlite/append.go", []edit{{
 			`	if _, err := t.exec(insertBatch, own.id, own.end, own.chain[:]); err != nil {`, `	if _, err := t.exec(insertBatch, own.id, own.end, []byte{}); err != nil {`}}, []test{journalRule}},
+		{"an append that failed leaves its positions behind", "logdb/sqlite/append.go", []edit{{`	t.touchStream(own) // before`, `	t.cache.dirtyStreams[own] = true // before`}}, []test{{"./logdb/sqlite", "^TestFailedAppendLeavesNoHole$", nil}}},
 	}
 }
 
