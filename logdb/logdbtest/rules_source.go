@@ -198,6 +198,21 @@ func contentRules() []rule {
 			f.want("start and end again", counts(f.post(logdb.KindPQ, "key", sag(0, day0, nan()), sag(0, day0, 2), sag(0, day0+hour, 5))), "[1 1 1 0]")
 			f.want("events", f.durations(), "[2 5]")
 		}},
+		{"a corrected row that is to be sent again is new again", func(f *fixture) {
+			f.post(logdb.KindHistorical, "key", row(0, day0, volts, 1), row(0, day0+minute, volts, 2))
+			s := posted(f, logdb.KindHistorical, "key")
+			e := revise(row(0, day0, volts, 9), 0, 1)
+			e.Position = 3
+			_, err := f.Accept(f.ctx, logdb.Page{Meter: f.meter, Kind: logdb.KindHistorical, Stream: s.Stream, Entries: []logdb.Entry{e}, JournalEnd: 3}, logdb.Limits{})
+			f.must(err)
+			f.want("values", f.values(volts), "[9 2]")
+			n, err := f.Forget(f.ctx, f.meter, logdb.KindHistorical, s.Stream, day0, day0+minute)
+			f.must(err)
+			f.after(f)
+			f.want("forgotten", n, 1)
+			f.want("posted again", counts(f.post(logdb.KindHistorical, "key", row(0, day0, volts, 1), row(0, day0+minute, volts, 2))), "[1 1 0 0]")
+			f.want("values", f.values(volts), "[1 2]")
+		}},
 		{"other channels of a minute are not over pace", func(f *fixture) {
 			f.limits = logdb.DefaultLimits()
 			f.post(logdb.KindHistorical, "key", row(0, day0, volts, 1))

@@ -91,6 +91,9 @@ func (f *forgetter) forgetVersions(p logdb.Position) error {
 		if err := f.removeEntry(v.stream.id, &v.row); err != nil {
 			return err
 		}
+		if err := f.forgetSuperseded(v.stream, &v.row.entry); err != nil {
+			return err
+		}
 		if err := f.undecide(v.stream, v.row.entry.Position); err != nil {
 			return err
 		}
@@ -275,15 +278,8 @@ func (f *forgetter) forgetValues(r *series, kept bool) error {
 		return err
 	}
 	for day, hashes := range gone {
-		have, err := f.keptHashes(f.stream, day)
-		if err != nil {
+		if err := f.unkeep(f.stream, day, hashes); err != nil {
 			return err
-		}
-		left := slices.DeleteFunc(slices.Clone(have), func(h uint64) bool { return hashes[h] })
-		if len(left) != len(have) {
-			if err := f.saveKept(f.stream, day, left); err != nil {
-				return err
-			}
 		}
 	}
 	return nil

@@ -244,12 +244,43 @@ func (t *txn) keepSuperseded(s *stream, add *logdb.Entry) error {
 	if err != nil {
 		return err
 	}
-	for i, c := range add.Row.Channels {
-		k := valueKey{add.Log, c, add.Time, math.Float64bits(add.Row.Values[i])}
-		hashes = append(hashes, k.hash())
-	}
+	hashes = append(hashes, contentsOf(add)...)
 	slices.Sort(hashes)
 	return t.saveKept(s, day, hashes)
+}
+
+// contentsOf returns the hashes of the values of a row.
+func contentsOf(add *logdb.Entry) (out []uint64) {
+	for i, c := range add.Row.Channels {
+		k := valueKey{add.Log, c, add.Time, math.Float64bits(add.Row.Values[i])}
+		out = append(out, k.hash())
+	}
+	return out
+}
+
+// forgetSuperseded lets the contents come again that keepSuperseded kept.
+func (t *txn) forgetSuperseded(s *stream, add *logdb.Entry) error {
+	if s.source == "" || add.Op != logdb.OpAdd || add.Row == nil {
+		return nil
+	}
+	gone := map[uint64]bool{}
+	for _, h := range contentsOf(add) {
+		gone[h] = true
+	}
+	return t.unkeep(s, add.Time.Day(), gone)
+}
+
+// unkeep forgets contents that are kept of a day.
+func (t *txn) unkeep(s *stream, day logdb.Millis, gone map[uint64]bool) error {
+	have, err := t.keptHashes(s, day)
+	if err != nil {
+		return err
+	}
+	left := slices.DeleteFunc(slices.Clone(have), func(h uint64) bool { return gone[h] })
+	if len(left) == len(have) {
+		return nil
+	}
+	return t.saveKept(s, day, left)
 }
 
 // keepContents keeps the hashes of all values of a source before they are cleared.

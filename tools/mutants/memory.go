@@ -6,6 +6,7 @@ func memoryMutations() []mutation {
 	return []mutation{
 		{"Forget gives no slot of a limit back", forget, []edit{{`	if _, err := f.exec(forgetSlot, s.id, p); err != nil {`, `	if err := error(nil); err != nil {`}}, []test{limits, receiver, random}},
 		{"Clear forgets the contents of pages without positions", forget, []edit{{`	if s.source != "" && s.kind == logdb.KindHistorical {`, `	if s.source == "-" {`}}, []test{section("5_sources"), random}},
+		{"the contents of a corrected row stay known when it is to be sent again", forget, []edit{{`		if err := f.forgetSuperseded(v.stream, &v.row.entry); err != nil {`, `		if err := error(nil); err != nil {`}}, []test{section("5_contents")}},
 		{"revises that come before their targets pass the limits", slots, []edit{{`		if n >= w.Max {`, `		if n >= w.Max && r == nil {`}}, []test{limits, random}},
 		{"a skip that came along two ways is counted twice", "service/webapi/count.go", []edit{{` || r.Fate == logdb.FateSkipped && j < i {`, ` {`}},
 			[]test{{"./service/webapi", "^TestARecordAlongTwoWaysCountsOnce$", nil}}},
