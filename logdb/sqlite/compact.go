@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -59,21 +60,18 @@ func (s *Store) compactDue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var faults []error // of one log: the others do not wait for somebody who mends it
 	for _, l := range due {
-		if err := s.compactLog(ctx, l); err != nil {
-			return err
-		}
+		faults = append(faults, s.compactLog(ctx, l))
 	}
 	rebuild, err := s.logsBy(ctx, listRebuild)
 	if err != nil {
-		return err
+		return errors.Join(append(faults, err)...)
 	}
 	for _, l := range rebuild {
-		if err := s.rebuildRolls(ctx, l.meter); err != nil {
-			return err
-		}
+		faults = append(faults, s.rebuildRolls(ctx, l.meter))
 	}
-	return s.giveBack(ctx, 16)
+	return errors.Join(append(faults, s.giveBack(ctx, 16))...)
 }
 
 // giveBack returns space to the disk when that share of the file is free, a bounded part at a time. Less than a sixteenth is soon used again, by

@@ -360,3 +360,37 @@ func TestRun(t *testing.T) {
 		t.Errorf("head pages and chunks: %v", got)
 	}
 }
+
+// TestRunBesideDamage has a chunk of one meter damaged: what waits of the other is merged all the same.
+func TestRunBesideDamage(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	for _, uid := range []logdb.MeterUID{"damaged", "sound"} {
+		accept(t, s, page(uid, 1, 2500, volts))
+		if err := s.Compact(ctx, uid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	byHand(t, dir, "UPDATE chunk SET crc = crc + 1 WHERE id / 16777216 IN (SELECT id FROM series WHERE stream = (SELECT min(id) FROM stream))")
+	synctest.Test(t, func(t *testing.T) {
+		s := openStore(t, dir)
+		for _, uid := range []logdb.MeterUID{"damaged", "sound"} {
+			accept(t, s, page(uid, 2501, 5000, volts))
+		}
+		running, cancel := context.WithCancel(ctx)
+		done := make(chan error)
+		go func() { done <- s.Run(running) }()
+		waitMinutes(t, 2)
+		cancel()
+		if err := errors.Join(<-done, s.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	if got := ask(t, dir, "SELECT stream - (SELECT min(id) FROM stream), count(*) FROM head GROUP BY stream"); fmt.Sprint(got) != "[0:1]" {
+		t.Errorf("pages that wait, by stream: %v", got)
+	}
+}
