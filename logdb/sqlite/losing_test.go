@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"metermanager/logdb"
@@ -205,6 +206,57 @@ func TestLossOfAPart(t *testing.T) {
 	}
 	if faults := sweepAll(t, s); len(faults) != 0 {
 		t.Errorf("after: %v", faults)
+	}
+}
+
+// TestZoneAfterALoss changes the zone of a meter of which some values were lost: the sums of them are made of nothing else any more, and stay.
+func TestZoneAfterALoss(t *testing.T) {
+	t.Parallel()
+	for name, hoursAlone := range map[string]bool{"15 minutes": false, "hours alone": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			s := openStore(t, dir)
+			const days = 40
+			appendRows(t, s, load(rand.New(rand.NewPCG(7, 7)), []logdb.ChannelKey{volts}, day0, minute, 1440*days)) // several chunks a cell
+			archiveAll(t, s, "m", logdb.MaxTime)
+			files, err := s.ArchiveFiles(ctx, "m")
+			if err != nil || len(files) == 0 {
+				t.Fatalf("%d files, %v", len(files), err)
+			}
+			if hoursAlone {
+				if err := s.DropTier(ctx, "m", logdb.TierQuarter, logdb.MaxTime); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s = spoil(t, s, dir, files[0].Name, func(b []byte) []byte { b[len(b)/3] ^= 1; return b })
+			loss, err := s.AcceptLoss(ctx, files[0].Name, "ann", "bad sector")
+			if err != nil || loss.Points == 0 || loss.Points >= files[0].Points {
+				t.Fatalf("lost %d of %d values, %v", loss.Points, files[0].Points, err)
+			}
+			sums := func() (out []float64) {
+				for at := day0; at < day0+days*logdb.DayMillis; at += logdb.DayMillis {
+					sum, _ := sumOf(t, s, volts, at, at+logdb.DayMillis)
+					out = append(out, sum)
+				}
+				return out
+			}
+			want := sums()
+			for _, zone := range []string{"Asia/Kolkata", "Asia/Kathmandu", "UTC"} {
+				if err := s.PutSettings(ctx, "m", logdb.Settings{UID: "m", Zone: zone}); err != nil {
+					t.Fatal(err)
+				}
+				for _, when := range []string{"at once", "made anew"} {
+					if got := sums(); !slices.Equal(got, want) {
+						t.Errorf("%s, %s: the sums of days are %.1f, want %.1f", zone, when, got, want)
+					}
+					if err := s.Compact(ctx, "m"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				audited(t, s, "m")
+			}
+		})
 	}
 }
 

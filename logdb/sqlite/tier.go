@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"metermanager/logdb"
 	"metermanager/logdb/chunk"
@@ -138,6 +139,9 @@ func (s *Store) rebuildRolls(ctx context.Context, meter int64) error {
 func (t *txn) rebuildSeries(meter int64, step logdb.Millis, r *seriesRow) error {
 	c := &compactor{txn: t, logRef: logRef{meter, r.stream, r.log}, step: step, view: &view{codec: t.codec}}
 	m := seriesMerger{compactor: c, row: r, covers: r.covers()}
+	if err := t.goneCells(c.view, r.stream, r.log); err != nil {
+		return err
+	}
 	list, err := t.chunksOf(r, everything)
 	if err != nil {
 		return err
@@ -147,6 +151,9 @@ func (t *txn) rebuildSeries(meter int64, step logdb.Millis, r *seriesRow) error 
 		days := list[i].days
 		for i < len(list) && cellOf(dayOfChunk(list[i].id)) == cell {
 			i++
+		}
+		if _, gone := slices.BinarySearch(c.view.gone, cell); gone {
+			continue // not all values are here of which its sums were made
 		}
 		var old chunk.Roll
 		known, err := m.oldRoll(chunkID(r.id, cell), &old)

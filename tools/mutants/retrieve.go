@@ -32,6 +32,7 @@ func archiveMutations() []mutation {
 	const virtual = "./service/e2e/virtual"
 	return []mutation{
 		{"a new version of values that are gone counts beside them", "logdb/sqlite/gone.go", []edit{{`		if row != nil && t.gone[rowKey{o.id, p}] {`, `		if row != nil && t.gone[rowKey{}] {`}}, []test{{virtual, "^TestSumsOutliveTheirValues$", nil}}},
+		{"another zone makes sums anew of which values were lost", "logdb/sqlite/tier.go", []edit{{`slices.BinarySearch(c.view.gone, cell); gone {`, `slices.BinarySearch(c.view.gone, cell); gone && cell < 0 {`}}, []test{{"./logdb/sqlite", "^TestZoneAfterALoss$", nil}}},
 		{"a move that runs again goes on behind what was rolled back", "logdb/sqlite/moving.go", []edit{{`			done, points = 0, 0`, `			_ = points`}}, []test{{"./logdb/sqlite", "^TestMovedTwice$", nil}}},
 	}
 }
