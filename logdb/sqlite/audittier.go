@@ -308,15 +308,25 @@ func sameBucket(x, y logdb.Bucket) bool {
 	return x == y || fmt.Sprint(x) == fmt.Sprint(y) // NaN is not equal to itself
 }
 
-// ranges compares count and last value of each series with its values.
+// ranges compares the count of each series with its values, and its bounds with their days.
 func (a *auditor) ranges() error {
 	counted := map[seriesKey]int64{}
 	for k, data := range a.data {
 		counted[seriesKey{k.log, k.channel}] += data.Count
 	}
 	claimed := map[seriesKey]int64{}
+	days := map[seriesKey]span{} // gone ones, too
 	for k, claim := range a.claims {
-		claimed[seriesKey{k.log, k.channel}] += claim.Count
+		key := seriesKey{k.log, k.channel}
+		claimed[key] += claim.Count
+		if claim.Count == 0 {
+			continue
+		}
+		in, known := days[key]
+		if !known {
+			in = span{k.day, k.day}
+		}
+		days[key] = span{min(in.first, k.day), max(in.last, k.day)}
 	}
 	ranges, err := a.rangesOf(a.meter)
 	if err != nil {
@@ -330,6 +340,12 @@ func (a *auditor) ranges() error {
 		l := &a.series[i]
 		key := seriesKey{l.row.log, l.channel}
 		x, known := ranges[l.row.id]
+		if in, some := days[key]; some && x.n > 0 && (x.first.Day() > in.first || x.last.Day() < in.last) {
+			a.add(logdb.Finding{
+				Place: logdb.PlaceRange, Fault: logdb.FaultAltered, Log: l.row.log, Channel: l.row.channel, Day: x.last.Day(), Time: x.last, Position: x.lastPosition,
+				Have: fmt.Sprintf("values from %s to %s", x.first, x.last), Want: fmt.Sprintf("days from %s to %s", in.first, in.last),
+			})
+		}
 		if counted[key] != claimed[key] || x.n == counted[key] {
 			continue // named already, or as it should be
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"metermanager/logdb"
@@ -62,6 +63,50 @@ func sumOf(t testing.TB, s *sqlite.Store, key logdb.ChannelKey, edges ...logdb.M
 		}
 	}
 	return sum, n
+}
+
+// TestForgetBesideGone forgets the rows that are still held of a meter, the older of which were let go: its series end where those did.
+func TestForgetBesideGone(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		drop  []logdb.Tier
+		value bool // the newest is known
+	}{
+		"15 minutes":  {nil, true},
+		"hours alone": {[]logdb.Tier{logdb.TierQuarter}, true},
+		"rows alone":  {[]logdb.Tier{logdb.TierQuarter, logdb.TierHour}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, h, _, _, end := letGo(t)
+			for _, tier := range tt.drop {
+				if err := s.DropTier(ctx, "m", tier, logdb.MaxTime); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n, err := s.Forget(ctx, "m", logdb.KindHistorical, stream, 0, logdb.MaxTime); err != nil || n == 0 {
+				t.Fatalf("forgot %d rows, %v", n, err)
+			}
+			last := 0
+			for h.Times[last] < end { // the row at the edge stays: it has values of what is gone
+				last++
+			}
+			list, err := s.Series(ctx, "m")
+			if err != nil || len(list) != len(h.Channels) {
+				t.Fatalf("%d series, %v", len(list), err)
+			}
+			for _, x := range list {
+				i, c := last, slices.Index(h.Channels, x.Channel)
+				for tt.value && math.IsNaN(h.Columns[c][i]) {
+					i--
+				}
+				if tt.value && (x.Last != h.Times[i] || x.LastValue != h.Columns[c][i]) || x.First < h.Times[0] || x.First >= h.Times[3] || x.Last < h.Times[last-3] || x.Last > end {
+					t.Errorf("%s is from %s to %s, %v, want to %s, %v", x.Channel, x.First, x.Last, x.LastValue, h.Times[i], h.Columns[c][i])
+				}
+			}
+			audited(t, s, "m")
+		})
+	}
 }
 
 // TestGone lets an archive file go: the tiers answer for its hours, raw values are not there, and nothing comes back by itself.

@@ -116,11 +116,18 @@ func (t *txn) refresh(r *series, views spanViews) error {
 		return nil
 	}
 	const near = 35 * logdb.DayMillis
+	goneFirst, goneLast, err := t.goneBounds(r)
+	if err != nil {
+		return err
+	}
 	if r.staleFirst {
 		at := r.first
 		first, _, err := t.bounds(r, views, span{at, at + near}, everything)
 		if err != nil {
 			return err
+		}
+		if first.n == 0 || goneFirst.n > 0 && goneFirst.first < first.first {
+			first = goneFirst
 		}
 		r.first = first.first
 	}
@@ -130,10 +137,62 @@ func (t *txn) refresh(r *series, views spanViews) error {
 		if err != nil {
 			return err
 		}
+		if last.n == 0 || goneLast.n > 0 && goneLast.last > last.last {
+			last = goneLast
+		}
 		r.last, r.lastPosition, r.lastValue = last.last, last.lastPosition, last.lastValue
 	}
 	r.staleFirst, r.staleLast = false, false
 	return nil
+}
+
+// goneBounds returns the first and the last value of a series in the cells whose values are gone: the tiers have them; where those were dropped,
+// too, the first and the last row stand for them.
+func (t *txn) goneBounds(r *series) (first, last series, err error) {
+	view := view{}
+	if err := t.goneCells(&view, r.stream.id, r.key.log); err != nil || len(view.gone) == 0 {
+		return first, last, err
+	}
+	var step logdb.Millis
+	hourFrom := int64(0)
+	if _, err := t.one([]any{&step, &hourFrom}, droppedHours, r.id); err != nil {
+		return first, last, err
+	}
+	row := seriesRow{id: r.id, channel: r.channel}
+	m := seriesMerger{compactor: &compactor{txn: t}, row: &row}
+	for _, cell := range view.gone {
+		var roll chunk.Roll
+		known, err := m.storedQuarter(chunkID(r.id, cell), &roll)
+		if err == nil && !known {
+			known, err = m.storedRoll(chunkID(r.id, cell), &roll)
+		}
+		if err != nil {
+			return first, last, fmt.Errorf("read the range of series %d in its sums: %w", r.id, err)
+		}
+		if n := len(roll.Buckets); known && n > 0 {
+			first.count(0, roll.Buckets[0].FirstTime, roll.Buckets[0].First)
+			last.count(0, roll.Buckets[n-1].LastTime, roll.Buckets[n-1].Last)
+		}
+		marks := r.stream.series[seriesKey{r.key.log, marksChannel}]
+		if known || cell >= hourFrom || marks == nil { // it had no values there
+			continue
+		}
+		in := span{logdb.Millis(cell) * logdb.DayMillis, logdb.Millis(cell+cellDays)*logdb.DayMillis - 1}
+		if row.covers() {
+			in.last++
+		}
+		rows, err := t.chunksOf(&seriesRow{id: marks.id}, in)
+		if err != nil {
+			return first, last, err
+		}
+		for _, k := range rows {
+			if k.tMin <= in.last {
+				first.count(0, k.tMin, math.NaN())
+				last.count(0, min(k.tMax, in.last), math.NaN())
+			}
+		}
+	}
+	return first, last, nil
 }
 
 // bounds returns the first and the last value of a series within the first of the spans that holds any.
