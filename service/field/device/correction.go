@@ -1,7 +1,11 @@
 package device
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 
 	"metermanager/logdb"
@@ -103,6 +107,32 @@ func (c Correction) Readings(in []Reading) []Reading {
 		out[i] = r
 	}
 	return out
+}
+
+// Scaling tells how the counters of a meter become values under c: it differs when one of them is read elsewhere or scaled otherwise.
+func (p *Profile) Scaling(c Correction) string {
+	type scaled struct {
+		Point  Point
+		Factor float64
+	}
+	points := slices.Clone(p.Points)
+	if p.SunSpec != nil {
+		for _, m := range p.SunSpec.Models {
+			points = append(points, m.Points...)
+		}
+	}
+	all := []any{p.Defaults.FC, p.Defaults.Order}
+	for _, x := range points {
+		if x.Kind == KindCounter && x.Channel != "" {
+			all = append(all, scaled{Point{Addr: x.Addr, Type: x.Type, Channel: x.Channel, Scale: x.Scale, Offset: x.Offset, FC: x.FC, Order: x.Order, Rollover: x.Rollover, ScaleFrom: x.ScaleFrom}, c.Factor(x.Channel)})
+		}
+	}
+	text, err := json.Marshal(all)
+	if err != nil { // no number of a profile is infinite
+		return p.version
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:6])
 }
 
 // Valid reports whether the factors are positive numbers of a plausible size.

@@ -1,10 +1,12 @@
 package poll
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,24 +71,38 @@ func (k *Keeper) load(ctx context.Context) error {
 	if k.loaded {
 		return nil
 	}
-	if err := k.loadHead(ctx); err != nil {
+	last, anew, err := k.loadHead(ctx)
+	if err != nil {
 		return err
 	}
 	series, err := k.store.Series(ctx, k.meter)
 	if err != nil && !errors.Is(err, logdb.ErrUnknownMeter) {
 		return fmt.Errorf("read what is logged: %w", err)
 	}
-	for _, s := range series {
-		if s.Log == 0 {
-			k.lastRow = max(k.lastRow, s.Last)
+	if last != nil {
+		k.lastRow = last.Time
+	} else {
+		for _, s := range series {
+			if s.Log == 0 {
+				k.lastRow = max(k.lastRow, s.Last)
+			}
 		}
 	}
 	for _, s := range series {
-		if s.Log == 0 && strings.HasPrefix(string(s.Channel), "energy.total.") && !math.IsNaN(s.LastValue) {
-			k.counters[string(s.Channel)] = &counter{known: true, last: s.LastValue, at: s.Last}
+		if anew || s.Log != 0 || !strings.HasPrefix(string(s.Channel), "energy.total.") || math.IsNaN(s.LastValue) {
+			continue
 		}
+		c := &counter{known: true, last: s.LastValue, at: s.Last}
+		if last != nil && s.Last > last.Time { // our own clock was ahead then
+			if i := slices.Index(last.Row.Channels, s.Channel); i >= 0 && !math.IsNaN(last.Row.Values[i]) {
+				c.last, c.at = last.Row.Values[i], last.Time
+			}
+		}
+		k.counters[string(s.Channel)] = c
 	}
-	k.covered = max(k.covered, k.lastRow)
+	if k.covered == 0 {
+		k.covered = k.lastRow
+	}
 	k.loaded = true
 	return nil
 }
@@ -96,6 +112,9 @@ func (k *Keeper) load(ctx context.Context) error {
 func (k *Keeper) account(ctx context.Context, at logdb.Millis) error {
 	if err := k.load(ctx); err != nil {
 		return err
+	}
+	if k.covered > 0 && at < k.covered-k.interval {
+		return k.setBack(ctx, at)
 	}
 	if k.covered == 0 || at <= k.covered+k.interval {
 		return nil
@@ -114,33 +133,74 @@ func (k *Keeper) account(ctx context.Context, at logdb.Millis) error {
 	return nil
 }
 
+// setBack begins a new run before the boundary at, since our own clock was ahead: what is on record of the times to come was
+// recorded before, and accounts for none of them.
+func (k *Keeper) setBack(ctx context.Context, at logdb.Millis) error {
+	if err := k.flush(ctx); err != nil {
+		return err
+	}
+	k.run++
+	k.lastRow, k.covered, k.gapSeen = 0, at-k.interval, false
+	return nil
+}
+
 // Rest notes that nothing may be written for now, and why: the gap is written when rows come again.
 func (k *Keeper) Rest(why string) { k.resting = why }
 
-// loadHead takes up run and generation where the journal ends.
-func (k *Keeper) loadHead(ctx context.Context) error {
+// The end of the journal is read in steps of so many entries, at most so many.
+const (
+	endStep  = 200
+	endSteps = 100
+)
+
+// loadHead takes up run, generation and what is accounted for where the journal ends. It returns the last row, nil when none
+// is near the end, and whether a new generation began behind it. What a person corrected since says nothing of all that.
+func (k *Keeper) loadHead(ctx context.Context) (last *logdb.Entry, anew bool, err error) {
 	head, err := k.store.Journal(ctx, k.meter, logdb.KindHistorical)
 	if errors.Is(err, logdb.ErrNotFound) || errors.Is(err, logdb.ErrUnknownMeter) {
-		return nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return fmt.Errorf("read the end of the journal: %w", err)
+		return nil, false, fmt.Errorf("read the end of the journal: %w", err)
 	}
-	// The last gap may stand before the close that was written with it.
-	page, err := k.store.ReadStream(ctx, k.meter, logdb.KindHistorical, logdb.StreamID{Journal: head.ID, Policy: "0"}, max(1, head.End-1), 2)
-	if err != nil {
-		return fmt.Errorf("read the last entries of the journal: %w", err)
+	first := true
+	for end, step := head.End, 0; end > 0 && step < endSteps; step++ {
+		from := end - min(end, endStep) + 1
+		page, err := k.store.ReadStream(ctx, k.meter, logdb.KindHistorical, logdb.StreamID{Journal: head.ID, Policy: "0"}, from, endStep)
+		if err != nil {
+			return nil, false, fmt.Errorf("read the last entries of the journal: %w", err)
+		}
+		for _, e := range backward(page, end) {
+			if first {
+				k.run, k.gen, first = e.Run, e.Generation, false
+			}
+			anew = anew || e.Generation < k.gen
+			switch {
+			case e.Op == logdb.OpGap && k.covered == 0:
+				k.covered = e.Gap.To
+			case e.Op == logdb.OpAdd:
+				return &e, anew, nil
+			}
+		}
+		end = from - 1
 	}
-	for _, h := range page.Rows {
-		k.run, k.gen = max(k.run, h.Run), max(k.gen, h.Generation)
-	}
-	for _, e := range page.Entries {
-		k.run, k.gen = max(k.run, e.Run), max(k.gen, e.Generation)
-		if e.Gap != nil {
-			k.covered = max(k.covered, e.Gap.To)
+	return nil, anew, nil
+}
+
+// backward returns the entries of a page that the keeper wrote, up to position end, the newest first.
+func backward(page logdb.Page, end logdb.Position) []logdb.Entry {
+	var out []logdb.Entry
+	for i := range page.Rows {
+		for n := range page.Rows[i].Times {
+			out = append(out, page.Rows[i].Entry(n))
 		}
 	}
-	return nil
+	out = append(out, page.Entries...)
+	out = slices.DeleteFunc(out, func(e logdb.Entry) bool {
+		return e.Position > end || e.Log != 0 || e.Op != logdb.OpAdd && e.Op != logdb.OpGap && e.Op != logdb.OpClose
+	})
+	slices.SortFunc(out, func(a, b logdb.Entry) int { return cmp.Compare(b.Position, a.Position) })
+	return out
 }
 
 // Row logs what was read for boundary. A counter that went back is left out of the row.
@@ -274,14 +334,31 @@ func (k *Keeper) Replaced(ctx context.Context, at time.Time, detail string) erro
 	if err := k.load(ctx); err != nil {
 		return err
 	}
-	k.gen++
-	k.counters, k.blocks = map[string]*counter{}, map[string]block{}
 	t := logdb.MillisOf(at)
 	from := t
 	if k.lastRow > 0 && k.lastRow < t {
 		from = k.lastRow
 	}
-	return k.write(ctx, &logdb.Gap{From: from, To: t, Cause: logdb.GapReplaced, Detail: detail})
+	return k.begin(ctx, &logdb.Gap{From: from, To: t, Cause: logdb.GapReplaced, Detail: detail})
+}
+
+// Rescaled begins a new generation: the same meter's counters are scaled otherwise from the next row on. No time is missing,
+// but what the log holds of them is no base.
+func (k *Keeper) Rescaled(ctx context.Context, detail string) error {
+	if err := k.load(ctx); err != nil || len(k.counters) == 0 {
+		return err
+	}
+	return k.begin(ctx, &logdb.Gap{From: k.covered, To: k.covered, Cause: logdb.GapSettings, Detail: detail})
+}
+
+// begin opens a generation with a gap that tells why.
+func (k *Keeper) begin(ctx context.Context, g *logdb.Gap) error {
+	if err := k.flush(ctx); err != nil {
+		return err
+	}
+	k.gen++
+	k.counters, k.blocks = map[string]*counter{}, map[string]block{}
+	return k.write(ctx, g)
 }
 
 func (k *Keeper) flush(ctx context.Context) error {

@@ -1,10 +1,12 @@
 package poll_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -368,4 +370,143 @@ func TestDemand(t *testing.T) {
 	}
 	// Block 1 began before the first row, in block 4 the counter rolls over, and block 5 has no reading at its begin.
 	equal(t, "demand", x.values("demand.max.watts.positive"), map[int]float64{30: 15 * 50 * 4, 45: (14*75 + 100) * 4})
+}
+
+// TestClockSetBackWhileSilent: of the minutes that come again none is taken for accounted for.
+func TestClockSetBackWhileSilent(t *testing.T) {
+	t.Parallel()
+	for name, restart := range map[string]bool{"going on": false, "started anew": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newKeeper(t)
+			x.row(1440, 100)
+			x.row(1441, 110)
+			if restart {
+				x.restart()
+			}
+			for n := 1; n <= 10; n++ {
+				x.miss(n, modbus.ErrTimeout)
+			}
+			x.row(11, 120)
+			x.row(12, 130)
+			if restart {
+				x.restart()
+			}
+			x.row(15, 160)
+			x.row(16, 170)
+			if g := fmt.Sprint(x.gaps()); g != "[0-1 unreachable 1-10 unreachable 12-14 manager stopped]" {
+				t.Errorf("gaps %v", g)
+			}
+			equal(t, "interval", x.values("energy.interval.wh.received"), map[int]float64{1441: 10, 12: 10, 16: 10})
+			var at []string
+			for _, e := range x.entries() {
+				if e.Op == logdb.OpAdd {
+					at = append(at, fmt.Sprintf("%d/%d", e.Run, int(e.Time.Time().Sub(base)/time.Minute)))
+				}
+			}
+			if fmt.Sprint(at) != "[0/1440 0/1441 1/11 1/12 1/15 1/16]" {
+				t.Errorf("rows by run %v", at)
+			}
+		})
+	}
+}
+
+// entries returns the journal.
+func (x *keeper) entries() []logdb.Entry {
+	x.t.Helper()
+	head, err := x.store.Journal(x.t.Context(), uid, logdb.KindHistorical)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	p, err := x.store.ReadStream(x.t.Context(), uid, logdb.KindHistorical, logdb.StreamID{Journal: head.ID, Policy: "0"}, 1, 10_000)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	out := p.Entries
+	for i := range p.Rows {
+		for n := range p.Rows[i].Times {
+			out = append(out, p.Rows[i].Entry(n))
+		}
+	}
+	slices.SortFunc(out, func(a, b logdb.Entry) int { return cmp.Compare(a.Position, b.Position) })
+	return out
+}
+
+// correct has a person change the voltage of the row of a minute, n times.
+func (x *keeper) correct(minute, n int) {
+	x.t.Helper()
+	var e, last logdb.Entry
+	for _, y := range x.entries() {
+		if y.Op == logdb.OpAdd && int(y.Time.Time().Sub(base)/time.Minute) == minute {
+			e, last = y, y
+		}
+	}
+	for i := range n {
+		v := e
+		v.Row = &logdb.Row{Channels: e.Row.Channels, Values: slices.Clone(e.Row.Values)}
+		v.Row.Values[0] = float64(300 + i)
+		v.Op, v.Target, v.Replaces, v.Position, v.By, v.At, v.Why = logdb.OpRevise, e.Position, last.ContentDigest(), 0, "somebody", 5, "read wrongly"
+		if _, err := x.store.Append(x.t.Context(), logdb.Batch{Meter: uid, Kind: logdb.KindHistorical, Entries: []logdb.Entry{v}, At: 1}); err != nil {
+			x.t.Fatal(err)
+		}
+		last = v
+	}
+}
+
+// TestRestartBehindCorrections: where the log goes on is told by the keeper's own entries, not by what was corrected since.
+func TestRestartBehindCorrections(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 2, 500} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			x := newKeeper(t)
+			x.row(10, 1)
+			x.row(5, 2) // the clock was set back
+			if err := x.k.Replaced(t.Context(), minute(5), "serial B instead of A"); err != nil {
+				t.Fatal(err)
+			}
+			x.row(6, 10)
+			x.row(7, 20)
+			x.miss(8, modbus.ErrTimeout)
+			x.correct(10, n)
+			x.restart()
+			x.row(9, 30)
+			x.row(10, 40)
+			for _, e := range x.entries() {
+				if e.Op == logdb.OpAdd && e.Position > 4 && (e.Run != 1 || e.Generation != 1) {
+					t.Errorf("position %d: run %d and generation %d, want 1 and 1", e.Position, e.Run, e.Generation)
+				}
+			}
+			if g := fmt.Sprint(x.gaps()); g != "[5-5 meter replaced 7-8 unreachable]" {
+				t.Errorf("gaps %v", g)
+			}
+		})
+	}
+}
+
+// TestNewGenerationSurvivesARestart: what the log holds of the counters before a generation is no base of its first row.
+func TestNewGenerationSurvivesARestart(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]func(x *keeper) error{
+		"replaced": func(x *keeper) error { return x.k.Replaced(x.t.Context(), minute(1), "serial B instead of A") },
+		"rescaled": func(x *keeper) error { return x.k.Rescaled(x.t.Context(), "CT factor 2") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newKeeper(t)
+			x.row(0, 5000)
+			x.row(1, 5010)
+			if err := begin(x); err != nil {
+				t.Fatal(err)
+			}
+			x.restart()
+			x.row(2, 10_020)
+			x.restart()
+			x.row(3, 10_040)
+			equal(t, "interval", x.values("energy.interval.wh.received"), map[int]float64{1: 10, 3: 20})
+			if e := x.entries(); e[len(e)-1].Generation != 1 || e[len(e)-2].Generation != 1 {
+				t.Errorf("generations %d and %d, want 1", e[len(e)-2].Generation, e[len(e)-1].Generation)
+			}
+		})
+	}
 }

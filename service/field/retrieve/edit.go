@@ -27,6 +27,7 @@ func (m *Manager) Add(ctx context.Context, a AddRequest) (Meter, error) {
 	x := Meter{
 		UID: a.UID, Name: strings.TrimSpace(a.Name), Address: addr, Unit: a.Unit, Zone: a.Zone, Enabled: true, Added: logdb.MillisOf(m.cfg.Now()),
 		RetrieveSeconds: a.RetrieveSeconds, LiveSeconds: a.LiveSeconds, LogSeconds: a.LogSeconds,
+		Decoded: "new", // what is on record under its UID may have been decoded by anything
 	}
 	if err := x.check(); err != nil {
 		return Meter{}, err

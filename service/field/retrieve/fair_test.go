@@ -7,14 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"metermanager/assets"
 	"metermanager/logdb"
 	"metermanager/logdb/logdbtest"
 	"metermanager/service/field/modbus"
@@ -278,4 +281,96 @@ func TestLimitsOfAMeterWithoutLogs(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestCountersThatAreScaledAnew: a correction of the ratios, or of the scale in the profile, is no energy: the rows go on in a new
+// generation, whose counters have no base on record, even when the program ends before its first row. Set back to what it was
+// without a row in between nothing begins.
+func TestCountersThatAreScaledAnew(t *testing.T) {
+	t.Parallel()
+	text, err := fs.ReadFile(assets.Profiles(), "eastron-sdm120.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	factor := func(ct float64) func(*testing.T, *retrieve.Manager) {
+		return func(t *testing.T, m *retrieve.Manager) {
+			if _, err := m.Set(t.Context(), "m-01", retrieve.Change{CTFactor: &ct}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	profile := func(from, to string) func(*testing.T, *retrieve.Manager) {
+		return func(t *testing.T, m *retrieve.Manager) {
+			changed := strings.Replace(string(text), from, to, 1)
+			if changed == string(text) {
+				t.Fatal("nothing is changed: the test shows nothing")
+			}
+			if _, err := m.KeepProfile(t.TempDir(), []byte(changed)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	const received = `"channel": "energy.total.wh.received", "unit": "Wh", "kind": "counter", "scale": 1000`
+	for name, tc := range map[string]struct {
+		change []func(*testing.T, *retrieve.Manager)
+		total  []float64
+		energy int // intervals that have it
+		gaps   string
+	}{
+		"nothing":                       {nil, []float64{230500, 230500, 230500, 230500, 230500, 230500, 230500, 230500}, 7, "[]"},
+		"a ratio":                       {[]func(*testing.T, *retrieve.Manager){factor(2)}, []float64{230500, 230500, 230500, 230500, 461000, 461000, 461000, 461000}, 6, "[log settings changed]"},
+		"a ratio that is smaller":       {[]func(*testing.T, *retrieve.Manager){factor(0.5)}, []float64{230500, 230500, 230500, 230500, 115250, 115250, 115250, 115250}, 6, "[log settings changed]"},
+		"a ratio and back":              {[]func(*testing.T, *retrieve.Manager){factor(2), factor(1)}, []float64{230500, 230500, 230500, 230500, 230500, 230500, 230500, 230500}, 7, "[]"},
+		"a scale":                       {[]func(*testing.T, *retrieve.Manager){profile(received, strings.Replace(received, "1000", "10000", 1))}, []float64{230500, 230500, 230500, 230500, 2305000, 2305000, 2305000, 2305000}, 6, "[log settings changed]"},
+		"what is said of another point": {[]func(*testing.T, *retrieve.Manager){profile(`"readings.voltage.an"`, `"readings.voltage.ab"`)}, []float64{230500, 230500, 230500, 230500, 230500, 230500, 230500, 230500}, 7, "[]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := &bus{wire: 10 * time.Millisecond, reads: map[byte][]time.Time{}}
+				store := runLine(t, b, 1, func(m *retrieve.Manager) {
+					time.Sleep(4*time.Minute + 30*time.Second)
+					for _, change := range tc.change {
+						change(t, m)
+						time.Sleep(5 * time.Second)
+					}
+					time.Sleep(4 * time.Minute)
+				})
+				if got := values(t, store, "m-01", "energy.total.wh.received"); !slices.Equal(got, tc.total) {
+					t.Errorf("total %v, want %v", got, tc.total)
+				}
+				if got := values(t, store, "m-01", "energy.interval.wh.received"); !slices.Equal(got, make([]float64, tc.energy)) {
+					t.Errorf("energy of the intervals %v, want %d times 0", got, tc.energy)
+				}
+				gaps := []logdb.GapCause{}
+				if err := store.ReadEvents(t.Context(), logdb.EventQuery{Meter: "m-01", Kind: logdb.KindHistorical, Gaps: true}, func(_ logdb.StreamID, e *logdb.Entry) error {
+					gaps = append(gaps, e.Gap.Cause)
+					return nil
+				}); err != nil || fmt.Sprint(gaps) != tc.gaps {
+					t.Errorf("gaps %v, want %s; %v", gaps, tc.gaps, err)
+				}
+			})
+		})
+	}
+}
+
+// values returns what a meter has on record of a channel.
+func values(t *testing.T, store logdb.Store, uid logdb.MeterUID, channel logdb.ChannelKey) (out []float64) {
+	t.Helper()
+	list, err := store.Series(t.Context(), uid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range list {
+		if s.Channel != channel {
+			continue
+		}
+		if err := store.ReadSeries(t.Context(), []logdb.SeriesID{s.ID}, 0, logdb.MaxTime, func(_ logdb.SeriesID, b *logdb.Block) error {
+			out = b.AppendValues(out)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
 }

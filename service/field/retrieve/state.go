@@ -34,7 +34,8 @@ type Meter struct {
 	// Correction is for transformer ratios that the meter has wrong.
 	CTFactor float64 `json:"ct_factor,omitempty"`
 	PTFactor float64 `json:"pt_factor,omitempty"`
-	// Decoded names the zone, profile and correction under which every stored record was decoded.
+	// Decoded names the zone, profile and correction under which every stored record was decoded, of a meter without
+	// memory how its counters are scaled in the newest generation. "" was noted by no program yet.
 	Decoded string `json:"-"`
 }
 

@@ -369,7 +369,26 @@ func (u *unit) identifyKept(ctx context.Context, k *poll.Keeper) error {
 			return err
 		}
 	}
+	if err := u.rescale(context.WithoutCancel(ctx), k); err != nil {
+		return err
+	}
 	return u.identified(ctx, id)
+}
+
+// rescale has counters begin anew that are scaled otherwise than what is on record of them: by another correction, or by a profile
+// that was corrected. Else the first row would hold all that ever flowed as the energy of one interval.
+func (u *unit) rescale(ctx context.Context, k *poll.Keeper) error {
+	want := u.profile.ID + " " + u.profile.Scaling(u.correction())
+	if u.meter.Decoded == want {
+		return nil
+	}
+	if u.meter.Decoded != "" { // else it was not noted yet, by an older program
+		detail := fmt.Sprintf("counters are scaled anew: CT factor %g, PT factor %g, profile %s", cmp.Or(u.meter.CTFactor, 1), cmp.Or(u.meter.PTFactor, 1), u.profile.Version())
+		if err := k.Rescaled(ctx, detail); err != nil {
+			return err
+		}
+	}
+	return u.m.setDecoded(ctx, u.meter.UID, want)
 }
 
 func (u *unit) serial() string {
