@@ -34,14 +34,23 @@ type exchange struct {
 	count    func(dropped string)
 	sent     int
 	received int // bytes of answer, also of dropped ones
+	late     int // bytes thrown away before the request
 	clean    bool
 }
 
 // Send writes one frame and returns the frame that answers it. Frames of other
 // transactions or units are late or lost answers: dropped, counted, never returned.
 func (x *exchange) Send(adu []byte) ([]byte, error) {
-	stop := context.AfterFunc(x.ctx, func() { x.conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
+	cut := make(chan struct{})
+	stop := context.AfterFunc(x.ctx, func() {
+		defer close(cut)
+		x.conn.SetDeadline(time.Unix(1, 0))
+	})
+	defer func() {
+		if !stop() {
+			<-cut // else it could cut off the next exchange
+		}
+	}()
 	if x.rtu {
 		began := time.Now()
 		if err := x.drain(max(x.drained, quiet)); err != nil {

@@ -15,15 +15,11 @@ import (
 	gomodbus "github.com/goburrow/modbus"
 )
 
-// Priority orders the queue of an endpoint.
-type Priority uint8
-
-// The priorities, highest first.
+// muteAfter is how many timeouts may pass without a byte from anybody before a connection is taken for dead. It doubles, up to
+// maxMuteAfter, while a new one is no better: then it is the units that are silent.
 const (
-	Live Priority = iota // polling on exact times
-	User                 // somebody waits; also tries to connect during a back-off
-	Logs                 // log windows
-	priorities
+	muteAfter    = 4
+	maxMuteAfter = 32
 )
 
 // Config tunes an endpoint. The zero value works.
@@ -49,7 +45,8 @@ type Endpoint struct {
 
 	mu     sync.Mutex
 	queue  [priorities][]*job
-	units  map[byte]bool // seen, to tell a gateway from a meter
+	passed [priorities]int // tickets of what went before those that wait
+	units  map[byte]bool   // seen, to tell a gateway from a meter
 	closed bool
 	wake   chan struct{}
 	// Written by Run:
@@ -67,6 +64,8 @@ type Endpoint struct {
 	failures int
 	lastUse  time.Time
 	silence  time.Duration // an RTU line must have been silent so long before the next request; 0: it is in step
+	mute     time.Duration // waited for answers since a byte came on conn
+	patience int           // timeouts in mute after which conn is given up
 }
 
 type job struct {
@@ -110,7 +109,7 @@ func New(address string, cfg Config) (*Endpoint, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Endpoint{addr: addr.String(), to: addr, cfg: cfg, units: map[byte]bool{}, wake: make(chan struct{}, 1)}
+	e := &Endpoint{addr: addr.String(), to: addr, cfg: cfg, units: map[byte]bool{}, wake: make(chan struct{}, 1), patience: muteAfter}
 	if addr.rtu() {
 		h := gomodbus.NewRTUClientHandler(addr.target)
 		e.packager, e.address = h, func(unit byte) { h.SlaveId = unit }
@@ -181,34 +180,6 @@ func (e *Endpoint) shut() {
 		}
 		e.queue[p] = nil
 	}
-}
-
-func (e *Endpoint) push(j *job) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return ErrClosed
-	}
-	p := min(j.req.Priority, priorities-1)
-	e.queue[p] = append(e.queue[p], j)
-	e.units[j.unit.id] = true
-	select {
-	case e.wake <- struct{}{}:
-	default:
-	}
-	return nil
-}
-
-func (e *Endpoint) pop() *job {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for p := range e.queue {
-		if q := e.queue[p]; len(q) > 0 {
-			e.queue[p] = q[1:]
-			return q[0]
-		}
-	}
-	return nil
 }
 
 func (e *Endpoint) shared() bool {
@@ -304,17 +275,38 @@ func (e *Endpoint) exchange(j *job) (*exchange, []byte, error) {
 	case err == nil, refused:
 		e.failures, e.silence = 0, 0
 	case e.to.rtu() && !errors.Is(err, ErrUnreachable):
-		// A line that other units share stays open; what comes late is thrown away before the next request. Somebody who gave up early has
+		// A line that other units share stays open, but for isMute; what comes late is thrown away before the next request. Somebody who gave up early has
 		// left more of the time in which an answer is no surprise.
 		e.silence = max(timeout, 2*timeout-time.Since(sent))
 	case errors.Is(err, ErrTimeout) && x.clean && e.shared():
-		// A silent unit behind a gateway must not take the link from the others. Its
+		// A silent unit behind a gateway must not take the link from the others, but for isMute. Its
 		// late answer will carry a transaction id that nobody waits for.
 	default:
 		e.close()
 	}
+	if e.isMute(j, x, err, min(time.Since(sent), timeout), timeout) {
+		e.close()
+	}
 	e.count(j, err, e.cfg.Now().Sub(start))
 	return x, data, err
+}
+
+// isMute reports whether the connection is to be given up although nothing is wrong with it below: a gateway that hung, or that
+// dropped the session, acknowledges what it is sent and never answers, while it would serve a new one. Of a serial port there is no other.
+func (e *Endpoint) isMute(j *job, x *exchange, err error, waited, timeout time.Duration) bool {
+	if x.received+x.late > 0 {
+		e.mute, e.patience = 0, muteAfter
+		return false
+	}
+	if e.conn == nil || e.to.scheme == schemeSerial || !errors.Is(err, ErrTimeout) || j.unit.isSilent() { // that it is silent is known
+		return false
+	}
+	e.mute += waited
+	if e.mute < time.Duration(e.patience)*timeout-timeout/2 { // a clock may tick a little late
+		return false
+	}
+	e.patience = min(2*e.patience, maxMuteAfter)
+	return true
 }
 
 func (e *Endpoint) dropped(j *job, what string) {
@@ -365,7 +357,7 @@ func (e *Endpoint) connect(ctx context.Context, j *job) error {
 		e.failures++
 		return fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
-	e.conn, e.fresh, e.lastUse, e.silence = conn, true, time.Time{}, 0
+	e.conn, e.fresh, e.lastUse, e.silence, e.mute = conn, true, time.Time{}, 0, 0
 	e.setDial(nil, time.Time{})
 	e.counters.add(func(c *Counters) { c.Connects++ })
 	e.cfg.Logger.Debug("connected", "conn", e.addr)
@@ -407,15 +399,4 @@ func wait(run, request context.Context, d time.Duration) error {
 	case <-request.Done():
 		return request.Err()
 	}
-}
-
-// Waiting returns how many requests wait in the queue.
-func (e *Endpoint) Waiting() int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	n := 0
-	for p := range e.queue {
-		n += len(e.queue[p])
-	}
-	return n
 }

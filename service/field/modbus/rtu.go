@@ -138,6 +138,7 @@ func (x *exchange) drain(silent time.Duration) error {
 		n, err := x.conn.Read(junk[:])
 		switch {
 		case n > 0:
+			x.late += n
 			x.count("late")
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil

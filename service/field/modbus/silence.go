@@ -79,7 +79,7 @@ func (u *Unit) rest(r *Request) error {
 		return fmt.Errorf("%w since %s, while other units at this address answer (asked again at %s)",
 			ErrTimeout, since.UTC().Format(time.RFC3339), now.Add(left).UTC().Format(time.RFC3339))
 	}
-	r.Priority = Logs
+	r.Priority = absent
 	return nil
 }
 

@@ -308,7 +308,7 @@ func (u *unit) keepRow(ctx context.Context, k *poll.Keeper, boundary time.Time, 
 			identified = err == nil
 		}
 		if identified {
-			readings, err = u.readLive(readCtx, modbus.Live)
+			readings, err = u.readLive(readCtx, modbus.Exact)
 		}
 		cancel()
 		if err == nil || ctx.Err() != nil {
@@ -359,7 +359,7 @@ func (u *unit) fail(err error) {
 
 // identifyKept checks who answers: another serial number means a replaced meter.
 func (u *unit) identifyKept(ctx context.Context, k *poll.Keeper) error {
-	id, err := u.source.Identify(ctx, modbus.Live)
+	id, err := u.source.Identify(ctx, modbus.Exact)
 	if err != nil {
 		return err
 	}
