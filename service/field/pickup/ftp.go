@@ -34,16 +34,17 @@ func (r *Runner) password(ctx context.Context, place string) (string, error) {
 }
 
 // fetch brings the files of a server that are new or changed since they were fetched into the folder. Nothing is changed at
-// the server. A file enters the folder whole: under a name of its own until then.
-func (r *Runner) fetch(ctx context.Context, f Folder) error {
+// the server. A file enters the folder whole: under a name of its own until then, and when two lists tell the same of it. soon tells
+// that another list may.
+func (r *Runner) fetch(ctx context.Context, f Folder) (soon bool, err error) {
 	u, err := url.Parse(f.FTP)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalid, err)
+		return false, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	password := "anonymous"
 	if f.PasswordFile != "" {
 		if password, err = r.password(ctx, f.PasswordFile); err != nil {
-			return fmt.Errorf("read the password of the FTP server: %w", err)
+			return false, fmt.Errorf("read the password of the FTP server: %w", err)
 		}
 	}
 	user := u.User.Username()
@@ -56,13 +57,13 @@ func (r *Runner) fetch(ctx context.Context, f Folder) error {
 	}
 	c, err := ftp.Dial(host, ftp.DialWithContext(ctx), ftp.DialWithTimeout(ftpTimeout), ftp.DialWithShutTimeout(ftpTimeout))
 	if err != nil {
-		return fmt.Errorf("reach the FTP server %s: %w", host, err)
+		return false, fmt.Errorf("reach the FTP server %s: %w", host, err)
 	}
 	defer func() { _ = c.Quit() }() // what matters is here by then
 	stop := context.AfterFunc(ctx, func() { _ = c.Quit() })
 	defer stop()
 	if err := c.Login(user, password); err != nil {
-		return fmt.Errorf("log in at the FTP server %s as %s: %w", host, user, err)
+		return false, fmt.Errorf("log in at the FTP server %s as %s: %w", host, user, err)
 	}
 	dir := u.Path
 	if dir == "" {
@@ -70,16 +71,18 @@ func (r *Runner) fetch(ctx context.Context, f Folder) error {
 	}
 	list, err := c.List(dir)
 	if err != nil {
-		return fmt.Errorf("list %s at the FTP server %s: %w", dir, host, err)
+		return false, fmt.Errorf("list %s at the FTP server %s: %w", dir, host, err)
 	}
 	if len(list) > ftpMaxFiles {
-		return fmt.Errorf("%s at the FTP server %s holds %d files, at most %d are looked at", dir, host, len(list), ftpMaxFiles)
+		return false, fmt.Errorf("%s at the FTP server %s holds %d files, at most %d are looked at", dir, host, len(list), ftpMaxFiles)
 	}
 	before, err := r.state.Fetched(ctx, f.ID)
 	if err != nil {
-		return err
+		return false, err
 	}
 	var errs []error
+	seen, now := rests{}, time.Now()
+	defer func() { r.listed[f.ID] = seen }()
 	for _, e := range list {
 		name := e.Name
 		if e.Type != ftp.EntryTypeFile || name != path.Base(name) || name != filepath.Base(name) || strings.HasPrefix(name, ".") || unfinished(name) || e.Size == 0 {
@@ -89,18 +92,22 @@ func (r *Runner) fetch(ctx context.Context, f Folder) error {
 		if before[name] == mark {
 			continue
 		}
+		if r.listed[f.ID].note(seen, name, mark, now) < r.cfg.Settle {
+			soon = true
+			continue
+		}
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return false, ctx.Err()
 		}
 		if err := download(c, path.Join(dir, name), filepath.Join(f.Path, name), e.Size); err != nil {
 			errs = append(errs, fmt.Errorf("fetch %s from the FTP server %s: %w", name, host, err))
 			continue
 		}
 		if err := r.state.PutFetched(ctx, f.ID, name, mark); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return errors.Join(errs...)
+	return soon, errors.Join(errs...)
 }
 
 // download brings one file. One that is still being written there comes short or long, and is fetched again when it has changed.

@@ -9,9 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"metermanager/logdb"
@@ -65,18 +67,24 @@ func (m *memory) PutFetched(_ context.Context, _, name, mark string) error {
 	return nil
 }
 
-// site is a runner over an empty log database. Its clock is ahead by an hour, so that files have settled.
+// site is a runner over an empty log database.
 type site struct {
-	t     *testing.T
-	store *logdbtest.Model
-	state *memory
-	run   *pickup.Runner
-	stop  func()
-	room  func() error
+	t      *testing.T
+	store  *logdbtest.Model
+	state  *memory
+	run    *pickup.Runner
+	settle time.Duration
+	stop   func()
+	room   func() error
+	took   func() // told of each page that was taken
 }
 
-func newSite(t *testing.T) *site {
-	s := &site{t: t, store: logdbtest.NewModel(logdbtest.Config{}), state: &memory{list: map[string]pickup.Folder{}, fetched: map[string]string{}}, room: func() error { return nil }}
+// newSite has files settle soon.
+func newSite(t *testing.T) *site { return settling(t, 10*time.Millisecond) }
+
+func settling(t *testing.T, settle time.Duration) *site {
+	t.Helper()
+	s := &site{t: t, settle: settle, took: func() {}, store: logdbtest.NewModel(logdbtest.Config{}), state: &memory{list: map[string]pickup.Folder{}, fetched: map[string]string{}}, room: func() error { return nil }}
 	if err := s.store.PutSettings(t.Context(), uid, logdb.Settings{UID: uid, Name: "main", Zone: "UTC"}); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +94,7 @@ func newSite(t *testing.T) *site {
 
 func (s *site) start() {
 	s.t.Helper()
-	r, err := pickup.New(s.t.Context(), s.store, s.state, pickup.Config{Now: func() time.Time { return time.Now().Add(time.Hour) }, Room: func() error { return s.room() }})
+	r, err := pickup.New(s.t.Context(), s, s.state, pickup.Config{Settle: s.settle, Room: func() error { return s.room() }})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -100,6 +108,12 @@ func (s *site) start() {
 		}
 	})
 	s.t.Cleanup(s.stop)
+}
+
+// Accept is of the log database.
+func (s *site) Accept(ctx context.Context, p logdb.Page, limits logdb.Limits) (logdb.Receipt, error) {
+	defer s.took()
+	return s.store.Accept(ctx, p, limits)
 }
 
 func (s *site) add(f pickup.Folder) {
@@ -143,6 +157,27 @@ func (s *site) values(channel logdb.ChannelKey) int64 {
 		}
 	}
 	return n
+}
+
+// log is what the log holds of a channel, in order of time.
+func (s *site) log(channel logdb.ChannelKey) (out []float64) {
+	s.t.Helper()
+	list, err := s.store.Series(s.t.Context(), uid)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, x := range list {
+		if x.Channel != channel {
+			continue
+		}
+		if err := s.store.ReadSeries(s.t.Context(), []logdb.SeriesID{x.ID}, 0, logdb.MaxTime, func(_ logdb.SeriesID, b *logdb.Block) error {
+			out = b.AppendValues(out)
+			return nil
+		}); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return out
 }
 
 func write(t *testing.T, dir, name, text string) {
@@ -319,5 +354,87 @@ s.serve_forever()
 	st = s.until("the longer file is fetched again, and no other", func(st pickup.Status) bool { return st.Taken > 0 })
 	if st.Taken != 1 || st.Stored != 1 || s.values("readings.power.watts") != 4 {
 		t.Errorf("%+v", st)
+	}
+}
+
+// TestFileThatIsStillWritten: whoever writes a file may stall at any place and for any time, and set whatever time the file has: each
+// row is stored once, as it stands in the end.
+func TestFileThatIsStillWritten(t *testing.T) {
+	t.Parallel()
+	const head, one, two, three = "time,P\n", "2021-03-01 00:00,1000\n", "2021-03-01 00:15,12345.6\n", "2021-03-01 00:30,1200\n"
+	cut := two[:len(two)-4] // 1234
+	for _, tc := range []struct {
+		name  string
+		parts []string // each after a stall
+		stall time.Duration
+		ahead time.Duration // what the file's time is set to after each part, from the true one
+		ends  time.Duration // how long after the last part it may take
+		taken int64         // times
+	}{
+		{"in a number", []string{head + one + cut, two[len(cut):] + three}, time.Minute, 0, time.Minute, 1},
+		{"in the number of the last row", []string{head + one + two + three[:len(three)-3], three[len(three)-3:]}, 9 * time.Minute, 0, time.Minute, 1},
+		{"between two rows, shortly", []string{head + one, two, three}, 4 * time.Second, 0, time.Minute, 1},
+		{"between two rows", []string{head + one, two, three}, time.Minute, 0, time.Minute, 3},
+		{"between two rows, for hours", []string{head + one, two + three}, 20 * time.Hour, 0, time.Minute, 2},
+		{"behind the names of the columns", []string{head, one + two + three}, time.Minute, 0, time.Minute, 1},
+		{"a clock that is ahead", []string{head + one, two, three}, 3 * time.Second, time.Hour, time.Minute, 1},
+		{"copied with the time of the original", []string{head + one, two, three}, 3 * time.Second, -1000 * time.Hour, time.Minute, 1},
+		{"whole, without an end of the last line", []string{head + one + two + strings.TrimSpace(three)}, 0, 0, 11 * time.Minute, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := settling(t, 0)
+				dir := t.TempDir()
+				path := filepath.Join(dir, "load.csv")
+				f, err := os.Create(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer f.Close()
+				s.add(pickup.Folder{Path: dir, Map: []string{"P=readings.power.watts"}})
+				for _, part := range tc.parts {
+					if _, err := f.WriteString(part); err != nil {
+						t.Fatal(err)
+					}
+					if tc.ahead != 0 {
+						if err := os.Chtimes(path, time.Time{}, time.Now().Add(tc.ahead)); err != nil && exists(t, path) {
+							t.Fatal(err)
+						}
+					}
+					time.Sleep(tc.stall)
+				}
+				time.Sleep(tc.ends)
+				if st := s.run.List()[0]; st.Taken != tc.taken {
+					t.Errorf("taken %d times, want %d", st.Taken, tc.taken)
+				}
+				s.stop()
+				if got := s.log("readings.power.watts"); !slices.Equal(got, []float64{1000, 12345.6, 1200}) {
+					t.Errorf("stored %v, want 1000, 12345.6 and 1200", got)
+				}
+				if b, err := os.ReadFile(filepath.Join(dir, "done", "load.csv")); err != nil || string(b) != strings.Join(tc.parts, "") {
+					t.Errorf("done is %q, %v", b, err)
+				}
+				if list, err := os.ReadDir(filepath.Join(dir, "refused")); len(list) > 0 {
+					t.Errorf("refused %v, %v", list, err)
+				}
+			})
+		})
+	}
+}
+
+// TestDataLeaveBeforeTheirConfiguration: a program that ends while it moves a recording leaves no data behind that another
+// configuration of that name would take for its own.
+func TestDataLeaveBeforeTheirConfiguration(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	dir := t.TempDir()
+	write(t, dir, "fault.cfg", cfg)
+	write(t, dir, "fault.dat", dat)
+	s.took = func() { _ = os.Remove(filepath.Join(dir, "fault.dat")) } // so that it cannot be moved
+	s.add(pickup.Folder{Path: dir})
+	s.until("it says what it cannot move", func(st pickup.Status) bool { return strings.Contains(st.LastError, "fault.dat") })
+	if !exists(t, filepath.Join(dir, "fault.cfg")) || exists(t, filepath.Join(dir, "done", "fault.cfg")) {
+		t.Error("the configuration was moved first")
 	}
 }

@@ -74,6 +74,8 @@ type Config struct {
 	OnNewData func(logdb.MeterUID)
 	// Password returns what the PasswordFile of a folder names; nil: what that file holds.
 	Password func(ctx context.Context, place string) (string, error)
+	// Settle is how long a file must not have changed before it is taken; 5 s.
+	Settle time.Duration
 	// Room tells whether there is room for records; nil: always.
 	Room   func() error
 	Now    func() time.Time
@@ -99,6 +101,11 @@ type Runner struct {
 	mu    sync.Mutex
 	list  []*Status
 	reads map[string]bool // places that are being looked at
+
+	// Of Run, by place:
+	seen   map[string]rests
+	listed map[string]rests // at the FTP server
+	moved  map[string][]moved
 }
 
 // New reads the list.
@@ -112,6 +119,9 @@ func New(ctx context.Context, store Store, state State, cfg Config) (*Runner, er
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Settle <= 0 {
+		cfg.Settle = 5 * time.Second
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -119,7 +129,7 @@ func New(ctx context.Context, store Store, state State, cfg Config) (*Runner, er
 	if err != nil {
 		return nil, fmt.Errorf("read the list of folders: %w", err)
 	}
-	r := &Runner{store: store, state: state, cfg: cfg, kick: make(chan struct{}, 1), reads: map[string]bool{}}
+	r := &Runner{store: store, state: state, cfg: cfg, kick: make(chan struct{}, 1), reads: map[string]bool{}, seen: map[string]rests{}, listed: map[string]rests{}, moved: map[string][]moved{}}
 	for _, f := range list {
 		r.list = append(r.list, &Status{Folder: f})
 	}
@@ -161,20 +171,26 @@ func (r *Runner) due(ctx context.Context) time.Duration {
 		}
 		r.mu.Unlock()
 		if left <= 0 {
-			r.look(ctx, st, f)
 			left = every
+			if soon := r.look(ctx, st, f); soon {
+				left = min(left, r.cfg.Settle)
+			}
 		}
 		wait = min(wait, left)
 	}
 	return max(wait, 100*time.Millisecond)
 }
 
-// look takes in what a place holds now.
-func (r *Runner) look(ctx context.Context, st *Status, f Folder) {
-	err := r.take(ctx, st, f)
+// look takes in what a place holds now. It returns whether another look may find more soon.
+func (r *Runner) look(ctx context.Context, st *Status, f Folder) (soon bool) {
+	soon, err := r.take(ctx, st, f)
 	now := logdb.MillisOf(r.cfg.Now())
+	next := now + logdb.Millis(f.EverySeconds)*1000
+	if soon {
+		next = min(next, now+logdb.Millis(r.cfg.Settle.Milliseconds()))
+	}
 	r.mu.Lock()
-	st.Looked, st.Next = now, now+logdb.Millis(f.EverySeconds)*1000
+	st.Looked, st.Next = now, next
 	before := st.LastError
 	switch {
 	case ctx.Err() != nil:
@@ -188,37 +204,62 @@ func (r *Runner) look(ctx context.Context, st *Status, f Folder) {
 	if text != before && text != "" {
 		r.cfg.Logger.Warn("files cannot be picked up", "meter", string(f.Meter), "folder", f.Path, "err", text)
 	}
+	return soon
 }
 
-func (r *Runner) take(ctx context.Context, st *Status, f Folder) error {
+func (r *Runner) take(ctx context.Context, st *Status, f Folder) (soon bool, err error) {
 	if err := r.cfg.Room(); err != nil {
-		return err
+		return false, err
 	}
 	var fetchErr error
 	if f.FTP != "" {
 		if err := os.MkdirAll(f.Path, 0o755); err != nil {
-			return err
+			return false, err
 		}
-		fetchErr = r.fetch(ctx, f) // what was fetched before is taken in all the same
+		soon, fetchErr = r.fetch(ctx, f) // what was fetched before is taken in all the same
 	}
-	list, err := candidates(f.Path, r.cfg.Now())
+	left, back, backErr := regrown(f.Path, r.moved[f.ID], time.Now(), r.cfg.Now())
+	r.moved[f.ID] = left
+	for _, name := range back {
+		r.cfg.Logger.Info("a file grew after it was read", "meter", string(f.Meter), "file", name)
+	}
+	list, seen, more, err := candidates(f.Path, r.seen[f.ID], r.cfg.Settle, time.Now())
 	if err != nil {
-		return errors.Join(fetchErr, err)
+		return soon, errors.Join(fetchErr, backErr, err)
 	}
+	r.seen[f.ID] = seen
 	for _, c := range list {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return false, ctx.Err()
 		}
 		if err := r.file(ctx, st, f, c); err != nil {
-			return errors.Join(fetchErr, fmt.Errorf("%s: %w", c.name, err))
+			return soon || more, errors.Join(fetchErr, backErr, fmt.Errorf("%s: %w", c.name, err))
 		}
 	}
-	return fetchErr
+	return soon || more, errors.Join(fetchErr, backErr)
+}
+
+// putAside moves a file that was read, and has it watched.
+func (r *Runner) putAside(f Folder, folder string, c candidate) error {
+	prefix, err := move(f.Path, filepath.Join(f.Path, folder), c.parts, r.cfg.Now())
+	if err != nil {
+		return err
+	}
+	r.moved[f.ID] = append(r.moved[f.ID], moved{c, folder, prefix, time.Now()})
+	return nil
 }
 
 // file takes in one file. An error means that it stays, to be tried again; a file that cannot be read is put aside.
 func (r *Runner) file(ctx context.Context, st *Status, f Folder, c candidate) error {
+	if c.quiet < restComes*r.cfg.Settle {
+		if open, err := c.openEnded(f.Path); open || err != nil {
+			return err
+		}
+	}
 	content, err := f.content(ctx, filepath.Join(f.Path, c.name))
+	if c.changed(func(p string) string { return filepath.Join(f.Path, p) }) {
+		return nil // while it was read: the next look finds it anew
+	}
 	var bad *format.Error
 	if errors.As(err, &bad) {
 		return r.refuse(st, f, c, bad.Error())
@@ -242,7 +283,7 @@ func (r *Runner) file(ctx context.Context, st *Status, f Folder, c candidate) er
 		}
 		sum.Stored, sum.Repeats = sum.Stored+receipt.Stored, sum.Repeats+receipt.Repeats
 	}
-	if err := move(f.Path, doneFolder, c.parts, r.cfg.Now()); err != nil {
+	if err := r.putAside(f, doneFolder, c); err != nil {
 		return fmt.Errorf("it is taken in, but cannot be moved to %s: %w", doneFolder, err)
 	}
 	r.mu.Lock()
@@ -258,10 +299,10 @@ func (r *Runner) file(ctx context.Context, st *Status, f Folder, c candidate) er
 
 // refuse puts a file aside, with the reason in a file of its own beside it.
 func (r *Runner) refuse(st *Status, f Folder, c candidate, why string) error {
-	if err := move(f.Path, refusedFolder, c.parts, r.cfg.Now()); err != nil {
+	if err := r.putAside(f, refusedFolder, c); err != nil {
 		return fmt.Errorf("%s; and it cannot be put aside: %w", why, err)
 	}
-	if err := os.WriteFile(filepath.Join(f.Path, refusedFolder, c.name+".reason.txt"), []byte(why+"\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(f.Path, refusedFolder, c.name+reasonEnd), []byte(why+"\n"), 0o644); err != nil {
 		return fmt.Errorf("note why %s was refused: %w", c.name, err)
 	}
 	r.mu.Lock()
