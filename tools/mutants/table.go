@@ -48,7 +48,7 @@ func section(name string) test {
 }
 
 func table() []mutation {
-	all := slices.Concat(storeMutations(), receiverMutations(), senderMutations(), bucketMutations(), retrievalMutations(), memoryMutations(), settingsMutations(), journalMutations(), archiveMutations())
+	all := slices.Concat(storeMutations(), receiverMutations(), senderMutations(), bucketMutations(), retrievalMutations(), memoryMutations(), settingsMutations(), journalMutations(), archiveMutations(), keptMutations())
 	return append(all, again(all)...)
 }
 

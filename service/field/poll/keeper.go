@@ -197,7 +197,7 @@ func backward(page logdb.Page, end logdb.Position) []logdb.Entry {
 	}
 	out = append(out, page.Entries...)
 	out = slices.DeleteFunc(out, func(e logdb.Entry) bool {
-		return e.Position > end || e.Log != 0 || e.Op != logdb.OpAdd && e.Op != logdb.OpGap && e.Op != logdb.OpClose
+		return e.Position > end || e.Log != 0 || e.By != "" || e.Op != logdb.OpAdd && e.Op != logdb.OpGap && e.Op != logdb.OpClose
 	})
 	slices.SortFunc(out, func(a, b logdb.Entry) int { return cmp.Compare(b.Position, a.Position) })
 	return out
