@@ -255,7 +255,18 @@ func (d *waves) records(raw []byte) [][]byte {
 	return out
 }
 
-// decode takes the 26 records of one capture. What cannot be assembled keeps its bytes.
+// rest returns what is left of a capture that stands first, up to the next record 0: the supply failed while it was written, or the memory
+// begins within it. What follows is whole again.
+func (d *waves) rest(recs [][]byte) [][]byte {
+	for i := 1; i < len(recs); i++ {
+		if r, err := device.ParseWaveRecord(recs[i]); err == nil && r.Number == 0 {
+			return recs[:i]
+		}
+	}
+	return recs
+}
+
+// decode takes the 26 records of one capture, or what is left of them. What cannot be assembled keeps its bytes, at its own time if it tells.
 func (d *waves) decode(_ context.Context, w *work, recs [][]byte) ([]logdb.Batch, error) {
 	raw := make([]byte, 0, len(recs)*device.WaveRecordSize)
 	for _, r := range recs {
@@ -263,6 +274,9 @@ func (d *waves) decode(_ context.Context, w *work, recs [][]byte) ([]logdb.Batch
 	}
 	e, err := d.recording(w, recs)
 	if err != nil {
+		if t, terr := w.log.ParseStamp(recs[0]); terr == nil {
+			w.stamp(t)
+		}
 		e = w.unreadable(err)
 	}
 	return []logdb.Batch{{Entries: []logdb.Entry{e}, Raw: [][]byte{raw}}}, nil

@@ -193,7 +193,7 @@ type decoder interface {
 	decode(ctx context.Context, w *work, recs [][]byte) ([]logdb.Batch, error)
 	// lost is called when a new generation begins: what waits cannot be paired any more.
 	lost(ctx context.Context, w *work) ([]logdb.Batch, error)
-	// unit is how many records belong together.
+	// unit is how many records belong together at most.
 	unit() int
 	// records splits a stored raw into the meter's records.
 	records(raw []byte) [][]byte

@@ -179,6 +179,9 @@ func (w *work) pump(ctx context.Context, s session, st *LogState, out *Outcome) 
 		if len(recs) == 0 {
 			return nil
 		}
+		if recs, err = w.together(ctx, s, st.Next, recs); err != nil {
+			return err
+		}
 		n = len(recs)
 		if w.pending != nil && w.prev == nil {
 			w.until(w.pending.Gap, recs) // a full memory may have moved since the gap was found
@@ -207,6 +210,26 @@ func (w *work) pump(ctx context.Context, s session, st *LogState, out *Outcome) 
 		}
 	}
 	return nil
+}
+
+// together returns those of the records at an index that make one recording; others do not belong together. What is no recording is read
+// again first: it stays unreadable.
+func (w *work) together(ctx context.Context, s session, at uint32, recs [][]byte) ([][]byte, error) {
+	d, ok := w.decoder.(*waves)
+	if !ok {
+		return recs, nil
+	}
+	if _, err := device.AssembleCapture(recs); err == nil {
+		return recs, nil
+	}
+	again, err := s.fetch(ctx, at, at+uint32(len(recs)))
+	if err != nil {
+		return nil, err
+	}
+	if !equalRun(again, recs) {
+		return nil, fmt.Errorf("log %s at record %d: %w", w.log.Name, at, ErrShifted)
+	}
+	return d.rest(recs), nil
 }
 
 // present drops what lies behind the last record of the log: windows are filled up with
