@@ -29,6 +29,52 @@ func TestClockRoundTripsThroughBothChanges(t *testing.T) {
 	}
 }
 
+// Ireland's winter time and Morocco's time in Ramadan stand in the zone data as daylight time of an hour less. Meters show daylight time when the
+// clock is ahead.
+func TestClockOfNegativeDaylightTime(t *testing.T) {
+	t.Parallel()
+	for name, ahead := range map[string]int{"Europe/Dublin": 3600, "Africa/Casablanca": 3600, "Europe/London": 3600, "Australia/Lord_Howe": 11 * 3600, "Antarctica/Troll": 2 * 3600} {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clock, seen := device.NewClock(zone, 0, true), map[bool]bool{}
+		for at := time.Date(2025, 12, 30, 0, 0, 0, 0, time.UTC); at.Year() < 2027; at = at.Add(15 * time.Minute) {
+			local := at.In(zone)
+			_, offset := local.Zone()
+			want := device.TStamp{
+				Year: local.Year(), Month: int(local.Month()), Day: local.Day(), Hour: local.Hour(), Minute: local.Minute(), DST: offset == ahead,
+			}
+			seen[want.DST] = true
+			if got := clock.UTC(want); got != logdb.MillisOf(at) {
+				t.Fatalf("%s: %v is read as %v, it was %v", name, want, got, at)
+			}
+			if got, err := device.ParseTStamp(device.AppendTStamp(nil, local)); err != nil || got != want {
+				t.Fatalf("%s: %v is written as %v, %v", name, want, got, err)
+			}
+		}
+		if len(seen) != 2 {
+			t.Errorf("%s has no seasons: the test shows nothing", name)
+		}
+	}
+}
+
+// A zone that changes its offset for good has no daylight time for that.
+func TestNoDaylightTimeOfAChangeForGood(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]time.Time{"Asia/Almaty": time.Date(2024, 2, 29, 19, 0, 0, 0, time.UTC), "Asia/Kolkata": time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), "UTC": {}} {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, at := range []time.Time{change.Add(-time.Hour), change, change.Add(time.Hour)} {
+			if device.Daylight(at.In(zone)) {
+				t.Errorf("%s: daylight time at %v", name, at)
+			}
+		}
+	}
+}
+
 // Without a DST bit the order of recording decides in the repeated hour.
 func TestClockWithoutBits(t *testing.T) {
 	t.Parallel()

@@ -41,11 +41,29 @@ func ParseTStamp(b []byte) (TStamp, error) {
 // the DST bit.
 func AppendTStamp(b []byte, t time.Time) []byte {
 	h := byte(t.Hour())
-	if t.IsDST() {
+	if Daylight(t) {
 		h |= dstBit
 	}
 	return append(b, byte(t.Year()-2000), byte(t.Month()), byte(t.Day()), h, byte(t.Minute()), byte(t.Second()))
 }
+
+// Daylight reports whether daylight time holds at t in its own location: of the two offsets of a zone that has seasons, the larger one. IsDST by itself
+// does not tell: the zone data has Irish winter time, and that of Morocco in Ramadan, as daylight time that is an hour less.
+func Daylight(t time.Time) bool {
+	begin, end := t.ZoneBounds() // zero where there is none
+	_, own := t.Zone()
+	for _, other := range [...]time.Time{begin.Add(-time.Second), end} {
+		if other.Year() > 1 && season(t, other) {
+			_, beside := other.Zone()
+			return own > beside
+		}
+	}
+	return t.IsDST()
+}
+
+// season reports whether there is a change of daylight time between two instants, and not one of the zone for good, about which no meter's bit says
+// anything.
+func season(a, b time.Time) bool { return a.IsDST() != b.IsDST() }
 
 // String shows the meter's own reading.
 func (t TStamp) String() string {
@@ -180,16 +198,17 @@ func (c *Clock) Foresee(next []TStamp, interval time.Duration) {
 // by its bit that it had not changed over (or had already), which happens around the
 // switch of meters that change over at another hour.
 func (c *Clock) bent(wall time.Time, zone time.Duration, dst bool) time.Duration {
-	at := wall.Add(-zone).In(c.zone)
-	if !c.bits || at.IsDST() == dst {
+	if !c.bits {
 		return zone
 	}
+	at := wall.Add(-zone).In(c.zone)
 	// Only near a change of the zone: elsewhere the bit is taken for a wrong setting.
 	for _, d := range [...]time.Duration{-24 * time.Hour, 24 * time.Hour} {
 		near := at.Add(d)
-		if near.IsDST() == dst {
-			_, off := near.Zone()
-			return time.Duration(off) * time.Second
+		_, s := near.Zone()
+		off := time.Duration(s) * time.Second
+		if season(at, near) && (zone > off) != dst {
+			return off
 		}
 	}
 	return zone

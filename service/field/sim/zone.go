@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sort"
 	"time"
+
+	"metermanager/service/field/device"
 )
 
 // zone is the table of a time zone's offsets around the history: an integer search instead
@@ -26,10 +28,11 @@ func newZone(name string, start time.Time) (*zone, error) {
 	at, end := start.AddDate(-2, 0, 0).In(loc), start.AddDate(30, 0, 0)
 	for at.Before(end) {
 		_, seconds := at.Zone()
-		if n := len(z.from); n == 0 || z.offset[n-1] != int64(seconds)*1000 || z.dst[n-1] != at.IsDST() {
+		dst := device.Daylight(at)
+		if n := len(z.from); n == 0 || z.offset[n-1] != int64(seconds)*1000 || z.dst[n-1] != dst {
 			z.from = append(z.from, at.UnixMilli())
 			z.offset = append(z.offset, int64(seconds)*1000)
-			z.dst = append(z.dst, at.IsDST())
+			z.dst = append(z.dst, dst)
 		}
 		_, next := at.ZoneBounds()
 		if next.IsZero() {
