@@ -17,6 +17,7 @@ func retrievalMutations() []mutation {
 		{"what is left of a capture shifts all captures behind it", history, []edit{{`			return recs[:i]
 		}`, `			return recs
 		}`}}, []test{{"./service/field/retrieve", "^TestRestOfACapture$", nil}}},
+		{"records are stored under settings that were changed since they were read", "service/field/retrieve/settings.go", []edit{{`	if !maps.Equal(blocks, w.blocks) {`, `	if len(blocks) > 99 {`}}, []test{{"./service/field/retrieve", "^TestReprogrammedDuringRetrieval$", nil}}},
 		{"a full memory that says for a moment that it is empty is read again", "service/field/retrieve/session.go", []edit{{`	if s.status.Used == 1 {`, `	if s.status.Used == 0 {`}}, []test{{"./service/field/retrieve", "^TestFullMemoryIsSaidToBeEmpty$", nil}}},
 		{"an event during which the clock was set back took no time", "service/field/retrieve/events.go", []edit{{`		x.DurationSeconds, e.Why = math.NaN(), endedBefore`, `		x.DurationSeconds = 0`}}, []test{{"./service/field/retrieve", "^TestLimitPairing$", nil}}},
 		{"a window of a ring is taken whatever its index", ring, []edit{{`		if got == want && len(b)`, `		if len(b)`}}, []test{{"./service/field/retrieve", "^TestRingDisturbed$", nil}}},

@@ -126,10 +126,18 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 	}
 	for try := 0; ; try++ {
 		err = r.run(ctx, s, work, st, &out)
-		if err == nil || !errors.Is(err, ErrShifted) && !errors.Is(err, ErrDisturbed) || try == shifts {
+		if err == nil || !errors.Is(err, ErrShifted) && !errors.Is(err, ErrDisturbed) && !errors.Is(err, ErrReprogrammed) || try == shifts {
 			break
 		}
 		if err = s.look(ctx); err != nil {
+			break
+		}
+		// Records that moved may be of another program.
+		if work, err = r.prepare(ctx, t, log, s, st); err != nil {
+			break
+		}
+		if err = s.check(work.recordSize()); err != nil {
+			err = fmt.Errorf("log %s is unavailable: %w", log.Name, err)
 			break
 		}
 	}
@@ -169,6 +177,7 @@ type work struct {
 	log      device.Log
 	kind     logdb.Kind
 	snapshot logdb.Digest
+	blocks   map[string]string // the settings of the log by itself, as the meter gave them
 	decoder  decoder
 
 	tail   [][]byte // the last stored raw records

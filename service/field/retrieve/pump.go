@@ -175,6 +175,9 @@ func (w *work) pump(ctx context.Context, s session, st *LogState, out *Outcome) 
 			}
 			recs = recs[1:]
 		}
+		if err := w.sameSettings(ctx, s.registers()); err != nil {
+			return err
+		}
 		recs, short := present(recs, w.decoder.unit())
 		if len(recs) == 0 {
 			return nil

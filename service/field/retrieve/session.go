@@ -25,6 +25,8 @@ var (
 	ErrDisturbed = errors.New("somebody else uses the log session")
 	// ErrShifted: the records moved under their indexes while they were read.
 	ErrShifted = errors.New("the records moved while they were read")
+	// ErrReprogrammed: the settings of the log were changed while it was read.
+	ErrReprogrammed = errors.New("the settings of the log were changed while it was read")
 	// ErrNoRepeat: the meter, or what stands between, does not answer function 0x23, without which
 	// waveforms cannot be read.
 	ErrNoRepeat = errors.New("function 0x23, by which waveforms are read, is not answered")
@@ -202,6 +204,11 @@ func (s *windowSession) repeats() byte {
 func (s *windowSession) seek(ctx context.Context, records int, index uint32) error {
 	if s.setup && s.records == records && s.index == index {
 		return nil
+	}
+	if s.setup && !s.careful { // afterwards nothing would tell that somebody else was there since
+		if err := s.undisturbed(ctx); err != nil {
+			return err
+		}
 	}
 	var err error
 	if s.setup && s.records == records {

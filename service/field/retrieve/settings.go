@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,18 +18,15 @@ import (
 // returns all of it as the snapshot that is kept with the records.
 func (w *work) readSettings(ctx context.Context, c *caller) (snapshot, error) {
 	p := w.t.Profile
-	snap := snapshot{Profile: p.ID, Version: p.Version(), Zone: w.t.Zone.String(), Serial: w.t.Identity.Serial, Blocks: map[string]string{}}
+	snap := snapshot{Profile: p.ID, Version: p.Version(), Zone: w.t.Zone.String(), Serial: w.t.Identity.Serial}
 	if c := w.t.Correction; !c.IsZero() {
 		snap.CT, snap.PT = c.CT, c.PT
 	}
-	block := func(name string, addr device.Addr, regs int) ([]byte, error) {
-		all, err := readBlock(ctx, c, addr, regs)
-		if err != nil {
-			return nil, fmt.Errorf("read the %s settings of log %s: %w", name, w.log.Name, err)
-		}
-		snap.Blocks[name] = hex.EncodeToString(all)
-		return all, nil
+	var err error
+	if w.blocks, err = w.readBlocks(ctx, c); err != nil {
+		return snap, err
 	}
+	snap.Blocks = maps.Clone(w.blocks)
 	setup := w.t.Identity.Setup
 	var regs []byte
 	ct, ctn, ptn, ptd, ptf, energy := setup.Registers()
@@ -36,31 +34,55 @@ func (w *work) readSettings(ctx context.Context, c *caller) (snapshot, error) {
 		regs = binary.BigEndian.AppendUint16(regs, v)
 	}
 	snap.Blocks["setup"] = hex.EncodeToString(regs)
-	var err error
-	switch w.log.Record {
-	case device.RecordHistory:
-		_, err = block("program", w.log.SettingsAddr, device.HistorySettings)
-	case device.RecordAlarm:
-		_, err = block("limits", w.log.SettingsAddr, 5*p.Layouts.Alarm.Limits)
-	case device.RecordPQ:
-		_, err = block("pq", w.log.SettingsAddr, p.Layouts.PQ.SettingsRegs)
-	case device.RecordWaveform:
-		_, err = block("waveform", p.Layouts.Waveform.RateAddr, 1)
-	case device.RecordRingHistory:
-		var size []byte
-		if size, err = readBlock(ctx, c, w.log.SizeAddr, 1); err != nil {
-			return snap, fmt.Errorf("read the record size of log %s: %w", w.log.Name, err)
-		}
-		_, err = block("program", w.log.SettingsAddr, device.RingPointerRegs)
-		snap.Blocks["program"] += hex.EncodeToString(size)
-	case device.RecordRingLimit:
-		_, err = block("limits", w.log.SettingsAddr, device.RingLimitRegs)
-	}
-	if err != nil {
-		return snap, err
-	}
 	w.decoder, err = snap.decoder(p, w.log)
 	return snap, err
+}
+
+// readBlocks reads the settings of the log by itself.
+func (w *work) readBlocks(ctx context.Context, c *caller) (blocks map[string]string, err error) {
+	p := w.t.Profile
+	blocks = map[string]string{}
+	block := func(name string, addr device.Addr, regs int) error {
+		all, err := readBlock(ctx, c, addr, regs)
+		if err != nil {
+			return fmt.Errorf("read the %s settings of log %s: %w", name, w.log.Name, err)
+		}
+		blocks[name] += hex.EncodeToString(all)
+		return nil
+	}
+	switch w.log.Record {
+	case device.RecordHistory:
+		err = block("program", w.log.SettingsAddr, device.HistorySettings)
+	case device.RecordAlarm:
+		err = block("limits", w.log.SettingsAddr, 5*p.Layouts.Alarm.Limits)
+	case device.RecordPQ:
+		err = block("pq", w.log.SettingsAddr, p.Layouts.PQ.SettingsRegs)
+	case device.RecordWaveform:
+		err = block("waveform", p.Layouts.Waveform.RateAddr, 1)
+	case device.RecordRingHistory:
+		if err = block("program", w.log.SettingsAddr, device.RingPointerRegs); err == nil {
+			err = block("program", w.log.SizeAddr, 1) // of a record
+		}
+	case device.RecordRingLimit:
+		err = block("limits", w.log.SettingsAddr, device.RingLimitRegs)
+	}
+	return blocks, err
+}
+
+// sameSettings fails when the log's settings are no longer those that its records are decoded under: what was read before may be of either.
+// A new program empties a historical log, so that records which follow on what was read before are not of one: that saves a slow line two requests.
+func (w *work) sameSettings(ctx context.Context, c *caller) error {
+	if w.log.IsHistory() && w.prev != nil {
+		return nil
+	}
+	blocks, err := w.readBlocks(ctx, c)
+	if err != nil {
+		return err
+	}
+	if !maps.Equal(blocks, w.blocks) {
+		return fmt.Errorf("log %s: %w", w.log.Name, ErrReprogrammed)
+	}
+	return nil
 }
 
 // block returns a settings block, nil when it was not kept.
