@@ -13,11 +13,12 @@ func retrievalMutations() []mutation {
 		{"a gap ends where the memory began when it was found", pump, []edit{{`		if w.pending != nil && w.prev == nil {`, `		if w.pending != nil && w.prev != nil {`}}, []test{{"./service/field/retrieve", "^TestGapEndsAtTheFirstRecordBehindIt$", nil}}},
 		{"that records are decoded under another zone is noted only at the end", "service/field/retrieve/catchup.go", []edit{{`	err := u.m.setDecoded(ctx, u.meter.UID, "")`, `	err := error(nil)`}}, []test{{"./service/field/retrieve", "^TestZoneSetBackInMidDecoding$", nil}}},
 		{"gaps stay where they were when a zone is put right", "service/field/retrieve/redecode.go", []edit{{`		err = x.gaps(ctx, head.ID, setsDST)`, `		_ = x.gaps`}}, []test{{"./service/field/retrieve", "^TestGapsMoveWithTheZone$", nil}}},
-		{"fill bytes behind the last record are taken for records", pump, []edit{{`		if len(bytes.Trim(rec, "\xff")) == 0 {`, `		if len(rec) == 0 {`}}, []test{{"./service/field/retrieve", "^TestRolledOverDuringRetrieval$", nil}, retrieval}},
+		{"fill bytes behind the last record are taken for records", pump, []edit{{`return len(bytes.Trim(rec, "\xff")) == 0 }`, `return len(rec) == 0 }`}}, []test{{"./service/field/retrieve", "^TestRolledOverDuringRetrieval$", nil}, retrieval}},
 		{"what is left of a capture shifts all captures behind it", history, []edit{{`			return recs[:i]
 		}`, `			return recs
 		}`}}, []test{{"./service/field/retrieve", "^TestRestOfACapture$", nil}}},
 		{"records are stored under settings that were changed since they were read", "service/field/retrieve/settings.go", []edit{{`	if !maps.Equal(blocks, w.blocks) {`, `	if len(blocks) > 99 {`}}, []test{{"./service/field/retrieve", "^TestReprogrammedDuringRetrieval$", nil}}},
+		{"nothing behind a slot that was erased and not written is read", pump, []edit{{`		if !erased(newest[0]) {`, `		if len(newest) == 0 {`}}, []test{{"./service/field/retrieve", "^TestErasedSlot$", nil}}},
 		{"a full memory that says for a moment that it is empty is read again", "service/field/retrieve/session.go", []edit{{`	if s.status.Used == 1 {`, `	if s.status.Used == 0 {`}}, []test{{"./service/field/retrieve", "^TestFullMemoryIsSaidToBeEmpty$", nil}}},
 		{"an event during which the clock was set back took no time", "service/field/retrieve/events.go", []edit{{`		x.DurationSeconds, e.Why = math.NaN(), endedBefore`, `		x.DurationSeconds = 0`}}, []test{{"./service/field/retrieve", "^TestLimitPairing$", nil}}},
 		{"a window of a ring is taken whatever its index", ring, []edit{{`		if got == want && len(b)`, `		if len(b)`}}, []test{{"./service/field/retrieve", "^TestRingDisturbed$", nil}}},

@@ -178,9 +178,12 @@ func (w *work) pump(ctx context.Context, s session, st *LogState, out *Outcome) 
 		if err := w.sameSettings(ctx, s.registers()); err != nil {
 			return err
 		}
-		recs, short := present(recs, w.decoder.unit())
+		recs, short, err := w.present(ctx, s, recs, st.Next+uint32(n))
+		if err != nil {
+			return err
+		}
 		if len(recs) == 0 {
-			return nil
+			return short
 		}
 		if recs, err = w.together(ctx, s, st.Next, recs); err != nil {
 			return err
@@ -205,8 +208,8 @@ func (w *work) pump(ctx context.Context, s session, st *LogState, out *Outcome) 
 		st.SetsDST = st.SetsDST || w.clock.SetsDST()
 		out.Records += n
 		w.r.tell(st)
-		if short {
-			return nil
+		if short != nil {
+			return short
 		}
 		if time.Since(began) < batchTime/2 {
 			size = min(2*size, maxBatch)
@@ -235,16 +238,35 @@ func (w *work) together(ctx context.Context, s session, at uint32, recs [][]byte
 	return d.rest(recs), nil
 }
 
-// present drops what lies behind the last record of the log: windows are filled up with
-// 0xFF there. What belongs together stays together.
-func present(recs [][]byte, unit int) (out [][]byte, short bool) {
-	for i, rec := range recs {
-		if len(bytes.Trim(rec, "\xff")) == 0 {
-			return recs[:i/unit*unit], true
+// present drops what lies behind the last record of the log, where windows are filled up with 0xFF, and tells by short that there is less than
+// the log says. Where records follow, that is a slot which was erased and not written, as when the supply fails just then: it is kept,
+// as a record that says nothing. end is the index behind recs.
+func (w *work) present(ctx context.Context, s session, recs [][]byte, end uint32) (out [][]byte, short, err error) {
+	n, used := len(recs), s.extent().Used
+	for n > 0 && erased(recs[n-1]) {
+		n--
+	}
+	if n == len(recs) {
+		return recs, nil, nil
+	}
+	if end < used {
+		newest, err := s.window(ctx, used-1, 1)
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := s.held(ctx); err != nil {
+			return nil, nil, err
+		}
+		if !erased(newest[0]) {
+			return recs, nil, nil
 		}
 	}
-	return recs, false
+	n -= n % w.decoder.unit() // what belongs together stays together
+	short = fmt.Errorf("log %s is said to hold %d records and has none at %d: %w", w.log.Name, used, int(end)-len(recs)+n, ErrShifted)
+	return recs[:n], short, nil
 }
+
+func erased(rec []byte) bool { return len(bytes.Trim(rec, "\xff")) == 0 }
 
 func (w *work) append(ctx context.Context, b logdb.Batch, out *Outcome) error {
 	n := len(b.Entries)

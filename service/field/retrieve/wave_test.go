@@ -60,6 +60,7 @@ func TestRestOfACapture(t *testing.T) {
 	p, _ := profiles(t).Get("eig-shark-200")
 	log, _ := p.LogOf("waveform")
 	filler := [][]byte{device.AppendFiller(nil, waveHour(0), device.WaveRecordSize)}
+	erased := slices.Repeat([][]byte{bytes.Repeat([]byte{0xFF}, device.WaveRecordSize)}, 30)
 	spoilt := captureOf(2)
 	spoilt[7] = bytes.Repeat([]byte{0x55}, device.WaveRecordSize)
 	for _, tc := range []struct {
@@ -73,6 +74,7 @@ func TestRestOfACapture(t *testing.T) {
 		{"twice", [][][]byte{filler, captureOf(1)[:25], captureOf(2)[:1], captureOf(3)}, []int{3}, []int{1, 2}},
 		{"the first capture is overwritten in part", [][][]byte{captureOf(1)[18:], captureOf(2), captureOf(3)}, []int{2, 3}, []int{1}},
 		{"one record of it is left", [][][]byte{slices.Concat(captureOf(1)[25:], captureOf(2), captureOf(3))}, []int{2, 3}, []int{1}},
+		{"and then the slots were erased", [][][]byte{filler, captureOf(1), captureOf(2)[:10], slices.Concat(erased, captureOf(3), captureOf(4))}, []int{1, 3, 4}, []int{2, 2}},
 		{"a record is spoilt", [][][]byte{filler, captureOf(1), spoilt, captureOf(3)}, []int{1, 3}, []int{2}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
