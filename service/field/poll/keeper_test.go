@@ -320,6 +320,11 @@ func TestSourceLearnsWhatAMeterRefuses(t *testing.T) {
 	check(2) // learned: two requests, and c is left out
 	now = now.Add(25 * time.Hour)
 	check(5) // asked again once a day
+	now = now.AddDate(1, 0, 0)
+	check(5)
+	now = now.AddDate(-1, 0, 0)
+	check(5) // the clock was a year ahead when that was learned
+	check(2)
 	m.refuses = map[uint16]bool{1: true, 3: true, 5: true, 7: true}
 	s.Forget()
 	if _, err := s.Read(t.Context(), modbus.Live); !errors.Is(err, modbus.IllegalAddress) {

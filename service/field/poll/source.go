@@ -170,7 +170,8 @@ func (s *Source) plan(ctx context.Context, prio modbus.Priority) ([]device.Point
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, until := range s.unsupported {
-		if s.now().After(until) {
+		// More than that ahead was set by a clock that has been set back since: to wait for it could take years.
+		if left := until.Sub(s.now()); left < 0 || left > unsupportedFor {
 			delete(s.unsupported, name)
 			s.requests = nil
 		}

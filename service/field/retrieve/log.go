@@ -99,7 +99,7 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 		return out, err
 	}
 	r.looked(s, st)
-	if !force && s.extent().repeats && st.NoRepeat > 0 && r.now() < st.NoRepeat+logdb.DayMillis {
+	if !force && s.extent().repeats && st.NoRepeat > 0 && within(r.now(), st.NoRepeat, logdb.DayMillis) {
 		return out, fmt.Errorf("log %s: %w; asked again at %s", log.Name, errAskedBefore, (st.NoRepeat + logdb.DayMillis).String())
 	}
 	if !force && st.unchanged(s.extent(), t.Identity.Serial) {
@@ -150,6 +150,10 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 	r.looked(s, st)
 	return out, nil
 }
+
+// within reports whether less than span has passed since a moment. What lies ahead was noted by a clock that has been set back since: to wait for
+// it could take years, so that it is over.
+func within(now, since, span logdb.Millis) bool { return now >= since && now < since+span }
 
 // looked notes what the meter says that it holds.
 func (r *Reader) looked(s session, st *LogState) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"metermanager/logdb"
+	"metermanager/logdb/logdbtest"
 	"metermanager/service/field/modbus"
 	"metermanager/service/field/retrieve"
 	"metermanager/service/field/sim"
@@ -64,6 +65,37 @@ func TestNoFunction23(t *testing.T) {
 			if _, err := ask(false); err != nil {
 				t.Errorf("a day later: %v", err)
 			}
+			st.NoRepeat = logdb.MillisOf(s.now.Now().AddDate(1, 0, 0))
+			if _, err := ask(false); err != nil {
+				t.Errorf("after our clock, which was a year ahead, was put right: %v", err)
+			}
 		})
+	}
+}
+
+// TestSilentFunction23IsNoSilentMeter: a meter that is silent to function 0x23 only is reachable, and its logs behind the waveform log are read in the same
+// retrieval.
+func TestSilentFunction23IsNoSilentMeter(t *testing.T) {
+	t.Parallel()
+	meter := simulate(t, sim.Config{Seed: 3, History: 30 * time.Hour})
+	meter.Inject(sim.Fault{Kind: sim.FaultRepeatedSilence})
+	m, _ := newManager(t, logdbtest.NewModel(logdbtest.Config{}), newMemory(), retrieve.Config{Live: time.Hour, Retrieve: time.Hour, Modbus: modbus.Config{Timeout: 300 * time.Millisecond}})
+	background(t, m.Run)
+	if _, err := m.Add(t.Context(), retrieve.AddRequest{Name: "main", Address: meter.Addr().String(), Unit: 1, Zone: "America/New_York"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Retrieve(t.Context(), "main", 0); !errors.Is(err, retrieve.ErrNoRepeat) {
+		t.Fatalf("the waveform log: %v", err)
+	}
+	s, err := m.Show(t.Context(), "main")
+	if err != nil || s.State == "unreachable" {
+		t.Errorf("the meter is %s: %s, %v", s.State, s.LastError, err)
+	}
+	read := map[string]bool{}
+	for _, l := range s.Logs {
+		read[l.Log] = l.LastSuccess > 0
+	}
+	if !read["system"] || read["waveform"] {
+		t.Errorf("logs read: %v", read)
 	}
 }

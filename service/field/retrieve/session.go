@@ -309,8 +309,8 @@ func (s *windowSession) pullWave(ctx context.Context, size int) (recs [][]byte, 
 		return nil, 0, false, fmt.Errorf("%w: %w", ErrNoRepeat, err)
 	}
 	if errors.Is(err, modbus.ErrTimeout) && ctx.Err() == nil {
-		if _, alive := s.readStatus(ctx); alive == nil { // it answers everything else
-			return nil, 0, false, fmt.Errorf("%w: %w", errSilentRepeat, err)
+		if _, alive := s.readStatus(ctx); alive == nil { // it answers everything else, so that this is no time-out of the meter
+			return nil, 0, false, fmt.Errorf("%w: %s", errSilentRepeat, err.Error())
 		}
 	}
 	if err != nil {
