@@ -51,6 +51,11 @@ func fitting(tail [][]byte, size int) [][]byte {
 // generation notes that the meter's memory does not continue what is stored.
 func (w *work) generation(ctx context.Context, s session, at place, first uint32, out *Outcome) error {
 	if at.found { // the records go on without a hole, only under new settings
+		if w.detail == rescaled && at.next < s.extent().Used {
+			if err := w.noteRescaled(ctx, out); err != nil {
+				return err
+			}
+		}
 		w.gen++
 		w.newGen = ""
 		return nil

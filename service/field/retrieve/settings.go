@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"metermanager/logdb"
@@ -83,6 +84,44 @@ func (w *work) sameSettings(ctx context.Context, c *caller) error {
 		return fmt.Errorf("log %s: %w", w.log.Name, ErrReprogrammed)
 	}
 	return nil
+}
+
+// rescaled is the detail of a generation that begins because numbers in the records mean something else.
+const rescaled = "the meter's ratios or its energy format were changed"
+
+// rescaled reports whether the numbers in the log's records mean something else under the settings that are now.
+func (w *work) rescaled(old, now snapshot) bool {
+	a, b := old.setup(), now.setup()
+	switch w.log.Record {
+	case device.RecordHistory:
+		h, ok := w.decoder.(*history)
+		return ok && a.Energy.Exponent() != b.Energy.Exponent() && slices.ContainsFunc(h.dec.Channels, func(c logdb.ChannelKey) bool { return strings.HasPrefix(string(c), "energy.") })
+	case device.RecordAlarm, device.RecordPQ, device.RecordWaveform:
+		a.Energy, b.Energy = device.EnergyFormat{}, device.EnergyFormat{}
+		return a != b
+	}
+	return false
+}
+
+// noteRescaled tells, once, of records that nobody can tell the scale of: they were made between the last one that is stored, before the ratios or
+// the energy format were changed, and now.
+func (w *work) noteRescaled(ctx context.Context, out *Outcome) error {
+	text := fmt.Sprintf("%s after %s: what was recorded from then to the time of this note may be scaled wrongly (log %s%s", rescaled, w.lastAt, w.log.Name, seenByManager)
+	told := false
+	q := logdb.EventQuery{Meter: w.t.UID, Kind: logdb.KindSystem, First: w.lastAt, Last: logdb.MaxTime, Codes: []int64{int64(logdb.SystemSettingsChange)}}
+	err := w.r.Store.ReadEvents(ctx, q, func(_ logdb.StreamID, e *logdb.Entry) error {
+		told = told || e.System != nil && e.System.Description == text
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look for a noted change of the scale: %w", err)
+	}
+	if told {
+		return nil
+	}
+	return w.append(ctx, logdb.Batch{Kind: logdb.KindSystem, Entries: []logdb.Entry{{
+		Op: logdb.OpAdd, Time: max(w.lastAt, w.r.now()), System: &logdb.SystemEvent{Type: logdb.SystemSettingsChange, Description: text},
+	}}}, out)
 }
 
 // block returns a settings block, nil when it was not kept.

@@ -1,0 +1,92 @@
+package retrieve_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"metermanager/logdb"
+	"metermanager/service/field/device"
+	"metermanager/service/field/sim"
+)
+
+// TestScaleChanged: behind a change of the meter's ratios or of its energy format, the records of a log that they scale begin a generation, and one system
+// event says which of them may be scaled wrongly: those since the last one that was read before. Logs that it does not scale go on.
+func TestScaleChanged(t *testing.T) {
+	t.Parallel()
+	energy := func(s *device.Setup) { s.Energy.Decimals++ }
+	ratio := func(s *device.Setup) { s.CTNumerator *= 2 }
+	digits := func(s *device.Setup) { s.Energy.Digits = 7 }
+	for _, tc := range []struct {
+		name, log string
+		change    func(*device.Setup)
+		scaled    bool
+	}{
+		{"energy", "hist2", energy, true},
+		{"digits of the display", "hist2", digits, false},
+		{"energy of a log without", "hist1", energy, false},
+		{"a ratio of primary values", "hist1", ratio, false},
+		{"a ratio of events", "pq", ratio, true},
+		{"energy of events", "pq", energy, false},
+		{"a ratio of recordings", "waveform", ratio, true},
+		{"a ratio of limits", "alarm", ratio, true},
+		{"what scales no system event", "system", ratio, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			span := 5 * 24 * time.Hour // in which each log has something
+			if strings.HasPrefix(tc.log, "hist") {
+				span = 2 * time.Hour
+			}
+			s := newSite(t, sim.Config{History: span})
+			s.must(tc.log)
+			log, _ := s.profile.LogOf(tc.log)
+			before := s.raws(log.LogKind(), log.Log)
+			last := before[len(before)-1]
+			read := func() {
+				t.Helper()
+				target, st := s.target(), s.states[tc.log]
+				tc.change(&target.Identity.Setup)
+				if _, err := s.reader().Log(t.Context(), target, log, &st, true); err != nil {
+					t.Fatal(err)
+				}
+				s.states[tc.log] = st
+			}
+			read() // nothing is unread, so that nothing is in doubt
+			if n := len(s.rescaledNotes()); n != 0 {
+				t.Errorf("%d notes before anything is in doubt", n)
+			}
+			for range 3 {
+				s.advance(span)
+				read()
+			}
+			after := s.raws(log.LogKind(), log.Log)
+			generation, notes := after[len(after)-1].Generation, s.rescaledNotes()
+			if !tc.scaled {
+				if generation != last.Generation || len(notes) != 0 {
+					t.Errorf("generation %d, was %d; notes %+v", generation, last.Generation, notes)
+				}
+				return
+			}
+			if len(after) == len(before) || after[len(before)].Generation != last.Generation+1 || generation != last.Generation+1 {
+				t.Errorf("generation %d and then %d, was %d", after[len(before)].Generation, generation, last.Generation)
+			}
+			if len(notes) != 1 || !strings.Contains(notes[0].System.Description, last.Time.String()) || notes[0].Time <= last.Time {
+				t.Errorf("notes %+v, want one of the time from %v", notes, last.Time)
+			}
+			if gaps := s.events(log.LogKind(), true); len(gaps) != 0 {
+				t.Errorf("gaps %+v, though nothing is missing", gaps)
+			}
+		})
+	}
+}
+
+func (s *site) rescaledNotes() (out []logdb.Entry) {
+	s.t.Helper()
+	for _, e := range s.events(logdb.KindSystem, false) {
+		if e.System.Type == logdb.SystemSettingsChange && strings.Contains(e.System.Description, "seen by the manager") {
+			out = append(out, e)
+		}
+	}
+	return out
+}
