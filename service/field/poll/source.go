@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -101,11 +102,34 @@ func (s *Source) Identify(ctx context.Context, prio modbus.Priority) (Identity, 
 	if s.profile.TellsSerial() && len(id.Serial) < 2 {
 		return id, fmt.Errorf("%w: %s has no serial number (%q)", ErrIdentity, s.profile.ID, id.Serial)
 	}
-	if _, ok := words["energy_format"]; ok {
-		id.Setup = device.ParseSetup(words["ct"], words["ct_numerator"], words["pt_numerator"], words["pt_denominator"], words["pt_format"], words["energy_format"])
-		id.HasSetup = true
-	}
+	id.Setup, id.HasSetup = setupOf(words)
 	return id, nil
+}
+
+// setupOf makes the setup of the registers that say it, if there are such.
+func setupOf(words map[string]uint16) (device.Setup, bool) {
+	if _, ok := words["energy_format"]; !ok {
+		return device.Setup{}, false
+	}
+	return device.ParseSetup(words["ct"], words["ct_numerator"], words["pt_numerator"], words["pt_denominator"], words["pt_format"], words["energy_format"]), true
+}
+
+// ReadSetup reads the ratios and the energy format again, of a meter whose identification has them.
+func ReadSetup(ctx context.Context, p *device.Profile, conn Conn, prio modbus.Priority) (device.Setup, error) {
+	points := slices.DeleteFunc(slices.Clone(p.Identify), func(x device.Point) bool { return !isSetup(x.Name) })
+	img, err := NewSource(p, conn, nil).image(ctx, p.Plan(points, 0), points, prio, nil)
+	if err != nil {
+		return device.Setup{}, err
+	}
+	words := map[string]uint16{}
+	for _, r := range p.Decode(points, img) {
+		if r.Quality != device.Good {
+			return device.Setup{}, fmt.Errorf("%w: %s could not be read", ErrIdentity, r.Name)
+		}
+		words[r.Name] = uint16(r.Raw)
+	}
+	s, _ := setupOf(words)
+	return s, nil
 }
 
 // isSetup reports whether a point of the identification says how values are scaled.

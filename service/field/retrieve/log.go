@@ -283,7 +283,7 @@ func (w *work) compare(ctx context.Context, now snapshot, id logdb.Digest, setsD
 		w.newGen, w.detail = logdb.GapReplaced, fmt.Sprintf("serial %s instead of %s", now.Serial, old.Serial)
 	case w.log.IsHistory() && old.Blocks["program"] != now.Blocks["program"]:
 		w.newGen, w.detail = logdb.GapSettings, "the log was programmed anew"
-	case w.rescaled(old, now):
+	case w.rescaled(old.setup(), now.setup()):
 		w.newGen, w.detail = logdb.GapSettings, rescaled
 	}
 	return nil

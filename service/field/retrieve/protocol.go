@@ -100,6 +100,11 @@ func (c *caller) read(ctx context.Context, addr device.Addr, count int) ([]byte,
 	return c.do(ctx, modbus.Request{FC: 3, Addr: uint16(addr), Count: count})
 }
 
+// Read makes a caller a poll.Conn.
+func (c *caller) Read(ctx context.Context, fc byte, addr uint16, count int, _ modbus.Priority) ([]byte, error) {
+	return c.do(ctx, modbus.Request{FC: fc, Addr: addr, Count: count})
+}
+
 func (c *caller) word(ctx context.Context, addr device.Addr) (uint16, error) {
 	b, err := c.read(ctx, addr, 1)
 	if err != nil {

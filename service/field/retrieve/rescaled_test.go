@@ -1,12 +1,17 @@
 package retrieve_test
 
 import (
+	"context"
+	"encoding/binary"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"metermanager/logdb"
 	"metermanager/service/field/device"
+	"metermanager/service/field/modbus"
+	"metermanager/service/field/retrieve"
 	"metermanager/service/field/sim"
 )
 
@@ -47,6 +52,7 @@ func TestScaleChanged(t *testing.T) {
 				t.Helper()
 				target, st := s.target(), s.states[tc.log]
 				tc.change(&target.Identity.Setup)
+				target.Conn = &setupConn{s.conn, target.Identity.Setup}
 				if _, err := s.reader().Log(t.Context(), target, log, &st, true); err != nil {
 					t.Fatal(err)
 				}
@@ -79,6 +85,43 @@ func TestScaleChanged(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestScaleChangedDuringRetrieval: what is read while the scale changes is not stored under the old one.
+func TestScaleChangedDuringRetrieval(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"hist1", "hist2", "pq"} {
+		s := newSite(t, sim.Config{History: 30 * time.Hour})
+		target, st := s.target(), retrieve.LogState{}
+		now := target.Identity.Setup
+		now.Energy.Decimals++
+		now.CTNumerator *= 2
+		target.Conn = &setupConn{s.conn, now}
+		log, _ := s.profile.LogOf(name)
+		_, err := s.reader().Log(t.Context(), target, log, &st, true)
+		if scaled := name != "hist1"; errors.Is(err, retrieve.ErrRescaled) != scaled || scaled != (len(s.raws(log.LogKind(), log.Log)) == 0) {
+			t.Errorf("%s: %d records are stored, %v", name, len(s.raws(log.LogKind(), log.Log)), err)
+		}
+		s.free()
+	}
+}
+
+// setupConn is a meter with other ratios and another energy format.
+type setupConn struct {
+	retrieve.Conn
+	setup device.Setup
+}
+
+// Do answers with them.
+func (c *setupConn) Do(ctx context.Context, r modbus.Request) ([]byte, error) {
+	b, err := c.Conn.Do(ctx, r)
+	if r.FC == 3 && r.Addr == 0x752F {
+		ct, ctn, ptn, ptd, ptf, energy := c.setup.Registers()
+		for i, v := range []uint16{ct, ctn, ptn, ptd, ptf, 0, energy} {
+			binary.BigEndian.PutUint16(b[2*i:], v)
+		}
+	}
+	return b, err
 }
 
 func (s *site) rescaledNotes() (out []logdb.Entry) {

@@ -27,6 +27,8 @@ var (
 	ErrShifted = errors.New("the records moved while they were read")
 	// ErrReprogrammed: the settings of the log were changed while it was read.
 	ErrReprogrammed = errors.New("the settings of the log were changed while it was read")
+	// ErrRescaled: the ratios or the energy format were changed since the meter was identified, which the next retrieval does anew.
+	ErrRescaled = errors.New("the meter's ratios or its energy format were changed meanwhile")
 	// ErrNoRepeat: the meter, or what stands between, does not answer function 0x23, without which
 	// waveforms cannot be read.
 	ErrNoRepeat = errors.New("function 0x23, by which waveforms are read, is not answered")

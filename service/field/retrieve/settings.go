@@ -13,6 +13,7 @@ import (
 
 	"metermanager/logdb"
 	"metermanager/service/field/device"
+	"metermanager/service/field/poll"
 )
 
 // readSettings reads what the log's records need to be decoded, makes the decoder and
@@ -73,6 +74,15 @@ func (w *work) readBlocks(ctx context.Context, c *caller) (blocks map[string]str
 // sameSettings fails when the log's settings are no longer those that its records are decoded under: what was read before may be of either.
 // A new program empties a historical log, so that records which follow on what was read before are not of one: that saves a slow line two requests.
 func (w *work) sameSettings(ctx context.Context, c *caller) error {
+	if w.t.Identity.HasSetup && w.scaled() {
+		setup, err := poll.ReadSetup(ctx, w.t.Profile, c, c.priority)
+		if err != nil {
+			return fmt.Errorf("read the ratios again for log %s: %w", w.log.Name, err)
+		}
+		if w.rescaled(w.t.Identity.Setup, setup) {
+			return fmt.Errorf("log %s: %w", w.log.Name, ErrRescaled)
+		}
+	}
 	if w.log.IsHistory() && w.prev != nil {
 		return nil
 	}
@@ -89,18 +99,28 @@ func (w *work) sameSettings(ctx context.Context, c *caller) error {
 // rescaled is the detail of a generation that begins because numbers in the records mean something else.
 const rescaled = "the meter's ratios or its energy format were changed"
 
-// rescaled reports whether the numbers in the log's records mean something else under the settings that are now.
-func (w *work) rescaled(old, now snapshot) bool {
-	a, b := old.setup(), now.setup()
+// scaled reports whether the ratios or the energy format say what numbers in the log's records mean.
+func (w *work) scaled() bool {
 	switch w.log.Record {
 	case device.RecordHistory:
 		h, ok := w.decoder.(*history)
-		return ok && a.Energy.Exponent() != b.Energy.Exponent() && slices.ContainsFunc(h.dec.Channels, func(c logdb.ChannelKey) bool { return strings.HasPrefix(string(c), "energy.") })
+		return ok && slices.ContainsFunc(h.dec.Channels, func(c logdb.ChannelKey) bool { return strings.HasPrefix(string(c), "energy.") })
 	case device.RecordAlarm, device.RecordPQ, device.RecordWaveform:
-		a.Energy, b.Energy = device.EnergyFormat{}, device.EnergyFormat{}
-		return a != b
+		return true
 	}
 	return false
+}
+
+// rescaled reports whether numbers in the log's records mean something else under another setup.
+func (w *work) rescaled(old, now device.Setup) bool {
+	if !w.scaled() {
+		return false
+	}
+	if w.log.IsHistory() { // of primary values
+		return old.Energy.Exponent() != now.Energy.Exponent()
+	}
+	old.Energy, now.Energy = device.EnergyFormat{}, device.EnergyFormat{}
+	return old != now
 }
 
 // noteRescaled tells, once, of records that nobody can tell the scale of: they were made between the last one that is stored, before the ratios or
