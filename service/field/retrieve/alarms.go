@@ -22,10 +22,14 @@ func newAlarms(p *device.Profile, block []byte, setup device.Setup) (*alarms, er
 	if err != nil {
 		return nil, err
 	}
-	return &alarms{events: events{recSize: device.AlarmRecordSize}, profile: p, limits: limits, setup: setup}, nil
+	return &alarms{events: events{recSize: device.AlarmRecordSize, same: sameAlarm}, profile: p, limits: limits, setup: setup}, nil
 }
 
+// sameAlarm compares what stands in the records: above and below are two.
+func sameAlarm(a, b *logdb.Excursion) bool { return a.LimitID == b.LimitID && a.Type == b.Type }
+
 func (d *alarms) decode(ctx context.Context, w *work, recs [][]byte) ([]logdb.Batch, error) {
+	d.expect(recs)
 	for _, rec := range recs {
 		d.consume(rec)
 		r, err := d.profile.Layouts.Alarm.Parse(rec)

@@ -18,8 +18,12 @@ import (
 // those first records, are the meter's own sequence, which alignment needs.
 type events struct {
 	recSize int
+	// same reports whether a start and an end, or two starts, are about one limit or one phase, by what their records say: what the
+	// limit watches may have been programmed anew between them.
+	same    func(a, b *logdb.Excursion) bool
 	open    []logdb.OpenStart
-	carry   []byte // records consumed since the last entry
+	again   []logdb.OpenStart // those whose records come in the batch at work, read again
+	carry   []byte            // records consumed since the last entry
 	batch   logdb.Batch
 	dirty   bool
 	orphans int
@@ -27,6 +31,9 @@ type events struct {
 
 func (d *events) size() int { return d.recSize }
 func (d *events) unit() int { return 1 }
+
+// timed returns the record of a stored raw whose time is that of its entry.
+func (d *events) timed(raw []byte) []byte { return raw[:min(len(raw), d.recSize)] }
 
 func (d *events) records(raw []byte) [][]byte {
 	var out [][]byte
@@ -41,7 +48,7 @@ func (d *events) begin(ctx context.Context, w *work) error {
 	if err != nil {
 		return fmt.Errorf("read the open starts: %w", err)
 	}
-	d.open = d.open[:0]
+	d.open, d.again = d.open[:0], nil
 	for _, o := range starts {
 		if o.Log == w.log.Log {
 			d.open = append(d.open, o)
@@ -50,23 +57,39 @@ func (d *events) begin(ctx context.Context, w *work) error {
 	return nil
 }
 
-// same reports whether two events are about one limit or one phase.
-func same(a, b *logdb.Excursion) bool {
-	return a.Channel == b.Channel && a.LimitID == b.LimitID && a.Type == b.Type
+// expect sets those starts aside that wait and whose records are read again now: an end that stands before them is not theirs.
+func (d *events) expect(recs [][]byte) {
+	all := append(d.open, d.again...)
+	d.open, d.again = nil, nil
+	for _, o := range all {
+		if slices.ContainsFunc(recs, func(rec []byte) bool { return bytes.Equal(rec, o.Raw) }) {
+			d.again = append(d.again, o)
+		} else {
+			d.open = append(d.open, o)
+		}
+	}
 }
 
+// find returns the newest start that is about the same, -1 when none waits.
 func (d *events) find(x *logdb.Excursion) int {
-	return slices.IndexFunc(d.open, func(o logdb.OpenStart) bool { return same(&o.Event, x) })
+	for i := len(d.open) - 1; i >= 0; i-- {
+		if d.same(&d.open[i].Event, x) {
+			return i
+		}
+	}
+	return -1
 }
 
 // start opens an event. One of the same kind that still waited had no end: power failed,
-// say, and the meter found the condition afresh.
+// say, and the meter found the condition afresh. One of the same record is that very start, read again: it stays as it was
+// decoded when its limit was programmed so.
 func (d *events) start(w *work, at logdb.Millis, x logdb.Excursion, rec []byte) {
 	x.DurationSeconds = math.NaN()
-	if i := d.find(&x); i >= 0 {
-		if bytes.Equal(d.open[i].Raw, rec) && d.open[i].Start == at {
-			return // read again after an interrupted retrieval
-		}
+	i := d.find(&x)
+	if i >= 0 && bytes.Equal(d.open[i].Raw, rec) {
+		return
+	}
+	for ; i >= 0; i = d.find(&x) {
 		d.giveUp(w, i)
 	}
 	d.open = append(d.open, logdb.OpenStart{Log: w.log.Log, Start: at, Event: x, Raw: bytes.Clone(rec)})
@@ -80,7 +103,7 @@ func (d *events) giveUp(w *work, i int) {
 	d.add(logdb.Entry{Op: logdb.OpAdd, Log: w.log.Log, Run: w.run, Generation: w.gen, Time: o.Start, Excursion: &o.Event}, o.Raw)
 }
 
-// end closes an event. worst combines what start and end say.
+// end closes an event.
 func (d *events) end(ctx context.Context, w *work, at logdb.Millis, x logdb.Excursion) error {
 	i := d.find(&x)
 	if i < 0 {
@@ -88,8 +111,7 @@ func (d *events) end(ctx context.Context, w *work, at logdb.Millis, x logdb.Excu
 	}
 	o := d.open[i]
 	d.open = slices.Delete(d.open, i, i+1)
-	x.Worst, x.WorstPercent = worse(x.Type, o.Event.Worst, x.Worst), worse(x.Type, o.Event.WorstPercent, x.WorstPercent)
-	x.Threshold = o.Event.Threshold
+	x = closed(o.Event, x)
 	e := logdb.Entry{Op: logdb.OpAdd, Log: w.log.Log, Run: w.run, Generation: w.gen, Time: o.Start, Excursion: &x}
 	if x.DurationSeconds = float64(at-o.Start) / 1000; at < o.Start {
 		x.DurationSeconds, e.Why = math.NaN(), endedBefore
@@ -101,6 +123,14 @@ func (d *events) end(ctx context.Context, w *work, at logdb.Millis, x logdb.Excu
 // endedBefore is why the duration of an event is unknown although its end was seen: how far the clock was set back is not
 // in the records of events.
 const endedBefore = "the end bears an earlier time than the start: the meter's clock was set back meanwhile"
+
+// closed returns a start with the worst of what it and its end say. The end may tell of something else: its limit was programmed anew.
+func closed(start, end logdb.Excursion) logdb.Excursion {
+	if start.Channel == end.Channel && start.Type == end.Type {
+		start.Worst, start.WorstPercent = worse(start.Type, start.Worst, end.Worst), worse(start.Type, start.WorstPercent, end.WorstPercent)
+	}
+	return start
+}
 
 func worse(typ int64, a, b float64) float64 {
 	switch {
@@ -119,25 +149,24 @@ func worse(typ int64, a, b float64) float64 {
 func (d *events) lateEnd(ctx context.Context, w *work, at logdb.Millis, x logdb.Excursion) error {
 	for i := len(d.batch.Entries) - 1; i >= 0; i-- { // not in the journal yet
 		e := &d.batch.Entries[i]
-		if e.Excursion == nil || !same(e.Excursion, &x) {
+		if e.Excursion == nil || !d.same(e.Excursion, &x) {
 			continue
 		}
 		if !math.IsNaN(e.Excursion.DurationSeconds) || e.Why == endedBefore {
 			d.orphans++
 			return nil
 		}
-		ended := *e.Excursion
+		ended := closed(*e.Excursion, x)
 		if ended.DurationSeconds = float64(at-e.Time) / 1000; at < e.Time {
 			ended.DurationSeconds, e.Why = math.NaN(), endedBefore
 		}
-		ended.Worst, ended.WorstPercent = worse(x.Type, ended.Worst, x.Worst), worse(x.Type, ended.WorstPercent, x.WorstPercent)
 		e.Excursion = &ended
 		return nil
 	}
 	var found *logdb.Entry
 	q := logdb.EventQuery{Meter: w.t.UID, Kind: w.kind, First: 0, Last: at, Channels: []logdb.ChannelKey{x.Channel}}
 	err := w.r.Store.ReadEvents(ctx, q, func(_ logdb.StreamID, e *logdb.Entry) error {
-		if e.Log == w.log.Log && e.Excursion != nil && same(e.Excursion, &x) {
+		if e.Log == w.log.Log && e.Excursion != nil && d.same(e.Excursion, &x) {
 			copied, body := *e, *e.Excursion
 			copied.Excursion = &body
 			found = &copied
@@ -156,9 +185,8 @@ func (d *events) lateEnd(ctx context.Context, w *work, at logdb.Millis, x logdb.
 	if found.Target != 0 {
 		target = found.Target
 	}
+	x = closed(*found.Excursion, x)
 	x.DurationSeconds = float64(at-found.Time) / 1000 // nothing later than at was asked for
-	x.Worst, x.WorstPercent = worse(x.Type, found.Excursion.Worst, x.Worst), worse(x.Type, found.Excursion.WorstPercent, x.WorstPercent)
-	x.Threshold = found.Excursion.Threshold
 	d.add(logdb.Entry{
 		Op: logdb.OpRevise, Target: target, Replaces: found.ContentDigest(), Log: w.log.Log, Run: found.Run, Generation: found.Generation,
 		Time: found.Time, Excursion: &x, By: w.r.by(), At: w.r.now(), Why: "the end was found later",
@@ -179,8 +207,18 @@ func (d *events) add(e logdb.Entry, start []byte) {
 	d.dirty = true
 }
 
-// consume notes that rec is the record at work.
-func (d *events) consume(rec []byte) { d.carry = append(d.carry, rec...) }
+// consume notes that rec is the record at work, and that the starts which it told of before wait for what follows it.
+func (d *events) consume(rec []byte) {
+	d.carry = append(d.carry, rec...)
+	for i := 0; i < len(d.again); {
+		if !bytes.Equal(d.again[i].Raw, rec) {
+			i++
+			continue
+		}
+		d.open = append(d.open, d.again[i])
+		d.again = slices.Delete(d.again, i, i+1)
+	}
+}
 
 // take returns what was gathered, with the starts that wait now.
 func (d *events) take(w *work) []logdb.Batch {
@@ -188,7 +226,7 @@ func (d *events) take(w *work) []logdb.Batch {
 		return nil
 	}
 	b := d.batch
-	b.Open = &logdb.OpenSet{Log: w.log.Log, Starts: slices.Clone(d.open)}
+	b.Open = &logdb.OpenSet{Log: w.log.Log, Starts: slices.Concat(d.open, d.again)}
 	d.batch, d.dirty = logdb.Batch{}, false
 	return []logdb.Batch{b}
 }

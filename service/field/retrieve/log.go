@@ -237,11 +237,21 @@ func (r *Reader) prepare(ctx context.Context, t *Target, log device.Log, s sessi
 	}
 	for _, raw := range raws {
 		w.tail = append(w.tail, w.decoder.records(raw.Bytes)...)
-		w.run, w.gen, w.lastAt = raw.Run, raw.Generation, raw.Time
+		// An event whose end was found later is of the run in which it began.
+		w.run, w.gen, w.lastAt = max(w.run, raw.Run), max(w.gen, raw.Generation), raw.Time
 	}
 	for _, rec := range w.tail {
 		at, err := log.ParseStamp(rec)
 		st.SetsDST = st.SetsDST || err == nil && at.DST
+	}
+	if d, ok := w.decoder.(interface{ timed(raw []byte) []byte }); ok {
+		known := map[string]logdb.Millis{}
+		for _, raw := range raws {
+			known[string(d.timed(raw.Bytes))] = raw.Time
+		}
+		if at := w.lastRecord(known, st.SetsDST); at > 0 {
+			w.lastAt = at
+		}
 	}
 	if len(raws) > 0 {
 		if err := w.compare(ctx, snap, raws[len(raws)-1].Snapshot, st.SetsDST); err != nil {
@@ -250,6 +260,23 @@ func (r *Reader) prepare(ctx context.Context, t *Target, log device.Log, s sessi
 	}
 	w.clock = device.NewClock(t.Zone, w.lastAt, st.SetsDST)
 	return w, w.decoder.begin(ctx, w)
+}
+
+// lastRecord has a clock run over the last stored records and returns the time of the newest, 0 when there is none: an event enters by
+// its start, which may be long before. Where the time of a record is known it tells in which pass of a repeated hour the clock stands.
+func (w *work) lastRecord(known map[string]logdb.Millis, setsDST bool) (last logdb.Millis) {
+	clock := device.NewClock(w.t.Zone, 0, setsDST)
+	for _, rec := range w.tail {
+		t, err := w.log.ParseStamp(rec)
+		if err != nil {
+			continue
+		}
+		if at, ok := known[string(rec)]; ok { // to a fraction of a second, which a record may have apart from its stamp
+			clock = device.NewClock(w.t.Zone, at-at%1000, setsDST)
+		}
+		last = clock.UTC(t)
+	}
+	return last
 }
 
 // compare says whether the log's programming or the meter itself changed since old. Under another
@@ -270,11 +297,8 @@ func (w *work) compare(ctx context.Context, now snapshot, id logdb.Digest, setsD
 		return fmt.Errorf("read the settings of the last record: %w", err)
 	}
 	if old.Zone != now.Zone {
-		clock := device.NewClock(w.t.Zone, 0, setsDST)
-		for _, rec := range w.tail {
-			if t, err := w.log.ParseStamp(rec); err == nil {
-				w.lastAt = clock.UTC(t)
-			}
+		if at := w.lastRecord(nil, setsDST); at > 0 {
+			w.lastAt = at
 		}
 		w.run++ // the stored times move away: a row that comes at an old one is not the second of that minute
 	}

@@ -20,7 +20,7 @@ type pq struct {
 
 func newPQ(p *device.Profile, settings device.Addr, block []byte, setup device.Setup) *pq {
 	d := &pq{
-		events: events{recSize: p.Layouts.PQ.Size}, lay: p.Layouts.PQ, wave: p.Layouts.Waveform, setup: setup,
+		events: events{recSize: p.Layouts.PQ.Size, same: samePhase}, lay: p.Layouts.PQ, wave: p.Layouts.Waveform, setup: setup,
 		thresholds: map[uint16]float64{},
 	}
 	for _, side := range [...]struct {
@@ -41,7 +41,22 @@ func newPQ(p *device.Profile, settings device.Addr, block []byte, setup device.S
 	return d
 }
 
+// samePhase compares what stands in the records: a phase has another channel where the hookup was programmed anew.
+func samePhase(a, b *logdb.Excursion) bool {
+	return a.Type == b.Type && phaseOf(a.Channel) == phaseOf(b.Channel)
+}
+
+func phaseOf(c logdb.ChannelKey) int {
+	for phase := range 3 {
+		if c == device.PQChannel(phase, false) || c == device.PQChannel(phase, true) {
+			return phase
+		}
+	}
+	return -1
+}
+
 func (d *pq) decode(ctx context.Context, w *work, recs [][]byte) ([]logdb.Batch, error) {
+	d.expect(recs)
 	for _, rec := range recs {
 		d.consume(rec)
 		r, err := d.lay.Parse(rec)
@@ -79,10 +94,8 @@ func (d *pq) phase(ctx context.Context, w *work, at logdb.Millis, r device.PQRec
 	default: // going on; when nothing is open its start is unknown
 		if i := d.find(&x); i >= 0 {
 			o := &d.open[i].Event
-			worst := worse(x.Type, o.Worst, x.Worst)
-			if worst != o.Worst {
-				o.Worst, o.WorstPercent = worst, worse(x.Type, o.WorstPercent, x.WorstPercent)
-				d.dirty = true
+			if now := closed(*o, x); now.Worst != o.Worst {
+				*o, d.dirty = now, true
 			}
 		}
 	}

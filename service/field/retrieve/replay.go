@@ -124,12 +124,26 @@ func (x *redecoder) events(ctx context.Context) error {
 			x.out.Unreadable++
 			continue
 		}
+		x.keepStart(e, &again, under[i])
 		if err := x.compare(ctx, e, &again, under[i]); err != nil {
 			return err
 		}
 	}
 	x.w.clock, x.w.lastAt = w.clock, w.lastAt
-	return x.openStarts(ctx, last)
+	return x.openStarts(ctx, last, p.open)
+}
+
+// keepStart leaves an event what its start was decoded to, where that was read under other settings than its end, which are those
+// that are kept: its limit watched something else then. The profile that names the channels is the same.
+func (x *redecoder) keepStart(e, again *logdb.Entry, s *settings) {
+	if s == nil || s.Version != x.now.Version || e.Excursion == nil || again.Excursion == nil || e.Excursion.Channel == again.Excursion.Channel {
+		return
+	}
+	kept := *e.Excursion
+	was := device.Correction{CT: s.CT, PT: s.PT}
+	f := x.w.t.Correction.Factor(kept.Channel) / was.Factor(kept.Channel)
+	kept.Worst, kept.Threshold, kept.DurationSeconds = kept.Worst*f, kept.Threshold*f, again.Excursion.DurationSeconds
+	again.Excursion = &kept
 }
 
 // errLeft ends a log that cannot be decoded again.
@@ -171,8 +185,9 @@ func samePairs(stored, again []logdb.Entry) bool {
 	return true
 }
 
-// openStarts decodes the starts that wait beside the journal again: their times must fit the ends to come.
-func (x *redecoder) openStarts(ctx context.Context, s *settings) error {
+// openStarts decodes the starts that wait beside the journal again: their times must fit the ends to come. Those of paired
+// have records that are followed by others which are kept, so that their times are known.
+func (x *redecoder) openStarts(ctx context.Context, s *settings, paired []logdb.OpenStart) error {
 	all, err := x.w.r.Store.OpenStarts(ctx, x.w.t.UID, x.w.kind)
 	if err != nil {
 		return fmt.Errorf("read the open starts: %w", err)
@@ -183,6 +198,9 @@ func (x *redecoder) openStarts(ctx context.Context, s *settings) error {
 			continue
 		}
 		again, ok := x.start(ctx, s, o)
+		if i := slices.IndexFunc(paired, func(p logdb.OpenStart) bool { return bytes.Equal(p.Raw, o.Raw) }); i >= 0 {
+			again.Start, ok = paired[i].Start, true
+		}
 		if ok && (again.Start != o.Start || again.Event != o.Event && !sameExcursion(again.Event, o.Event)) {
 			changed, o = true, again
 			x.out.Changed++
@@ -229,7 +247,7 @@ func (x *redecoder) start(ctx context.Context, s *settings, o logdb.OpenStart) (
 		again.Event.WorstPercent = worse(o.Event.Type, again.Event.WorstPercent, o.Event.WorstPercent)
 		return again, bytes.Equal(again.Raw, o.Raw)
 	}
-	return o, false
+	return x.startTime(o) // its limit was programmed anew: what it watched then is known no better
 }
 
 func (x *redecoder) startTime(o logdb.OpenStart) (logdb.OpenStart, bool) {

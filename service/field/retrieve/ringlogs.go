@@ -45,10 +45,14 @@ func newRingLimits(p *device.Profile, block []byte) (*ringLimits, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ringLimits{events: events{recSize: device.RingLimitSize}, lay: p.Layouts.Ring, limits: limits}, nil
+	return &ringLimits{events: events{recSize: device.RingLimitSize, same: sameRingLimit}, lay: p.Layouts.Ring, limits: limits}, nil
 }
 
+// sameRingLimit compares what stands in the records, where each comparison of a limit has a number.
+func sameRingLimit(a, b *logdb.Excursion) bool { return a.LimitID == b.LimitID }
+
 func (d *ringLimits) decode(ctx context.Context, w *work, recs [][]byte) ([]logdb.Batch, error) {
+	d.expect(recs)
 	for _, rec := range recs {
 		d.consume(rec)
 		r, err := device.ParseRingLimit(rec)
@@ -92,6 +96,15 @@ func (d *ringLimits) excursion(l device.RingLimitSetting, c, i int) logdb.Excurs
 type ringPQs struct {
 	events
 	lay device.RingPQLayout
+}
+
+// timed returns the last record, since a record alone makes an event.
+func (d *ringPQs) timed(raw []byte) []byte {
+	recs := d.records(raw)
+	if len(recs) == 0 {
+		return nil
+	}
+	return recs[len(recs)-1]
 }
 
 func (d *ringPQs) decode(_ context.Context, w *work, recs [][]byte) ([]logdb.Batch, error) {
