@@ -50,7 +50,7 @@ func meterStatus(s retrieve.Status) api.MeterStatus {
 		}
 		out.Logs = append(out.Logs, log)
 	}
-	if s.ErrorAt > s.LastSuccess {
+	if s.ErrorSince > 0 {
 		out.LastError, out.ErrorSince = s.LastError, s.ErrorSince
 		out.Trouble = &api.Trouble{Text: s.LastError, Do: fieldAdvice(s.LastError), Since: s.ErrorSince, Next: s.NextDue}
 	}

@@ -25,7 +25,7 @@ type Status struct {
 	Action      string           `json:"action,omitempty"`
 	Session     string           `json:"session,omitempty"` // the log that is being read
 	DriftMS     *int64           `json:"clock_drift_ms,omitempty"`
-	ErrorSince  logdb.Millis     `json:"error_since_ms,omitempty"`
+	ErrorSince  logdb.Millis     `json:"error_since_ms,omitempty"` // 0: LastError is over
 	Logs        []LogState       `json:"logs,omitempty"`
 	Memories    []Memory         `json:"-"`
 	Counters    *modbus.Counters `json:"counters,omitempty"`
@@ -140,8 +140,9 @@ func (m *Manager) status(ctx context.Context, x Meter) (Status, error) {
 	s.Counters = &c
 	s.LastSuccess, s.NextDue, s.Records = u.st.lastSuccess, u.st.nextDue, u.st.records
 	s.LastAnswer = max(u.st.lastAnswer, u.st.lastSuccess)
-	s.ErrorSince = u.st.errorSince
-	s.LastError, s.ErrorAt, s.Action, s.Session = u.st.lastError, u.st.errorAt, u.st.action, u.st.session
+	wrong := u.st.trouble()
+	s.LastError, s.ErrorAt, s.ErrorSince = wrong.text, wrong.at, wrong.since
+	s.Action, s.Session = u.st.action, u.st.session
 	if u.st.drift != nil {
 		ms := u.st.drift.Milliseconds()
 		s.DriftMS = &ms
@@ -151,7 +152,7 @@ func (m *Manager) status(ctx context.Context, x Meter) (Status, error) {
 		s.State = "starting"
 	case !u.st.online:
 		s.State = "unreachable"
-	case u.st.errorAt > u.st.lastSuccess:
+	case u.st.failing.since > 0:
 		s.State = "error"
 	default:
 		s.State = "ok"

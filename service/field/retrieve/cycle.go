@@ -113,9 +113,9 @@ func (u *unit) retrieve(ctx context.Context, states map[string]LogState, trigger
 	item := u.item(start, trigger, records, err)
 	u.mu.Lock()
 	if err == nil {
-		u.st.lastSuccess = logdb.MillisOf(u.m.cfg.Now())
+		u.st.lastSuccess, u.st.failing.since = logdb.MillisOf(u.m.cfg.Now()), 0
 	} else {
-		u.st.failed(err, logdb.MillisOf(u.m.cfg.Now()))
+		u.st.failing.note(err, logdb.MillisOf(u.m.cfg.Now()))
 	}
 	u.st.records += int64(records)
 	u.mu.Unlock()
@@ -193,7 +193,7 @@ func (u *unit) logs(ctx context.Context, states map[string]LogState, id poll.Ide
 func (u *unit) rest(why error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.st.failed(why, logdb.MillisOf(u.m.cfg.Now()))
+	u.st.failing.note(why, logdb.MillisOf(u.m.cfg.Now()))
 }
 
 func (u *unit) setAction(action, log string) {

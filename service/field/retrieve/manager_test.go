@@ -191,6 +191,58 @@ func TestManagerRunsAShark(t *testing.T) {
 	}
 }
 
+// TestFailingSince: a log that somebody else has is not read, however often that is tried and however well the meter answers: there is no success, and
+// the error is as old as the first attempt. An answer that was lost is over with the next one.
+func TestFailingSince(t *testing.T) {
+	t.Parallel()
+	now := &clock{t: time.Now()}
+	meter := simulate(t, sim.Config{Seed: 3, History: 2 * time.Hour})
+	m, _ := newManager(t, logdbtest.NewModel(logdbtest.Config{}), newMemory(), retrieve.Config{
+		Live: time.Hour, Retrieve: time.Hour, Now: now.Now, Modbus: modbus.Config{Timeout: time.Second},
+	})
+	background(t, m.Run)
+	meter.Inject(sim.Fault{Kind: sim.FaultLogTaken, Value: sim.LogHist1})
+	x, err := m.Add(t.Context(), retrieve.AddRequest{Name: "main", Address: meter.Addr().String(), Unit: 1, Zone: "America/New_York"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	is := func(what, state string, since, success logdb.Millis) {
+		t.Helper()
+		s, err := m.Show(t.Context(), string(x.UID))
+		if err != nil || s.State != state || s.ErrorSince != since || s.LastSuccess != success {
+			t.Errorf("%s: %s, error since %v, last success %v, %v, want %s, %v, %v", what, s.State, s.ErrorSince, s.LastSuccess, err, state, since, success)
+		}
+	}
+	retrieve := func() {
+		now.Add(time.Second)
+		_, _ = m.Retrieve(t.Context(), "main", 0)
+	}
+	retrieve()
+	first, err := m.Show(t.Context(), string(x.UID))
+	if err != nil || first.ErrorSince == 0 {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	began := first.ErrorSince
+	is("in use", "error", began, 0)
+	retrieve()
+	is("still in use", "error", began, 0)
+	meter.ClearFaults()
+	retrieve()
+	done := logdb.MillisOf(now.Now())
+	is("free again", "ok", 0, done)
+	meter.Inject(sim.Fault{Kind: sim.FaultSilence})
+	now.Add(time.Second)
+	if _, err := m.Read(t.Context(), "main"); err == nil {
+		t.Error("a silent meter was read")
+	}
+	is("silent", "unreachable", logdb.MillisOf(now.Now()), done)
+	meter.ClearFaults()
+	if _, err := m.Read(t.Context(), "main"); err != nil {
+		t.Error(err)
+	}
+	is("it answers", "ok", 0, done)
+}
+
 // Live readings go on while a log is retrieved, and a stop in the middle disengages.
 func TestManagerStopsInMidRetrieval(t *testing.T) {
 	t.Parallel()

@@ -78,10 +78,30 @@ func (u *unit) progress(st LogState) {
 	u.st.logs[st.Log] = st
 }
 
-// failed notes an error, and since when there has been no success.
-func (s *liveState) failed(err error, at logdb.Millis) {
-	if s.errorSince == 0 || s.errorAt <= s.lastSuccess {
-		s.errorSince = at
+// trouble is the newest of the errors of one kind, and since when there have been some without a success.
+type trouble struct {
+	text      string
+	at, since logdb.Millis // since 0: it is over
+}
+
+func (t *trouble) note(err error, at logdb.Millis) {
+	if t.since == 0 {
+		t.since = at
 	}
-	s.lastError, s.errorAt = err.Error(), at
+	t.text, t.at = err.Error(), at
+}
+
+// trouble tells what is wrong now, else what was wrong last.
+func (s *liveState) trouble() trouble {
+	a, b := s.silent, s.failing
+	if a.at > b.at {
+		a, b = b, a
+	}
+	switch { // b is the newer one
+	case a.since > 0 && b.since == 0:
+		return a
+	case a.since > 0:
+		b.since = min(a.since, b.since)
+	}
+	return b
 }

@@ -44,9 +44,8 @@ type liveState struct {
 	lastSuccess logdb.Millis
 	lastAnswer  logdb.Millis
 	nextDue     logdb.Millis
-	lastError   string
-	errorAt     logdb.Millis
-	errorSince  logdb.Millis // of the first of the errors after lastSuccess
+	silent      trouble // it does not answer
+	failing     trouble // it is not retrieved from, or what was read is not stored
 	logs        map[string]LogState
 	action      string
 	session     string
@@ -197,9 +196,9 @@ func (u *unit) note(err error) {
 	was, known := u.st.online, u.st.known
 	u.st.online, u.st.known = err == nil, true
 	if err != nil {
-		u.st.failed(err, logdb.MillisOf(u.m.cfg.Now()))
+		u.st.silent.note(err, logdb.MillisOf(u.m.cfg.Now()))
 	} else {
-		u.st.lastAnswer = logdb.MillisOf(u.m.cfg.Now())
+		u.st.lastAnswer, u.st.silent.since = logdb.MillisOf(u.m.cfg.Now()), 0
 	}
 	if known && was == u.st.online {
 		return
@@ -329,7 +328,7 @@ func (u *unit) keepRow(ctx context.Context, k *poll.Keeper, boundary time.Time, 
 		serr = k.Miss(store, boundary, err)
 	} else if serr = k.Row(store, boundary, readings); serr == nil {
 		u.mu.Lock()
-		u.st.lastSuccess = logdb.MillisOf(boundary)
+		u.st.lastSuccess, u.st.failing.since = logdb.MillisOf(boundary), 0
 		u.st.records++
 		u.mu.Unlock()
 		u.m.cfg.OnNewData(u.meter.UID)
@@ -352,7 +351,7 @@ func (u *unit) watch(ctx context.Context, readings []device.Reading, err error) 
 
 func (u *unit) fail(err error) {
 	u.mu.Lock()
-	u.st.failed(err, logdb.MillisOf(u.m.cfg.Now()))
+	u.st.failing.note(err, logdb.MillisOf(u.m.cfg.Now()))
 	u.mu.Unlock()
 	u.m.cfg.Logger.Error("cannot store readings", "meter", string(u.meter.UID), "err", err)
 }
@@ -402,7 +401,7 @@ func (u *unit) identified(ctx context.Context, id poll.Identity) error {
 	ctx = context.WithoutCancel(ctx)
 	u.mu.Lock()
 	u.st.serial = cmp.Or(id.Serial, u.st.serial)
-	u.st.lastSuccess = logdb.MillisOf(u.m.cfg.Now()) // it answered, long before its first retrieval ends
+	u.st.lastAnswer = logdb.MillisOf(u.m.cfg.Now()) // long before its first retrieval ends
 	if id.HasClock {
 		wall := device.NewClock(u.zone, 0, true).UTC(id.Clock)
 		d := wall.Time().Sub(u.m.cfg.Now()).Round(time.Second)
