@@ -3,6 +3,7 @@ package retrieve_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -239,6 +240,44 @@ func TestGapBehindAnEvent(t *testing.T) {
 	s.retrieve()
 	if got, want := s.told(), "00:00:01 limit 0 voltage.an 29;00:00:40 limit 0 voltage.an 1;gap log reset 00:00:30-00:00:40;"; got != want {
 		t.Errorf("%s\nwant %s", got, want)
+	}
+}
+
+// TestBreakBehindAStart: a start that waits is all that is stored when the memory is reset or another meter's. It has no end there,
+// and the break is told of, once.
+func TestBreakBehindAStart(t *testing.T) {
+	t.Parallel()
+	at := func(second int) time.Time { return time.Date(2026, 5, 1, 0, 0, second, 0, time.UTC) }
+	for serial, cause := range map[string]logdb.GapCause{"T1": logdb.GapReset, "T2": logdb.GapReplaced} {
+		t.Run(string(cause), func(t *testing.T) {
+			t.Parallel()
+			s := newAlarmSite(t, "UTC")
+			retrieve := func() {
+				t.Helper()
+				for range 3 {
+					s.retrieve()
+				}
+			}
+			s.records = append(s.records, s.alarm(at(1), true, 0))
+			retrieve()
+			s.records = s.records[:1]
+			retrieve() // nothing follows yet
+			if got, want := s.told(), "open 00:00:01 limit 0 voltage.an;"; got != want {
+				t.Errorf("%s\nwant %s", got, want)
+			}
+			s.target.Identity.Serial = serial
+			s.records = append(s.records, s.alarm(at(40), true, 1))
+			retrieve()
+			s.records = append(s.records, s.alarm(at(50), false, 0))
+			retrieve()
+			s.records = append(s.records, s.alarm(at(60), false, 1), s.alarm(at(70), true, 0), s.alarm(at(80), false, 0))
+			retrieve()
+			got := s.told()
+			events, gap, _ := strings.Cut(got, "gap ")
+			if want := "00:00:01 limit 0 voltage.an NaN;00:00:40 limit 1 frequency 20;00:01:10 limit 0 voltage.an 10;"; events != want || !strings.HasPrefix(gap, string(cause)+" 00:00:01-") || strings.Count(gap, ";") != 1 {
+				t.Errorf("%s\nwant %sone gap: %s", got, want, cause)
+			}
+		})
 	}
 }
 

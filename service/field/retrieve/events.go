@@ -231,7 +231,7 @@ func (d *events) take(w *work) []logdb.Batch {
 	return []logdb.Batch{b}
 }
 
-func (d *events) starts() int { return len(d.open) }
+func (d *events) waiting() []logdb.OpenStart { return d.open }
 
 // lost enters every open start of the memory that was: the records that would close them are gone.
 func (d *events) lost(_ context.Context, w *work) ([]logdb.Batch, error) {

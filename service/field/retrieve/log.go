@@ -259,7 +259,31 @@ func (r *Reader) prepare(ctx context.Context, t *Target, log device.Log, s sessi
 		}
 	}
 	w.clock = device.NewClock(t.Zone, w.lastAt, st.SetsDST)
-	return w, w.decoder.begin(ctx, w)
+	if err := w.decoder.begin(ctx, w); err != nil {
+		return nil, err
+	}
+	if len(raws) == 0 && log.Pairs() {
+		return w, w.startsOnly(ctx, st.Serial)
+	}
+	return w, nil
+}
+
+// startsOnly prepares a log of events of which no record is stored but of starts that wait, if any: breaks behind such are told by their gaps
+// alone, and the serial number of the meter by the state.
+func (w *work) startsOnly(ctx context.Context, serial string) error {
+	if now := w.t.Identity.Serial; serial != "" && serial != now {
+		w.newGen, w.detail = logdb.GapReplaced, fmt.Sprintf("serial %s instead of %s", now, serial)
+	}
+	err := w.r.Store.ReadEvents(ctx, logdb.EventQuery{Meter: w.t.UID, Kind: w.kind, Gaps: true}, func(_ logdb.StreamID, e *logdb.Entry) error {
+		if e.Log == w.log.Log {
+			w.gen = max(w.gen, e.Generation)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the gaps of the log: %w", err)
+	}
+	return nil
 }
 
 // lastRecord has a clock run over the last stored records and returns the time of the newest, 0 when there is none: an event enters by

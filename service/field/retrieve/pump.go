@@ -24,7 +24,13 @@ func (r *Reader) run(ctx context.Context, s session, w *work, st *LogState, out 
 	if err := s.held(ctx); err != nil { // where the records of another log were compared, nothing fits
 		return err
 	}
-	if len(w.tail) > 0 && (!at.found || w.newGen != "") {
+	stored := len(w.tail) > 0
+	if !stored {
+		if stored, err = w.lacksStarts(ctx, s, first); err != nil {
+			return err
+		}
+	}
+	if stored && (!at.found || w.newGen != "") {
 		if err := w.generation(ctx, s, at, first, out); err != nil {
 			return err
 		}
@@ -70,8 +76,17 @@ func (w *work) generation(ctx context.Context, s session, at place, first uint32
 	if err != nil {
 		return err
 	}
-	for i := range lost {
-		if err := w.append(ctx, lost[i], out); err != nil {
+	alone := len(w.tail) == 0
+	enter := func() error {
+		for i := range lost {
+			if err := w.append(ctx, lost[i], out); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if !alone {
+		if err := enter(); err != nil {
 			return err
 		}
 	}
@@ -93,6 +108,9 @@ func (w *work) generation(ctx context.Context, s session, at place, first uint32
 	out.Gap = gap.Cause
 	w.tail = nil
 	w.pending = &logdb.Entry{Op: logdb.OpGap, Log: w.log.Log, Run: w.run, Generation: w.gen, Time: gap.From, Gap: &gap}
+	if alone { // no record would tell of the break next time: it enters with the starts that it left without an end
+		return enter()
+	}
 	return nil
 }
 
@@ -128,11 +146,30 @@ func (w *work) stamps(recs [][]byte) (out []device.TStamp) {
 	return out
 }
 
+// lacksStarts reports whether a log of which nothing but starts that wait is stored has another memory now than theirs.
+func (w *work) lacksStarts(ctx context.Context, s session, first uint32) (bool, error) {
+	d, ok := w.decoder.(interface{ waiting() []logdb.OpenStart })
+	if !ok || len(d.waiting()) == 0 || first >= s.extent().Used {
+		return false, nil
+	}
+	if err := w.lookForStarts(ctx, s, first); err != nil {
+		return false, err
+	}
+	lacks, last := false, logdb.Millis(0)
+	for _, o := range d.waiting() {
+		lacks, last = lacks || !w.memory[string(o.Raw)], max(last, o.Start)
+	}
+	if lacks {
+		w.lastAt, w.clock = last, device.NewClock(w.t.Zone, last, w.clock.SetsDST())
+	}
+	return lacks, nil
+}
+
 // lookForStarts finds out which of the starts that wait stand in the memory that is there now: they came
 // behind the break, and their ends may still come.
 func (w *work) lookForStarts(ctx context.Context, s session, first uint32) error {
-	d, ok := w.decoder.(interface{ starts() int })
-	if !ok || d.starts() == 0 {
+	d, ok := w.decoder.(interface{ waiting() []logdb.OpenStart })
+	if !ok || len(d.waiting()) == 0 {
 		return nil
 	}
 	recs, err := s.fetch(ctx, first, s.extent().Used)
