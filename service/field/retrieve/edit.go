@@ -277,13 +277,10 @@ func (m *Manager) Remove(ctx context.Context, id string) (Meter, error) {
 	m.mu.Unlock()
 	m.signal()
 	if u != nil {
-		select {
-		case <-u.done:
-		case <-ctx.Done():
-			return x, ctx.Err()
-		}
+		<-u.done
 	}
-	if err := m.state.DeleteMeter(ctx, x.UID); err != nil {
+	// Whoever asked may be gone by now. Left on the list that is kept it would be there again after a restart.
+	if err := m.state.DeleteMeter(context.WithoutCancel(ctx), x.UID); err != nil {
 		return x, fmt.Errorf("remove meter %s: %w", x.UID, err)
 	}
 	m.cfg.OnMeter(x.UID)

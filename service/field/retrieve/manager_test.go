@@ -48,7 +48,10 @@ func (m *memory) PutMeter(_ context.Context, x retrieve.Meter) error {
 	return nil
 }
 
-func (m *memory) DeleteMeter(_ context.Context, uid logdb.MeterUID) error {
+func (m *memory) DeleteMeter(ctx context.Context, uid logdb.MeterUID) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.meters, uid)
@@ -188,6 +191,26 @@ func TestManagerRunsAShark(t *testing.T) {
 	}
 	if list, err := m.List(ctx); err != nil || len(list) != 0 {
 		t.Errorf("after removal the list is %v, %v", list, err)
+	}
+}
+
+// TestRemoveIsFinished: who asked for a meter to be removed may go away meanwhile: it does not come back after a restart.
+func TestRemoveIsFinished(t *testing.T) {
+	t.Parallel()
+	meter, state := simulate(t, sim.Config{Seed: 3, History: 2 * time.Hour}), newMemory()
+	m, ev := newManager(t, logdbtest.NewModel(logdbtest.Config{}), state, retrieve.Config{})
+	background(t, m.Run)
+	if _, err := m.Add(t.Context(), retrieve.AddRequest{Name: "main", Address: meter.Addr().String(), Unit: 1}); err != nil {
+		t.Fatal(err)
+	}
+	<-ev.live
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := m.Remove(gone, "main"); err != nil {
+		t.Error(err)
+	}
+	if list, err := state.Meters(t.Context()); err != nil || len(list) != 0 {
+		t.Errorf("kept: %v, %v", list, err)
 	}
 }
 
