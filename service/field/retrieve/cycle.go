@@ -99,7 +99,7 @@ func (u *unit) retrieve(ctx context.Context, states map[string]LogState, trigger
 	records, entries, err := 0, 0, error(nil)
 	id, idErr := u.source.Identify(ctx, prio)
 	if idErr == nil {
-		idErr = u.identified(ctx, id)
+		idErr = u.identified(ctx, id, setsDST(states))
 	}
 	if idErr != nil {
 		err = idErr
@@ -148,12 +148,7 @@ func (u *unit) logs(ctx context.Context, states map[string]LogState, id poll.Ide
 			return 0, 0, err
 		}
 	}
-	// One clock stamps all logs: what one log has shown of its DST bit holds for those that wrote
-	// their first record in the hour that repeats.
-	setsDST := false
-	for _, st := range states {
-		setsDST = setsDST || st.SetsDST
-	}
+	setsDST := setsDST(states)
 	for _, log := range u.profile.Logs {
 		if !wanted(log.LogKind()) {
 			continue
@@ -187,6 +182,17 @@ func (u *unit) logs(ctx context.Context, states map[string]LogState, id poll.Ide
 		}
 	}
 	return records, entries, errors.Join(errs...)
+}
+
+// setsDST reports whether a record has shown a DST bit. One clock stamps all logs: what one log has shown holds for those that wrote
+// their first record in the hour that repeats.
+func setsDST(states map[string]LogState) bool {
+	for _, st := range states {
+		if st.SetsDST {
+			return true
+		}
+	}
+	return false
 }
 
 // rest notes why nothing is retrieved, which is no fault of the meter's and no history.

@@ -214,6 +214,34 @@ func TestRemoveIsFinished(t *testing.T) {
 	}
 }
 
+// TestDriftAroundAChange: a meter whose clock is right has no drift, on either side of the change of the zone and in both passes of the hour
+// that repeats, whether it sets a DST bit or not.
+func TestDriftAroundAChange(t *testing.T) {
+	eachFamily(t, func(t *testing.T, kind sim.Kind) {
+		change := time.Date(2026, 11, 1, 6, 0, 0, 0, time.UTC)
+		for _, after := range []time.Duration{-18 * time.Hour, -30 * time.Minute, 30 * time.Minute, 18 * time.Hour} {
+			now := &clock{t: change.Add(after)}
+			meter := simulate(t, sim.Config{Kind: kind, Seed: 3, History: time.Hour, Zone: "America/New_York", Now: now.Now})
+			m, _ := newManager(t, logdbtest.NewModel(logdbtest.Config{}), newMemory(), retrieve.Config{Live: time.Hour, Retrieve: time.Hour, Now: now.Now})
+			background(t, m.Run)
+			if _, err := m.Add(t.Context(), retrieve.AddRequest{Name: "main", Address: meter.Addr().String(), Unit: 1, Profile: profileOf[kind], Zone: "America/New_York"}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := m.Retrieve(t.Context(), "main", logdb.KindHistorical); err != nil {
+				t.Fatal(err)
+			}
+			s, err := m.Show(t.Context(), "main")
+			if err != nil || s.DriftMS == nil || *s.DriftMS > 1000 || *s.DriftMS < -1000 {
+				drift := int64(-1)
+				if s.DriftMS != nil {
+					drift = *s.DriftMS
+				}
+				t.Errorf("%s from the change: a drift of %d ms, %v", after, drift, err)
+			}
+		}
+	})
+}
+
 // TestFailingSince: a log that somebody else has is not read, however often that is tried and however well the meter answers: there is no success, and
 // the error is as old as the first attempt. An answer that was lost is over with the next one.
 func TestFailingSince(t *testing.T) {

@@ -371,7 +371,7 @@ func (u *unit) identifyKept(ctx context.Context, k *poll.Keeper) error {
 	if err := u.rescale(context.WithoutCancel(ctx), k); err != nil {
 		return err
 	}
-	return u.identified(ctx, id)
+	return u.identified(ctx, id, false)
 }
 
 // rescale has counters begin anew that are scaled otherwise than what is on record of them: by another correction, or by a profile
@@ -396,14 +396,15 @@ func (u *unit) serial() string {
 	return u.st.serial
 }
 
-// identified keeps a meter's identity and settings when they changed.
-func (u *unit) identified(ctx context.Context, id poll.Identity) error {
+// identified keeps a meter's identity and settings when they changed. setsDST tells that its records have shown a DST bit.
+func (u *unit) identified(ctx context.Context, id poll.Identity, setsDST bool) error {
 	ctx = context.WithoutCancel(ctx)
 	u.mu.Lock()
 	u.st.serial = cmp.Or(id.Serial, u.st.serial)
 	u.st.lastAnswer = logdb.MillisOf(u.m.cfg.Now()) // long before its first retrieval ends
 	if id.HasClock {
-		wall := device.NewClock(u.zone, 0, true).UTC(id.Clock)
+		// In an hour that repeats it is the pass that is next to our own time.
+		wall := device.NewClock(u.zone, logdb.MillisOf(u.m.cfg.Now().Add(-15*time.Minute)), setsDST).UTC(id.Clock)
 		d := wall.Time().Sub(u.m.cfg.Now()).Round(time.Second)
 		u.st.drift = &d
 	}
