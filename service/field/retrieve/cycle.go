@@ -168,7 +168,7 @@ func (u *unit) logs(ctx context.Context, states map[string]LogState, id poll.Ide
 		if errors.Is(lerr, ErrLogDisabled) || errors.Is(lerr, errAskedBefore) {
 			lerr = nil
 		}
-		old.LastSuccess, old.Look = st.LastSuccess, st.Look
+		old.LastSuccess, old.Look, old.Settled = st.LastSuccess, st.Look, st.Settled
 		if st != old {
 			if perr := u.m.state.PutLogState(context.WithoutCancel(ctx), u.meter.UID, st); perr != nil {
 				errs = append(errs, fmt.Errorf("keep the place in log %s: %w", log.Name, perr))

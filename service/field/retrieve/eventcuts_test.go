@@ -281,6 +281,46 @@ func TestBreakBehindAStart(t *testing.T) {
 	}
 }
 
+// TestFurtherEventInTheSameSecond: of a full log the status block shows nothing of an event in the second of the one before. It is read with
+// the next retrieval all the same, and a log in which nothing happens is left alone then.
+func TestFurtherEventInTheSameSecond(t *testing.T) {
+	t.Parallel()
+	zero := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+	at := func(second int) time.Time { return zero.Add(time.Duration(second) * time.Second) }
+	s := newAlarmSite(t, "UTC")
+	var all [][]byte
+	for i := range 8 {
+		all = append(all, s.alarm(at(10*i), i%2 == 0, 0))
+	}
+	all = append(all, s.alarm(at(70), true, 1))
+	now := &clock{t: at(70)}
+	engaged := 0
+	s.before = func() {
+		if s.engaged {
+			engaged++
+		}
+	}
+	retrieve := func(from int) int {
+		t.Helper()
+		now.Add(time.Minute)
+		engaged, s.max, s.records = 0, 8, all[from:from+8]
+		out, err := (&retrieve.Reader{Store: s.store, Now: now.Now}).Log(t.Context(), &s.target, s.log, &s.st, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.Records
+	}
+	if n := retrieve(0); n != 8 {
+		t.Errorf("%d records, want 8", n)
+	}
+	if n := retrieve(1); n != 1 {
+		t.Errorf("%d records of the same second, want 1", n)
+	}
+	if retrieve(1); engaged != 0 {
+		t.Errorf("%d requests of a log in which nothing happens, want none", engaged)
+	}
+}
+
 // TestEndBeforeAStartThatWaits: an end whose start was never seen stands before a start that waits; both are read again at each retrieval, and
 // the end does not become that of the start behind it.
 func TestEndBeforeAStartThatWaits(t *testing.T) {

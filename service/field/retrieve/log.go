@@ -102,7 +102,7 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 	if !force && s.extent().repeats && st.NoRepeat > 0 && within(r.now(), st.NoRepeat, logdb.DayMillis) {
 		return out, fmt.Errorf("log %s: %w; asked again at %s", log.Name, errAskedBefore, (st.NoRepeat + logdb.DayMillis).String())
 	}
-	if !force && st.unchanged(s.extent(), t.Identity.Serial) {
+	if !force && st.unchanged(s.extent(), t.Identity.Serial) && (log.IsHistory() || st.Settled || s.extent().Used < s.extent().Max) {
 		st.LastSuccess = r.now()
 		return out, nil
 	}
@@ -145,6 +145,7 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 		return out, err
 	}
 	now := s.extent()
+	st.Settled = now.Last == st.LastStamp && r.now() >= st.LastSuccess+2000
 	st.Used, st.Max, st.LastStamp, st.LastSuccess = now.Used, now.Max, now.Last, r.now()
 	st.Serial = t.Identity.Serial
 	r.looked(s, st)

@@ -59,6 +59,9 @@ type LogState struct {
 	Serial      string       `json:"serial,omitempty"` // of the meter whose memory that was
 
 	Look Look `json:"-"` // not kept over a restart
+	// Settled: the second of the newest record was over at the last retrieval. Of a full log neither the number of records nor the newest
+	// one's time tells of a further event in it.
+	Settled bool `json:"-"`
 	// NoRepeat is when the meter refused function 0x23, or was silent to it for the last of several retrievals in a row (Silent);
 	// it is not asked again for a day, or until a restart.
 	NoRepeat logdb.Millis `json:"-"`
