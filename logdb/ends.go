@@ -46,9 +46,9 @@ func (e Ends) Note(p Position, chain Digest) Ends {
 	return append(slices.Clone(e), End{p, chain})
 }
 
-// Contradict reports whether an end at p with another chain is known: it is another journal.
+// Contradict reports whether an end at p with another chain is known: it is another journal. A chain that was not stated contradicts none.
 func (e Ends) Contradict(p Position, chain Digest) bool {
-	return p != 0 && !chain.IsZero() && slices.ContainsFunc(e, func(o End) bool { return o.Position == p && o.Chain != chain })
+	return p != 0 && !chain.IsZero() && slices.ContainsFunc(e, func(o End) bool { return o.Position == p && o.Chain != chain && !o.Chain.IsZero() })
 }
 
 // AppendBinary appends the stored form to b.
