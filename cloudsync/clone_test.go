@@ -319,3 +319,61 @@ func twoClonesCome(t *testing.T, known bool) {
 		}
 	}
 }
+
+// A cloud began as a copy of the site's machine, so that it has the site's journal as its own, and both may go on reading the meter.
+func TestCloudThatBeganAsACopyOfTheSite(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name        string
+		here, there []int // how many rows each read since, a batch each
+		renewed     bool
+	}{
+		{"neither went on", nil, nil, false},
+		{"the cloud did", nil, []int{4}, true},
+		{"the site did", []int{2}, nil, true},
+		{"both, the cloud more", []int{2}, []int{4}, true},
+		{"both, the cloud more, and it ended where the site ends", []int{2}, []int{2, 2}, true},
+		{"both, the cloud less", []int{4}, []int{2}, true},
+		{"both", []int{3}, []int{3}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			cloud := newFakeCloud()
+			cloud.store = firstJournal()
+			s := newSite(t, firstJournal(), cloud)
+			s.settings(time.Minute)
+			name(t, cloud)
+			read := func(logs logdb.Store, uid logdb.MeterUID, shift logdb.Millis, n int) {
+				h := logdb.History{Channels: channels[:1], Times: every(time.Minute, start+shift, n), Columns: [][]float64{make([]float64, n)}}
+				if _, err := logs.Append(t.Context(), logdb.Batch{Meter: uid, Kind: logdb.KindHistorical, Rows: []logdb.History{h}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			read(s.logs, meter, 0, 2)
+			read(cloud.store, "cloud-4711", 0, 2)
+			for i, n := range c.here {
+				read(s.logs, meter, logdb.Millis(i+1)*3_600_000, n)
+			}
+			for i, n := range c.there {
+				read(cloud.store, "cloud-4711", logdb.Millis(i+1)*3_600_000+1000, n)
+			}
+			old := journalID(t, s.logs, logdb.KindHistorical)
+			own := points(t, cloud.store, "cloud-4711", old)
+			s.upload()
+			now := journalID(t, s.logs, logdb.KindHistorical)
+			if (now != old) != c.renewed {
+				t.Errorf("the journal has another id: %v", now != old)
+			}
+			same(t, "what the cloud read", points(t, cloud.store, "cloud-4711", old), own)
+			if c.renewed {
+				same(t, "what the site sent", points(t, cloud.store, "cloud-4711", now), points(t, s.logs, meter, now))
+			}
+			if r := s.verify(logdb.KindHistorical); !r.Clean() {
+				t.Errorf("%+v", r)
+			}
+			if status, err := s.sync.Status(t.Context()); err != nil || status.Failed > 0 {
+				t.Errorf("%+v, %v", status, err)
+			}
+		})
+	}
+}

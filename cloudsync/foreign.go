@@ -15,9 +15,6 @@ func (u *upload) foreign(ctx context.Context) (bool, error) {
 		if end == 0 || chain.IsZero() {
 			return false, nil
 		}
-		if end > u.head.End {
-			return true, nil
-		}
 		have, err := u.s.logs.ChainAt(ctx, u.key.Meter, u.kind, end)
 		if errors.Is(err, logdb.ErrNotFound) {
 			return true, nil // our journal never ended there
@@ -44,11 +41,14 @@ func (u *upload) foreign(ctx context.Context) (bool, error) {
 			return bad, err
 		}
 	}
+	if short, err := u.writtenShorter(ctx, u.head.ID, u.head.End); short || err != nil {
+		return short, err
+	}
 	for _, st := range u.there {
-		if st.Stream.Journal.Family() != u.head.ID.Family() || st.Own { // under any name, also one that a backup of ours knows nothing of
+		if st.Stream.Journal.Family() != u.head.ID.Family() { // under any name, also one that a backup of ours knows nothing of
 			continue
 		}
-		if st.Fates.Highest() > u.head.End || st.JournalEnd > u.head.End {
+		if !st.Own && (st.Fates.Highest() > u.head.End || st.JournalEnd > u.head.End) {
 			return true, nil
 		}
 		// Somebody else may have written under our id between two of our questions, and we on top of it.
@@ -59,6 +59,21 @@ func (u *upload) foreign(ctx context.Context) (bool, error) {
 		}
 	}
 	return u.copied(ctx)
+}
+
+// writtenShorter reports whether the receiver, a copy of this machine, writes a journal itself, and has not come as far: it takes nothing beyond the
+// end that it has there.
+func (u *upload) writtenShorter(ctx context.Context, journal logdb.JournalID, end logdb.Position) (bool, error) {
+	short := func(st logdb.StreamState) bool {
+		return (st.Own || st.Source != "") && st.Stream.Journal == journal && st.JournalEnd < end
+	}
+	if !slices.ContainsFunc(u.there, short) {
+		return false, nil
+	}
+	if err := u.ask(ctx); err != nil { // it may be this node, which has gone on since
+		return false, err
+	}
+	return slices.ContainsFunc(u.there, short), nil
 }
 
 // copied reports whether the receiver was told something of this journal that this node never decided: a copy of it

@@ -44,6 +44,7 @@ type fakeCloud struct {
 	maxSamples int            // pages with a longer recording are too large; 0: none
 	started    logdb.Millis
 	blind      bool // it takes pages whatever their senders saw
+	chainless  bool // what it is sent comes without chains
 	maxRow     int  // pages with more rows and entries are too large; 0: none
 	pages      int
 	refuse     map[logdb.Kind]error
@@ -198,6 +199,10 @@ func (f *fakeCloud) PushPage(ctx context.Context, page *logdb.Page) (out api.Upl
 		if f.blind {
 			p := *page
 			p.Seen, page = nil, &p
+		}
+		if f.chainless {
+			p := *page
+			p.Chain, page = logdb.Digest{}, &p
 		}
 		if f.hold {
 			f.held = append(f.held, *page)

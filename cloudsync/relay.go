@@ -130,9 +130,6 @@ func contradiction(here *logdb.StreamState, there []logdb.StreamState) (why stri
 				why = fmt.Sprintf("the cloud's own journal ends at position %d, what it sent here at %d: it was restored from a backup", t.JournalEnd, here.JournalEnd)
 			}
 		}
-		if here.Source != "" && t.JournalEnd > here.JournalEnd {
-			why = fmt.Sprintf("the cloud knows position %d of a journal that was made here and ends at %d: this node was restored from a backup", t.JournalEnd, here.JournalEnd)
-		}
 		for _, e := range append(logdb.Ends{{Position: t.JournalEnd, Chain: t.Chain}}, t.Ends...) {
 			if ends.Contradict(e.Position, e.Chain) {
 				why = fmt.Sprintf("up to position %d the cloud holds other entries under the same name", e.Position)
@@ -142,6 +139,54 @@ func contradiction(here *logdb.StreamState, there []logdb.StreamState) (why stri
 	return why, own
 }
 
+// foreignSource is what foreign is to the own journal: it reports whether the receiver knows more, or something else, of a journal that this node
+// makes for a credential than it holds. Then this node was restored from a backup, or a copy of it goes on too.
+func (u *upload) foreignSource(ctx context.Context, st *logdb.StreamState) (why string, err error) {
+	if short, err := u.writtenShorter(ctx, st.Stream.Journal, st.JournalEnd); short || err != nil {
+		return "the cloud makes it too", err
+	}
+	for i := range u.there {
+		t := &u.there[i]
+		if t.Stream.Journal.Family() != st.Stream.Journal.Family() {
+			continue
+		}
+		for _, e := range append(logdb.Ends{{Position: t.JournalEnd, Chain: t.Chain}}, t.Ends...) {
+			if e.Position == 0 || e.Chain.IsZero() {
+				continue
+			}
+			have, err := u.s.logs.SourceChainAt(ctx, u.key.Meter, u.kind, st.Stream.Journal, e.Position)
+			if err != nil && !errors.Is(err, logdb.ErrNotFound) {
+				return "", fmt.Errorf("read the chain of journal %s at position %d: %w", st.Stream.Journal, e.Position, err)
+			}
+			if have != e.Chain {
+				return fmt.Sprintf("up to position %d the cloud holds other entries under the same name", e.Position), nil
+			}
+		}
+		if t.Chain.IsZero() && t.JournalEnd > st.JournalEnd {
+			return fmt.Sprintf("the cloud knows position %d of a journal that ends here at %d", t.JournalEnd, st.JournalEnd), nil
+		}
+	}
+	return "", nil
+}
+
+// renewSource gives a journal that this node makes for a credential another id, under which all that it holds is sent anew: numbers that are used
+// again would be taken for repeats.
+func (u *upload) renewSource(ctx context.Context, st *logdb.StreamState, why string) error {
+	head, err := u.s.logs.RenewSource(ctx, u.key.Meter, u.kind, st.Stream.Journal)
+	if errors.Is(err, logdb.ErrNotFound) {
+		return errMore // for another cloud, since it was listed
+	}
+	if err != nil {
+		return fmt.Errorf("renew journal %s: %w", st.Stream.Journal, err)
+	}
+	u.s.log.Warn("renew a journal of a source that is not the one the cloud knows", "meter", string(u.key.Meter), "action", "upload",
+		"kind", u.kind.String(), "cloud", u.dest.label(), "stream", st.Stream.String(), "why", why)
+	u.sum.Renewed++
+	st.Stream = logdb.StreamID{Journal: head.ID, Policy: "0"}
+	u.s.NotifyReceived(u.key.Meter) // the other clouds get it too
+	return nil
+}
+
 // twoCopies says whether the receiver holds something else than this node at the same positions of a journal: two copies of whoever wrote
 // it went on under one id, and the one sent here, the other one there. The ends that were stated tell nothing of that, since
 // neither node was told the other one's. Where one of both is known to go on from where the other one ends, nothing is compared. Copies that
@@ -149,8 +194,8 @@ func contradiction(here *logdb.StreamState, there []logdb.StreamState) (why stri
 func (u *upload) twoCopies(ctx context.Context, st *logdb.StreamState, all []logdb.StreamState) (why string, err error) {
 	journal := st.Stream.Journal
 	there, here := logdb.EndOf(u.there, journal), logdb.EndOf(all, journal)
-	if there.Position == 0 || st.Source != "" || stated(all, journal, there) || stated(u.there, journal, here) {
-		return "", nil // what this node made for a credential nobody else writes
+	if there.Position == 0 || stated(all, journal, there) || stated(u.there, journal, here) || st.Source != "" && !there.Chain.IsZero() {
+		return "", nil // the chain of what this node makes for a credential told already, unless it was sent when there was none
 	}
 	if p := combinedOtherwise(all, u.there, journal); p > 0 {
 		return otherRecord(p), nil
@@ -283,6 +328,15 @@ func storedInBoth(here, there []logdb.StreamState, journal logdb.JournalID, with
 
 // relayStream sends what the receiver has not decided of one stream, as it is here.
 func (u *upload) relayStream(ctx context.Context, st *logdb.StreamState, all []logdb.StreamState) error {
+	if st.Source != "" {
+		why, err := u.foreignSource(ctx, st)
+		if err == nil && why != "" {
+			err = u.renewSource(ctx, st, why)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	why, own := contradiction(st, u.there)
 	if why != "" {
 		u.conflict(st, why)
@@ -298,11 +352,18 @@ func (u *upload) relayStream(ctx context.Context, st *logdb.StreamState, all []l
 		return nil
 	}
 	if _, judged := u.seen[st.Stream.Journal.Family()]; !judged { // by another stream of it
-		if why, err := u.twoCopies(ctx, st, all); err != nil {
+		why, err := u.twoCopies(ctx, st, all)
+		switch {
+		case err != nil:
 			return err
-		} else if why != "" {
+		case why != "" && st.Source == "":
 			u.conflict(st, why)
 			return nil
+		case why != "":
+			if err := u.renewSource(ctx, st, why); err != nil {
+				return err
+			}
+			missing = Missing(passable(&st.Fates), &logdb.FateSet{})
 		}
 		u.sees(st.Stream.Journal)
 	}

@@ -74,9 +74,10 @@ type Store interface {
 	// every row that was reduced into one position, and that one, whose combined row it replaces: else
 	// they would count twice. The full variant of a shortened recording takes its place in reads and digests.
 	// ErrConflict, and nothing stored: a change that names another change instead of the record that both change, a page of this node's own journal beyond its end (RenewJournal
-	// comes first), and a page that states another chain for an end that is known (see Ends).
+	// comes first), and a page that states another chain for an end that is known (see Ends). A journal that this node writes itself, its own or one that it makes for a source, knows
+	// all its ends: an end that it never had is a conflict too. Only a page without a chain, from who saw nothing (Page.Seen nil), may go on in a journal of a source: this node's own correction.
 	// ErrStale, and nothing stored: a page whose sender saw another end of the journal than the farthest that stands here under any of
-	// its names, unless that is the page's own end (Page.Seen). A page that does not tell is taken as it is, and so is one of this node's own journal.
+	// its names, unless that is the page's own end (Page.Seen). A page that does not tell is taken as it is, and so is one of a journal that this node writes itself.
 	Accept(ctx context.Context, p Page, limits Limits) (Receipt, error)
 	// Journal returns this node's own journal; ErrNotFound before the first Append.
 	Journal(ctx context.Context, meter MeterUID, kind Kind) (JournalHead, error)
@@ -86,6 +87,11 @@ type Store interface {
 	// RenewJournal gives the own journal a new random id and policy-0 stream, keeping every entry
 	// and position: what a restored or cloned node does before it sends anything.
 	RenewJournal(ctx context.Context, meter MeterUID, kind Kind) (JournalHead, error)
+	// SourceChainAt is ChainAt of a journal that this node makes for a source, by the journal's id. A batch is what one page
+	// brought. ErrNotFound also for what was taken before such journals had a chain.
+	SourceChainAt(ctx context.Context, meter MeterUID, kind Kind, journal JournalID, p Position) (Digest, error)
+	// RenewSource is RenewJournal of a journal that this node makes for a source; ErrNotFound when it makes none of that id.
+	RenewSource(ctx context.Context, meter MeterUID, kind Kind, journal JournalID) (JournalHead, error)
 	// Versions returns the add, the revises and the withdraws of the record at position p that are held of a stream and those that share
 	// its cut, by position: the last one is live. Recordings come without samples. ErrNotFound when there is none, as after Clear.
 	Versions(ctx context.Context, meter MeterUID, kind Kind, stream StreamID, p Position) ([]Entry, error)
@@ -218,7 +224,7 @@ type StreamState struct {
 	Fates      FateSet
 	JournalEnd Position // highest end that any page stated
 	Chain      Digest   // the sender's running hash at JournalEnd
-	Ends       Ends     // the last ends that pages stated; none of an own journal
+	Ends       Ends     // the last ends that pages stated; none of a journal that this node writes itself
 	Created    Millis
 }
 

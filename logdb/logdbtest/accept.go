@@ -30,10 +30,13 @@ func (m *Model) Accept(_ context.Context, p logdb.Page, limits logdb.Limits) (lo
 			r.stream = j.add(p.Stream, "")
 		}
 		r.takePositions()
-		if p.JournalEnd > r.stream.end {
+		switch {
+		case j.writes(r.stream):
+			r.goOn()
+		case p.JournalEnd > r.stream.end:
 			r.stream.end, r.stream.chain = p.JournalEnd, p.Chain
-		}
-		if r.stream != j.own {
+			fallthrough
+		default:
 			r.stream.ends = r.stream.ends.Note(p.JournalEnd, p.Chain)
 		}
 	}
@@ -44,22 +47,23 @@ func (m *Model) Accept(_ context.Context, p logdb.Page, limits logdb.Limits) (lo
 // contradicts reports a page that cannot be of the journal it names, or whose sender does not know how that stands here.
 func (j *journals) contradicts(p *logdb.Page) error {
 	family := p.Stream.Journal.Family()
-	own := j.own != nil && j.own.id.Journal.Family() == family
-	if own && p.JournalEnd > j.own.end {
-		return fmt.Errorf("%w: the own journal ends at %d, the page says %d", logdb.ErrConflict, j.own.end, p.JournalEnd)
-	}
+	own := false
 	var here logdb.End
 	var known logdb.Ends
 	for _, s := range j.streams {
 		if s.id.Journal.Family() != family {
 			continue
 		}
-		if s != j.own && s.end > here.Position {
+		if j.writes(s) {
+			if own = true; !s.hadEnd(p) {
+				return fmt.Errorf("%w: the journal that is written here ends at %d and never had the end %d of the page", logdb.ErrConflict, s.end, p.JournalEnd)
+			}
+			continue
+		}
+		if s.end > here.Position {
 			here = logdb.End{Position: s.end, Chain: s.chain}
 		}
-		if known = append(known, s.ends...); !s.chain.IsZero() {
-			known = append(known, logdb.End{Position: s.end, Chain: s.chain})
-		}
+		known = append(append(known, s.ends...), logdb.End{Position: s.end, Chain: s.chain})
 	}
 	if p.Seen != nil && !own {
 		if stated := (logdb.End{Position: p.JournalEnd, Chain: p.Chain}); !here.Same(*p.Seen) && !here.Same(stated) {
@@ -70,6 +74,35 @@ func (j *journals) contradicts(p *logdb.Page) error {
 		return fmt.Errorf("%w: another chain at the end %d of journal %s", logdb.ErrConflict, p.JournalEnd, p.Stream.Journal)
 	}
 	return j.checkChanges(p.Stream, p.Entries)
+}
+
+// writes reports whether this node itself numbers the entries of s: its own journal, or one that it makes for a source.
+func (j *journals) writes(s *stream) bool { return s == j.own || s.source != "" }
+
+// hadEnd reports whether a page states an end that a journal which is written here has had, or goes on in it: only in one of a source, and only
+// who passes nothing on.
+func (s *stream) hadEnd(p *logdb.Page) bool {
+	if !p.Chain.IsZero() {
+		return s.batches[p.JournalEnd] == p.Chain
+	}
+	return p.JournalEnd <= s.end || s.source != "" && p.Seen == nil
+}
+
+// goOn lets the chain of a journal that this node makes for a source run over what the page adds behind its end.
+func (r *receiver) goOn() {
+	s := r.stream
+	if r.page.JournalEnd <= s.end {
+		return
+	}
+	all := entries(r.page.Rows, r.page.Entries)
+	slices.SortFunc(all, func(a, b logdb.Entry) int { return int(a.Position) - int(b.Position) })
+	for _, e := range all {
+		if e.Position > s.end {
+			s.chain = e.Chain(s.chain)
+		}
+	}
+	s.end = r.page.JournalEnd
+	s.batches[s.end] = s.chain
 }
 
 // checkChanges reports a change that names another change instead of the record that both change:

@@ -108,6 +108,40 @@ func (m *Model) RenewJournal(_ context.Context, uid logdb.MeterUID, kind logdb.K
 	return m.head(uid, kind)
 }
 
+// sourceOf returns the journal of that id that is made for a source; ErrNotFound.
+func (m *Model) sourceOf(uid logdb.MeterUID, kind logdb.Kind, journal logdb.JournalID) (*stream, error) {
+	for _, s := range m.journals(uid, kind).streams {
+		if s.source != "" && s.id.Journal == journal {
+			return s, nil
+		}
+	}
+	return nil, fmt.Errorf("journal %s of a source of %s: %w", journal, uid, logdb.ErrNotFound)
+}
+
+// SourceChainAt implements logdb.Store.
+func (m *Model) SourceChainAt(_ context.Context, uid logdb.MeterUID, kind logdb.Kind, journal logdb.JournalID, p logdb.Position) (logdb.Digest, error) {
+	defer m.lock()()
+	s, err := m.sourceOf(uid, kind, journal)
+	if err != nil {
+		return logdb.Digest{}, err
+	}
+	if d, ok := s.batches[p]; ok {
+		return d, nil
+	}
+	return logdb.Digest{}, fmt.Errorf("chain of %s at %d: %w", journal, p, logdb.ErrNotFound)
+}
+
+// RenewSource implements logdb.Store.
+func (m *Model) RenewSource(_ context.Context, uid logdb.MeterUID, kind logdb.Kind, journal logdb.JournalID) (logdb.JournalHead, error) {
+	defer m.lock()()
+	s, err := m.sourceOf(uid, kind, journal)
+	if err != nil {
+		return logdb.JournalHead{}, err
+	}
+	s.id.Journal = m.cfg.NewJournalID()
+	return logdb.JournalHead{ID: s.id.Journal, End: s.end, Chain: s.chain}, nil
+}
+
 // LastRaw implements logdb.Store.
 func (m *Model) LastRaw(_ context.Context, uid logdb.MeterUID, kind logdb.Kind, log logdb.LogNo, n int) ([]logdb.RawRecord, error) {
 	defer m.lock()()

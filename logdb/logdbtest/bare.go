@@ -10,6 +10,11 @@ import (
 // takeContents takes a page without positions: what was seen before is a repeat, and of equal records inside
 // one page as many are kept as the page with most copies holds.
 func (r *receiver) takeContents() {
+	defer func(before logdb.Position) {
+		if r.stream.end > before {
+			r.stream.batches[r.stream.end] = r.stream.chain
+		}
+	}(r.stream.end)
 	copies := map[string]int{} // on this page, so far
 	isNew := func(content string) bool {
 		copies[content]++
@@ -66,6 +71,7 @@ func (r *receiver) takeRow(e logdb.Entry, isNew func(string) bool) {
 func (r *receiver) put(e logdb.Entry, contents ...string) {
 	r.stream.end++
 	e.Position = r.stream.end
+	r.stream.chain = e.Chain(r.stream.chain)
 	r.stream.contents[e.Position] = contents
 	if e.Op == logdb.OpAdd {
 		if reason := r.overLimit(e); reason != "" {

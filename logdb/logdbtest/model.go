@@ -62,9 +62,11 @@ type stream struct {
 	forgot bool          // something was forgotten
 	held   []logdb.Entry // rising positions; a cleared or forgotten one is not here
 
+	// Of a journal that this node writes: the chain at the end of each batch or page.
+	batches map[logdb.Position]logdb.Digest
+
 	// Of the own journal.
-	batches map[logdb.Position]logdb.Digest // chain at the end of each batch
-	raw     []rawRecord
+	raw []rawRecord
 
 	// Of the limits: what has taken a slot, and when.
 	counts limit.Counts

@@ -220,6 +220,26 @@ func receiverRules() []rule {
 			f.want("what is known", counts(r), "[0 1 0 0]")
 			f.want("codes", f.codes(), "[1]")
 		}},
+		// The receiver began as a copy of the sender's machine, and both go on reading the meter.
+		{"a page of the own journal is held against every end that it had", func(f *fixture) {
+			one := f.append(logdb.KindSystem, system(0, day0, 1), system(0, day0, 2))
+			f.append(logdb.KindSystem, system(0, day0, 3))
+			f.append(logdb.KindSystem, system(0, day0, 4), system(0, day0, 5), system(0, day0, 6))
+			back := logdb.StreamID{Journal: one.Journal, Policy: "1"}
+			for title, end := range map[string]logdb.Position{"other entries at an end": 3, "an end that there never was": 4, "other entries at the last end": 6} {
+				p := withEnd(f.page(logdb.KindSystem, back, system(3, day0, 33)), end)
+				p.Chain, p.Seen = logdb.Digest{9}, &logdb.End{}
+				_, err := f.Accept(f.ctx, p, logdb.Limits{})
+				f.wantErr(title, err, logdb.ErrConflict)
+			}
+			p := f.page(logdb.KindSystem, back, system(1, day0, 1), system(2, day0, 2))
+			p.Chain, p.Seen = one.Chain, &logdb.End{}
+			r, err := f.Accept(f.ctx, p, logdb.Limits{})
+			f.wantErr("the journal as it was", err, nil)
+			f.want("of which all is known", counts(r), "[0 2 0 0]")
+			f.want("fates", f.fates(logdb.KindSystem, back, 6), "hh....")
+			f.want("codes", f.codes(), "[1 2 3 4 5 6]")
+		}},
 		{"another chain for an end that is known is a conflict", func(f *fixture) {
 			p := f.page(logdb.KindSystem, a1, system(1, day0, 1))
 			p.Chain = logdb.Digest{1}

@@ -1,6 +1,8 @@
 package logdbtest
 
 import (
+	"strconv"
+
 	"metermanager/logdb"
 )
 
@@ -226,6 +228,97 @@ func contentRules() []rule {
 			p = f.page(logdb.KindSystem, logdb.StreamID{}, system(0, day0, 1))
 			_, err = f.Accept(f.ctx, p, logdb.Limits{})
 			f.wantErr("without a source", err, logdb.ErrInvalid)
+		}},
+		{"its chain runs over all entries, and can be asked for at the end of a page", func(f *fixture) {
+			f.limits = logdb.Limits{PQ: []logdb.Window{{Name: "day", Millis: day, Max: 2}}}
+			f.post(logdb.KindPQ, "key", sag(0, day0, nan()), sag(0, day0+1, 1))
+			f.post(logdb.KindPQ, "key", sag(0, day0, 2), sag(0, day0+2, 1)) // the last one is skipped
+			f.post(logdb.KindPQ, "key", sag(0, day0, 2))                    // and this one a repeat
+			end := sag(3, day0, 2)
+			end.Op, end.Target = logdb.OpRevise, 1
+			var ends []logdb.Digest
+			var chain logdb.Digest
+			for _, e := range []logdb.Entry{sag(1, day0, nan()), sag(2, day0+1, 1), end, sag(4, day0+2, 1)} {
+				chain = e.Chain(chain)
+				ends = append(ends, chain)
+			}
+			s := posted(f, logdb.KindPQ, "key")
+			f.want("end", []any{s.JournalEnd, s.Chain}, []any{4, ends[3]})
+			for p, want := range map[logdb.Position]error{1: logdb.ErrNotFound, 2: nil, 3: logdb.ErrNotFound, 4: nil, 5: logdb.ErrNotFound} {
+				at, err := f.SourceChainAt(f.ctx, f.meter, logdb.KindPQ, s.Stream.Journal, p)
+				f.wantErr("position "+strconv.Itoa(int(p)), err, want)
+				if want == nil {
+					f.want("chain", at, ends[p-1])
+				}
+			}
+			_, err := f.SourceChainAt(f.ctx, f.meter, logdb.KindPQ, "another", 2)
+			f.wantErr("another journal", err, logdb.ErrNotFound)
+			both := row(0, day0, volts, 2)
+			both.Row.Channels, both.Row.Values = append(both.Row.Channels, wh), append(both.Row.Values, 5)
+			f.post(logdb.KindHistorical, "key", both)
+			both.Position = 1
+			f.want("rows", posted(f, logdb.KindHistorical, "key").Chain, both.Chain(logdb.Digest{}))
+		}},
+		{"a renewed one keeps entries, positions and contents under a new id", func(f *fixture) {
+			f.post(logdb.KindSystem, "key", system(0, day0, 1), system(0, day0, 2))
+			f.post(logdb.KindSystem, "other", system(0, day0, 3))
+			old, other := posted(f, logdb.KindSystem, "key"), posted(f, logdb.KindSystem, "other")
+			head, err := f.RenewSource(f.ctx, f.meter, logdb.KindSystem, old.Stream.Journal)
+			f.must(err)
+			f.after(f)
+			if head.ID == old.Stream.Journal || head.End != 2 || head.Chain != old.Chain {
+				f.Errorf("renewed %v into %v", old, head)
+			}
+			_, err = f.RenewSource(f.ctx, f.meter, logdb.KindSystem, old.Stream.Journal)
+			f.wantErr("the old id", err, logdb.ErrNotFound)
+			f.want("the other's", posted(f, logdb.KindSystem, "other").Stream, other.Stream)
+			f.want("fates", f.fates(logdb.KindSystem, logdb.StreamID{Journal: head.ID, Policy: "0"}, 3), "ss.")
+			f.want("posted again", counts(f.post(logdb.KindSystem, "key", system(0, day0, 2), system(0, day0, 4))), "[1 1 0 0]")
+			now := posted(f, logdb.KindSystem, "key")
+			f.want("next", []any{now.Stream.Journal == head.ID, now.JournalEnd}, "[true 3]")
+			at, err := f.SourceChainAt(f.ctx, f.meter, logdb.KindSystem, head.ID, 2)
+			f.must(err)
+			f.want("chain before", at, old.Chain)
+			own := f.append(logdb.KindSystem, system(0, day0, 5))
+			_, err = f.RenewSource(f.ctx, f.meter, logdb.KindSystem, own.Journal)
+			f.wantErr("the own journal", err, logdb.ErrNotFound)
+			// What the old one sent comes back as another node's: nothing is taken for a repeat.
+			f.want("the old journal's", counts(f.send(logdb.KindSystem, old.Stream, system(3, day0, 9))), "[1 0 0 0]")
+		}},
+		// A node was restored from a backup, or began as a copy of the one that makes the journal.
+		{"a page of it is held against every end that it had", func(f *fixture) {
+			f.post(logdb.KindSystem, "key", system(0, day0, 1), system(0, day0, 2))
+			one := posted(f, logdb.KindSystem, "key")
+			f.post(logdb.KindSystem, "key", system(0, day0, 3), system(0, day0, 4))
+			try := func(title string, end logdb.Position, chain logdb.Digest, want error) {
+				f.Helper()
+				p := withEnd(f.page(logdb.KindSystem, one.Stream, system(2, day0, 2)), end)
+				p.Chain, p.Seen = chain, &logdb.End{}
+				_, err := f.Accept(f.ctx, p, logdb.Limits{})
+				f.wantErr(title, err, want)
+			}
+			try("as it was", 2, one.Chain, nil)
+			try("without a chain", 4, logdb.Digest{}, nil)
+			try("other entries at an end", 2, logdb.Digest{9}, logdb.ErrConflict)
+			try("an end that there never was", 3, logdb.Digest{9}, logdb.ErrConflict)
+			try("beyond the end", 5, logdb.Digest{9}, logdb.ErrConflict)
+			try("beyond the end, without a chain", 5, logdb.Digest{}, logdb.ErrConflict)
+			f.want("codes", f.codes(), "[1 2 3 4]")
+		}},
+		{"a correction made here goes on in it, and the chain with it", func(f *fixture) {
+			f.post(logdb.KindSystem, "key", system(0, day0, 1))
+			one := posted(f, logdb.KindSystem, "key")
+			change := revise(system(0, day0, 7), 2, 1)
+			f.want("receipt", counts(f.accept(f.page(logdb.KindSystem, one.Stream, change))), "[0 0 1 0]")
+			s := posted(f, logdb.KindSystem, "key")
+			f.want("end", []any{s.JournalEnd, s.Chain, len(s.Ends)}, []any{2, change.Chain(one.Chain), 0})
+			at, err := f.SourceChainAt(f.ctx, f.meter, logdb.KindSystem, s.Stream.Journal, 2)
+			f.must(err)
+			f.want("chain there", at, s.Chain)
+			f.post(logdb.KindSystem, "key", system(0, day0, 8))
+			next := system(3, day0, 8)
+			f.want("goes on", posted(f, logdb.KindSystem, "key").Chain, next.Chain(s.Chain))
+			f.want("codes", f.codes(), "[7 8]")
 		}},
 		{"the journal that is made can be read and relayed as any other", func(f *fixture) {
 			f.post(logdb.KindPQ, "key", sag(0, day0, nan()), sag(0, day0+minute, 1))

@@ -249,6 +249,9 @@ func (g *generator) rare(s *sender) operation {
 	case 4, 5:
 		return g.forget(s)
 	case 6:
+		if g.chance(50) {
+			return g.renewSource(s)
+		}
 		o.text = "renew the journal"
 		o.apply = func(ctx context.Context, st logdb.Store) (string, error) {
 			head, err := st.RenewJournal(ctx, s.meter, s.kind)
@@ -266,6 +269,23 @@ func (g *generator) rare(s *sender) operation {
 		return g.tidy(s)
 	}
 	return o
+}
+
+// renewSource renews a journal that is made for a source.
+func (g *generator) renewSource(s *sender) operation {
+	source := pickOne(g, "key-1", "key-2")
+	return operation{
+		meter: s.meter, kind: s.kind, text: "renew the journal of " + source,
+		apply: func(ctx context.Context, st logdb.Store) (string, error) {
+			states, err := st.Streams(ctx, s.meter, s.kind)
+			i := slices.IndexFunc(states, func(st logdb.StreamState) bool { return st.Source == source })
+			if err != nil || i < 0 {
+				return "", err
+			}
+			head, err := st.RenewSource(ctx, s.meter, s.kind, states[i].Stream.Journal)
+			return fmt.Sprint(head), err
+		},
+	}
 }
 
 // tidy compacts, and every second time moves all into the archive of a store that has one.

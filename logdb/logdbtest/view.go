@@ -95,11 +95,7 @@ func (v *view) seeStreams(ctx context.Context, s logdb.Store, uid logdb.MeterUID
 		if st.Own != (i == 0 && st.Own) {
 			v.wrong("own stream %s does not stand first", st.Stream)
 		}
-		chain := st.Chain
-		if st.Source != "" {
-			chain = logdb.Digest{} // of a journal that the receiver made: its own affair
-		}
-		v.line("stream %s own %v source %q end %d chain %s ends %v", st.Stream, st.Own, st.Source, st.JournalEnd, chain, st.Ends)
+		v.line("stream %s own %v source %q end %d chain %s ends %v", st.Stream, st.Own, st.Source, st.JournalEnd, st.Chain, st.Ends)
 		for _, r := range st.Fates.Ranges() {
 			for p := r.First; p <= r.Last; p++ {
 				v.line("fate %s %6d %s", st.Stream, p, fateText(r))

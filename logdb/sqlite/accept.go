@@ -3,6 +3,7 @@ package sqlite
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -33,7 +34,7 @@ func (t *txn) accept(p *logdb.Page, limits logdb.Limits) (logdb.Receipt, error) 
 	if err != nil {
 		return logdb.Receipt{}, err
 	}
-	if err := j.contradicts(p); err != nil {
+	if err := t.contradicts(j, p); err != nil {
 		return logdb.Receipt{}, err
 	}
 	if j, err = t.journalsOf(p.Meter, p.Kind, true); err != nil {
@@ -50,7 +51,7 @@ func (t *txn) accept(p *logdb.Page, limits logdb.Limits) (logdb.Receipt, error) 
 }
 
 // contradicts reports a page that cannot be of the journal it names, or whose sender does not know how that stands here.
-func (j *journals) contradicts(p *logdb.Page) error {
+func (t *txn) contradicts(j *journals, p *logdb.Page) error {
 	if p.Stream.IsZero() {
 		return nil
 	}
@@ -60,27 +61,46 @@ func (j *journals) contradicts(p *logdb.Page) error {
 		if s.ref.Journal.Family() != p.Stream.Journal.Family() {
 			continue
 		}
-		own = own || s.own
-		if !s.own && s.end > end.Position {
+		if s.written() {
+			own = true
+			if had, err := t.hadEnd(s, p); err != nil {
+				return err
+			} else if !had {
+				return fmt.Errorf("%w: the journal that is written here ends at %d and never had the end %d of the page", logdb.ErrConflict, s.end, p.JournalEnd)
+			}
+		} else if s.end > end.Position {
 			end = logdb.End{Position: s.end, Chain: s.chain}
-		}
-		if s.own && p.JournalEnd > s.end {
-			return fmt.Errorf("%w: the own journal ends at %d, the page says %d", logdb.ErrConflict, s.end, p.JournalEnd)
 		}
 	}
 	if p.Seen != nil && !own && !end.Same(*p.Seen) && !end.Same(logdb.End{Position: p.JournalEnd, Chain: p.Chain}) {
 		return fmt.Errorf("%w: journal %s ends at %d here, and at %d where it was seen", logdb.ErrStale, p.Stream.Journal, end.Position, p.Seen.Position)
 	}
 	for _, s := range j.streams {
-		if s.ref.Journal.Family() != p.Stream.Journal.Family() {
+		if s.written() || s.ref.Journal.Family() != p.Stream.Journal.Family() {
 			continue
 		}
 		at := logdb.Ends{{Position: s.end, Chain: s.chain}}
-		if !s.chain.IsZero() && at.Contradict(p.JournalEnd, p.Chain) || s.ends.Contradict(p.JournalEnd, p.Chain) {
+		if at.Contradict(p.JournalEnd, p.Chain) || s.ends.Contradict(p.JournalEnd, p.Chain) {
 			return fmt.Errorf("%w: another chain at the end %d of journal %s", logdb.ErrConflict, p.JournalEnd, s.ref.Journal)
 		}
 	}
 	return nil
+}
+
+// written reports whether this node itself numbers the entries of s: its own journal, or one that it makes for a source.
+func (s *stream) written() bool { return s.own || s.source != "" }
+
+// hadEnd reports whether a page states an end that a journal which is written here has had, or goes on in it: only in one of a source, and only
+// who passes nothing on.
+func (t *txn) hadEnd(s *stream, p *logdb.Page) (bool, error) {
+	if p.Chain.IsZero() {
+		return p.JournalEnd <= s.end || s.source != "" && p.Seen == nil, nil
+	}
+	chain, err := t.chainAt(s.id, p.JournalEnd)
+	if errors.Is(err, logdb.ErrNotFound) {
+		return false, nil
+	}
+	return chain == p.Chain, err
 }
 
 // receiver is one page on its way in. It decides the fates first, in journal order, and keeps what is to be stored
@@ -131,16 +151,36 @@ func (r *receiver) acceptPositions() error {
 		return err
 	}
 	r.touchStream(r.stream) // before its fates change, so that a failure rolls them back
+	if r.stream.written() {
+		if err := r.goOn(); err != nil {
+			return err
+		}
+	} else {
+		if p.JournalEnd > r.stream.end {
+			r.stream.end, r.stream.chain = p.JournalEnd, p.Chain
+		}
+		r.stream.ends = r.stream.ends.Note(p.JournalEnd, p.Chain)
+	}
 	if err := r.decideAll(); err != nil {
 		return err
 	}
-	if p.JournalEnd > r.stream.end {
-		r.stream.end, r.stream.chain = p.JournalEnd, p.Chain
-	}
-	if !r.stream.own {
-		r.stream.ends = r.stream.ends.Note(p.JournalEnd, p.Chain)
-	}
 	return r.holdAll()
+}
+
+// goOn lets the chain of a journal that this node makes for a source run over what the page adds behind its end.
+func (r *receiver) goOn() error {
+	s := r.stream
+	if r.page.JournalEnd <= s.end {
+		return nil
+	}
+	for _, it := range r.items() {
+		if it.position > s.end {
+			e := r.entryOf(it)
+			s.chain = e.Chain(s.chain)
+		}
+	}
+	s.end = r.page.JournalEnd
+	return r.noteChain(s)
 }
 
 // decideAll walks records and fates of the page in journal order.

@@ -10,7 +10,7 @@ import (
 	"metermanager/logdb"
 )
 
-const insertBatch = `INSERT INTO batch (stream, last, chain) VALUES (?, ?, ?) ON CONFLICT (stream, last) DO UPDATE SET chain = excluded.chain`
+const insertBatch = `INSERT INTO batch (stream, last, chain) VALUES (?, ?, ?)`
 
 // Append implements logdb.Store.
 func (s *Store) Append(ctx context.Context, b logdb.Batch) (logdb.Appended, error) {
@@ -66,21 +66,29 @@ func (t *txn) append(b *logdb.Batch) (done logdb.Appended, err error) {
 	}
 	if own.end >= first {
 		done.First = first
-		last, chain := own.end, own.chain
-		err := t.ledger(own, ledgerBatch, 0, 0, func(tally *logdb.Tally) { tally.AddBits(last, 0, chainBits(chain[:])) })
-		if err != nil {
+		if err := t.noteChain(own); err != nil {
 			return done, err
 		}
 		own.put(logdb.FateRange{First: first, Last: own.end, Fate: logdb.FateStored})
 	}
 	done.Last, done.Chain = own.end, own.chain
-	if _, err := t.exec(insertBatch, own.id, own.end, own.chain[:]); err != nil {
-		return done, fmt.Errorf("note the chain: %w", err)
-	}
 	if b.Open != nil {
 		return done, t.replaceOpen(j, b.Open)
 	}
 	return done, nil
+}
+
+// noteChain notes the chain at the end of a batch or page with which a journal that this node writes has grown.
+func (t *txn) noteChain(s *stream) error {
+	last, chain := s.end, s.chain
+	err := t.ledger(s, ledgerBatch, 0, 0, func(tally *logdb.Tally) { tally.AddBits(last, 0, chainBits(chain[:])) })
+	if err != nil {
+		return err
+	}
+	if _, err := t.exec(insertBatch, s.id, last, chain[:]); err != nil {
+		return fmt.Errorf("note the chain: %w", err)
+	}
+	return nil
 }
 
 // appendRows gives the rows their positions and keeps them.

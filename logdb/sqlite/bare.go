@@ -27,6 +27,7 @@ func (r *receiver) acceptContents() error {
 		return err
 	}
 	r.touchStream(r.stream)
+	before := r.stream.end
 	seen := newSeenValues(r)
 	for b := range r.page.Rows {
 		for i := range r.page.Rows[b].Len() {
@@ -48,10 +49,22 @@ func (r *receiver) acceptContents() error {
 			return err
 		}
 	}
+	if r.stream.end > before {
+		if err := r.noteChain(r.stream); err != nil {
+			return err
+		}
+	}
 	if err := r.holdRowsOfSource(); err != nil {
 		return err
 	}
 	return seen.save()
+}
+
+// follow gives an entry the next position of a journal that this node makes for a source.
+func (s *stream) follow(e *logdb.Entry) {
+	s.end++
+	e.Position = s.end
+	s.chain = e.Chain(s.chain)
 }
 
 // takeRow keeps the values of a row that are new: a historical record is (series, time, value).
@@ -74,8 +87,7 @@ func (r *receiver) takeRow(e *logdb.Entry, seen *seenValues) error {
 		return nil
 	}
 	e.Row = &row
-	r.stream.end++
-	e.Position = r.stream.end
+	r.stream.follow(e)
 	if reason := r.pace(e.Log, limit.Mark{Position: e.Position, Run: e.Run, Generation: e.Generation, Time: e.Time}, row.Channels); reason != "" {
 		r.skip(e.Position, e.Time, reason)
 		for _, key := range all {
@@ -162,8 +174,7 @@ func (r *receiver) takeContent(e *logdb.Entry) error {
 	if start != nil {
 		e.Op, e.Target, e.Replaces = logdb.OpRevise, start.Position, start.ContentDigest()
 	}
-	r.stream.end++
-	e.Position = r.stream.end
+	r.stream.follow(e)
 	if err := note(e.Position); err != nil {
 		return err
 	}

@@ -90,12 +90,34 @@ func (s *Store) ChainAt(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind
 		if err != nil {
 			return err
 		}
-		var data []byte
-		ok, err := c.one([]any{&data}, readBatch, id, p)
-		if err == nil && !ok {
-			err = logdb.ErrNotFound
+		chain, err = c.chainAt(id, p)
+		return err
+	})
+	return chain, err
+}
+
+// chainAt returns the chain at the end of a batch or page with which a journal that this node writes has grown; ErrNotFound.
+func (c *conn) chainAt(stream int64, p logdb.Position) (chain logdb.Digest, err error) {
+	var data []byte
+	ok, err := c.one([]any{&data}, readBatch, stream, p)
+	if err == nil && !ok {
+		err = logdb.ErrNotFound
+	}
+	copy(chain[:], data)
+	return chain, err
+}
+
+const sourceStream = `SELECT s.id FROM stream s JOIN meter m ON m.id = s.meter WHERE m.uid = ? AND s.kind = ? AND s.journal = ? AND s.source <> ''`
+
+// SourceChainAt implements logdb.Store.
+func (s *Store) SourceChainAt(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, journal logdb.JournalID, p logdb.Position) (chain logdb.Digest, err error) {
+	err = s.snapshot(ctx, fmt.Sprintf("read the chain of journal %s of %s at %d", journal, uid, p), func(c *conn) error {
+		var id int64
+		ok, err := c.one([]any{&id}, sourceStream, string(uid), kind, string(journal))
+		if err != nil || !ok {
+			return cmp.Or(err, logdb.ErrNotFound)
 		}
-		copy(chain[:], data)
+		chain, err = c.chainAt(id, p)
 		return err
 	})
 	return chain, err
@@ -105,21 +127,37 @@ const renameStream = `UPDATE stream SET journal = ?, policy = '0' WHERE id = ?`
 
 // RenewJournal implements logdb.Store.
 func (s *Store) RenewJournal(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind) (head logdb.JournalHead, err error) {
-	err = s.write(ctx, fmt.Sprintf("renew the %s journal of %s", kind, uid), func(t *txn) error {
+	return s.renew(ctx, fmt.Sprintf("renew the %s journal of %s", kind, uid), uid, kind, (*journals).own)
+}
+
+// RenewSource implements logdb.Store.
+func (s *Store) RenewSource(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, journal logdb.JournalID) (head logdb.JournalHead, err error) {
+	return s.renew(ctx, fmt.Sprintf("renew journal %s of %s", journal, uid), uid, kind, func(j *journals) *stream {
+		i := slices.IndexFunc(j.streams, func(o *stream) bool { return o.source != "" && o.ref.Journal == journal })
+		if i < 0 {
+			return nil
+		}
+		return j.streams[i]
+	})
+}
+
+// renew gives the journal that which finds another id.
+func (s *Store) renew(ctx context.Context, what string, uid logdb.MeterUID, kind logdb.Kind, which func(*journals) *stream) (head logdb.JournalHead, err error) {
+	err = s.write(ctx, what, func(t *txn) error {
 		j, err := t.journalsOf(uid, kind, false)
 		if err != nil {
 			return err
 		}
-		own := j.own()
-		if own == nil {
+		st := which(j)
+		if st == nil {
 			return logdb.ErrNotFound
 		}
 		id := s.cfg.NewJournalID()
-		if _, err := t.exec(renameStream, string(id), own.id); err != nil {
+		if _, err := t.exec(renameStream, string(id), st.id); err != nil {
 			return err
 		}
-		own.ref = logdb.StreamID{Journal: id, Policy: "0"}
-		head = logdb.JournalHead{ID: id, End: own.end, Chain: own.chain}
+		st.ref = logdb.StreamID{Journal: id, Policy: "0"}
+		head = logdb.JournalHead{ID: id, End: st.end, Chain: st.chain}
 		return nil
 	})
 	return head, err

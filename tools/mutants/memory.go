@@ -54,6 +54,8 @@ func journalMutations() []mutation {
 		{"a relay sends the sum of rows that the receiver has", "cloudsync/relaywhole.go", []edit{{`				left.Remove(f.Into, f.Into)`, `				_ = p`}}, []test{{"./cloudsync", "^TestRelayOfRowsThatStandForASum$", nil}}},
 		{"verify at a relay takes a row for the sum that it stands for", "cloudsync/verify/relay.go", []edit{{`h.Data != want || x.sums.days[k]:`, `h.Data != want:`}}, []test{{"./cloudsync", "^TestVerifyOfASumAgainstItsRows$", nil}}},
 		{"rows of a combined one that has not come are decided one by one", "logdb/sqlite/requested.go", []edit{{`		return !r.elsewhere(p), nil`, `		return false, nil`}}, []test{receiver, random}},
+		{"a restored relay uses numbers of a journal of a source again", "cloudsync/relay.go", []edit{{`			if have != e.Chain {`, `			if have != e.Chain && e.Position == 0 {`}}, []test{{"./cloudsync", "^TestRestoredRelayOfAJournalOfASource$", nil}}},
+		{"a copy of the sender takes other records under its own journal's numbers for repeats", "logdb/sqlite/accept.go", []edit{{`	return chain == p.Chain, err`, `	return true, err`}}, []test{receiver}},
 		{"a page is taken whatever end of its journal was seen", "logdb/sqlite/accept.go", []edit{{`p.Seen != nil && !own &&`, `p.Seen != nil && !own && end.Position > 1<<60 &&`}}, []test{receiver, random}},
 	}
 }

@@ -110,7 +110,7 @@ func storeMutations() []mutation {
 		}, []test{crashes, group}},
 		{"the cache keeps what was rolled back", writer, []edit{{`			w.cache = newCache() // it may hold what was rolled back`, `			_ = w.cache`}}, []test{crashes}},
 		{"a batch of the journal is appended without its chain", "logdb/sqlite/append.go", []edit{{
-			`	if _, err := t.exec(insertBatch, own.id, own.end, own.chain[:]); err != nil {`, `	if _, err := t.exec(insertBatch, own.id, own.end, []byte{}); err != nil {`}}, []test{journalRule}},
+			`	if _, err := t.exec(insertBatch, s.id, last, chain[:]); err != nil {`, `	if _, err := t.exec(insertBatch, s.id, last, []byte{}); err != nil {`}}, []test{journalRule}},
 		{"an append that failed leaves its positions behind", "logdb/sqlite/append.go", []edit{{`	t.touchStream(own) // before`, `	t.cache.dirtyStreams[own] = true // before`}}, []test{{"./logdb/sqlite", "^TestFailedAppendLeavesNoHole$", nil}}},
 	}
 }
@@ -153,7 +153,7 @@ func receiverMutations() []mutation {
 		}
 		f, ok := fateOf(r.stream, e.Target)
 `}}, []test{limits, random}},
-		{"a page of another journal under the same id is taken", accept, []edit{{`		if !s.chain.IsZero() && at.Contradict(p.JournalEnd, p.Chain) || s.ends.Contradict(p.JournalEnd, p.Chain) {`, `		if !s.chain.IsZero() && at == nil {`}}, []test{receiver, streamRules}},
+		{"a page of another journal under the same id is taken", accept, []edit{{`		if at.Contradict(p.JournalEnd, p.Chain) || s.ends.Contradict(p.JournalEnd, p.Chain) {`, `		if at == nil {`}}, []test{receiver, streamRules}},
 		{"Clear empties the sets", forget, []edit{{`	s.revised = false
 	t.touchStream(s)`, `	s.revised = false
 	s.undecide(1, logdb.MaxPosition)
