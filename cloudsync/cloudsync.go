@@ -41,9 +41,10 @@ type Logs = logdb.Store
 type Config struct {
 	Logger *slog.Logger
 	Now    func() time.Time
-	// PassOn is told of a request for a journal of a meter that is not this node's own: it may wait here for the
-	// manager that keeps it. nil: such requests are left to others.
-	PassOn func(ctx context.Context, meter logdb.MeterUID, r api.FetchRequest) error
+	// PassOn is told of a request for a journal of a meter that is not this node's own, of which not all is here: it may wait here for the
+	// manager that keeps it. It tells what became of that: ended with the last report, whose state is "" when there is nobody to ask. nil:
+	// such requests are left to others.
+	PassOn func(ctx context.Context, meter logdb.MeterUID, r api.FetchRequest) (report api.FetchReport, ended bool, err error)
 	// Fingerprint connects to the address of a cloud and returns the fingerprint of its certificate; nil: nobody can.
 	Fingerprint func(ctx context.Context, address string) (string, error)
 	// Instruct passes on an instruction for a meter that posts to this node, and tells what became of it: ended with the last report.

@@ -42,9 +42,9 @@ func (s *Service) RequestsWait(id DestinationID) {
 	}
 }
 
-// InstructionEnded says that a meter has reported what became of an instruction that was passed on: the clouds are asked again now. It
+// RequestEnded says that a request or an instruction that was passed on has come to its end: the clouds are asked again now. It
 // never waits.
-func (s *Service) InstructionEnded() {
+func (s *Service) RequestEnded() {
 	now := s.cfg.Now()
 	s.mu.Lock()
 	for _, d := range s.dests {
@@ -133,10 +133,7 @@ func (s *Service) fetchOne(ctx context.Context, d *destination, desk Requests, c
 	}
 	// It may travel under another name, or did when somebody asked.
 	if own := err == nil && head.ID.Family() == logdb.JournalID(r.Journal).Family(); !own {
-		if s.cfg.PassOn == nil {
-			return "", false, nil
-		}
-		return "", false, s.cfg.PassOn(ctx, meter.Meter, r)
+		return s.pass(ctx, desk, cloud, conf, meter, kind, r)
 	}
 	wanted, err := wantedOf(kind, r)
 	if err != nil {

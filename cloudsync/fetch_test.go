@@ -607,9 +607,9 @@ func TestRequestsOfOthers(t *testing.T) {
 		{ID: "b", MeterUID: "another", Kind: "pq", Journal: string(journalID(t, s.logs, logdb.KindPQ)), State: api.FetchQueued},
 	}
 	var passed []string
-	s.cfg.PassOn = func(_ context.Context, uid logdb.MeterUID, r api.FetchRequest) error {
+	s.cfg.PassOn = func(_ context.Context, uid logdb.MeterUID, r api.FetchRequest) (api.FetchReport, bool, error) {
 		passed = append(passed, string(uid)+" "+r.ID)
-		return nil
+		return api.FetchReport{}, true, nil
 	}
 	s.restart()
 	if _, err := s.sync.Fetch(t.Context()); err != nil {

@@ -233,6 +233,17 @@ func (u *upload) twoCopies(ctx context.Context, st *logdb.StreamState, all []log
 	return "", nil
 }
 
+// goesOn says why nothing of a stream may be sent, "" when it may: the journal here is the one that the receiver knows.
+func (u *upload) goesOn(ctx context.Context, st *logdb.StreamState, all []logdb.StreamState) (why string, err error) {
+	if _, judged := u.seen[st.Stream.Journal.Family()]; judged { // by another stream of it
+		return "", nil
+	}
+	if why, err = u.twoCopies(ctx, st, all); why == "" && err == nil {
+		u.sees(st.Stream.Journal)
+	}
+	return why, err
+}
+
 func otherRecord(p logdb.Position) string {
 	return fmt.Sprintf("at position %d the cloud holds another record: two copies of a node wrote this journal", p)
 }
@@ -351,20 +362,19 @@ func (u *upload) relayStream(ctx context.Context, st *logdb.StreamState, all []l
 	if why != "" || own || len(missing) == 0 {
 		return nil
 	}
-	if _, judged := u.seen[st.Stream.Journal.Family()]; !judged { // by another stream of it
-		why, err := u.twoCopies(ctx, st, all)
-		switch {
-		case err != nil:
+	why, err := u.goesOn(ctx, st, all)
+	switch {
+	case err != nil:
+		return err
+	case why != "" && st.Source == "":
+		u.conflict(st, why)
+		return nil
+	case why != "":
+		if err := u.renewSource(ctx, st, why); err != nil {
 			return err
-		case why != "" && st.Source == "":
-			u.conflict(st, why)
-			return nil
-		case why != "":
-			if err := u.renewSource(ctx, st, why); err != nil {
-				return err
-			}
-			missing = Missing(passable(&st.Fates), &logdb.FateSet{})
 		}
+		set = &logdb.FateSet{}
+		missing = Missing(passable(&st.Fates), set)
 		u.sees(st.Stream.Journal)
 	}
 	r := newRelayReader(u, st, all)
@@ -393,6 +403,10 @@ type relayReader struct {
 	plain  *logdb.Page
 	asked  *logdb.Page // changes of records that limits had skipped: they were fetched on request
 	size   int
+	ahead  struct { // read last
+		first, last logdb.Position
+		held        map[logdb.Position]logdb.Entry
+	}
 }
 
 func newRelayReader(u *upload, st *logdb.StreamState, all []logdb.StreamState) *relayReader {

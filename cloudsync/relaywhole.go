@@ -110,15 +110,21 @@ func (r *relayReader) interval(ctx context.Context, into logdb.Position, parts [
 	return x, complete, nil
 }
 
-// held reads what is held of the positions first to last.
+// held reads what is held of the positions first to last, and of some that follow, since these are asked for next.
 func (r *relayReader) held(ctx context.Context, first, last logdb.Position) (map[logdb.Position]logdb.Entry, error) {
+	if first >= r.ahead.first && last <= r.ahead.last {
+		return r.ahead.held, nil
+	}
 	out := map[logdb.Position]logdb.Entry{}
+	last = max(last, first+logdb.Position(r.step)-1)
+	r.ahead.first, r.ahead.last, r.ahead.held = first, last, out
 	for first <= last {
 		page, err := r.u.s.logs.ReadStream(ctx, r.u.key.Meter, r.u.kind, r.stream.Stream, first, min(int(last-first)+1, r.step))
 		if errors.Is(err, logdb.ErrNotFound) {
 			return out, nil
 		}
 		if err != nil {
+			r.ahead.last = 0
 			return nil, fmt.Errorf("read stream %s from position %d: %w", r.stream.Stream, first, err)
 		}
 		highest := logdb.Position(0)

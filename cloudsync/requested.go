@@ -36,7 +36,7 @@ func (w *Wanted) last() logdb.Millis {
 func (w *Wanted) only(id logdb.StreamID) *logdb.FateSet {
 	out := &logdb.FateSet{}
 	for of, set := range w.Only {
-		if of != id && (of.Journal == id.Journal || !of.SameRecords(id)) {
+		if !named(of, id) {
 			continue
 		}
 		for _, r := range set.Ranges() {
@@ -44,6 +44,26 @@ func (w *Wanted) only(id logdb.StreamID) *logdb.FateSet {
 		}
 	}
 	return out
+}
+
+// named reports whether who asks for positions of a stream asks for those of id: it may have had the journal under another name.
+func named(of, id logdb.StreamID) bool {
+	return of == id || of.Journal != id.Journal && of.SameRecords(id)
+}
+
+// concerns reports whether a range of the receiver's set may hold what is wanted.
+func (w *Wanted) concerns(kind logdb.Kind, r logdb.FateRange) bool {
+	switch r.Fate {
+	case logdb.FateSkipped:
+		return w.Skipped && r.LastTime >= w.First && r.FirstTime < w.last()
+	case logdb.FateHeld:
+		return w.Skipped
+	case logdb.FateReduced:
+		return w.Reduced && r.LastTime >= w.First && r.FirstTime < w.last()
+	case logdb.FateStored:
+		return w.Full && kind == logdb.KindWaveform
+	}
+	return false
 }
 
 // Found is what came of a search for what is wanted.
@@ -197,7 +217,7 @@ func (x *search) run(ctx context.Context) error {
 	set := x.there.Clone() // asking about siblings may move it
 	only := x.wanted.only(x.st.ID)
 	for _, r := range set.Ranges() {
-		if !x.concerns(r) {
+		if !x.wanted.concerns(x.kind, r) {
 			continue
 		}
 		for p := r.First; p <= r.Last; p++ {
@@ -210,21 +230,6 @@ func (x *search) run(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// concerns reports whether a range of the receiver's set may hold what is wanted.
-func (x *search) concerns(r logdb.FateRange) bool {
-	switch r.Fate {
-	case logdb.FateSkipped:
-		return x.wanted.Skipped && r.LastTime >= x.wanted.First && r.FirstTime < x.wanted.last()
-	case logdb.FateHeld:
-		return x.wanted.Skipped
-	case logdb.FateReduced:
-		return x.wanted.Reduced && r.LastTime >= x.wanted.First && r.FirstTime < x.wanted.last()
-	case logdb.FateStored:
-		return x.wanted.Full && x.kind == logdb.KindWaveform
-	}
-	return false
 }
 
 func (x *search) position(ctx context.Context, p logdb.Position, r logdb.FateRange) error {

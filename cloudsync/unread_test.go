@@ -113,7 +113,7 @@ func TestScanPassesAMeterThatCannotBeRead(t *testing.T) {
 			if want := "2 meters compared, 2 logs behind, 1 meters could not be compared"; scan.Detail != want {
 				t.Errorf("the scan says %q, want %q", scan.Detail, want)
 			}
-			now = now.Add(time.Hour) // every pause is over
+			now = now.Add(time.Hour)                                                   // every pause is over
 			if got := s.due(cloudsync.ActionUpload); !slices.Contains(got, "site-1") { // the queue may have sent the others by now
 				t.Errorf("%v are to be uploaded", got)
 			}

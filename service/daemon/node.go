@@ -220,7 +220,7 @@ func (n *node) openCloudSide(ctx context.Context) error {
 		return err
 	}
 	n.registry = registry.New(store, n.logs, n.accounts, registry.Config{LicenceRequired: n.licences.Required, Now: n.options.Seams.Now, Logger: n.part("registry")})
-	if n.desk, err = fetch.New(ctx, store, n.logs, n.registry, fetch.Config{Now: n.options.Seams.Now, OnReport: n.instructionEnded}); err != nil {
+	if n.desk, err = fetch.New(ctx, store, n.logs, n.registry, fetch.Config{Now: n.options.Seams.Now, OnReport: n.requestEnded}); err != nil {
 		return fmt.Errorf("open the requests: %w", err)
 	}
 	n.board = realtime.New(realtime.Config{Now: n.options.Seams.Now})

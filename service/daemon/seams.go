@@ -76,10 +76,10 @@ func (n *node) syncConfig(log *slog.Logger) cloudsync.Config {
 	return c
 }
 
-// instructionEnded lets the clouds know what became of an instruction.
-func (n *node) instructionEnded() {
+// requestEnded lets the clouds know what became of a request or an instruction that was passed on.
+func (n *node) requestEnded() {
 	if n.sync != nil { // a node of the role site
-		n.sync.InstructionEnded()
+		n.sync.RequestEnded()
 	}
 }
 

@@ -69,7 +69,7 @@ type Config struct {
 	MaxOpen     int           // requests of one meter that may be open; default 100
 	ExpireAfter time.Duration // when a request is given up that no manager finished; default 30 days
 	Now         func() time.Time
-	// OnReport is told that a meter has reported on an instruction of the cloud that this node relays to; it must not wait. nil: nobody cares.
+	// OnReport is told that a request or an instruction of the cloud that this node relays to has come to its end; it must not wait. nil: nobody cares.
 	OnReport func()
 }
 
@@ -321,7 +321,7 @@ func (d *Desk) Report(ctx context.Context, p account.Principal, meter logdb.Mete
 		slices.SortFunc(r.Cannot, func(a, b api.FetchCannot) int { return b.Count - a.Count })
 		return nil
 	})
-	if err == nil && out.Instructs() && out.Origin != "" && !out.Open() && d.cfg.OnReport != nil {
+	if err == nil && out.Origin != "" && !out.Open() && d.cfg.OnReport != nil {
 		d.cfg.OnReport()
 	}
 	return out, err

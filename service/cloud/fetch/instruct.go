@@ -93,6 +93,9 @@ func (d *Desk) instruct(ctx context.Context, s account.Scope, meter logdb.MeterU
 	return []Request{r}, d.recount(ctx, meter)
 }
 
+// takenBack is why a request that was passed on failed.
+const takenBack = "it was taken back at the manager"
+
 // Instruct passes on an instruction of the cloud that this node relays to, for a meter that posts here, and tells what became of it once the
 // meter has reported.
 func (d *Desk) Instruct(ctx context.Context, meter logdb.MeterUID, r api.FetchRequest) (report api.FetchReport, ended bool, err error) {
@@ -119,7 +122,7 @@ func (d *Desk) Instruct(ctx context.Context, meter logdb.MeterUID, r api.FetchRe
 	case api.FetchFailed:
 		return api.FetchReport{State: api.FetchFailed, Reason: here.Reason, Result: here.Result, Cannot: here.Cannot}, true, nil
 	case api.FetchCanceled:
-		return api.FetchReport{State: api.FetchFailed, Reason: "it was taken back at the manager"}, true, nil
+		return api.FetchReport{State: api.FetchFailed, Reason: takenBack}, true, nil
 	case api.FetchTaken:
 		return api.FetchReport{State: api.FetchTaken}, false, nil
 	}

@@ -272,22 +272,23 @@ func setOf(list api.Fates) (set logdb.FateSet) {
 }
 
 // PassOn keeps a request of the cloud that this node relays to, for a journal that somebody else keeps and sends
-// here: it waits for that manager. What is here already, this node can send itself.
-func (d *Desk) PassOn(ctx context.Context, meter logdb.MeterUID, r api.FetchRequest) error {
+// here: it waits for that manager. It tells what became of it, ended when there is nothing more to wait for; without a state when
+// there is nobody to ask. What is here already, this node can send itself.
+func (d *Desk) PassOn(ctx context.Context, meter logdb.MeterUID, r api.FetchRequest) (report api.FetchReport, ended bool, err error) {
 	known, err := d.store.Fetches(ctx, account.NodeScope(), Filter{Meter: meter, Origin: r.ID})
 	if err != nil {
-		return fmt.Errorf("look for a request that was passed on: %w", err)
+		return report, false, fmt.Errorf("look for a request that was passed on: %w", err)
 	}
 	if len(known) > 0 {
-		return nil
+		return d.passed(ctx, known)
 	}
 	w, err := readQuery(api.FetchQuery{Kind: r.Kind, From: r.From, To: r.To, What: r.What})
 	if err != nil {
-		return err
+		return report, false, err
 	}
 	found, err := d.search(ctx, meter, w)
 	if err != nil {
-		return err
+		return report, false, err
 	}
 	mine := map[logdb.JournalID][]api.FetchWanted{}
 	for journal, list := range found { // here it may come under another name than there
@@ -296,5 +297,27 @@ func (d *Desk) PassOn(ctx context.Context, meter logdb.MeterUID, r api.FetchRequ
 		}
 	}
 	_, err = d.create(ctx, account.NodeScope(), meter, w, mine, r.By, r.ID)
-	return err
+	return report, err == nil && len(mine) == 0, err
+}
+
+// passed tells what became of requests that were passed on as one.
+func (d *Desk) passed(ctx context.Context, known []Request) (report api.FetchReport, ended bool, err error) {
+	report.State = api.FetchDone
+	for i := range known {
+		here := &known[i]
+		if err := d.look(ctx, here); err != nil {
+			return report, false, err
+		}
+		switch here.State {
+		case api.FetchDone:
+			report.Cannot = append(report.Cannot, here.Cannot...)
+		case api.FetchFailed:
+			report.State, report.Reason = api.FetchFailed, here.Reason
+		case api.FetchCanceled:
+			report.State, report.Reason = api.FetchFailed, takenBack
+		default:
+			return api.FetchReport{State: api.FetchTaken}, false, nil
+		}
+	}
+	return report, true, nil
 }
