@@ -23,6 +23,7 @@ type RelayCache struct {
 	Missing   int64 // positions that are decided here and not there
 	Lacking   int64 // of these: what this node has no data of (any more); they come by another way
 	Decided   int64 // there, of those decided here
+	Skipped   int64 // there, of those stored here: it gets them when it asks for them
 	Conflicts []string
 	Compared  time.Time
 }
@@ -106,6 +107,20 @@ func (c *RelayCache) count(here *logdb.StreamState, there *logdb.FateSet) {
 	}
 	c.Missing += n
 	c.Decided += int64(pass.Len()) - n
+	held := here.Fates.Ranges()
+	for _, r := range there.Ranges() {
+		if r.Fate != logdb.FateSkipped {
+			continue
+		}
+		for len(held) > 0 && held[0].Last < r.First {
+			held = held[1:]
+		}
+		for i := 0; i < len(held) && held[i].First <= r.Last; i++ {
+			if held[i].Fate == logdb.FateStored {
+				c.Skipped += int64(min(held[i].Last, r.Last) - max(held[i].First, r.First) + 1)
+			}
+		}
+	}
 }
 
 // conflict notes that a stream is not the one of the same name at the receiver: it is reported and left alone.

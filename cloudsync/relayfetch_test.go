@@ -152,3 +152,30 @@ func TestRequestsThroughARelay(t *testing.T) {
 		}
 	}
 }
+
+// Rows that a relay got on request are more than the next cloud's pace allows: the status says how many it skipped, and it gets them when
+// it asks for them.
+func TestRowsThatTheNextCloudSkipped(t *testing.T) {
+	t.Parallel()
+	x := newChain(t)
+	x.fetch()
+	far := &desk{fakeCloud: x.far}
+	x.middle.others["cloud.example.net"] = far
+	x.middle.restart()
+	skipped := func(when string, want int64) {
+		t.Helper()
+		x.pass()
+		status, err := x.middle.sync.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := status.Meters[0].Relayed; len(r) != 1 || r[0].Skipped != want || r[0].Pending != 0 {
+			t.Errorf("%s: %+v, want %d skipped", when, r, want)
+		}
+	}
+	skipped("before", 59) // the 80 rows lie in 21 minutes
+	far.request(t, logdb.KindHistorical, 0, 0, api.FetchSkipped)
+	x.middle.fetch(far)
+	skipped("after", 0)
+	sameNodes(t, x.near.fakeCloud, x.far)
+}

@@ -109,7 +109,7 @@ func meterSync(m *MeterCache) api.MeterSync {
 	}
 	for _, kind := range logdb.Kinds {
 		if r := m.relay.kinds[kind]; r != nil {
-			rs := api.RelaySync{Kind: kind.String(), Streams: r.Streams, Decided: r.Decided, Pending: r.Missing - r.Lacking, Lacking: r.Lacking, Conflicts: r.Conflicts}
+			rs := api.RelaySync{Kind: kind.String(), Streams: r.Streams, Decided: r.Decided, Pending: r.Missing - r.Lacking, Lacking: r.Lacking, Skipped: r.Skipped, Conflicts: r.Conflicts}
 			out.Pending += rs.Pending
 			out.Relayed = append(out.Relayed, rs)
 			if len(r.Conflicts) > 0 && out.LastError == "" {

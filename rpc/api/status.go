@@ -173,6 +173,7 @@ type RelaySync struct {
 	Decided   int64    `json:"decided" doc:"Positions that the cloud has decided, of those decided here"`
 	Pending   int64    `json:"pending"`
 	Lacking   int64    `json:"lacking,omitempty" doc:"Positions that the cloud has not decided and whose data are not held here (any more)"`
+	Skipped   int64    `json:"skipped,omitempty" doc:"Positions that are held here and that the cloud has skipped by its limits: it gets them when it asks for them"`
 	Conflicts []string `json:"conflicts,omitempty" doc:"Streams that are left alone because the cloud holds something else under the same name"`
 }
 

@@ -3,6 +3,7 @@ package webapi_test
 import (
 	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -181,5 +182,53 @@ func TestRequestsEnd(t *testing.T) {
 	s.now = s.now.Add(31 * 24 * time.Hour)
 	if r := s.ok(s.reader, "GET", s.meterPath("/requests?id="+old), "")["requests"].([]any)[0].(map[string]any); r["state"] != "failed" || r["reason"] == "" {
 		t.Errorf("after a month: %v", r)
+	}
+}
+
+// A request of the cloud that this node relays to waits here for the manager, and what that reported is passed back.
+func TestRequestsThatArePassedOn(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		end    func(s *server, id string)
+		want   api.FetchReport
+		passed int
+	}{
+		"done": {func(s *server, id string) {
+			s.ok(s.upload, "POST", s.meterPath("/requests/"+id+"/report"), `{"state":"done","cannot":[{"reason":"cleared","count":3},{"reason":"outside of the range","count":40}]}`)
+		}, api.FetchReport{State: api.FetchDone, Cannot: []api.FetchCannot{{Reason: "cleared", Count: 3}}}, 1},
+		"taken back": {func(s *server, id string) { s.ok(s.admin, "DELETE", s.meterPath("/requests/"+id), "") },
+			api.FetchReport{State: api.FetchFailed, Reason: "it was taken back at the manager"}, 0},
+		"too old": {func(s *server, _ string) { s.now = s.now.Add(31 * 24 * time.Hour) },
+			api.FetchReport{State: api.FetchFailed, Reason: "no manager finished it in time"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t)
+			s.ok(s.upload, "POST", s.meterPath("/logs/pq"), sags(1, 5, skippedBehind(5), false))
+			pass := func(q api.FetchRequest) (api.FetchReport, bool) {
+				t.Helper()
+				report, ended, err := s.desk.PassOn(t.Context(), s.uid, q)
+				must(t, err)
+				return report, ended
+			}
+			q := api.FetchRequest{ID: "far", Kind: "pq", Journal: strings.TrimSuffix(fetchStream, ":1"), What: []string{api.FetchSkipped}, State: api.FetchQueued}
+			for range 2 {
+				if report, ended := pass(q); ended {
+					t.Fatalf("at once: %+v", report)
+				}
+			}
+			list := s.ok(s.reader, "GET", s.meterPath("/requests"), "")["requests"].([]any)
+			if len(list) != 1 {
+				t.Fatalf("waiting here: %v", list)
+			}
+			tt.end(s, list[0].(map[string]any)["id"].(string))
+			if report, ended := pass(q); !ended || !reflect.DeepEqual(report, tt.want) || s.passed != tt.passed {
+				t.Errorf("%v %+v, told %d times", ended, report, s.passed)
+			}
+			q.ID, q.Journal = "another", strings.Repeat("f", 32)
+			if report, ended := pass(q); !ended || report.State != "" {
+				t.Errorf("of a journal that nobody sends here: %v %+v", ended, report)
+			}
+		})
 	}
 }

@@ -43,6 +43,8 @@ type server struct {
 	logs     logdb.Store
 	accounts *account.Service
 	registry *registry.Registry
+	desk     *fetch.Desk
+	passed   int // reports of requests that were passed on
 	board    *realtime.Board
 	log      *bytes.Buffer
 	now      time.Time
@@ -140,8 +142,9 @@ func emptyNode(t testing.TB, set ...func(*webapi.Config)) (*server, *sqldb.DB, *
 	must(t, err)
 	s.registry = registry.New(store, s.logs, s.accounts, registry.Config{Now: now, LicenceRequired: licences.Required})
 	s.board = realtime.New(realtime.Config{Now: now})
-	desk, err := fetch.New(t.Context(), store, s.logs, s.registry, fetch.Config{Now: now})
+	desk, err := fetch.New(t.Context(), store, s.logs, s.registry, fetch.Config{Now: now, OnReport: func() { s.passed++ }})
 	must(t, err)
+	s.desk = desk
 	push := ingest.New(s.logs, s.registry, ingest.Config{Now: now})
 	home := func(ctx context.Context) (account.CustomerID, error) { return store.FirstCustomer(ctx) }
 	node := command.NewNode(s.registry, s.logs, s.board, command.NodeConfig{Version: "test", Home: home, Now: now})
