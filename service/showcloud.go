@@ -63,9 +63,21 @@ func (p *program) showOneSync(s api.SyncStatus, which string) error {
 	fmt.Fprintln(p.stdout)
 	t := newTable("Meter", "Cloud UID", "State", ">To upload", "Last upload", "Note")
 	for _, m := range s.Meters {
-		t.add(m.Name, string(m.CloudUID), strings.ReplaceAll(m.State, "_", " "), grouped(m.Pending), clock(m.LastUpload.Floor(1000), time.Local), m.LastError)
+		t.add(m.Name, string(m.CloudUID), strings.ReplaceAll(m.State, "_", " "), grouped(m.Pending), clock(m.LastUpload.Floor(1000), time.Local), syncNote(m))
 	}
 	return t.write(p.stdout)
+}
+
+// syncNote says what is the matter with a meter: an error, or what the cloud did not take of what others sent to this node.
+func syncNote(m api.MeterSync) string {
+	var skipped int64
+	for _, r := range m.Relayed {
+		skipped += r.Skipped
+	}
+	if m.LastError != "" || skipped == 0 {
+		return m.LastError
+	}
+	return fmt.Sprintf("the cloud skipped %s records that are held here: fetch them there", grouped(skipped))
 }
 
 // showClouds prints the list of clouds.
