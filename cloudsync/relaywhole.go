@@ -27,6 +27,7 @@ func (r *relayReader) pick(ctx context.Context, missing [][2]logdb.Position, the
 	for _, m := range missing {
 		left.Put(logdb.FateRange{First: m[0], Last: m[1], Fate: logdb.FateStored})
 	}
+	out := map[logdb.Position]bool{} // of what is missing, what does not go as it is
 	parts := map[logdb.Position][]logdb.FateRange{}
 	for _, f := range there.Ranges() {
 		if f.Fate == logdb.FateReduced && left.Has(f.Into) {
@@ -45,12 +46,12 @@ func (r *relayReader) pick(ctx context.Context, missing [][2]logdb.Position, the
 		if here, _ := r.stream.Fates.At(into); stored == 0 || here.Fate != logdb.FateStored {
 			continue // it is the combined row here, too
 		}
-		x, complete, err := r.interval(ctx, into, parts[into], &left)
+		x, complete, err := r.interval(ctx, into, parts[into], func(p logdb.Position) bool { return left.Has(p) && !out[p] })
 		if err != nil {
 			return nil, nil, err
 		}
 		for _, p := range x.group {
-			left.Remove(p, p)
+			out[p] = true
 		}
 		if complete {
 			whole = append(whole, x)
@@ -63,19 +64,30 @@ func (r *relayReader) pick(ctx context.Context, missing [][2]logdb.Position, the
 		}
 		for p := f.First; p <= f.Last; p++ {
 			if t, ok := there.At(p); ok && t.Fate == logdb.FateStored {
-				left.Remove(f.Into, f.Into)
+				out[f.Into] = true
 			}
 		}
 	}
-	for _, f := range left.Ranges() {
-		plain = append(plain, [2]logdb.Position{f.First, f.Last})
+	others := slices.Sorted(maps.Keys(out))
+	for _, m := range missing {
+		for ; len(others) > 0 && others[0] <= m[1]; others = others[1:] {
+			if p := others[0]; p >= m[0] {
+				if p > m[0] {
+					plain = append(plain, [2]logdb.Position{m[0], p - 1})
+				}
+				m[0] = p + 1
+			}
+		}
+		if m[0] <= m[1] {
+			plain = append(plain, m)
+		}
 	}
 	return plain, whole, nil
 }
 
 // interval reads here what the combined row at into is made of: parts, of which the receiver knows, and rows of the same log between them, or
 // changes of those, of which it does not: it was told of a part of the interval only. complete is false when not all of it is held.
-func (r *relayReader) interval(ctx context.Context, into logdb.Position, parts []logdb.FateRange, unknown *logdb.FateSet) (x interval, complete bool, err error) {
+func (r *relayReader) interval(ctx context.Context, into logdb.Position, parts []logdb.FateRange, unknown func(logdb.Position) bool) (x interval, complete bool, err error) {
 	first, last := into, into
 	known := logdb.FateSet{}
 	for _, f := range parts {
@@ -96,7 +108,7 @@ func (r *relayReader) interval(ctx context.Context, into logdb.Position, parts [
 		case p == into:
 		case known.Has(p):
 			complete = complete && is
-		case !is || !complete || !unknown.Has(p) || p > into:
+		case !is || !complete || !unknown(p) || p > into:
 			continue
 		case e.Op == logdb.OpAdd && e.Row != nil && e.Log == sum.Log && e.Run == sum.Run && e.Generation == sum.Generation,
 			e.Target != 0 && in[e.Target]:
