@@ -175,7 +175,9 @@ func (u *upload) crossed(ctx context.Context, st *StoredStream, refused *logdb.F
 		}
 		target, ok := c.Target, true
 		if u.kind == logdb.KindHistorical {
-			target, ok = cut.Row(target)
+			if target, ok, err = cut.Carrier(ctx, u.j, target); err != nil {
+				return out, err
+			}
 		}
 		if ok && has(target) {
 			out.Put(stored(c.Position))

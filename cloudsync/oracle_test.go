@@ -11,6 +11,14 @@ import (
 // wantPoints computes what the cloud must hold, from the journal alone and straight from the contract.
 func (w *world) wantPoints() []point {
 	type group struct{ rows []logdb.Position }
+	chosen := w.chosen
+	if chosen == nil {
+		chosen = channels
+	}
+	has := func(e logdb.Entry) bool {
+		return slices.ContainsFunc(e.Row.Channels, func(c logdb.ChannelKey) bool { return slices.Contains(chosen, c) })
+	}
+	enters := map[logdb.Position]logdb.Position{} // rows: where the first version stands of which something is chosen
 	groups := map[string]*group{}
 	var order []string
 	adds, live := map[logdb.Position]logdb.Entry{}, map[logdb.Position]logdb.Entry{}
@@ -24,8 +32,14 @@ func (w *world) wantPoints() []point {
 			}
 			groups[key].rows = append(groups[key].rows, e.Position)
 			adds[e.Position], live[e.Position] = e, e
+			if w.chosen == nil || has(e) {
+				enters[e.Position] = e.Position
+			}
 		case logdb.OpRevise:
 			live[e.Target] = e
+			if enters[e.Target] == 0 && has(e) {
+				enters[e.Target] = e.Position
+			}
 		case logdb.OpWithdraw:
 			delete(live, e.Target)
 		}
@@ -33,7 +47,8 @@ func (w *world) wantPoints() []point {
 	var out []point
 	for _, key := range order {
 		rows := groups[key].rows
-		for _, c := range channels {
+		slices.SortFunc(rows, func(a, b logdb.Position) int { return compare(enters[a], enters[b]) })
+		for _, c := range chosen {
 			var values []float64
 			var newest, at logdb.Millis
 			var last float64
@@ -42,7 +57,7 @@ func (w *world) wantPoints() []point {
 				if !ok {
 					continue
 				}
-				if len(e.Row.Channels) > 0 {
+				if has(e) {
 					at = max(at, e.Time)
 				}
 				if i := slices.Index(e.Row.Channels, c); i >= 0 {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"metermanager/cloudsync"
 	"metermanager/cloudsync/runner"
 	"metermanager/logdb"
 	"metermanager/logdb/logdbtest"
@@ -35,6 +36,8 @@ type world struct {
 	run     uint32
 	adds    map[logdb.Kind][]logdb.Position // of rows and events that may be changed
 	frozen  map[string]bool                 // minutes that hold a row which was withdrawn or has no values
+	empties bool                            // some rows have no values
+	chosen  []logdb.ChannelKey              // of which many rows have none; nil: all
 	trace   []string
 }
 
@@ -71,6 +74,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	cloud := newFakeCloud()
 	cloud.store = w.newLogs(nil)
 	w.site = newSite(t, w.newLogs(w.newID), cloud)
+	w.empties = seed%3 == 1
 	w.cfg.PageBytes = []int{300, 3000, 0}[rng.IntN(3)]
 	w.cfg.PagesAtOnce = []int{1, 3, 0}[rng.IntN(3)]
 	w.restart()
@@ -81,6 +85,17 @@ func newWorld(t *testing.T, seed uint64) *world {
 		}
 	})
 	return w
+}
+
+// choose sets which channels are uploaded.
+func (w *world) choose() {
+	w.t0.Helper()
+	if w.chosen == nil {
+		return
+	}
+	if err := w.sync.Set(w.t0.Context(), cloudsync.SettingChannels, string(w.chosen[0]+","+w.chosen[1])); err != nil {
+		w.t0.Fatal(err)
+	}
 }
 
 func (w *world) note(format string, args ...any) {
@@ -115,13 +130,13 @@ func (w *world) bucketTime(log logdb.LogNo, t logdb.Millis) logdb.Millis {
 
 func (w *world) row(log logdb.LogNo, run uint32, at logdb.Millis) logdb.History {
 	h := logdb.History{Log: log, Run: run, Channels: channels, Times: []logdb.Millis{at}}
-	empty := w.rng.IntN(16) == 0
-	if empty { // a late row finds only rows with values
-		w.frozen[w.bucket(log, run, at)] = true
+	empty := w.empties && w.rng.IntN(16) == 0
+	if empty { // a late row finds only rows with values, which they may get later
+		w.frozen[w.bucket(log, run, at)], w.late = true, true
 	}
 	for c := range channels {
 		v := math.Trunc(w.rng.Float64()*1e6) / 1000
-		if w.rng.IntN(8) == 0 && c > 0 || empty {
+		if w.rng.IntN(8) == 0 && c > 0 || empty || w.chosen != nil && c > 0 && w.rng.IntN(2) == 0 {
 			v = math.NaN()
 		}
 		h.Columns = append(h.Columns, []float64{v})
@@ -192,10 +207,13 @@ func (w *world) change(kind logdb.Kind) {
 	}
 	add := all[i]
 	e := logdb.Entry{Op: logdb.OpRevise, Target: target, Replaces: add.ContentDigest(), Log: add.Log, Run: add.Run, Generation: add.Generation, Time: add.Time, By: "test", At: 1, Why: "because"}
-	if w.rng.IntN(4) == 0 {
+	if w.chosen != nil && add.Row != nil {
+		w.late = true // it may bring a row into a closed interval
+	} else if w.rng.IntN(4) == 0 {
 		e.Op = logdb.OpWithdraw
 		w.frozen[w.bucket(add.Log, add.Run, add.Time)] = true
-	} else {
+	}
+	if e.Op == logdb.OpRevise {
 		switch {
 		case add.Row != nil:
 			h := w.row(add.Log, add.Run, add.Time)
@@ -347,6 +365,7 @@ func (w *world) loseRecords() {
 			w.t.Fatal(err)
 		}
 	}
+	w.choose()
 }
 
 func (w *world) play(ops int) {
@@ -421,6 +440,10 @@ func TestRandomLives(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, seed)
+			if seed%3 == 2 {
+				w.chosen = channels[1:3]
+				w.choose()
+			}
 			w.play(60)
 			view, _, err := w.sync.For("").View(t.Context(), meter, logdb.KindHistorical)
 			if err != nil {

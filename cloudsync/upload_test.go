@@ -3,6 +3,7 @@ package cloudsync_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -543,5 +544,81 @@ func TestRestoredSettingsAreToldAgain(t *testing.T) {
 	s.upload()
 	if calls != 1 {
 		t.Errorf("told %d times, want no more than once for each start", calls)
+	}
+}
+
+// TestChangesOfRowsThatWereNotChosen: a row has nothing of what is uploaded, and a later reading of it has. That comes, in
+// the streams that were there when it was read and in one of channels that were added since, once each.
+func TestChangesOfRowsThatWereNotChosen(t *testing.T) {
+	t.Parallel()
+	for _, step := range []time.Duration{time.Minute, 15 * time.Second} {
+		for _, widen := range []bool{false, true} {
+			t.Run(fmt.Sprint(step, widen), func(t *testing.T) {
+				t.Parallel()
+				cloud := newFakeCloud()
+				s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+				s.settings(step)
+				choose := func(list ...logdb.ChannelKey) {
+					t.Helper()
+					if err := s.sync.Set(t.Context(), cloudsync.SettingChannels, lists(list...)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				choose(channels[0])
+				row := func(at logdb.Millis, values map[int]float64) logdb.Entry {
+					e := logdb.Entry{Op: logdb.OpAdd, Time: at, Row: &logdb.Row{}}
+					for c, key := range channels {
+						if v, ok := values[c]; ok {
+							e.Row.Channels, e.Row.Values = append(e.Row.Channels, key), append(e.Row.Values, v)
+						}
+					}
+					return e
+				}
+				change := func(target logdb.Position, values map[int]float64) {
+					e := row(start, values)
+					e.Op, e.Target = logdb.OpRevise, target
+					if values == nil {
+						e.Op, e.Row = logdb.OpWithdraw, nil
+					}
+					s.entries(logdb.KindHistorical, e)
+					s.upload()
+				}
+				first := s.entries(logdb.KindHistorical, row(start, map[int]float64{2: 7}), row(start+300_000, map[int]float64{0: 1, 1: 1})).First
+				s.upload()
+				if widen {
+					choose(channels[0], channels[1])
+				}
+				for _, tt := range []struct {
+					values       map[int]float64 // nil: withdrawn
+					narrow, wide []float64
+				}{
+					{map[int]float64{2: 8}, nil, nil},
+					{map[int]float64{0: 230, 2: 8}, []float64{230}, []float64{230}},
+					{map[int]float64{0: 231, 1: 5}, []float64{231}, []float64{5, 231}},
+					{map[int]float64{1: 6}, nil, []float64{6}},
+					{nil, nil, nil},
+					{map[int]float64{0: 232, 1: 7}, []float64{232}, []float64{7, 232}},
+				} {
+					change(first, tt.values)
+					want := tt.narrow
+					if widen {
+						want = tt.wide
+					}
+					var have []float64
+					for _, p := range points(t, cloud.store, "cloud-4711", "") {
+						if p.time == start {
+							have = append(have, p.value)
+						}
+					}
+					slices.Sort(have)
+					if !slices.Equal(have, want) {
+						t.Errorf("after %v the cloud has %v, want %v", tt.values, have, want)
+					}
+					if r := s.verify(); !r.Clean() || r.Compared < int64(len(want)) {
+						t.Errorf("after %v: verify: %+v", tt.values, r)
+					}
+				}
+			})
+		}
 	}
 }

@@ -37,10 +37,16 @@ func bucketEnd(t, step logdb.Millis) logdb.Millis {
 func (d *Decider) row(ctx context.Context, e *logdb.Entry) error {
 	policy := &d.cut.Current().Policy
 	d.advance(e)
-	if e.Position < policy.From || policy.Until != 0 && e.Position > policy.Until || policy.choose(e.Row) == nil {
+	if !policy.within(e.Position) || policy.choose(e.Row) == nil {
 		d.notChosen(e.Position)
 		return nil
 	}
+	return d.place(ctx, e)
+}
+
+// place decides what becomes of a row that is carried.
+func (d *Decider) place(ctx context.Context, e *logdb.Entry) error {
+	policy := &d.cut.Current().Policy
 	switch {
 	case policy.step() <= 0:
 		d.store(e.Position)
@@ -117,11 +123,14 @@ func (d *Decider) lateRow(ctx context.Context, e *logdb.Entry, first, last logdb
 		if q >= e.Position {
 			continue
 		}
-		into, ok := d.cut.Row(q)
-		if !ok {
-			continue
+		carrier := q
+		if lead, err := d.lead(ctx, q); err != nil {
+			return err
+		} else if lead != 0 {
+			carrier = lead
 		}
-		if !d.sameRules(into) {
+		into, ok := d.cut.Row(carrier)
+		if !ok || !d.sameRules(into) || !d.sameRules(q) {
 			continue
 		}
 		add, err := d.journal.Entry(ctx, q)

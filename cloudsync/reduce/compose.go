@@ -103,11 +103,22 @@ func (c *Composer) carry(ctx context.Context, b *builder, p logdb.Position, f lo
 	if err != nil {
 		return fmt.Errorf("read position %d: %w", p, err)
 	}
-	late := f.Fate == logdb.FateReduced
+	late, change := f.Fate == logdb.FateReduced, e.Op == logdb.OpRevise || e.Op == logdb.OpWithdraw
+	target := e.Target
+	if change && !late && c.kind == logdb.KindHistorical {
+		at, ok, err := c.cut.Carrier(ctx, c.journal, target)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return fmt.Errorf("%w: position %d changes position %d, which does not travel", logdb.ErrConflict, p, target)
+		}
+		target = at
+	}
 	switch {
 	case late:
 		return c.revise(ctx, b, p, f.Into, logdb.Entry{Why: LateReason, At: e.At, By: e.By})
-	case e.Op == logdb.OpAdd && c.kind == logdb.KindHistorical:
+	case c.kind == logdb.KindHistorical && (e.Op == logdb.OpAdd || change && target == p):
 		row, live, gone, err := c.content(ctx, p, p)
 		if err != nil {
 			return err
@@ -123,14 +134,7 @@ func (c *Composer) carry(ctx context.Context, b *builder, p logdb.Position, f lo
 		c.sent[p] = true
 	case e.Op == logdb.OpAdd:
 		b.entry(c.shorten(p, e))
-	case e.Op == logdb.OpRevise || e.Op == logdb.OpWithdraw:
-		target, ok := e.Target, true
-		if c.kind == logdb.KindHistorical {
-			target, ok = c.cut.Row(e.Target)
-		}
-		if !ok {
-			return fmt.Errorf("%w: position %d changes position %d, which does not travel", logdb.ErrConflict, p, e.Target)
-		}
+	case change:
 		return c.revise(ctx, b, p, target, e)
 	default:
 		b.entry(e)

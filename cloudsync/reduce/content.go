@@ -80,6 +80,7 @@ func (c *Composer) rowContent(ctx context.Context, p, asOf logdb.Position) (out 
 	if !ok {
 		return out, false, whole, fmt.Errorf("%w: position %d has no fate", logdb.ErrInvalid, p)
 	}
+	rules := s // of a change that travels as its row: those by which that was not chosen
 	var rows []logdb.Entry
 	for _, q := range c.cut.members(p, asOf) {
 		add, err := c.journal.Entry(ctx, q)
@@ -87,10 +88,19 @@ func (c *Composer) rowContent(ctx context.Context, p, asOf logdb.Position) (out 
 		if err != nil && !missing {
 			return out, false, whole, fmt.Errorf("read position %d: %w", q, err)
 		}
-		if !missing && add.Op != logdb.OpAdd {
+		origin := q
+		if !missing {
+			if origin, err = c.cut.origin(ctx, c.journal, &add); err != nil {
+				return out, false, whole, err
+			}
+		}
+		if origin == 0 {
 			continue
 		}
-		v, live, err := c.version(ctx, q, asOf) // a change tells what the row is, also when the row itself was cleared
+		if q == p && origin != p {
+			_, rules, _ = c.cut.At(origin)
+		}
+		v, live, err := c.version(ctx, origin, asOf) // a change tells what the row is, also when the row itself was cleared
 		if errors.Is(err, logdb.ErrNotFound) {
 			gone = lacks
 			continue
@@ -104,7 +114,7 @@ func (c *Composer) rowContent(ctx context.Context, p, asOf logdb.Position) (out 
 		if q == p {
 			out.Log, out.Run, out.Generation, out.Time = add.Log, add.Run, add.Generation, add.Time
 		}
-		row := s.Policy.choose(v.Row)
+		row := rules.Policy.choose(v.Row)
 		switch {
 		case !live || row == nil:
 			continue
@@ -125,7 +135,7 @@ func (c *Composer) rowContent(ctx context.Context, p, asOf logdb.Position) (out 
 	for _, r := range rows {
 		out.Time = max(out.Time, r.Time)
 	}
-	if step := s.Policy.step(); step > 0 && !s.Policy.slow(out.Log) && !s.AsIs(p) {
+	if step := rules.Policy.step(); step > 0 && !rules.Policy.slow(out.Log) && !s.AsIs(p) {
 		out.Time = bucketEnd(out.Time, step)
 	}
 	return out, true, gone, nil

@@ -2,6 +2,7 @@ package reduce
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -64,6 +65,7 @@ type Decider struct {
 	counts  limit.Counts
 	open    map[logdb.LogNo][]*bucket // oldest first
 	holds   map[logdb.Position]*bucket
+	leads   map[logdb.Position]logdb.Position // of rows that were not chosen: the change that travels as the row
 	out     Decision
 	touched map[limit.Key]bool
 }
@@ -73,7 +75,7 @@ type Decider struct {
 func New(kind logdb.Kind, cut *Cut, journal Journal, state State, counts limit.Counts) *Decider {
 	d := &Decider{
 		kind: kind, cut: cut, journal: journal, state: state, counts: counts,
-		open: map[logdb.LogNo][]*bucket{}, holds: map[logdb.Position]*bucket{}, touched: map[limit.Key]bool{},
+		open: map[logdb.LogNo][]*bucket{}, holds: map[logdb.Position]*bucket{}, leads: map[logdb.Position]logdb.Position{}, touched: map[limit.Key]bool{},
 	}
 	d.state.Next = max(d.state.Next, 1)
 	d.state.Logs = map[logdb.LogNo]LogEnd{}
@@ -127,7 +129,7 @@ func (d *Decider) feed(ctx context.Context, e *logdb.Entry) error {
 		}
 		d.event(e)
 	case logdb.OpRevise, logdb.OpWithdraw:
-		d.change(e)
+		return d.change(ctx, e)
 	case logdb.OpSkip:
 		reason := e.Why
 		if reason == "" || len(reason) > 64 {
@@ -236,17 +238,31 @@ func (d *Decider) event(e *logdb.Entry) {
 }
 
 // change decides a revise or withdraw: it inherits the fate of its target. That of a row
-// which was reduced travels, as a revise of the row that it was reduced into.
-func (d *Decider) change(e *logdb.Entry) {
-	p := e.Position
-	if b := d.holds[e.Target]; b != nil {
+// which was reduced travels, as a revise of the row that it was reduced into. The first one that gives a row
+// which was not chosen something that is chosen travels as that row, like one that comes late.
+func (d *Decider) change(ctx context.Context, e *logdb.Entry) error {
+	p, target := e.Position, e.Target
+	if r, _, ok := d.cut.At(target); ok && r.Fate == logdb.FateNotChosen && d.kind == logdb.KindHistorical {
+		lead, err := d.lead(ctx, target)
+		if err != nil {
+			return err
+		}
+		if lead == 0 {
+			if leads, err := d.brings(ctx, e); err != nil || leads {
+				return err
+			}
+		} else {
+			target = lead
+		}
+	}
+	if b := d.holds[target]; b != nil {
 		b.changes = append(b.changes, p)
 		b.times = append(b.times, e.Time)
-		return
+		return nil
 	}
-	r, _, ok := d.cut.At(e.Target)
+	r, _, ok := d.cut.At(target)
 	switch {
-	case !ok || e.Target >= p:
+	case !ok || target >= p:
 		// A target to come supersedes it: the live version is the one with the highest position.
 		d.notChosen(p)
 	case r.Fate == logdb.FateStored || r.Fate == logdb.FateReduced:
@@ -256,6 +272,41 @@ func (d *Decider) change(e *logdb.Entry) {
 	default:
 		d.put(logdb.FateRange{First: p, Last: p, Fate: r.Fate})
 	}
+	return nil
+}
+
+// lead returns the change that travels as the row at target, which was not chosen; 0 when none does.
+func (d *Decider) lead(ctx context.Context, target logdb.Position) (logdb.Position, error) {
+	if q, ok := d.leads[target]; ok {
+		return q, nil
+	}
+	return d.cut.lead(ctx, d.journal, target)
+}
+
+// brings decides the change e as the row that it changes, which was not chosen, if it gives that something that is chosen. The
+// rules are those under which the row was not: what they leave out goes in another cut.
+func (d *Decider) brings(ctx context.Context, e *logdb.Entry) (bool, error) {
+	_, s, _ := d.cut.At(e.Target)
+	policy := &s.Policy
+	if row := policy.choose(e.Row); row == nil || len(row.Channels) == 0 || !policy.within(e.Target) {
+		return false, nil
+	}
+	add, err := d.journal.Entry(ctx, e.Target)
+	if errors.Is(err, logdb.ErrNotFound) { // it was cleared before the receiver had it
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read position %d: %w", e.Target, err)
+	}
+	if add.Op != logdb.OpAdd {
+		return false, nil
+	}
+	d.leads[e.Target] = e.Position
+	if !d.sameRules(e.Target) {
+		d.store(e.Position)
+		return true, nil
+	}
+	return true, d.place(ctx, e)
 }
 
 // adopt takes up what the fate r, decided before this decider began, means for what follows.

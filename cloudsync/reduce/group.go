@@ -30,18 +30,24 @@ func (c *Cut) Bucket(ctx context.Context, journal Journal, p logdb.Position) (g 
 	}
 	g = c.members(p, p)
 	for _, q := range g {
-		changes, err := journal.Changes(ctx, q)
-		if err != nil {
-			return nil, "", fmt.Errorf("read the changes of position %d: %w", q, err)
-		}
-		if slices.ContainsFunc(changes, func(at logdb.Position) bool { return at > p && c.travels(at) }) {
-			return nil, CannotChanged, nil
-		}
-		switch e, err := journal.Entry(ctx, q); {
-		case errors.Is(err, logdb.ErrNotFound):
-			return nil, CannotCleared, nil
-		case err != nil:
+		e, err := journal.Entry(ctx, q)
+		missing := errors.Is(err, logdb.ErrNotFound)
+		if err != nil && !missing {
 			return nil, "", fmt.Errorf("read position %d: %w", q, err)
+		}
+		of := q // whose changes are those of the row
+		if !missing && e.Op == logdb.OpRevise {
+			of = e.Target
+		}
+		changes, err := journal.Changes(ctx, of)
+		if err != nil {
+			return nil, "", fmt.Errorf("read the changes of position %d: %w", of, err)
+		}
+		switch {
+		case slices.ContainsFunc(changes, func(at logdb.Position) bool { return at > p && c.travels(at) }):
+			return nil, CannotChanged, nil
+		case missing:
+			return nil, CannotCleared, nil
 		case e.Op == logdb.OpSkip:
 			return nil, CannotElse, nil
 		}

@@ -74,6 +74,11 @@ func (p *Policy) Carries(channel logdb.ChannelKey) bool {
 // all reports whether every channel is carried.
 func (p *Policy) all() bool { return p.Channels == nil && len(p.Except) == 0 }
 
+// within reports whether the rows added at position are this policy's.
+func (p *Policy) within(position logdb.Position) bool {
+	return position >= p.From && (p.Until == 0 || position <= p.Until)
+}
+
 func (p *Policy) slow(log logdb.LogNo) bool { return slices.Contains(p.Slow, log) }
 
 func (p *Policy) step() logdb.Millis { return logdb.Millis(p.Limits.HistoricalIntervalMillis) }

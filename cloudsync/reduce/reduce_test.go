@@ -125,6 +125,14 @@ func TestFatesOfRows(t *testing.T) {
 		}
 		return e
 	}
+	onlyEnergy := func(p *reduce.Policy) { p.Channels = []logdb.ChannelKey{energy} }
+	slowEnergy := func(p *reduce.Policy) { slow(p); onlyEnergy(p) }
+	gone := func(target logdb.Position) logdb.Entry { return change(logdb.OpWithdraw, target) }
+	poor := func(target logdb.Position) logdb.Entry {
+		e := change(logdb.OpRevise, target)
+		e.Row = row(0, 9).Row
+		return e
+	}
 	tests := []struct {
 		name   string
 		policy func(*reduce.Policy)
@@ -145,7 +153,13 @@ func TestFatesOfRows(t *testing.T) {
 		{"slow rows travel at once", slow, []logdb.Entry{row(60, 1), row(960, 1), row(1860, 1)}, []string{"stored", "stored", "stored"}},
 		{"two slow rows in a minute", slow, []logdb.Entry{row(60, 1), row(119, 1), row(120, 1), row(61, 1)}, []string{"stored", ">1", "stored", ">1"}},
 		{"no reduction", func(p *reduce.Policy) { p.Limits.HistoricalIntervalMillis = 0 }, []logdb.Entry{row(1, 1), row(1, 1)}, []string{"stored", "stored"}},
-		{"not chosen", func(p *reduce.Policy) { slow(p); p.Channels = []logdb.ChannelKey{energy} }, []logdb.Entry{row(60, 1), row(120, 1, 2), change(logdb.OpRevise, 1)}, []string{"not_chosen", "stored", "not_chosen"}},
+		{"not chosen", func(p *reduce.Policy) { slow(p); p.Channels = []logdb.ChannelKey{energy} }, []logdb.Entry{row(60, 1), row(120, 1, 2)}, []string{"not_chosen", "stored"}},
+		{"changes of a row that was not chosen", slowEnergy, []logdb.Entry{row(60, 1), gone(1), poor(1), change(logdb.OpRevise, 1), poor(1), gone(1), change(logdb.OpRevise, 1)}, []string{"not_chosen", "not_chosen", "not_chosen", "stored", "stored", "stored", "stored"}},
+		{"a change brings a row into an open minute", onlyEnergy, []logdb.Entry{row(15, 1), change(logdb.OpRevise, 1), row(30, 1, 2), change(logdb.OpRevise, 1), closeEntry, change(logdb.OpRevise, 1)}, []string{"not_chosen", ">3", "stored", "stored", "stored", "stored"}},
+		{"a change closes a minute", onlyEnergy, []logdb.Entry{row(15, 1), row(30, 1, 2), change(logdb.OpRevise, 1), closeEntry}, []string{"not_chosen", ">3", "stored", "stored"}},
+		{"a change brings a row into a closed minute", onlyEnergy, []logdb.Entry{row(15, 1), row(30, 1, 2), closeEntry, change(logdb.OpRevise, 1), change(logdb.OpRevise, 1)}, []string{"not_chosen", "stored", "stored", ">2", "stored"}},
+		{"rows of a minute of which none was chosen", onlyEnergy, []logdb.Entry{row(15, 1), row(30, 1), row(300, 1), change(logdb.OpRevise, 2), change(logdb.OpRevise, 1), row(20, 1, 2)}, []string{"not_chosen", "not_chosen", "not_chosen", "stored", ">4", ">4"}},
+		{"what another cut carries is left to it", func(p *reduce.Policy) { slowEnergy(p); p.From, p.Until = 2, 2 }, []logdb.Entry{row(60, 1), row(120, 1), row(180, 1), change(logdb.OpRevise, 1), change(logdb.OpRevise, 2), change(logdb.OpRevise, 3)}, []string{"not_chosen", "not_chosen", "not_chosen", "not_chosen", "stored", "not_chosen"}},
 		{"rows without values", slow, []logdb.Entry{row(60), row(61), change(logdb.OpRevise, 1), change(logdb.OpWithdraw, 2)}, []string{"stored", ">1", "stored", "stored"}},
 		{"a row without values in a fast log", nil, []logdb.Entry{row(15), change(logdb.OpRevise, 1), row(30, 1), closeEntry, change(logdb.OpRevise, 1)}, []string{">3", ">3", "stored", "stored", "stored"}},
 		{"channels added later", func(p *reduce.Policy) { slow(p); p.Until = 2 }, []logdb.Entry{row(60, 1), row(120, 1), row(180, 1), change(logdb.OpRevise, 1)}, []string{"stored", "stored", "not_chosen", "stored"}},
@@ -214,36 +228,59 @@ func TestFatesOfEvents(t *testing.T) {
 	}
 }
 
+// saved is a journal of which changes are known as far as decisions were kept.
+type saved struct {
+	memory
+	until logdb.Position
+}
+
+func (s *saved) Changes(ctx context.Context, target logdb.Position) ([]logdb.Position, error) {
+	all, err := s.memory.Changes(ctx, target)
+	return slices.DeleteFunc(all, func(p logdb.Position) bool { return p > s.until }), err
+}
+
 // TestDecisionsResume cuts the journal at every position: stopping and going on decides the same.
 func TestDecisionsResume(t *testing.T) {
 	t.Parallel()
-	var m memory
-	for i := range 60 {
-		m.add(row(i*17, float64(i), 1))
-		if i%9 == 4 {
-			m.add(row(i*17-200, 5, 5))
-		}
-		if i%7 == 3 {
-			m.add(logdb.Entry{Op: logdb.OpRevise, Target: logdb.Position(len(m) - i%3), Row: row(0, 4, 4).Row})
-		}
-	}
-	whole := stream("1")
-	decide(t, logdb.KindHistorical, m, whole)
-	for cut := range m {
-		s := stream("1")
-		var state reduce.State
-		for _, end := range []int{cut, len(m)} {
-			d := reduce.New(logdb.KindHistorical, reduce.NewCut(s), m, state, nil)
-			for p := d.Start(); int(p) <= end; p++ {
-				if err := d.Feed(t.Context(), &m[p-1]); err != nil {
-					t.Fatal(err)
+	for name, policy := range map[string]func(*reduce.Policy){
+		"all channels": func(*reduce.Policy) {},
+		"one channel":  func(p *reduce.Policy) { p.Channels = []logdb.ChannelKey{energy} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var m memory
+			for i := range 60 {
+				m.add(row(i*17, []float64{float64(i), 1}[:1+i%2]...))
+				if i%9 == 4 {
+					m.add(row(i*17-200, 5, 5))
+				}
+				if i%7 == 3 {
+					m.add(logdb.Entry{Op: logdb.OpRevise, Target: logdb.Position(len(m) - i%3), Time: logdb.Millis(i-i%3) * 17_000, Row: row(0, 4, 4).Row})
+				}
+				for range 2 * (i % 11 / 10) {
+					m.add(logdb.Entry{Op: logdb.OpRevise, Target: logdb.Position(i), Time: logdb.Millis(i-10) * 17_000, Row: row(0, 4, 4).Row})
 				}
 			}
-			state = d.Take().State
-		}
-		if a, b := words(&whole.Fates, len(m)), words(&s.Fates, len(m)); !slices.Equal(a, b) {
-			t.Fatalf("cut at %d:\n%q\n%q", cut, b, a)
-		}
+			whole := stream("1", policy)
+			decide(t, logdb.KindHistorical, m, whole)
+			for cut := range m {
+				s := stream("1", policy)
+				var state reduce.State
+				j := &saved{memory: m}
+				for _, end := range []int{cut, len(m)} {
+					d := reduce.New(logdb.KindHistorical, reduce.NewCut(s), j, state, nil)
+					for p := d.Start(); int(p) <= end; p++ {
+						if err := d.Feed(t.Context(), &m[p-1]); err != nil {
+							t.Fatal(err)
+						}
+					}
+					state, j.until = d.Take().State, logdb.Position(end)
+				}
+				if a, b := words(&whole.Fates, len(m)), words(&s.Fates, len(m)); !slices.Equal(a, b) {
+					t.Fatalf("cut at %d:\n%q\n%q", cut, b, a)
+				}
+			}
+		})
 	}
 }
 

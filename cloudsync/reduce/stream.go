@@ -1,6 +1,8 @@
 package reduce
 
 import (
+	"context"
+	"fmt"
 	"slices"
 
 	"metermanager/logdb"
@@ -163,6 +165,52 @@ func (c *Cut) Row(p logdb.Position) (logdb.Position, bool) {
 		return r.Into, true
 	}
 	return 0, false
+}
+
+// Carrier is Row, and looks for the change that travels as a row which was not chosen.
+func (c *Cut) Carrier(ctx context.Context, journal Journal, p logdb.Position) (logdb.Position, bool, error) {
+	if at, ok := c.Row(p); ok {
+		return at, true, nil
+	}
+	q, err := c.lead(ctx, journal, p)
+	if err != nil || q == 0 {
+		return 0, false, err
+	}
+	at, ok := c.Row(q)
+	return at, ok, nil
+}
+
+// lead returns the change that travels as the row added at target, which was not chosen: the first one that travels at all.
+// 0 when there is none.
+func (c *Cut) lead(ctx context.Context, journal Journal, target logdb.Position) (logdb.Position, error) {
+	if r, _, ok := c.At(target); !ok || r.Fate != logdb.FateNotChosen {
+		return 0, nil
+	}
+	changes, err := journal.Changes(ctx, target)
+	if err != nil {
+		return 0, fmt.Errorf("read the changes of position %d: %w", target, err)
+	}
+	for _, q := range changes {
+		if _, ok := c.Row(q); ok {
+			return q, nil
+		}
+	}
+	return 0, nil
+}
+
+// origin returns the position at which the row was added that e travels as: e's own, or that of the row which was not
+// chosen. 0 when e is another change.
+func (c *Cut) origin(ctx context.Context, journal Journal, e *logdb.Entry) (logdb.Position, error) {
+	if e.Op == logdb.OpAdd {
+		return e.Position, nil
+	}
+	if e.Op != logdb.OpRevise {
+		return 0, nil
+	}
+	if q, err := c.lead(ctx, journal, e.Target); err != nil || q != e.Position {
+		return 0, err
+	}
+	return e.Target, nil
 }
 
 // members returns the positions up to asOf that are combined into the row at p, p included,

@@ -144,10 +144,16 @@ func (x *expectation) carried(ctx context.Context, e *logdb.Entry, here logdb.Fa
 	case e.Op == logdb.OpRevise, e.Op == logdb.OpWithdraw:
 		target, ok := e.Target, true
 		if x.view.Kind == logdb.KindHistorical {
-			target, ok = x.cut.Row(e.Target)
+			var err error
+			if target, ok, err = x.cut.Carrier(ctx, x.view.Journal, e.Target); err != nil {
+				return err
+			}
 		}
-		if !ok {
+		switch {
+		case !ok:
 			return nil
+		case target == p: // it travels as the row
+			return x.count(ctx, p, p, 1)
 		}
 		return x.changed(ctx, target, p)
 	}

@@ -188,10 +188,12 @@ func senderMutations() []mutation {
 	}
 	if _, err := w.r.Store.Append(ctx, b); err != nil {`}}, []test{boundary, retrieval}},
 		{"a bucket is sent before it is closed", "cloudsync/reduce/bucket.go", []edit{{`(ls.Max - 2*step).Floor(step)`, `ls.Max.Floor(step)`}}, []test{reduction}},
-		{"a revise takes a slot of a limit at the sender", "cloudsync/reduce/decide.go", []edit{{`	r, _, ok := d.cut.At(e.Target)
+		{"a revise takes a slot of a limit at the sender", "cloudsync/reduce/decide.go", []edit{{`	r, _, ok := d.cut.At(target)
 	switch {`, `	d.count(e.Time)
-	r, _, ok := d.cut.At(e.Target)
+	r, _, ok := d.cut.At(target)
 	switch {`}}, []test{reduction}},
+		{"what a change gives to a row that was not chosen is dropped", "cloudsync/reduce/decide.go", []edit{{`		if lead == 0 {`, `		if lead == 0 && d == nil {`}}, []test{{"./cloudsync", "^TestChangesOfRowsThatWereNotChosen$", nil}, reduction}},
+		{"a row without values is not sent", "cloudsync/reduce/policy.go", []edit{{`	if row == nil || p.all() {`, `	if row == nil || p.all() && len(row.Channels) > 0 {`}}, []test{{"./cloudsync", "^TestRowsWithoutValues$", nil}, reduction}},
 		{"a restored node goes on under its old journal id", "cloudsync/upload.go", []edit{{`	if foreign {`, `	if foreign && u.s == nil {`}}, []test{{"./cloudsync", "^TestAnIDThatWasGivenUpIsNotUsedAgain$", nil}, upload}},
 		{"a record that no page can hold gets no fate", "cloudsync/send.go", []edit{{`	return u.push(ctx, &small)`, `	_ = small
 	return nil`}}, []test{{"./cloudsync", "^TestRecordThatNoPageCanHoldIsSkipped$", nil}}},
