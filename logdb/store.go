@@ -1,6 +1,7 @@
 package logdb
 
 import (
+	"cmp"
 	"context"
 	"math"
 )
@@ -205,7 +206,7 @@ type EventQuery struct {
 	Gaps        bool         // visit gap entries instead of records
 	Withdrawn   bool         // visit dead versions too
 	Limit       int          // at most so many; 0 means all
-	// After continues behind an earlier answer's last (time, stream, position).
+	// After continues behind the last event of an earlier answer.
 	After *EventCursor
 }
 
@@ -213,7 +214,14 @@ type EventQuery struct {
 type EventCursor struct {
 	Time     Millis
 	Stream   StreamID
-	Position Position
+	Position Position // of the record's add
+	// Version is the position of one version of the record; 0 stands behind all of them.
+	Version Position
+}
+
+// CursorAt returns the place of a version of a record.
+func CursorAt(s StreamID, e *Entry) EventCursor {
+	return EventCursor{Time: e.Time, Stream: s, Position: cmp.Or(e.Target, e.Position), Version: e.Position}
 }
 
 // StreamState is what a node knows of one stream.

@@ -165,7 +165,7 @@ func (m *Model) ReadEvents(_ context.Context, q logdb.EventQuery, visit func(log
 	}
 	unlock()
 	place := func(e event) logdb.EventCursor {
-		return logdb.EventCursor{Time: e.entry.Time, Stream: e.stream, Position: original(&e.entry)}
+		return logdb.EventCursor{Time: e.entry.Time, Stream: e.stream, Position: original(&e.entry), Version: e.entry.Position}
 	}
 	slices.SortStableFunc(found, func(a, b event) int { return compareCursors(place(a), place(b)) })
 	n := 0
@@ -197,7 +197,8 @@ func (j *journals) replaced(journal logdb.JournalID, gap *logdb.Entry) bool {
 }
 
 func compareCursors(a, b logdb.EventCursor) int {
-	return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Stream.String(), b.Stream.String()), cmp.Compare(a.Position, b.Position))
+	version := func(c logdb.EventCursor) uint64 { return uint64(c.Version) - 1 } // 0 stands behind all
+	return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Stream.String(), b.Stream.String()), cmp.Compare(a.Position, b.Position), cmp.Compare(version(a), version(b)))
 }
 
 // original returns the position of the add that e is a version of.

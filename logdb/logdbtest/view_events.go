@@ -28,7 +28,7 @@ func (v *view) visit(ctx context.Context, s logdb.Store, q logdb.EventQuery) ([]
 	err := s.ReadEvents(ctx, q, func(id logdb.StreamID, e *logdb.Entry) error {
 		if n := len(out); n > 0 {
 			before := &out[n-1]
-			if before.entry.Time > e.Time || before.stream == id && before.entry.Time == e.Time && original(&before.entry) > original(e) {
+			if before.entry.Time > e.Time || before.stream == id && before.entry.Time == e.Time && (original(&before.entry) > original(e) || original(&before.entry) == original(e) && before.entry.Position >= e.Position) {
 				v.wrong("events are not in order: %v after %v", e.Time, before.entry.Time)
 			}
 		}
@@ -65,11 +65,14 @@ func (v *view) seeEvents(ctx context.Context, s logdb.Store, uid logdb.MeterUID,
 			}
 			v.line("event (%s) %v", name, e)
 		}
-		if name != "all" {
+		if name != "all" && !q.Withdrawn {
 			continue
 		}
 		if err := v.pageEvents(ctx, s, q, found, at.page); err != nil {
 			return err
+		}
+		if q.Withdrawn {
+			continue
 		}
 		for _, e := range found {
 			if kind != logdb.KindWaveform {
@@ -99,7 +102,8 @@ func (v *view) pageEvents(ctx context.Context, s logdb.Store, q logdb.EventQuery
 			break
 		}
 		last := part[len(part)-1]
-		q.After = &logdb.EventCursor{Time: last.entry.Time, Stream: last.stream, Position: original(&last.entry)}
+		after := logdb.CursorAt(last.stream, &last.entry)
+		q.After = &after
 	}
 	if !slices.EqualFunc(got, want, func(a, b visited) bool { return a.String() == b.String() }) {
 		v.wrong("events read %d at a time: %v; at once: %v", limit, got, want)

@@ -11,7 +11,7 @@ import (
 	"metermanager/logdb"
 )
 
-// The order of answers is (time, stream, position of the add). An index gives the order of time.
+// The order of answers is (time, stream, position of the add, position of the version). An index gives the order of time.
 const (
 	selectEvents = `SELECT ` + entryColumns + `, st.journal, st.policy FROM entry e JOIN stream st ON st.id = e.shown WHERE e.meter = ? AND e.kind = ? AND e.time_ms >= ? AND e.time_ms < ?`
 	orderEvents  = ` ORDER BY e.time_ms, st.journal || ':' || st.policy, CASE WHEN e.target <> 0 THEN e.target ELSE e.position END, e.position`
@@ -121,7 +121,10 @@ func after(e *logdb.Entry, ref logdb.StreamID, c *logdb.EventCursor) bool {
 	if d := strings.Compare(ref.String(), c.Stream.String()); d != 0 {
 		return d > 0
 	}
-	return original(e) > c.Position
+	if p := original(e); p != c.Position {
+		return p > c.Position
+	}
+	return c.Version != 0 && e.Position > c.Version
 }
 
 const findRecording = `SELECT ` + entryColumns + ` FROM entry e WHERE e.meter = ? AND e.kind = ? AND e.shown = ? AND e.live = 1

@@ -33,21 +33,25 @@ func unpackCursor(kind, cursor string, n int) ([]string, error) {
 }
 
 func eventCursor(c logdb.EventCursor) string {
-	return packCursor("e", int64(c.Time), c.Stream, uint64(c.Position))
+	return packCursor("e", int64(c.Time), c.Stream, uint64(c.Position), uint64(c.Version))
 }
 
 func parseEventCursor(cursor string) (logdb.EventCursor, error) {
-	parts, err := unpackCursor("e", cursor, 3)
-	if err != nil {
-		return logdb.EventCursor{}, err
+	parts, err := unpackCursor("e", cursor, 4)
+	if err != nil { // older ones told no version
+		if parts, err = unpackCursor("e", cursor, 3); err != nil {
+			return logdb.EventCursor{}, err
+		}
+		parts = append(parts, "0")
 	}
 	t, errTime := parseMillis(parts[0])
 	stream, errStream := logdb.ParseStream(parts[1])
 	p, errPosition := parsePosition(parts[2])
-	if errTime != nil || errStream != nil || errPosition != nil {
+	version, errVersion := strconv.ParseUint(parts[3], 10, 63)
+	if errTime != nil || errStream != nil || errPosition != nil || errVersion != nil {
 		return logdb.EventCursor{}, errCursor
 	}
-	return logdb.EventCursor{Time: t, Stream: stream, Position: p}, nil
+	return logdb.EventCursor{Time: t, Stream: stream, Position: p, Version: logdb.Position(version)}, nil
 }
 
 func timeCursor(t logdb.Millis) string { return packCursor("t", int64(t)) }

@@ -3,6 +3,7 @@ package webapi_test
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -348,6 +349,59 @@ func TestRawAnswersOfManyShortRanges(t *testing.T) {
 		if have != n || blocks > 2 || len(raw.Pages) != 1 || raw.Next != "" || !slices.Equal(raw.Pages[0].Fates, page.Fates) {
 			t.Errorf("%s: %d records in %d blocks, %d pages, %d fates", page.Kind, have, blocks, len(raw.Pages), len(raw.Pages[0].Fates))
 		}
+	}
+}
+
+// TestPagesOfDeadVersions reads all versions of events one at a time, each record being one of several at its time.
+func TestPagesOfDeadVersions(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	event := func(text string) *logdb.SystemEvent {
+		return &logdb.SystemEvent{Type: logdb.SystemError, Description: text}
+	}
+	for _, entries := range [][]logdb.Entry{
+		{{Op: logdb.OpAdd, Time: day0, System: event("a")}, {Op: logdb.OpAdd, Time: day0, System: event("b")}},
+		{{Op: logdb.OpRevise, Target: 1, Time: day0, System: event("a2")}, {Op: logdb.OpRevise, Target: 2, Time: day0, System: event("b2")}},
+		{{Op: logdb.OpRevise, Target: 1, Time: day0, System: event("a3")}},
+	} {
+		if _, err := s.logs.Append(t.Context(), logdb.Batch{Meter: s.uid, Kind: logdb.KindSystem, Entries: entries}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func(cursor string) (texts []string, next string) {
+		t.Helper()
+		r := s.call(s.reader, "GET", s.meterPath("/logs/system?withdrawn=true&limit=1&cursor="+cursor), "")
+		e, err := api.ParseEvents(logdb.KindSystem, []byte(r.body), api.ScanLimits{})
+		if err != nil {
+			t.Fatalf("%v: %s", err, r.body)
+		}
+		for i := range e.Events {
+			texts = append(texts, e.Events[i].Entry.System.Description)
+		}
+		return texts, e.Next
+	}
+	var all []string
+	second := ""
+	for cursor := ""; ; {
+		texts, next := read(cursor)
+		if all = append(all, texts...); next == "" {
+			break
+		}
+		if cursor = next; second == "" {
+			second = next
+		}
+	}
+	if want := []string{"a", "a2", "a3", "b", "b2"}; !slices.Equal(all, want) {
+		t.Errorf("events %v, want %v", all, want)
+	}
+	// A cursor of an older program names the record: it stands behind all versions of it.
+	text, err := base64.RawURLEncoding.DecodeString(second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	older := string(text[:bytes.LastIndexByte(text, '|')])
+	if texts, _ := read(base64.RawURLEncoding.EncodeToString([]byte(older))); !slices.Equal(texts, []string{"b"}) {
+		t.Errorf("behind an older cursor: %v", texts)
 	}
 }
 

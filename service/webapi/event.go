@@ -116,7 +116,7 @@ func (a *API) readEvents(ctx context.Context, uid logdb.MeterUID, q api.EventsQu
 			return nil
 		case len(out.Events) == limit:
 			last := out.Events[limit-1]
-			out.Next = eventCursor(logdb.EventCursor{Time: last.Entry.Time, Stream: last.ID.Stream, Position: last.ID.Position})
+			out.Next = eventCursor(logdb.CursorAt(last.ID.Stream, &last.Entry))
 			return errEnough
 		}
 		// A record is named by its add, whatever version of it is live.
