@@ -16,9 +16,9 @@ import (
 
 // Files is the file layer below the archive. Names have slashes and lie below one folder.
 type Files interface {
-	// Create begins a file; one of that name is emptied. Its folder is made when it is missing.
+	// Create begins a file; fs.ErrExist when there is one of that name. Its folder is made when it is missing.
 	Create(name string) (Sink, error)
-	// Rename gives a file its name for good: it and its folder are on the disk when it returns.
+	// Rename gives a file its name for good: it and its folder are on the disk when it returns. fs.ErrExist when another file has it.
 	Rename(from, to string) error
 	// Remove removes a file; one that is not there is no error.
 	Remove(name string) error
@@ -70,13 +70,26 @@ func (f Folder) Create(name string) (Sink, error) {
 			}
 		}
 	}
-	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
 // Rename implements Files.
 func (f Folder) Rename(from, to string) error {
-	if err := os.Rename(f.at(from), f.at(to)); err != nil {
+	// A second name takes the place of no other file, a new name does.
+	switch err := os.Link(f.at(from), f.at(to)); {
+	case errors.Is(err, fs.ErrExist):
 		return err
+	case err == nil:
+		if err := os.Remove(f.at(from)); err != nil {
+			return err
+		}
+	default: // not every file system has second names
+		if _, err := os.Stat(f.at(to)); !errors.Is(err, fs.ErrNotExist) {
+			return errors.Join(fs.ErrExist, err)
+		}
+		if err := os.Rename(f.at(from), f.at(to)); err != nil {
+			return err
+		}
 	}
 	return syncFolder(filepath.Dir(f.at(to)))
 }
@@ -150,15 +163,15 @@ type Written struct {
 // name.
 func Write(files Files, name string, h Header, fill func(*Writer) error) (out Written, err error) {
 	temporary := Temporary(name)
+	sink, err := files.Create(temporary)
+	if err != nil { // it may be that of another node
+		return out, &FileError{name, err}
+	}
 	defer func() {
 		if err != nil {
 			err = &FileError{name, errors.Join(err, files.Remove(temporary))}
 		}
 	}()
-	sink, err := files.Create(temporary)
-	if err != nil {
-		return out, err
-	}
 	hash := sha256.New()
 	w := NewWriter(io.MultiWriter(sink, hash), h)
 	if _, plain := files.(Plain); plain {

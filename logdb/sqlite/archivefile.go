@@ -85,11 +85,22 @@ func (a *archiver) readBack(name string, w archive.Written, parts []moving) erro
 }
 
 const (
-	registerFile = `UPDATE archive SET state = 1, parts = ?, points = ?, size = ?, sha256 = ?, tail = ?, tail_crc = ?, changed_ms = ? WHERE id = ?`
+	registerFile = `UPDATE archive SET state = 1, parts = ?, points = ?, size = ?, sha256 = ?, tail = ?, tail_crc = ?, changed_ms = ? WHERE id = ? AND state = 0`
 	// A chunk that has changed since it was read stays as it is: the part in the file does not count.
 	registerPart = `INSERT INTO archived (chunk, file, part, first, size, crc) SELECT c.id, ?, ?, ?, ?, ? FROM chunk c WHERE c.id = ? AND c.crc = ? AND c.n = ?
 	ON CONFLICT (chunk) DO UPDATE SET file = excluded.file, part = excluded.part, first = excluded.first, size = excluded.size, crc = excluded.crc`
 )
+
+var errTaken = errors.New("another node took the archive file for one that was left half written")
+
+// registerFile notes that a file was verified, unless another node has taken its row to remove it.
+func (t *txn) registerFile(id int64, w archive.Written, points int64) error {
+	ok, err := t.changeFile(registerFile, w.Parts, points, w.Size, w.SHA256[:], w.Tail.Offset, int64(w.Tail.CRC), t.nowMillis(), id)
+	if err == nil && !ok {
+		err = errTaken
+	}
+	return err
+}
 
 // register notes a verified file and what is in it.
 func (a *archiver) register(ctx context.Context, id int64, w archive.Written, parts []moving) error {
@@ -100,8 +111,7 @@ func (a *archiver) register(ctx context.Context, id int64, w archive.Written, pa
 		}
 	}
 	return a.write(ctx, "note a verified archive file", func(t *txn) error {
-		_, err := t.exec(registerFile, w.Parts, points, w.Size, w.SHA256[:], w.Tail.Offset, int64(w.Tail.CRC), t.nowMillis(), id)
-		if err != nil {
+		if err := t.registerFile(id, w, points); err != nil {
 			return err
 		}
 		for i := range parts {

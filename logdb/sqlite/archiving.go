@@ -80,12 +80,14 @@ const (
 	meterStep = `SELECT id, step_ms FROM meter WHERE uid = ?`
 	oldLogs   = `SELECT st.meter, h.stream, h.log FROM head h JOIN stream st ON st.id = h.stream WHERE st.meter = ? AND h.t_min < ?
 	UNION SELECT st.meter, p.stream, p.log FROM patch p JOIN stream st ON st.id = p.stream WHERE st.meter = ? ORDER BY 2, 3`
-	filesIn = `SELECT id, name, state, parts, points, size, sha256, tail, tail_crc FROM archive WHERE meter = ? AND kind = ? AND state = ? ORDER BY id`
+	// halfFiles were never verified: one that is dropped was about to be removed.
+	halfFiles = `SELECT id, name, state, parts, points, size, sha256, tail, tail_crc FROM archive WHERE meter = ? AND kind = ? AND (state = 0 OR state = 4 AND size = 0) ORDER BY id`
 	// unmoved are files that were read back, of which values may be in the database, too: their move was cut short, or, under older versions, ended
 	// without having moved anything.
 	unmoved = `SELECT id, name, state, parts, points, size, sha256, tail, tail_crc FROM archive f WHERE meter = ? AND kind = ? AND (state = 1 OR state = 2 AND EXISTS (
 		SELECT 1 FROM archived a JOIN chunk c ON c.id = a.chunk JOIN series s ON s.id = c.id / 16777216 WHERE a.file = f.id AND s.channel <> 0 AND length(c.data) > 0)) ORDER BY id`
-	deleteFile = `DELETE FROM archive WHERE id = ?`
+	takeFile   = `UPDATE archive SET state = 4, changed_ms = ? WHERE id = ? AND state = ?`
+	deleteFile = `DELETE FROM archive WHERE id = ? AND state = 4`
 )
 
 // compactOld brings what is old into chunks.
@@ -134,7 +136,7 @@ func (c *conn) fileRows(query string, args ...any) (out []fileRow, err error) {
 func (a *archiver) resumeKind(ctx context.Context, kind logdb.Kind, move func(context.Context, int64) error) error {
 	var half, verified []fileRow
 	err := a.snapshot(ctx, "look for archive files that were begun", func(c *conn) (err error) {
-		if half, err = c.fileRows(filesIn, a.meter, kind, fileWriting); err == nil {
+		if half, err = c.fileRows(halfFiles, a.meter, kind); err == nil {
 			verified, err = c.fileRows(unmoved, a.meter, kind)
 		}
 		return err
@@ -143,7 +145,7 @@ func (a *archiver) resumeKind(ctx context.Context, kind logdb.Kind, move func(co
 		return err
 	}
 	for _, f := range half {
-		if err := a.discard(ctx, f.id, f.name); err != nil {
+		if err := a.discard(ctx, f.id, f.name, f.state); err != nil {
 			return err
 		}
 	}
@@ -158,8 +160,17 @@ func (a *archiver) resumeKind(ctx context.Context, kind logdb.Kind, move func(co
 	return nil
 }
 
-// discard removes a file that nothing counts on.
-func (s *Store) discard(ctx context.Context, id int64, name string) error {
+// discard removes a file on which nothing counts as long as it is in that state. Another node on the same database may have verified it
+// meanwhile, or be about to: the row is taken first, so that only one of the two goes on.
+func (s *Store) discard(ctx context.Context, id int64, name string, state int) error {
+	taken := false
+	err := s.write(ctx, "note that an archive file is to be removed", func(t *txn) (err error) {
+		taken, err = t.changeFile(takeFile, t.nowMillis(), id, state)
+		return err
+	})
+	if err != nil || !taken {
+		return err
+	}
 	s.files.forget(name)
 	if err := errors.Join(s.cfg.Archive.Remove(archive.Temporary(name)), s.cfg.Archive.Remove(name)); err != nil {
 		return fmt.Errorf("remove archive file %s: %w", name, err)
@@ -168,6 +179,16 @@ func (s *Store) discard(ctx context.Context, id int64, name string) error {
 		_, err := t.exec(deleteFile, id)
 		return err
 	})
+}
+
+// changeFile runs a change of a file's row and reports whether there was one to change.
+func (t *txn) changeFile(query string, args ...any) (bool, error) {
+	done, err := t.exec(query, args...)
+	if err != nil {
+		return false, err
+	}
+	n, err := done.RowsAffected()
+	return n > 0, err
 }
 
 // notGone leaves out the rows of logs whose values are gone: a file of them alone would say nothing.
@@ -360,7 +381,7 @@ func (a *archiver) month(ctx context.Context, m archive.Month) error {
 		err = a.readBack(name, w, parts)
 	}
 	if err != nil || len(parts) == 0 {
-		return errors.Join(err, a.discard(context.WithoutCancel(ctx), id, name))
+		return errors.Join(err, a.discard(context.WithoutCancel(ctx), id, name, fileWriting))
 	}
 	if err := a.register(ctx, id, w, parts); err != nil {
 		return err

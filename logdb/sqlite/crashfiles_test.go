@@ -99,6 +99,9 @@ func (c *crashFiles) Create(name string) (archive.Sink, error) {
 	if err := c.step(); err != nil {
 		return nil, err
 	}
+	if c.names[name] != nil {
+		return nil, fs.ErrExist
+	}
 	f := &crashFile{}
 	c.names[name] = f
 	if c.steps%2 == 0 {
@@ -117,6 +120,9 @@ func (c *crashFiles) Rename(from, to string) error {
 	f := c.names[from]
 	if f == nil {
 		return fs.ErrNotExist
+	}
+	if c.names[to] != nil {
+		return fs.ErrExist
 	}
 	if c.spoil != nil {
 		c.spoil(f.data)

@@ -298,7 +298,7 @@ func (s *Store) SweepArchive(ctx context.Context) ([]logdb.ArchiveFault, error) 
 		if now-at[i] < map[int]logdb.Millis{fileReplaced: replacedStays, fileDropped: droppedStays}[f.state] {
 			continue
 		}
-		if err := s.discard(ctx, f.id, f.name); err != nil {
+		if err := s.discard(ctx, f.id, f.name, f.state); err != nil {
 			return nil, err
 		}
 	}

@@ -182,7 +182,7 @@ func (a *recordingArchiver) month(ctx context.Context, m archive.Month, stale bo
 		err = a.readBack(name, w, parts)
 	}
 	if err != nil || len(parts) == 0 || !stale { // nothing new in it
-		return errors.Join(err, a.discard(context.WithoutCancel(ctx), id, name))
+		return errors.Join(err, a.discard(context.WithoutCancel(ctx), id, name, fileWriting))
 	}
 	if err := a.register(ctx, id, w, parts); err != nil {
 		return err
@@ -277,7 +277,7 @@ func (a *recordingArchiver) register(ctx context.Context, id int64, w archive.Wr
 		points += parts[i].n
 	}
 	return a.write(ctx, "note a verified archive file", func(t *txn) error {
-		_, err := t.exec(registerFile, w.Parts, points, w.Size, w.SHA256[:], w.Tail.Offset, int64(w.Tail.CRC), t.nowMillis(), id)
+		err := t.registerFile(id, w, points)
 		for i := 0; i < len(parts) && err == nil; i++ {
 			p := &parts[i]
 			_, err = t.exec(registerCold, id, p.part.Index, p.part.Offset, p.part.Size, int64(p.part.CRC), p.id, p.crc)

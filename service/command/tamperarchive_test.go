@@ -178,6 +178,9 @@ func refile(t *testing.T, db *sql.DB, files archive.Folder, id int64, name strin
 	if !ok {
 		t.Fatal(name)
 	}
+	if err := files.Remove(name); err != nil {
+		t.Fatal(err)
+	}
 	written, err := archive.Write(files, name, archive.Header{Meter: meter, Kind: kind, Month: month}, func(w *archive.Writer) error {
 		for i := range n {
 			place, err := part(w, i)

@@ -43,6 +43,7 @@ func archiveMutations() []mutation {
 	return []mutation{
 		{"a new version of values that are gone counts beside them", "logdb/sqlite/gone.go", []edit{{`		if row != nil && t.gone[rowKey{o.id, p}] {`, `		if row != nil && t.gone[rowKey{}] {`}}, []test{{virtual, "^TestSumsOutliveTheirValues$", nil}}},
 		{"another zone makes sums anew of which values were lost", "logdb/sqlite/tier.go", []edit{{`slices.BinarySearch(c.view.gone, cell); gone {`, `slices.BinarySearch(c.view.gone, cell); gone && cell < 0 {`}}, []test{{"./logdb/sqlite", "^TestZoneAfterALoss$", nil}}},
+		{"a node counts on an archive file that another is removing", "logdb/sqlite/archivefile.go", []edit{{`changed_ms = ? WHERE id = ? AND state = 0`, `changed_ms = ? WHERE id = ?`}}, []test{{"./logdb/sqlite", "^TestTwoNodesDiscard$", nil}}},
 		{"a move that runs again goes on behind what was rolled back", "logdb/sqlite/moving.go", []edit{{`			done, points = 0, 0`, `			_ = points`}}, []test{{"./logdb/sqlite", "^TestMovedTwice$", nil}}},
 	}
 }
