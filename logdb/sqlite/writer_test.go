@@ -167,7 +167,7 @@ func TestFailedAppendLeavesNoHole(t *testing.T) {
 	})
 	<-running
 	calls.Go(func() {
-		_, failed = s.Append(ctx, logdb.Batch{Meter: "m", Kind: logdb.KindSystem, Entries: []logdb.Entry{{Op: logdb.OpWithdraw, Target: 1, Time: at, Why: "x"}}})
+		_, failed = s.Append(ctx, logdb.Batch{Meter: "m", Kind: logdb.KindSystem, Entries: []logdb.Entry{{Op: logdb.OpWithdraw, Target: 1, Time: 1_700_000_000_000, Why: "x"}}})
 	})
 	calls.Go(func() { _, other = add("another") })
 	calls.Wait()
