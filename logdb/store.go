@@ -78,7 +78,7 @@ type Store interface {
 	// comes first), and a page that states another chain for an end that is known (see Ends). A journal that this node writes itself, its own or one that it makes for a source, knows
 	// all its ends: an end that it never had is a conflict too. Only a page without a chain, from who saw nothing (Page.Seen nil), may go on in a journal of a source: this node's own correction.
 	// ErrStale, and nothing stored: a page whose sender saw another end of the journal than the farthest that stands here under any of
-	// its names, unless that is the page's own end (Page.Seen). A page that does not tell is taken as it is, and so is one of a journal that this node writes itself.
+	// its names, unless that is the page's own end (Page.Seen). A page that does not tell is taken as it is, and so is one of this node's own journal.
 	Accept(ctx context.Context, p Page, limits Limits) (Receipt, error)
 	// Journal returns this node's own journal; ErrNotFound before the first Append.
 	Journal(ctx context.Context, meter MeterUID, kind Kind) (JournalHead, error)

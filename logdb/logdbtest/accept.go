@@ -47,27 +47,31 @@ func (m *Model) Accept(_ context.Context, p logdb.Page, limits logdb.Limits) (lo
 // contradicts reports a page that cannot be of the journal it names, or whose sender does not know how that stands here.
 func (j *journals) contradicts(p *logdb.Page) error {
 	family := p.Stream.Journal.Family()
-	own := false
+	own := j.own != nil && j.own.id.Journal.Family() == family
 	var here logdb.End
+	var written []*stream
 	var known logdb.Ends
 	for _, s := range j.streams {
 		if s.id.Journal.Family() != family {
 			continue
 		}
-		if j.writes(s) {
-			if own = true; !s.hadEnd(p) {
-				return fmt.Errorf("%w: the journal that is written here ends at %d and never had the end %d of the page", logdb.ErrConflict, s.end, p.JournalEnd)
-			}
-			continue
-		}
-		if s.end > here.Position {
+		if s != j.own && s.end > here.Position {
 			here = logdb.End{Position: s.end, Chain: s.chain}
+		}
+		if j.writes(s) {
+			written = append(written, s)
+			continue
 		}
 		known = append(append(known, s.ends...), logdb.End{Position: s.end, Chain: s.chain})
 	}
 	if p.Seen != nil && !own {
 		if stated := (logdb.End{Position: p.JournalEnd, Chain: p.Chain}); !here.Same(*p.Seen) && !here.Same(stated) {
 			return fmt.Errorf("%w: the end here is %v, the sender saw %v", logdb.ErrStale, here, *p.Seen)
+		}
+	}
+	for _, s := range written {
+		if !s.hadEnd(p) {
+			return fmt.Errorf("%w: the journal that is written here ends at %d and never had the end %d of the page", logdb.ErrConflict, s.end, p.JournalEnd)
 		}
 	}
 	if known.Contradict(p.JournalEnd, p.Chain) {

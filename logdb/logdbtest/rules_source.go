@@ -293,7 +293,8 @@ func contentRules() []rule {
 			try := func(title string, end logdb.Position, chain logdb.Digest, want error) {
 				f.Helper()
 				p := withEnd(f.page(logdb.KindSystem, one.Stream, system(2, day0, 2)), end)
-				p.Chain, p.Seen = chain, &logdb.End{}
+				now := posted(f, logdb.KindSystem, "key")
+				p.Chain, p.Seen = chain, &logdb.End{Position: now.JournalEnd, Chain: now.Chain}
 				_, err := f.Accept(f.ctx, p, logdb.Limits{})
 				f.wantErr(title, err, want)
 			}

@@ -61,14 +61,8 @@ func (t *txn) contradicts(j *journals, p *logdb.Page) error {
 		if s.ref.Journal.Family() != p.Stream.Journal.Family() {
 			continue
 		}
-		if s.written() {
-			own = true
-			if had, err := t.hadEnd(s, p); err != nil {
-				return err
-			} else if !had {
-				return fmt.Errorf("%w: the journal that is written here ends at %d and never had the end %d of the page", logdb.ErrConflict, s.end, p.JournalEnd)
-			}
-		} else if s.end > end.Position {
+		own = own || s.own
+		if !s.own && s.end > end.Position {
 			end = logdb.End{Position: s.end, Chain: s.chain}
 		}
 	}
@@ -76,7 +70,15 @@ func (t *txn) contradicts(j *journals, p *logdb.Page) error {
 		return fmt.Errorf("%w: journal %s ends at %d here, and at %d where it was seen", logdb.ErrStale, p.Stream.Journal, end.Position, p.Seen.Position)
 	}
 	for _, s := range j.streams {
-		if s.written() || s.ref.Journal.Family() != p.Stream.Journal.Family() {
+		if s.ref.Journal.Family() != p.Stream.Journal.Family() {
+			continue
+		}
+		if s.written() {
+			if had, err := t.hadEnd(s, p); err != nil {
+				return err
+			} else if !had {
+				return fmt.Errorf("%w: the journal that is written here ends at %d and never had the end %d of the page", logdb.ErrConflict, s.end, p.JournalEnd)
+			}
 			continue
 		}
 		at := logdb.Ends{{Position: s.end, Chain: s.chain}}

@@ -44,7 +44,7 @@ func TestJournalOfASourceOfAnOlderVersion(t *testing.T) {
 	}
 	for _, page := range []logdb.Page{{JournalEnd: 2}, {JournalEnd: 3, Chain: st.Chain}} { // from a cloud that had it before, and since
 		e.Position, e.System = 2, &logdb.SystemEvent{Type: 1, Code: 2}
-		page.Meter, page.Kind, page.Stream, page.Entries, page.Seen = "m", logdb.KindSystem, st.Stream, []logdb.Entry{e}, &logdb.End{}
+		page.Meter, page.Kind, page.Stream, page.Entries, page.Seen = "m", logdb.KindSystem, st.Stream, []logdb.Entry{e}, &logdb.End{Position: 3, Chain: st.Chain}
 		r, err := s.Accept(ctx, page, logdb.Limits{})
 		if err != nil || r.Repeats != 1 {
 			t.Errorf("%+v, %v", r, err)
