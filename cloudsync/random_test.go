@@ -132,7 +132,7 @@ func (w *world) row(log logdb.LogNo, run uint32, at logdb.Millis) logdb.History 
 	h := logdb.History{Log: log, Run: run, Channels: channels, Times: []logdb.Millis{at}}
 	empty := w.empties && w.rng.IntN(16) == 0
 	if empty { // a late row finds only rows with values, which they may get later
-		w.frozen[w.bucket(log, run, at)], w.late = true, true
+		w.frozen[w.bucket(log, run, at)] = true
 	}
 	for c := range channels {
 		v := math.Trunc(w.rng.Float64()*1e6) / 1000
@@ -208,7 +208,6 @@ func (w *world) change(kind logdb.Kind) {
 	add := all[i]
 	e := logdb.Entry{Op: logdb.OpRevise, Target: target, Replaces: add.ContentDigest(), Log: add.Log, Run: add.Run, Generation: add.Generation, Time: add.Time, By: "test", At: 1, Why: "because"}
 	if w.chosen != nil && add.Row != nil {
-		w.late = true // it may bring a row into a closed interval
 	} else if w.rng.IntN(4) == 0 {
 		e.Op = logdb.OpWithdraw
 		w.frozen[w.bucket(add.Log, add.Run, add.Time)] = true

@@ -253,6 +253,11 @@ func (u *upload) goesOn(ctx context.Context, st *logdb.StreamState, all []logdb.
 	if _, judged := u.seen[st.Stream.Journal.Family()]; judged { // by another stream of it
 		return "", nil
 	}
+	if st.Source != "" {
+		if why, err = u.foreignSource(ctx, st); why != "" || err != nil {
+			return why, err
+		}
+	}
 	if why, err = u.twoCopies(ctx, st, all); why == "" && err == nil {
 		u.sees(st.Stream.Journal)
 	}
@@ -388,7 +393,7 @@ func (u *upload) relayStream(ctx context.Context, st *logdb.StreamState, all []l
 		if err := u.renewSource(ctx, st, why); err != nil {
 			return err
 		}
-		set = &logdb.FateSet{}
+		set = u.received(st.Stream) // of the new id
 		missing = Missing(passable(&st.Fates), set)
 		u.sees(st.Stream.Journal)
 	}

@@ -102,14 +102,14 @@ func (s *site) valuesAreTheMeters(at int, since time.Time) {
 	}
 }
 
-// limitsTape is a meter whose limits may be set otherwise, which empties no log.
-type limitsTape struct {
+// limitsMeter is a meter whose limits may be set otherwise, which empties no log.
+type limitsMeter struct {
 	tape
 	limits [8]device.LimitSetting
 }
 
 // Do answers with the limits as well.
-func (m *limitsTape) Do(ctx context.Context, r modbus.Request) ([]byte, error) {
+func (m *limitsMeter) Do(ctx context.Context, r modbus.Request) ([]byte, error) {
 	b, err := m.tape.Do(ctx, r)
 	if r.Addr == 0x754B {
 		return device.AppendLimits(nil, m.limits[:]), nil
@@ -127,7 +127,7 @@ func TestLimitsSetDuringRetrieval(t *testing.T) {
 		return p.Layouts.Alarm.Append(nil, zero.Add(time.Duration(second)*time.Second), device.AlarmRecord{Out: out, Count: 1060})
 	}
 	for at := 1; ; at++ {
-		m := &limitsTape{tape: tape{p: p, records: [][]byte{device.AppendFiller(nil, zero, 10), rec(1, true), rec(2, false)}}}
+		m := &limitsMeter{tape: tape{p: p, records: [][]byte{device.AppendFiller(nil, zero, 10), rec(1, true), rec(2, false)}}}
 		m.limits[0] = device.LimitSetting{Addr: 0x03E7, AboveSet: 1050}
 		store := logdbtest.NewModel(logdbtest.Config{})
 		target := &retrieve.Target{UID: uid, Profile: p, Zone: time.UTC, Conn: m, Identity: poll.Identity{Serial: "T1"}}

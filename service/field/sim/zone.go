@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"sort"
 	"time"
-
-	"metermanager/service/field/device"
 )
 
 // zone is the table of a time zone's offsets around the history: an integer search instead
@@ -28,7 +26,7 @@ func newZone(name string, start time.Time) (*zone, error) {
 	at, end := start.AddDate(-2, 0, 0).In(loc), start.AddDate(30, 0, 0)
 	for at.Before(end) {
 		_, seconds := at.Zone()
-		dst := device.Daylight(at)
+		dst := at.IsDST()
 		if n := len(z.from); n == 0 || z.offset[n-1] != int64(seconds)*1000 || z.dst[n-1] != dst {
 			z.from = append(z.from, at.UnixMilli())
 			z.offset = append(z.offset, int64(seconds)*1000)
@@ -46,6 +44,7 @@ func newZone(name string, start time.Time) (*zone, error) {
 		at = next
 	}
 	z.changes = z.from[1:]
+	z.dst = summers(z.dst, z.offset)
 	return z, nil
 }
 
@@ -56,4 +55,20 @@ func (z *zone) at(ms int64) (offset int64, dst bool) {
 		i = 0
 	}
 	return z.offset[i], z.dst[i]
+}
+
+// summers returns in which of the periods clocks show daylight time: in the one of two with the larger offset, where the zone data sets them apart.
+// Which of them it calls daylight time does not matter: of Ireland it is the winter.
+func summers(dst []bool, offset []int64) []bool {
+	out := make([]bool, len(dst))
+	for i := range dst {
+		out[i] = dst[i]
+		for _, k := range []int{i - 1, i + 1} {
+			if k >= 0 && k < len(dst) && dst[k] != dst[i] {
+				out[i] = offset[i] > offset[k]
+				break
+			}
+		}
+	}
+	return out
 }
