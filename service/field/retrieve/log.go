@@ -129,8 +129,12 @@ func (r *Reader) Log(ctx context.Context, t *Target, log device.Log, st *LogStat
 		if err == nil || !errors.Is(err, ErrShifted) && !errors.Is(err, ErrDisturbed) && !errors.Is(err, ErrReprogrammed) || try == shifts {
 			break
 		}
+		somebody := errors.Is(err, ErrDisturbed)
 		if err = s.look(ctx); err != nil {
 			break
+		}
+		if somebody { // the meter is as it was
+			continue
 		}
 		// Records that moved may be of another program.
 		if work, err = r.prepare(ctx, t, log, s, st); err != nil {

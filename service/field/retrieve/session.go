@@ -60,6 +60,7 @@ type windowSession struct {
 	setup   bool // the window registers hold records and repeats
 	records int  // per window, as set up
 	index   uint32
+	unseen  bool // the window was read, and nobody has looked since whether the session is as we left it
 	// careful is set once somebody else may have been in the session: then each window is read twice and
 	// checked, not each batch.
 	careful bool
@@ -207,7 +208,7 @@ func (s *windowSession) seek(ctx context.Context, records int, index uint32) err
 	if s.setup && s.records == records && s.index == index {
 		return nil
 	}
-	if s.setup && !s.careful { // afterwards nothing would tell that somebody else was there since
+	if s.setup && !s.careful && s.unseen { // afterwards nothing would tell that somebody else was there when it was read
 		if err := s.undisturbed(ctx); err != nil {
 			return err
 		}
@@ -237,6 +238,7 @@ func (s *windowSession) window(ctx context.Context, index uint32, records int) (
 	var before [][]byte
 	for try := 0; try < readyTries && time.Now().Before(deadline); try++ {
 		recs, got, ready, err := s.pull(ctx, records)
+		s.unseen = true
 		if err != nil {
 			return nil, fmt.Errorf("read record %d of log %s: %w", index, s.log.Name, err)
 		}

@@ -66,5 +66,6 @@ func (s *windowSession) undisturbed(ctx context.Context) error {
 		s.careful, s.setup = true, false
 		return fmt.Errorf("log %s: %w: the window stands at record %d instead of %d", s.log.Name, ErrDisturbed, index, s.index)
 	}
+	s.unseen = false
 	return nil
 }
