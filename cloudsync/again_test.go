@@ -239,7 +239,7 @@ func TestLostDecisionsWhileDraining(t *testing.T) {
 	if _, err := s.sync.UploadMeter(t.Context(), meter); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{site: s}
+	w := &world{site: s, t0: t}
 	w.loseRecords()
 	s.upload()
 	s.totals("lost", cloud)
