@@ -47,6 +47,12 @@ func (u *upload) settle(ctx context.Context, sent map[logdb.StreamID]*logdb.Fate
 				left = append(left, p)
 			}
 		}
+		for _, p := range wholeIntervals(st, there, left) {
+			done[p] = true
+			turned.Put(stored(p))
+			st.Whole.Put(stored(p))
+			st.Fates.Put(stored(p))
+		}
 		for _, p := range left {
 			if !done[p] {
 				asked.Put(stored(p))
@@ -96,6 +102,38 @@ func combinedRows(st *StoredStream) map[logdb.Position]bool {
 	for _, r := range st.Fates.Ranges() {
 		if r.Fate == logdb.FateReduced && r.Into > r.Last {
 			out[r.Into] = true
+		}
+	}
+	return out
+}
+
+// wholeIntervals returns, for each combined row among those asked for, its interval when the receiver has all the rows of it.
+func wholeIntervals(st *StoredStream, there *logdb.FateSet, asked []logdb.Position) (out []logdb.Position) {
+	has := func(p logdb.Position) bool {
+		f, ok := there.At(p)
+		return ok && f.Fate == logdb.FateStored
+	}
+	rows := map[logdb.Position][]logdb.Position{} // by combined row; nil: one of them is not there
+	for _, p := range asked {
+		if has(p) {
+			rows[p] = []logdb.Position{p}
+		}
+	}
+	for _, r := range st.Fates.Ranges() {
+		if r.Fate != logdb.FateReduced || r.Into <= r.Last || rows[r.Into] == nil {
+			continue
+		}
+		for p := r.First; p <= r.Last; p++ {
+			if !has(p) {
+				rows[r.Into] = nil
+				break
+			}
+			rows[r.Into] = append(rows[r.Into], p)
+		}
+	}
+	for _, p := range asked {
+		if len(rows[p]) > 1 {
+			out = append(out, rows[p]...)
 		}
 	}
 	return out
@@ -226,6 +264,9 @@ func (u *upload) sendAsked(ctx context.Context, pages int) (clear, more bool, er
 		if err := u.settle(ctx, sent); err != nil {
 			return false, true, err
 		}
+		if err := u.abandon(ctx, cannotTaken, u.notTaken(sent)); err != nil {
+			return false, true, err
+		}
 		if pages <= 0 {
 			return true, u.asked() > 0, nil
 		}
@@ -273,6 +314,20 @@ func (u *upload) sendAskedOf(ctx context.Context, parts []*StoredStream, st *Sto
 	return err
 }
 
+// reducedThere returns the interval of the row at p as the receiver knows it, the combined row last; nil when it knows none.
+func reducedThere(there *logdb.FateSet, p logdb.Position) (g reduce.Group) {
+	f, ok := there.At(p)
+	if !ok || f.Fate != logdb.FateReduced || f.Into <= p {
+		return nil
+	}
+	for _, r := range there.Ranges() {
+		for q := r.First; q <= r.Last && r.Fate == logdb.FateReduced && r.Into == f.Into && r.Into > r.Last; q++ {
+			g = append(g, q)
+		}
+	}
+	return append(g, f.Into)
+}
+
 // groups sorts what was asked for of a stream into what must travel together. What cannot be sent is given up.
 func (u *upload) groups(ctx context.Context, parts []*StoredStream, st *StoredStream) ([]reduce.Group, error) {
 	cut, _ := cutOf(parts, st.Cut())
@@ -284,6 +339,12 @@ func (u *upload) groups(ctx context.Context, parts []*StoredStream, st *StoredSt
 		into := p
 		if f.Fate == logdb.FateReduced && f.Into > p {
 			into = f.Into
+		} else if g := reducedThere(u.received(st.ID), p); len(g) > 0 { // there it is one of an interval still
+			if x := g[len(g)-1]; !seen[x] {
+				seen[x] = true
+				out = append(out, g)
+			}
+			continue
 		} else if !combined[p] {
 			if _, err := u.j.Entry(ctx, p); errors.Is(err, logdb.ErrNotFound) {
 				gone[reduce.CannotCleared] = append(gone[reduce.CannotCleared], p)
@@ -320,8 +381,26 @@ func (u *upload) groups(ctx context.Context, parts []*StoredStream, st *StoredSt
 	return out, nil
 }
 
+// notTaken returns what was sent since, and answered, and will not be taken the next time either: rows that the receiver keeps combined, and what it
+// holds from elsewhere. Else a share of pages that nobody takes would be sent again and again, and what comes behind them never.
+func (u *upload) notTaken(sent map[logdb.StreamID]*logdb.FateSet) map[*StoredStream][]logdb.Position {
+	out := map[*StoredStream][]logdb.Position{}
+	for _, st := range u.streams {
+		there := u.received(st.ID)
+		for p := range each(&st.Asked) {
+			f, known := there.At(p)
+			held := known && (f.Fate == logdb.FateHeld || f.Fate == logdb.FateNotChosen)
+			if sent[st.ID] != nil && sent[st.ID].Has(p) && (held || reducedThere(there, p) != nil) {
+				out[st] = append(out[st], p)
+			}
+		}
+	}
+	return out
+}
+
 // abandon gives up what was asked for: some positions, or with nil all that is left. What the receiver had once, and has no fate of
-// any more, or what is not here any more, goes the way of everything else from now on, which ends in a fate.
+// any more, or what is not here any more, goes the way of everything else from now on, which ends in a fate. What it has combined by now, since
+// it was emptied and got the sum by another way, is combined here too.
 func (u *upload) abandon(ctx context.Context, why string, which map[*StoredStream][]logdb.Position) error {
 	for _, st := range u.streams {
 		list, some := which[st]
@@ -333,12 +412,26 @@ func (u *upload) abandon(ctx context.Context, why string, which map[*StoredStrea
 		if len(list) == 0 {
 			continue
 		}
-		var left logdb.FateSet
+		var left, back logdb.FateSet
 		gone, there := map[logdb.Position]bool{}, u.received(st.ID)
 		for _, p := range list {
 			gone[p] = true
 			if !there.Has(p) || why == reduce.CannotCleared {
 				st.Whole.Remove(p, p)
+			}
+			if f, _ := there.At(p); f.Fate == logdb.FateReduced && f.Into > p && st.Whole.Has(p) {
+				e, err := u.j.Entry(ctx, p)
+				if err != nil && !errors.Is(err, logdb.ErrNotFound) {
+					return err
+				}
+				if err == nil {
+					f.FirstTime, f.LastTime = e.Time, e.Time
+				}
+				f.First, f.Last = p, p
+				back.Put(f)
+				st.Fates.Put(f)
+				st.Whole.Remove(p, p)
+				st.Whole.Remove(f.Into, f.Into)
 			}
 		}
 		for p := range each(&st.Asked) {
@@ -347,7 +440,7 @@ func (u *upload) abandon(ctx context.Context, why string, which map[*StoredStrea
 			}
 		}
 		st.Asked = left
-		if err := u.s.store.PutRequested(ctx, st, &logdb.FateSet{}); err != nil {
+		if err := u.s.store.PutRequested(ctx, st, &back); err != nil {
 			return err
 		}
 		u.s.giveUp(u.dest.ID, st.ID, list, why)

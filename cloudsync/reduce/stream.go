@@ -30,7 +30,8 @@ type Stream struct {
 }
 
 // Learn takes up what the receiver got on request although nothing here says so, and returns those positions: it was
-// sent by a copy of this node, or before this node went back to a backup. What is in Asked is not concluded here.
+// sent by a copy of this node, by a cloud that passes on, or before this node went back to a backup. Of an interval of which it has one row the others
+// are learned too, whether it has them yet or not: their sum would hold that one once more. What is in Asked is not concluded here.
 func (s *Stream) Learn(there *logdb.FateSet) (learned logdb.FateSet) {
 	learn := func(p logdb.Position) {
 		if !s.Whole.Has(p) {
@@ -55,6 +56,13 @@ func (s *Stream) Learn(there *logdb.FateSet) (learned logdb.FateSet) {
 				learn(here.Into)
 			case here.Fate != logdb.FateSkipped:
 				p = max(p, min(here.Last, r.Last))
+			}
+		}
+	}
+	if learned.Len() > 0 {
+		for _, r := range s.Fates.Ranges() {
+			for p := r.First; p <= r.Last && r.Fate == logdb.FateReduced && r.Into > r.Last && learned.Has(r.Into); p++ {
+				learn(p)
 			}
 		}
 	}
