@@ -28,9 +28,13 @@ func (r *relayReader) pick(ctx context.Context, missing [][2]logdb.Position, the
 		left.Put(logdb.FateRange{First: m[0], Last: m[1], Fate: logdb.FateStored})
 	}
 	out := map[logdb.Position]bool{} // of what is missing, what does not go as it is
+	changes, err := r.changesOfRows(ctx, missing, there)
+	if err != nil {
+		return nil, nil, err
+	}
 	parts := map[logdb.Position][]logdb.FateRange{}
 	for _, f := range there.Ranges() {
-		if f.Fate == logdb.FateReduced && left.Has(f.Into) {
+		if f.Fate == logdb.FateReduced && (left.Has(f.Into) || len(changes[f.Into]) > 0) {
 			parts[f.Into] = append(parts[f.Into], f)
 		}
 	}
@@ -50,6 +54,7 @@ func (r *relayReader) pick(ctx context.Context, missing [][2]logdb.Position, the
 		if err != nil {
 			return nil, nil, err
 		}
+		x.group = append(x.group, changes[into]...)
 		for _, p := range x.group {
 			out[p] = true
 		}
@@ -83,6 +88,38 @@ func (r *relayReader) pick(ctx context.Context, missing [][2]logdb.Position, the
 		}
 	}
 	return plain, whole, nil
+}
+
+// changesOfRows returns, by combined row, what is missing there of changes of rows that are held here and combined there: the sum there cannot be
+// changed by who has it not, so that the rows must take its place.
+func (r *relayReader) changesOfRows(ctx context.Context, missing [][2]logdb.Position, there *logdb.FateSet) (map[logdb.Position][]logdb.Position, error) {
+	into := map[logdb.Position]logdb.Position{} // by row
+	for _, f := range there.Ranges() {
+		for p := f.First; p <= f.Last && f.Fate == logdb.FateReduced; p++ {
+			here, ok := r.stream.Fates.At(p)
+			if ok && here.Fate == logdb.FateStored {
+				into[p], into[f.Into] = f.Into, f.Into
+			} else if ok {
+				p = min(here.Last, f.Last)
+			}
+		}
+	}
+	if len(into) == 0 {
+		return nil, nil
+	}
+	out := map[logdb.Position][]logdb.Position{}
+	for _, m := range missing {
+		for p := m[0]; p <= m[1]; p++ {
+			held, err := r.held(ctx, p, p)
+			if err != nil {
+				return nil, err
+			}
+			if e, ok := held[p]; ok && e.Target != 0 && into[e.Target] != 0 && p > into[e.Target] {
+				out[into[e.Target]] = append(out[into[e.Target]], p)
+			}
+		}
+	}
+	return out, nil
 }
 
 // interval reads here what the combined row at into is made of: parts, of which the receiver knows, and rows of the same log between them, or
@@ -184,11 +221,11 @@ func (r *relayReader) intervals(ctx context.Context, list []interval) error {
 func (r *relayReader) whole(ctx context.Context, groups []reduce.Group) error {
 	page, size, from := r.requested(), 0, 0
 	for i, g := range groups {
-		held, err := r.held(ctx, g[0], g[len(g)-1])
-		if err != nil {
-			return err
-		}
 		for _, p := range g {
+			held, err := r.held(ctx, p, p) // a change may stand far behind the rows
+			if err != nil {
+				return err
+			}
 			e, ok := held[p]
 			switch {
 			case !ok: // it was let go of at this moment: what is left of the group, the receiver does not take

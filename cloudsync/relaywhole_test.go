@@ -1,6 +1,7 @@
 package cloudsync_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -214,5 +215,39 @@ func TestVerifyOfASumAgainstItsRows(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A relay has the rows of what the next cloud has combined, and one of them is corrected or withdrawn: the sum there cannot be changed by that, so the
+// rows take its place.
+func TestChangeOfARowThatTheNextCloudHasCombined(t *testing.T) {
+	t.Parallel()
+	for name, target := range map[string]logdb.Position{"a row within": 6, "the last row": 8} {
+		for _, op := range []logdb.Op{logdb.OpRevise, logdb.OpWithdraw} {
+			t.Run(fmt.Sprintf("%s, %s", name, op), func(t *testing.T) {
+				t.Parallel()
+				x := newChain(t)
+				x.middle.upload()
+				x.fetch()
+				e := logdb.Entry{Op: op, Target: target, Time: start + logdb.Millis(target)*15_000}
+				if op == logdb.OpRevise {
+					e.Row = &logdb.Row{Channels: channels, Values: []float64{1, 2, 3, 4}}
+				}
+				for range 2 { // the second one finds the rows there
+					x.site.entries(logdb.KindHistorical, e)
+					x.site.upload()
+					x.pass()
+					if have, want := energy(x, x.far.store, "cloud-4711", logdb.MaxTime), energy(x, x.site.logs, meter, logdb.MaxTime); math.Abs(have-want) > 1e-6 {
+						t.Errorf("energy %v at the next cloud, want %v", have, want)
+					}
+					if r := x.middle.verify(logdb.KindHistorical); !r.Clean() || r.Compared == 0 {
+						t.Errorf("verify at the relay: %+v", r)
+					}
+					if e.Row != nil {
+						e.Row = &logdb.Row{Channels: channels, Values: []float64{5, 6, 7, 8}}
+					}
+				}
+			})
+		}
 	}
 }
