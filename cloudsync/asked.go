@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"metermanager/cloudsync/reduce"
@@ -32,8 +33,15 @@ func (u *upload) settle(ctx context.Context, sent map[logdb.StreamID]*logdb.Fate
 	for _, st := range u.streams {
 		there := u.received(st.ID)
 		var turned, asked logdb.FateSet
+		back, mixed, err := u.recombined(ctx, st, there)
+		if err != nil {
+			return err
+		}
 		if !u.shared {
 			turned = st.Learn(there)
+		}
+		for _, r := range back {
+			turned.Put(r)
 		}
 		done, combined := map[logdb.Position]bool{}, combinedRows(st)
 		var left []logdb.Position
@@ -66,6 +74,9 @@ func (u *upload) settle(ctx context.Context, sent map[logdb.StreamID]*logdb.Fate
 			}
 		}
 		again := lost(st, there)
+		for _, p := range mixed {
+			asked.Put(stored(p))
+		}
 		for p := range each(&again) {
 			asked.Put(stored(p))
 		}
@@ -105,6 +116,63 @@ func combinedRows(st *StoredStream) map[logdb.Position]bool {
 		}
 	}
 	return out
+}
+
+// recombined returns what the receiver has combined by now of the rows that it got on request: it was emptied since, and got the sums by another way. What
+// is decided here is put back. Of an interval of which it has other rows still these are to be sent again: mixed.
+func (u *upload) recombined(ctx context.Context, st *StoredStream, there *logdb.FateSet) (back []logdb.FateRange, mixed []logdb.Position, err error) {
+	if st.Whole.Len() == 0 {
+		return nil, nil, nil
+	}
+	rows := map[logdb.Position][]logdb.FateRange{}
+	for _, r := range there.Ranges() {
+		if r.Fate == logdb.FateReduced && r.Into > r.Last && st.Whole.Overlaps(r.First, r.Last) {
+			rows[r.Into] = append(rows[r.Into], r)
+		}
+	}
+	for _, into := range slices.Sorted(maps.Keys(rows)) {
+		for p := rows[into][0].First; p < into && rows[into] != nil; p++ {
+			if f, ok := there.At(p); ok && f.Fate == logdb.FateStored && st.Whole.Has(p) {
+				for _, r := range rows[into] {
+					for q := r.First; q <= r.Last; q++ {
+						if st.Whole.Has(q) {
+							mixed = append(mixed, q)
+						}
+					}
+				}
+				rows[into] = nil
+			}
+		}
+		for _, r := range rows[into] {
+			for p := r.First; p <= r.Last; p++ {
+				if !st.Whole.Has(p) {
+					continue
+				}
+				f, err := u.recombine(ctx, st, p, r)
+				if err != nil {
+					return nil, nil, err
+				}
+				back = append(back, f)
+			}
+		}
+	}
+	return back, mixed, nil
+}
+
+// recombine notes that the row at p, which was sent on request, is one of those that f says are combined.
+func (u *upload) recombine(ctx context.Context, st *StoredStream, p logdb.Position, f logdb.FateRange) (logdb.FateRange, error) {
+	e, err := u.j.Entry(ctx, p)
+	if err != nil && !errors.Is(err, logdb.ErrNotFound) {
+		return f, fmt.Errorf("read position %d: %w", p, err)
+	}
+	if err == nil {
+		f.FirstTime, f.LastTime = e.Time, e.Time
+	}
+	f.First, f.Last = p, p
+	st.Fates.Put(f)
+	st.Whole.Remove(p, p)
+	st.Whole.Remove(f.Into, f.Into)
+	return f, nil
 }
 
 // wholeIntervals returns, for each combined row among those asked for, its interval when the receiver has all the rows of it.
@@ -420,18 +488,11 @@ func (u *upload) abandon(ctx context.Context, why string, which map[*StoredStrea
 				st.Whole.Remove(p, p)
 			}
 			if f, _ := there.At(p); f.Fate == logdb.FateReduced && f.Into > p && st.Whole.Has(p) {
-				e, err := u.j.Entry(ctx, p)
-				if err != nil && !errors.Is(err, logdb.ErrNotFound) {
+				f, err := u.recombine(ctx, st, p, f)
+				if err != nil {
 					return err
 				}
-				if err == nil {
-					f.FirstTime, f.LastTime = e.Time, e.Time
-				}
-				f.First, f.Last = p, p
 				back.Put(f)
-				st.Fates.Put(f)
-				st.Whole.Remove(p, p)
-				st.Whole.Remove(f.Into, f.Into)
 			}
 		}
 		for p := range each(&st.Asked) {

@@ -32,7 +32,7 @@ func (u *upload) newName(policy reduce.Policy) logdb.JournalID {
 	name := u.head.ID
 	for n := 1; ; n++ {
 		other := slices.ContainsFunc(u.others, func(st *StoredStream) bool {
-			return st.ID.Journal == name && st.Cut() == "" && !st.Policy.SameRows(policy)
+			return st.ID.Journal == name && st.Cut() == "" && (!st.Policy.SameRows(policy) || st.combines())
 		}) || slices.ContainsFunc(u.ended, func(st EndedStream) bool {
 			return st.ID.Journal == name && !strings.Contains(st.ID.Policy, "+") && !st.Policy.SameRows(policy)
 		})
@@ -41,6 +41,12 @@ func (u *upload) newName(policy reduce.Policy) logdb.JournalID {
 		}
 		name = derived(u.head.ID, policy, n)
 	}
+}
+
+// combines reports whether rows of the stream were combined. One that is not shared goes on by itself, and one of both is sent rows on request where
+// the other has their sum.
+func (s *StoredStream) combines() bool {
+	return s.Whole.Len() > 0 || slices.ContainsFunc(s.Fates.Ranges(), func(r logdb.FateRange) bool { return r.Fate == logdb.FateReduced })
 }
 
 // freshName returns a name under which nothing of the journal travelled yet, as far as this node and the receiver know.
