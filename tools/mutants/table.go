@@ -177,7 +177,6 @@ func senderMutations() []mutation {
 			return place{hint, ok}, err
 		}`, `		return place{hint, true}, nil`}}, []test{boundary, retrieval}},
 		{"that the memory moved between two batches is not noticed", pump, []edit{{`			if !bytes.Equal(recs[0], w.prev) {`, `			if len(recs) == 0 {`}}, []test{{"./service/field/retrieve", "^TestRolledOverDuringRetrieval$", nil}}},
-		{"the window is set anew without a look whether it was left alone", session, []edit{{`		s.unseen = true`, `		s.unseen = false`}}, []test{{"./service/field/retrieve", "^TestSecondManagerOnOurPort$", nil}}},
 		{"that somebody else took the log session is not noticed in a batch", pump, []edit{{`		if err := s.held(ctx); err != nil {
 			return err
 		}
