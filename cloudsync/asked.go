@@ -382,35 +382,31 @@ func (u *upload) sendAskedOf(ctx context.Context, parts []*StoredStream, st *Sto
 	return err
 }
 
-// reducedThere returns the interval of the row at p as the receiver knows it, the combined row last; nil when it knows none.
-func reducedThere(there *logdb.FateSet, p logdb.Position) (g reduce.Group) {
-	f, ok := there.At(p)
-	if !ok || f.Fate != logdb.FateReduced || f.Into <= p {
-		return nil
-	}
+// intervalThere returns the interval of the combined row at into as the receiver knows it, that row last.
+func intervalThere(there *logdb.FateSet, into logdb.Position) (g reduce.Group) {
 	for _, r := range there.Ranges() {
-		for q := r.First; q <= r.Last && r.Fate == logdb.FateReduced && r.Into == f.Into && r.Into > r.Last; q++ {
+		for q := r.First; q <= r.Last && r.Fate == logdb.FateReduced && r.Into == into && r.Into > r.Last; q++ {
 			g = append(g, q)
 		}
 	}
-	return append(g, f.Into)
+	return append(g, into)
 }
 
 // groups sorts what was asked for of a stream into what must travel together. What cannot be sent is given up.
 func (u *upload) groups(ctx context.Context, parts []*StoredStream, st *StoredStream) ([]reduce.Group, error) {
 	cut, _ := cutOf(parts, st.Cut())
 	var out []reduce.Group
-	seen, combined := map[logdb.Position]bool{}, combinedRows(st)
+	seen, combined, there := map[logdb.Position]bool{}, combinedRows(st), u.received(st.ID)
 	gone := map[string][]logdb.Position{}
 	for p := range each(&st.Asked) {
 		f, _ := st.Fates.At(p)
 		into := p
 		if f.Fate == logdb.FateReduced && f.Into > p {
 			into = f.Into
-		} else if g := reducedThere(u.received(st.ID), p); len(g) > 0 { // there it is one of an interval still
-			if x := g[len(g)-1]; !seen[x] {
-				seen[x] = true
-				out = append(out, g)
+		} else if x, _ := there.At(p); x.Fate == logdb.FateReduced && x.Into > p { // there it is one of an interval still
+			if !seen[x.Into] {
+				seen[x.Into] = true
+				out = append(out, intervalThere(there, x.Into))
 			}
 			continue
 		} else if !combined[p] {
@@ -457,8 +453,8 @@ func (u *upload) notTaken(sent map[logdb.StreamID]*logdb.FateSet) map[*StoredStr
 		there := u.received(st.ID)
 		for p := range each(&st.Asked) {
 			f, known := there.At(p)
-			held := known && (f.Fate == logdb.FateHeld || f.Fate == logdb.FateNotChosen)
-			if sent[st.ID] != nil && sent[st.ID].Has(p) && (held || reducedThere(there, p) != nil) {
+			refused := known && (f.Fate == logdb.FateHeld || f.Fate == logdb.FateNotChosen || f.Fate == logdb.FateReduced && f.Into > p)
+			if refused && sent[st.ID] != nil && sent[st.ID].Has(p) {
 				out[st] = append(out[st], p)
 			}
 		}

@@ -171,7 +171,7 @@ func (u *upload) open(policy reduce.Policy, added ...reduce.Policy) []*StoredStr
 		last := u.main[n-1]
 		state = reduce.State{Next: last.State.Next, From: last.State.From}
 	} else {
-		for _, st := range u.lost() {
+		for _, st := range u.unknown() {
 			if st.Stream.Journal != u.name || strings.Contains(st.Stream.Policy, "+") {
 				continue
 			}
@@ -191,8 +191,8 @@ func (u *upload) open(policy reduce.Policy, added ...reduce.Policy) []*StoredStr
 	return out
 }
 
-// lost lists the streams of the journal that the receiver has, under any name, and this node does not know (any more).
-func (u *upload) lost() (out []logdb.StreamState) {
+// unknown lists the streams of the journal that the receiver has, under any name, and this node does not know (any more).
+func (u *upload) unknown() (out []logdb.StreamState) {
 	for _, st := range u.there {
 		if st.Stream.Journal.Family() != u.head.ID.Family() || st.Own {
 			continue

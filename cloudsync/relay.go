@@ -253,11 +253,6 @@ func (u *upload) goesOn(ctx context.Context, st *logdb.StreamState, all []logdb.
 	if _, judged := u.seen[st.Stream.Journal.Family()]; judged { // by another stream of it
 		return "", nil
 	}
-	if st.Source != "" {
-		if why, err = u.foreignSource(ctx, st); why != "" || err != nil {
-			return why, err
-		}
-	}
 	if why, err = u.twoCopies(ctx, st, all); why == "" && err == nil {
 		u.sees(st.Stream.Journal)
 	}

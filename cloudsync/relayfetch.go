@@ -125,6 +125,11 @@ func (u *upload) answer(ctx context.Context, w *Wanted, journal logdb.JournalID)
 		}
 		out.any = true
 		why, own := contradiction(st, u.there)
+		if why == "" && !own && st.Source != "" { // the next upload renews it
+			if why, err = u.foreignSource(ctx, st); err != nil {
+				return out, err
+			}
+		}
 		if why == "" && !own {
 			if why, err = u.goesOn(ctx, st, here); err != nil {
 				return out, err

@@ -186,7 +186,7 @@ func (u *upload) decide(ctx context.Context) error {
 	}
 	if len(u.main) == 0 {
 		u.name = u.newName(policy)
-		if u.kind == logdb.KindHistorical && len(u.lost()) > 0 { // which rows were combined, and how, is not known any more
+		if u.kind == logdb.KindHistorical && len(u.unknown()) > 0 { // which rows were combined, and how, is not known any more
 			u.name = u.freshName(policy)
 		}
 		opened := u.open(policy)

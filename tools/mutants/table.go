@@ -200,7 +200,7 @@ func senderMutations() []mutation {
 			[]test{{"./cloudsync", "^TestOtherChannelsComeByAnotherWay$", nil}}},
 		{"rows of another interval travel under the name of the others", "cloudsync/name.go", []edit{{`(!st.Policy.SameRows(policy) || st.combines())`, `!st.Policy.SameChannels(policy)`}},
 			[]test{{"./cloudsync", "^TestOtherIntervalsComeByAnotherWay$", nil}}},
-		{"what is not known of combined rows is taken for what the settings say now", "cloudsync/upload.go", []edit{{`len(u.lost()) > 0 {`, `len(u.lost()) > 1<<20 {`}},
+		{"what is not known of combined rows is taken for what the settings say now", "cloudsync/upload.go", []edit{{`len(u.unknown()) > 0 {`, `len(u.unknown()) > 1<<20 {`}},
 			[]test{{"./cloudsync", "^TestLostDecisionsWhileDraining$", nil}}},
 		{"a removed cloud that comes back is one that nothing is known of", "cloudsync/clouddb/clouddb.go", []edit{{`	if err != nil || old == 0 {`, `	if err != nil || old >= 0 {`}},
 			[]test{{"./cloudsync", "^TestRemovedCloudComesBack$", nil}}},
