@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"metermanager/cloudsync"
+	"metermanager/cloudsync/runner"
 	"metermanager/cloudsync/verify"
 	"metermanager/logdb"
 	"metermanager/logdb/logdbtest"
@@ -78,6 +79,35 @@ func TestTwoCloudsEachForItself(t *testing.T) {
 	}
 	if r, err := verify.Run(ctx, s.sync.For("backup"), s.logs, verify.Config{Cloud: second, Name: "backup"}); err != nil || r.Different != 0 {
 		t.Errorf("verify: %+v, %v", r, err)
+	}
+}
+
+// Who asks a service that has ended, before it had read its clouds or when one is added since, is told so and does not wait.
+func TestQueuesOfAServiceThatHasEnded(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), newFakeCloud())
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 10)...)
+	s.upload()
+	s.stop()
+	store, closeStore := s.open()
+	defer closeStore()
+	sync := cloudsync.New(func(cloudsync.Destination) (cloudsync.Cloud, error) { return s.cloud, nil }, s.logs, store, s.cfg)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := sync.RunQueue(ctx); err != nil {
+		t.Fatal(err)
+	}
+	patience, cancel := context.WithTimeout(t.Context(), 20*time.Second) // else who waits for ever ends the test late only
+	defer cancel()
+	if _, err := sync.UploadMeter(patience, s.uid); !errors.Is(err, runner.ErrStopped) {
+		t.Errorf("upload by a service that has ended: %v", err)
+	}
+	if err := sync.AddCloud(t.Context(), "b", "h", "k"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sync.For("b").UploadMeter(patience, s.uid); !errors.Is(err, runner.ErrStopped) {
+		t.Errorf("upload to a cloud that was added since: %v", err)
 	}
 }
 

@@ -111,6 +111,7 @@ type Service struct {
 	mu       sync.Mutex // guards what follows; never held while anything waits
 	seen     time.Time  // the latest that the clock has shown
 	loaded   bool
+	over     bool // no queue is started any more
 	unlooked bool // a cloud is new: look at all meters
 	dests    map[DestinationID]*destination
 	dirty    map[logdb.MeterUID]bool // told of by Notify
@@ -285,9 +286,12 @@ func (s *Service) load(ctx context.Context) error {
 		}
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.loaded {
+	fresh := !s.loaded
+	if fresh {
 		s.dests, s.loaded = found, true
+	}
+	s.mu.Unlock()
+	if fresh {
 		s.startQueues()
 	}
 	return nil

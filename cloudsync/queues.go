@@ -48,11 +48,27 @@ func (d *destination) end() {
 	<-d.queue.done
 }
 
-// startQueues tells that there are queues to start.
+// startQueues starts the queues of clouds that were taken up. One that comes when the service has ended lets those who wait for it go.
 func (s *Service) startQueues() {
+	s.mu.Lock()
+	over := s.over
+	s.mu.Unlock()
+	if over {
+		s.endQueues()
+		return
+	}
 	select {
 	case s.started <- struct{}{}:
 	default:
+	}
+}
+
+// endQueues ends the queues that were never started.
+func (s *Service) endQueues() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, d := range s.destinations() {
+		d.queue.once.Do(func() { d.queue.run(ctx) })
 	}
 }
 
@@ -66,9 +82,10 @@ func (s *Service) runQueues(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			for _, d := range s.destinations() {
-				d.queue.once.Do(func() { d.queue.run(ctx) }) // came too late: lets those who wait for it go
-			}
+			s.mu.Lock()
+			s.over = true
+			s.mu.Unlock()
+			s.endQueues()
 			return nil
 		case <-s.started:
 		}

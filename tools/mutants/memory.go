@@ -50,6 +50,7 @@ func journalMutations() []mutation {
 `, `	page.Seen = nil
 `}}, []test{{"./cloudsync", "^TestTwoClonesComeToACloud$", nil}}},
 		{"a relay goes on in a journal of which the receiver holds another copy", "cloudsync/relay.go", []edit{{`				if here && there && (`, `				if here && !there && (`}}, []test{{"./cloudsync", "^TestRelayBetweenTwoClones$", nil}}},
+		{"who asks a sync that has ended waits for ever", "cloudsync/queues.go", []edit{{`	if over {`, `	if false && over {`}}, []test{{"./cloudsync", "^TestQueuesOfAServiceThatHasEnded$", nil}}},
 		{"a relay sends the last row of an interval in the place of all", "cloudsync/relaywhole.go", []edit{{`stored == 0 || here.Fate`, `stored >= 0 || here.Fate`}}, []test{{"./cloudsync", "^TestRelayOfRowsThatStandForASum$", nil}}},
 		{"a relay sends the sum of rows that the receiver has", "cloudsync/relaywhole.go", []edit{{`				out[f.Into] = true`, `				_ = p`}}, []test{{"./cloudsync", "^TestRelayOfRowsThatStandForASum$", nil}}},
 		{"verify at a relay takes a row for the sum that it stands for", "cloudsync/verify/relay.go", []edit{{`h.Data != want || x.sums.days[k]:`, `h.Data != want:`}}, []test{{"./cloudsync", "^TestVerifyOfASumAgainstItsRows$", nil}}},
