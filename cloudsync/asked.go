@@ -131,7 +131,11 @@ func (u *upload) recombined(ctx context.Context, st *StoredStream, there *logdb.
 		}
 	}
 	for _, into := range slices.Sorted(maps.Keys(rows)) {
-		for p := rows[into][0].First; p < into && rows[into] != nil; p++ {
+		p, err := u.firstWhole(ctx, st, rows[into][0].First, into)
+		if err != nil {
+			return nil, nil, err
+		}
+		for ; p < into && rows[into] != nil; p++ {
 			if f, ok := there.At(p); ok && f.Fate == logdb.FateStored && st.Whole.Has(p) {
 				for _, r := range rows[into] {
 					for q := r.First; q <= r.Last; q++ {
@@ -148,31 +152,67 @@ func (u *upload) recombined(ctx context.Context, st *StoredStream, there *logdb.
 				if !st.Whole.Has(p) {
 					continue
 				}
-				f, err := u.recombine(ctx, st, p, r)
+				list, err := u.recombine(ctx, st, p, r)
 				if err != nil {
 					return nil, nil, err
 				}
-				back = append(back, f)
+				back = append(back, list...)
 			}
 		}
 	}
 	return back, mixed, nil
 }
 
-// recombine notes that the row at p, which was sent on request, is one of those that f says are combined.
-func (u *upload) recombine(ctx context.Context, st *StoredStream, p logdb.Position, f logdb.FateRange) (logdb.FateRange, error) {
+// firstWhole returns the first row that was sent on request of the interval that ends in into, of which first is one.
+func (u *upload) firstWhole(ctx context.Context, st *StoredStream, first, into logdb.Position) (logdb.Position, error) {
+	sum, err := u.j.Entry(ctx, into)
+	if errors.Is(err, logdb.ErrNotFound) {
+		return first, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read position %d: %w", into, err)
+	}
+	for p := first; p > 1 && st.Whole.Has(p-1); {
+		p--
+		e, err := u.j.Entry(ctx, p)
+		if err != nil && !errors.Is(err, logdb.ErrNotFound) {
+			return 0, fmt.Errorf("read position %d: %w", p, err)
+		}
+		if err != nil || e.Op != logdb.OpAdd || e.Log != sum.Log {
+			continue
+		}
+		if e.Run != sum.Run || e.Generation != sum.Generation || !st.Policy.SameInterval(e.Log, e.Time, sum.Time) {
+			break
+		}
+		first = p
+	}
+	return first, nil
+}
+
+// recombine notes that the row at p, which was sent on request, is one of those that f says are combined, and that what came late for it
+// came late for all of them.
+func (u *upload) recombine(ctx context.Context, st *StoredStream, p logdb.Position, f logdb.FateRange) ([]logdb.FateRange, error) {
 	e, err := u.j.Entry(ctx, p)
 	if err != nil && !errors.Is(err, logdb.ErrNotFound) {
-		return f, fmt.Errorf("read position %d: %w", p, err)
+		return nil, fmt.Errorf("read position %d: %w", p, err)
 	}
 	if err == nil {
 		f.FirstTime, f.LastTime = e.Time, e.Time
 	}
 	f.First, f.Last = p, p
-	st.Fates.Put(f)
+	out := []logdb.FateRange{f}
+	for _, r := range st.Fates.Ranges() {
+		if r.Fate == logdb.FateReduced && r.Into == p && r.First > p {
+			r.Into = f.Into
+			out = append(out, r)
+		}
+	}
+	for _, r := range out {
+		st.Fates.Put(r)
+	}
 	st.Whole.Remove(p, p)
 	st.Whole.Remove(f.Into, f.Into)
-	return f, nil
+	return out, nil
 }
 
 // wholeIntervals returns, for each combined row among those asked for, its interval when the receiver has all the rows of it.
@@ -484,11 +524,13 @@ func (u *upload) abandon(ctx context.Context, why string, which map[*StoredStrea
 				st.Whole.Remove(p, p)
 			}
 			if f, _ := there.At(p); f.Fate == logdb.FateReduced && f.Into > p && st.Whole.Has(p) {
-				f, err := u.recombine(ctx, st, p, f)
+				list, err := u.recombine(ctx, st, p, f)
 				if err != nil {
 					return err
 				}
-				back.Put(f)
+				for _, r := range list {
+					back.Put(r)
+				}
 			}
 		}
 		for p := range each(&st.Asked) {

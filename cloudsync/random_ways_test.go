@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -154,8 +155,16 @@ func TestRandomWays(t *testing.T) {
 	if testing.Short() {
 		lives = 4
 	}
+	var seeds []uint64
+	if !testing.Short() && first == 0 {
+		seeds = []uint64{85, 733, 948, 2387, 2862, 2943} // these once ended wrong, each time they were played
+	}
 	for i := range lives {
-		seed := uint64(first + i)
+		if seed := uint64(first + i); !slices.Contains(seeds, seed) {
+			seeds = append(seeds, seed)
+		}
+	}
+	for _, seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			n := &ways{newNet(t, seed)}

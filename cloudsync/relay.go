@@ -397,15 +397,41 @@ func (u *upload) relayStream(ctx context.Context, st *logdb.StreamState, all []l
 	if err != nil {
 		return err
 	}
-	for _, m := range plain {
+	if err := r.sendAll(ctx, plain); err != nil {
+		return err
+	}
+	if err := r.intervals(ctx, whole); err != nil {
+		return err
+	}
+	var later [][2]logdb.Position
+	for _, l := range r.early.Ranges() {
+		later = append(later, [2]logdb.Position{l.First, l.Last})
+	}
+	return r.sendAll(ctx, later)
+}
+
+func (r *relayReader) sendAll(ctx context.Context, ranges [][2]logdb.Position) error {
+	for _, m := range ranges {
 		if err := r.send(ctx, m[0], m[1]); err != nil {
 			return err
 		}
 	}
-	if err := r.flush(ctx); err != nil {
-		return err
+	return r.flush(ctx)
+}
+
+// before reports whether a change of the row at a position would come to the receiver before that, which is held here: see upload.ahead.
+func (r *relayReader) before(target logdb.Position) bool {
+	if r.u.kind != logdb.KindHistorical {
+		return false
 	}
-	return r.intervals(ctx, whole)
+	here := r.stored(target)
+	there := r.u.received(r.stream.Stream).Has(target)
+	for _, o := range r.cut {
+		f, ok := o.Fates.At(target)
+		here = here || ok && f.Fate == logdb.FateStored
+		there = there || r.u.received(o.Stream).Has(target)
+	}
+	return here && !there
 }
 
 // relayReader makes pages of what is held of one stream.
@@ -418,7 +444,8 @@ type relayReader struct {
 	plain  *logdb.Page
 	asked  *logdb.Page // changes of records that limits had skipped: they were fetched on request
 	size   int
-	ahead  struct { // read last
+	early  logdb.FateSet // changes that wait until the receiver has their rows
+	ahead  struct {      // read last
 		first, last logdb.Position
 		held        map[logdb.Position]logdb.Entry
 	}
@@ -486,6 +513,11 @@ func (r *relayReader) add(page *logdb.Page, last logdb.Position) (highest logdb.
 	}
 	for _, e := range page.Entries {
 		if e.Position > last {
+			continue
+		}
+		if e.Target != 0 && r.before(e.Target) {
+			r.early.Put(stored(e.Position))
+			highest = max(highest, e.Position)
 			continue
 		}
 		to := r.plain

@@ -62,16 +62,8 @@ func (r *relayReader) pick(ctx context.Context, missing [][2]logdb.Position, the
 			whole = append(whole, x)
 		}
 	}
-	// And the other way round: the sum of what stands there as rows would count twice.
-	for _, f := range r.stream.Fates.Ranges() {
-		if f.Fate != logdb.FateReduced || !left.Has(f.Into) {
-			continue
-		}
-		for p := f.First; p <= f.Last; p++ {
-			if t, ok := there.At(p); ok && t.Fate == logdb.FateStored {
-				out[f.Into] = true
-			}
-		}
+	if err := r.sumsOfRows(ctx, missing, there, out); err != nil {
+		return nil, nil, err
 	}
 	others := slices.Sorted(maps.Keys(out))
 	for _, m := range missing {
@@ -88,6 +80,37 @@ func (r *relayReader) pick(ctx context.Context, missing [][2]logdb.Position, the
 		}
 	}
 	return plain, whole, nil
+}
+
+// sumsOfRows notes in out what is missing there of the sums of what stands there as rows, with what else they are the sums of, and with their changes:
+// they would count twice.
+func (r *relayReader) sumsOfRows(ctx context.Context, missing [][2]logdb.Position, there *logdb.FateSet, out map[logdb.Position]bool) error {
+	sums := map[logdb.Position]bool{}
+	for _, f := range r.stream.Fates.Ranges() {
+		for p := f.First; p <= f.Last && f.Fate == logdb.FateReduced; p++ {
+			if t, ok := there.At(p); ok && t.Fate == logdb.FateStored {
+				sums[f.Into] = true
+			} else if ok {
+				p = min(t.Last, f.Last)
+			}
+		}
+	}
+	if len(sums) == 0 {
+		return nil
+	}
+	for _, m := range missing {
+		for p := m[0]; p <= m[1]; p++ {
+			held, err := r.held(ctx, p, p)
+			if err != nil {
+				return err
+			}
+			f, _ := r.stream.Fates.At(p)
+			if e, ok := held[p]; sums[p] || f.Fate == logdb.FateReduced && sums[f.Into] || ok && e.Target != 0 && sums[e.Target] {
+				out[p] = true
+			}
+		}
+	}
+	return nil
 }
 
 // changesOfRows returns, by combined row, what is missing there of changes of rows that are held here and combined there: the sum there cannot be

@@ -3,6 +3,7 @@ package cloudsync_test
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -134,13 +135,7 @@ func TestRelayOfRowsThatStandForASum(t *testing.T) {
 		{"cut off at the first page", cutOff(1), start + 3*60_000, 0, 0},
 		{"cut off at the second page", cutOff(2), start + 4*60_000, 0, 0},
 		{"the next cloud has the rows, and lacks the last of an interval", func(x *chain) {
-			x.site.second("direct", x.far)
-			if err := x.site.both("direct"); err != nil {
-				x.Fatal(err)
-			}
-			if _, _, err := x.site.sync.For("direct").UploadRequested(x.Context(), meter, cloudsync.Wanted{Reduced: true}); err != nil {
-				x.Fatal(err)
-			}
+			x.direct()
 			x.forget(start+60_000, start+60_000+1)
 		}, 0, start + 60_000, 79},
 	} {
@@ -250,4 +245,151 @@ func TestChangeOfARowThatTheNextCloudHasCombined(t *testing.T) {
 			})
 		}
 	}
+}
+
+// direct lets the site send the next cloud what it has, too, and the rows of the combined ones.
+func (x *chain) direct() {
+	x.Helper()
+	x.site.second("direct", x.far)
+	if err := x.site.both("direct"); err != nil {
+		x.Fatal(err)
+	}
+	if _, _, err := x.site.sync.For("direct").UploadRequested(x.Context(), meter, cloudsync.Wanted{Reduced: true}); err != nil {
+		x.Fatal(err)
+	}
+}
+
+// to uploads from the site to one of its clouds.
+func (x *chain) to(cloud string) {
+	x.Helper()
+	if _, err := x.site.sync.For(cloud).UploadMeter(x.Context(), meter); err != nil {
+		x.Fatal(err)
+	}
+}
+
+// right fails unless the next cloud answers the energy that was recorded, and verify at the site finds nothing.
+func (x *chain) right() {
+	x.Helper()
+	if have, want := energy(x, x.far.store, "cloud-4711", logdb.MaxTime), energy(x, x.site.logs, meter, logdb.MaxTime); math.Abs(have-want) > 1e-6 {
+		x.Errorf("energy %v at the next cloud, want %v", have, want)
+	}
+	x.site.cloud = x.far
+	if r := x.site.verifyWith("direct", logdb.KindHistorical); !r.Clean() || r.Compared == 0 {
+		x.Errorf("verify: %d compared, %d pending, %d different, %+v", r.Compared, r.Pending, r.Different, r.Days)
+	}
+}
+
+// A relay has the sums of what the next cloud has as rows, and one of these is corrected: the change of the sum is nothing for the next cloud, which
+// gets that of the row from the site.
+func TestChangeOfASumOfWhichTheNextCloudHasTheRows(t *testing.T) {
+	t.Parallel()
+	x := newChain(t)
+	x.direct()
+	x.site.correct(8, start+2*60_000, 1, 2, 3, 4)
+	x.to(cloudsync.FirstCloud)
+	x.pass()
+	if r := x.middle.verify(logdb.KindHistorical); !r.Clean() {
+		t.Errorf("verify at the relay: %+v", r)
+	}
+	x.to("direct")
+	x.right()
+}
+
+// A row came late for an interval of which a cloud had the rows; then the cloud is emptied, and gets the sum by another way: the late row is one of
+// the sum now.
+func TestLateRowOfRowsThatAreCombinedAgain(t *testing.T) {
+	t.Parallel()
+	x := newChain(t)
+	x.direct()
+	x.site.rows(0, start+70_000)
+	x.to("direct")
+	x.to(cloudsync.FirstCloud)
+	x.far.store, x.far.known = newFakeCloud().store, map[logdb.MeterUID]bool{}
+	name(x.T, x.far)
+	x.pass()
+	x.to("direct")
+	x.to("direct")
+	x.right()
+}
+
+// The site and another cloud sent at the same moment: the first row of an interval stands beside the sum of all, and of the others it is said that
+// they are in that. They come as rows, all of them.
+func TestARowBesideItsSum(t *testing.T) {
+	t.Parallel()
+	x := newChain(t)
+	x.direct()
+	x.far.store = newFakeCloud().store
+	name(x.T, x.far)
+	id := logdb.StreamID{Journal: x.near.journals(x, logdb.KindHistorical)[0], Policy: "1"}
+	for _, from := range []struct {
+		store logdb.Store
+		id    logdb.StreamID
+		uid   logdb.MeterUID
+		p     logdb.Position
+	}{{x.site.logs, logdb.StreamID{Journal: id.Journal, Policy: "0"}, meter, 5}, {x.near.store, id, "cloud-4711", 8}} {
+		page, err := from.store.ReadStream(x.Context(), from.uid, logdb.KindHistorical, from.id, from.p, 1)
+		if err != nil || len(page.Rows)+len(page.Entries) != 1 {
+			t.Fatalf("%+v, %v", page, err)
+		}
+		page.Meter, page.Stream, page.Fates = "cloud-4711", id, nil
+		if from.p == 8 {
+			page.Fates = []logdb.FateRange{{First: 5, Last: 7, Fate: logdb.FateReduced, Into: 8, FirstTime: start + 75_000, LastTime: start + 105_000}}
+		}
+		if _, err := x.far.store.Accept(x.Context(), page, x.far.limits); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		x.to("direct")
+	}
+	x.right()
+}
+
+// A change of a row, and what comes late for an interval, does not go to a cloud before this is there: until then the cloud may get it in another form by another way.
+func TestChangesFollowTheirRows(t *testing.T) {
+	t.Parallel()
+	s, d := newDesk(t)
+	far := newFakeCloud()
+	s.settings(15 * time.Second)
+	s.rows(0, every(15*time.Second, start+15_000, 4*20)...)
+	s.entries(logdb.KindHistorical, logdb.Entry{Op: logdb.OpClose, Time: start})
+	s.correct(3, start+45_000, 5, 6, 7, 8)
+	s.rows(0, start+50_000)
+	recorded := energy(t, s.logs, meter, logdb.MaxTime)
+	follow := func(t *testing.T, s *site, cloud *fakeCloud) {
+		changes := map[logdb.Position]bool{}
+		upload := func() {
+			t.Helper()
+			if _, err := s.sync.RegisterMeter(t.Context(), s.uid); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.sync.UploadMeter(t.Context(), s.uid); err != nil {
+				t.Fatal(err)
+			}
+			clear(changes)
+			for i := range cloud.held {
+				for _, e := range cloud.held[i].Entries {
+					if e.Target != 0 {
+						changes[e.Position] = true
+					}
+				}
+			}
+		}
+		cloud.hold = true
+		if upload(); len(changes) != 0 || len(cloud.held) == 0 {
+			t.Errorf("%d pages, %d changes of rows of which it is not known whether they are there", len(cloud.held), len(changes))
+		}
+		cloud.deliver(t, rand.New(rand.NewPCG(1, 1)))
+		if upload(); len(changes) != 2 {
+			t.Errorf("%d changes follow, want 2", len(changes))
+		}
+		cloud.deliver(t, rand.New(rand.NewPCG(1, 2)))
+		cloud.hold = false
+		s.upload()
+		if have, want := total(cloud.answered(t, energyKey, start+48*hour)), recorded; math.Abs(have-want) > 1e-6 {
+			t.Errorf("energy %v there, want %v", have, want)
+		}
+	}
+	t.Run("of a site", func(t *testing.T) { follow(t, s, d.fakeCloud) })
+	t.Run("of a cloud that passes on", func(t *testing.T) { follow(t, relay(t, d.fakeCloud, far), far) })
 }

@@ -16,13 +16,19 @@ import (
 )
 
 // send uploads what the receiver has not decided, stream by stream: the newest first, then what has waited, of
-// which one upload sends a share only, so that the newest of other logs and meters never waits for it.
+// which one upload sends a share only, so that the newest of other logs and meters never waits for it. Changes of rows that were not there
+// follow them.
 func (u *upload) send(ctx context.Context) error {
-	u.j = newJournal(u.s.logs, u.s.store, u.key.Meter, u.kind, u.head.ID)
-	if err := u.sendPart(ctx, true); err != nil {
-		return err
+	for range 2 {
+		u.j, u.early = newJournal(u.s.logs, u.s.store, u.key.Meter, u.kind, u.head.ID), 0
+		if err := u.sendPart(ctx, true); err != nil {
+			return err
+		}
+		if err := u.sendPart(ctx, false); err != nil || u.early == 0 {
+			return err
+		}
 	}
-	return u.sendPart(ctx, false)
+	return nil
 }
 
 func (u *upload) sendPart(ctx context.Context, fresh bool) error {
@@ -34,12 +40,18 @@ func (u *upload) sendPart(ctx context.Context, fresh bool) error {
 			for _, apart := range []*logdb.FateSet{&st.Asked, &st.Whole} { // they travel on requested pages
 				missing = without(missing, apart)
 			}
+			early, err := u.ahead(ctx, cut, st, missing)
+			if err != nil {
+				return err
+			}
+			u.early += early.Len()
+			missing = without(missing, early)
 			old, newest := splitAt(missing, freshFrom(u.kind, u.head.End))
 			part, may := old, u.mayDrain
 			if fresh {
 				part, may = newest, func() error { return nil }
 			}
-			err := composer.Pages(ctx, st, part, may, func(page *logdb.Page) error {
+			err = composer.Pages(ctx, st, part, may, func(page *logdb.Page) error {
 				page.JournalEnd, page.Chain = u.head.End, u.head.Chain
 				return u.push(ctx, page)
 			})
@@ -49,6 +61,56 @@ func (u *upload) sendPart(ctx context.Context, fresh bool) error {
 		}
 	}
 	return nil
+}
+
+// ahead returns, of what is missing, the changes of rows, and what came late for an interval, that would come before these. Should the receiver get
+// the rows in another form by another way, their sum or one by one, it would take such a change for one of what it has then.
+func (u *upload) ahead(ctx context.Context, cut *reduce.Cut, st *reduce.Stream, missing [][2]logdb.Position) (*logdb.FateSet, error) {
+	out := &logdb.FateSet{}
+	if u.kind != logdb.KindHistorical || len(missing) == 0 {
+		return out, nil
+	}
+	fate := func(p logdb.Position) (logdb.FateRange, bool) {
+		for _, o := range cut.Streams {
+			if f, ok := u.received(o.ID).At(p); ok {
+				return f, true
+			}
+		}
+		return logdb.FateRange{}, false
+	}
+	waits := func(target logdb.Position) bool {
+		f, known := fate(target)
+		if st.AsIs(target) {
+			return !known || f.Fate != logdb.FateStored
+		}
+		at, travels := cut.Row(target)
+		if !travels {
+			return false
+		}
+		_, known = fate(at)
+		return !known
+	}
+	for _, m := range missing {
+		for p := m[0]; p <= m[1]; p++ {
+			r, ok := st.Fates.At(p)
+			if ok && r.Fate == logdb.FateReduced && r.Into < p && waits(r.Into) {
+				out.Put(stored(p))
+			}
+			if ok && (r.Fate != logdb.FateReduced || r.Into > p) {
+				p = min(r.Last, m[1])
+			}
+		}
+	}
+	changes, err := u.s.store.Changes(ctx, u.head.ID, missing[0][0], missing[len(missing)-1][1])
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range changes {
+		if waits(c.Target) {
+			out.Put(stored(c.Position))
+		}
+	}
+	return out, nil
 }
 
 // has returns whether the receiver holds what travels at a position of a cut.

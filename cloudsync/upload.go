@@ -45,6 +45,7 @@ type upload struct {
 	pace    *pace     // of the destination; nil: no rate
 	unsure  bool      // an answer was only a receipt
 	waiting int
+	early   int         // changes that wait until the receiver has their rows
 	relayed *RelayCache // nil: nothing was received
 	sum     Sum
 }

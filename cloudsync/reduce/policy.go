@@ -83,6 +83,18 @@ func (p *Policy) slow(log logdb.LogNo) bool { return slices.Contains(p.Slow, log
 
 func (p *Policy) step() logdb.Millis { return logdb.Millis(p.Limits.HistoricalIntervalMillis) }
 
+// SameInterval reports whether rows of a log at two times would be combined.
+func (p *Policy) SameInterval(log logdb.LogNo, a, b logdb.Millis) bool {
+	step := p.step()
+	switch {
+	case step <= 0:
+		return false
+	case p.slow(log):
+		return a.Floor(step) == b.Floor(step)
+	}
+	return bucketEnd(a, step) == bucketEnd(b, step)
+}
+
 // choose returns the carried part of row, nil when nothing remains. Where all channels are carried, a row without
 // values is too: a change may give it some.
 func (p *Policy) choose(row *logdb.Row) *logdb.Row {

@@ -101,6 +101,7 @@ type relayed struct {
 	days    map[key]*logdb.Tally           // what must be there
 	pending map[key]int64                  // without channel
 	asides  map[key]map[string]int64       // without channel
+	theirs  map[logdb.Position]bool        // combined rows here of which the receiver has rows
 	sums    sums
 }
 
@@ -136,6 +137,7 @@ func (x *relayed) compare(ctx context.Context) error {
 		x.different(d)
 		return nil
 	}
+	x.asRows()
 	x.sets()
 	x.combined()
 	err := x.each(ctx, func(id logdb.StreamID, e *logdb.Entry) {
@@ -248,6 +250,8 @@ func (x *relayed) fate(here, there logdb.FateRange, decided bool, n int64) {
 	day := key{day: here.FirstTime.Day()}
 	switch {
 	case here.Fate == logdb.FateHeld: // this node's own verdict
+	case !decided && here.Fate == logdb.FateReduced && x.theirs[here.Into]:
+		x.setApart(day, ReasonSum, n)
 	case !decided:
 		x.pending[day] += n
 	case there.Fate == here.Fate:
@@ -331,6 +335,8 @@ func (x *relayed) count(id logdb.StreamID, e *logdb.Entry) {
 	t, decided := x.fates(id).At(e.Position)
 	day := key{log: e.Log, day: e.Time.Day()}
 	switch {
+	case !decided && (x.theirs[e.Position] || x.theirs[e.Target]):
+		x.setApart(day, ReasonSum, 1)
 	case !decided:
 		x.pending[day]++
 	case t.Fate == logdb.FateSkipped:

@@ -20,9 +20,32 @@ type sums struct {
 	days    map[key]bool                      // on which a combined row must be found
 }
 
+// asRows finds the combined rows here of which rows stand at the receiver one by one: they do not go there, nor do their changes. That of the rows comes
+// from whoever has them so.
+func (x *relayed) asRows() {
+	x.theirs = map[logdb.Position]bool{}
+	if x.view.Kind != logdb.KindHistorical {
+		return
+	}
+	for i := range x.here {
+		there := x.fates(x.here[i].Stream)
+		for _, f := range x.here[i].Fates.Ranges() {
+			for p := f.First; p <= f.Last && f.Fate == logdb.FateReduced; p++ {
+				if t, ok := there.At(p); ok && t.Fate == logdb.FateStored {
+					x.theirs[f.Into] = true
+					break
+				}
+			}
+		}
+	}
+}
+
 // combined finds the combined rows of which one side has the rows.
 func (x *relayed) combined() {
-	x.sums = sums{map[logdb.Position]logdb.Position{}, map[logdb.Position][]logdb.Entry{}, map[logdb.Position]logdb.Entry{}, map[logdb.Position]bool{}, map[key]bool{}}
+	x.sums = sums{
+		into: map[logdb.Position]logdb.Position{}, entries: map[logdb.Position][]logdb.Entry{}, want: map[logdb.Position]logdb.Entry{},
+		unclear: map[logdb.Position]bool{}, days: map[key]bool{},
+	}
 	if x.view.Kind != logdb.KindHistorical {
 		return
 	}

@@ -50,9 +50,18 @@ func journalMutations() []mutation {
 `, `	page.Seen = nil
 `}}, []test{{"./cloudsync", "^TestTwoClonesComeToACloud$", nil}}},
 		{"a relay goes on in a journal of which the receiver holds another copy", "cloudsync/relay.go", []edit{{`				if here && there && (`, `				if here && !there && (`}}, []test{{"./cloudsync", "^TestRelayBetweenTwoClones$", nil}}},
+		{"a change goes to a cloud ahead of its row", "cloudsync/send.go", []edit{{`			missing = without(missing, early)
+`, ``}}, []test{{"./cloudsync", "^TestChangesFollowTheirRows$", nil}}},
+		{"what came late goes to a cloud ahead of its interval", "cloudsync/send.go", []edit{{`r.Into < p && waits(r.Into)`, `r.Into < p && false`}}, []test{{"./cloudsync", "^TestChangesFollowTheirRows$", nil}}},
+		{"a relay sends a change ahead of its row", "cloudsync/relay.go", []edit{{`e.Target != 0 && r.before(e.Target)`, `false`}}, []test{{"./cloudsync", "^TestChangesFollowTheirRows$", nil}}},
+		{"a relay sends changes of the sum of rows that the receiver has", "cloudsync/relaywhole.go", []edit{{`e.Target != 0 && sums[e.Target]`, `e.Target != 0 && sums[p]`}}, []test{{"./cloudsync", "^TestChangeOfASumOfWhichTheNextCloudHasTheRows$", nil}}},
+		{"what came late for a row that is combined again stays with that row", "cloudsync/asked.go", []edit{{`r.Into == p && r.First > p {`, `false {`}}, []test{{"./cloudsync", "^TestLateRowOfRowsThatAreCombinedAgain$", nil}}},
+		{"a row beside the sum of its interval is not seen", "cloudsync/asked.go", []edit{{`		first = p
+`, ``}}, []test{{"./cloudsync", "^TestARowBesideItsSum$", nil}}},
+		{"verify waits for the sum of rows that the cloud has", "cloudsync/verify/sums.go", []edit{{`					x.theirs[f.Into] = true`, `					_ = t`}}, []test{{"./cloudsync", "^TestRandomWays$", nil}}},
 		{"who asks a sync that has ended waits for ever", "cloudsync/queues.go", []edit{{`	if over {`, `	if false && over {`}}, []test{{"./cloudsync", "^TestQueuesOfAServiceThatHasEnded$", nil}}},
 		{"a relay sends the last row of an interval in the place of all", "cloudsync/relaywhole.go", []edit{{`stored == 0 || here.Fate`, `stored >= 0 || here.Fate`}}, []test{{"./cloudsync", "^TestRelayOfRowsThatStandForASum$", nil}}},
-		{"a relay sends the sum of rows that the receiver has", "cloudsync/relaywhole.go", []edit{{`				out[f.Into] = true`, `				_ = p`}}, []test{{"./cloudsync", "^TestRelayOfRowsThatStandForASum$", nil}}},
+		{"a relay sends the sum of rows that the receiver has", "cloudsync/relaywhole.go", []edit{{`; sums[p] || f.Fate`, `; f.Fate`}}, []test{{"./cloudsync", "^TestRelayOfRowsThatStandForASum$", nil}}},
 		{"verify at a relay takes a row for the sum that it stands for", "cloudsync/verify/relay.go", []edit{{`h.Data != want || x.sums.days[k]:`, `h.Data != want:`}}, []test{{"./cloudsync", "^TestVerifyOfASumAgainstItsRows$", nil}}},
 		{"rows of a combined one that has not come are decided one by one", "logdb/sqlite/requested.go", []edit{{`		return !r.elsewhere(p), nil`, `		return false, nil`}}, []test{receiver, random}},
 		{"a restored relay uses numbers of a journal of a source again", "cloudsync/relay.go", []edit{{`			if have != e.Chain {`, `			if have != e.Chain && e.Position == 0 {`}}, []test{{"./cloudsync", "^TestRestoredRelayOfAJournalOfASource$", nil}}},
