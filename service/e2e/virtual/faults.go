@@ -203,6 +203,10 @@ func moments() []struct {
 	}
 }
 
+// FirstOfShort is the first seed whose plan is a short life: 10 to 80 minutes after 10 to 40 minutes that the meter has recorded before, with as many
+// faults as a long one, so that these meet more often, and many are played in the time of one.
+const FirstOfShort = 70_000_000
+
 // NewPlan draws a plan.
 func NewPlan(seed uint64) Plan {
 	r := rand.New(rand.NewPCG(seed, 1))
@@ -212,18 +216,21 @@ func NewPlan(seed uint64) Plan {
 		Seed: seed, Zone: m.zone, History: time.Duration(1+r.IntN(4)) * time.Hour, Length: time.Duration(1+r.IntN(8)) * time.Hour,
 		Latency: []time.Duration{0, 40 * time.Millisecond, 700 * time.Millisecond}[r.IntN(3)],
 	}
+	if seed >= FirstOfShort {
+		p.History, p.Length = p.History/6, p.Length/6
+	}
 	p.Begin = m.at.Add(-time.Duration(r.Int64N(int64(p.Length + p.History)))).Truncate(time.Second)
 	p.Requested = r.IntN(3) == 0
 	if r.IntN(6) == 0 {
 		p.Memory = 100 + r.IntN(200)
 	}
-	if r.IntN(8) == 0 { // long enough for a step of the meter's clock, which is set at noon of its first day
+	if r.IntN(8) == 0 && seed < FirstOfShort { // long enough for a step of the meter's clock, which is set at noon of its first day
 		p.Length += 10 * time.Hour
 	}
 	for range 1 + r.IntN(7) {
 		p.Events = append(p.Events, drawEvent(r, p))
 	}
-	if r.IntN(weeksEvery) == 0 {
+	if r.IntN(weeksEvery) == 0 && seed < FirstOfShort {
 		e := Event{At: time.Duration(r.Int64N(int64(p.Length))).Truncate(time.Second), Kind: Away}
 		e.For = time.Duration(7+r.IntN(8)) * 24 * time.Hour
 		e.Link = Link{"site", "cloud"}
