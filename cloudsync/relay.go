@@ -81,16 +81,24 @@ func (u *upload) relay(ctx context.Context) (more bool, err error) {
 	}
 	u.relayed = &RelayCache{Streams: len(here), Compared: u.s.cfg.Now()}
 	full := true
-	for i := range here {
-		err := u.relayStream(ctx, &here[i], here)
-		switch {
-		case errors.Is(err, errMore):
-			full = false
-		case errors.Is(err, fault.Conflict), errors.Is(err, fault.Invalid):
-			u.conflict(&here[i], err.Error())
-		case err != nil:
-			return false, err
+	left := make([]bool, len(here)) // changes whose rows were not there, and may be by now
+	for _, last := range []bool{false, true} {
+		for i := range here {
+			if last && (!left[i] || u.unsure) {
+				continue
+			}
+			left[i], err = u.relayStream(ctx, &here[i], here, last)
+			switch {
+			case errors.Is(err, errMore):
+				full = false
+			case errors.Is(err, fault.Conflict), errors.Is(err, fault.Invalid):
+				u.conflict(&here[i], err.Error())
+			case err != nil:
+				return false, err
+			}
 		}
+	}
+	for i := range here {
 		u.relayed.count(&here[i], u.received(here[i].Stream))
 	}
 	if full && !u.unsure {
@@ -352,15 +360,16 @@ func storedInBoth(here, there []logdb.StreamState, journal logdb.JournalID, with
 	return out
 }
 
-// relayStream sends what the receiver has not decided of one stream, as it is here.
-func (u *upload) relayStream(ctx context.Context, st *logdb.StreamState, all []logdb.StreamState) error {
+// relayStream sends what the receiver has not decided of one stream, as it is here. early says that changes are left whose rows were not there; the
+// last time these wait only for rows that can be read here.
+func (u *upload) relayStream(ctx context.Context, st *logdb.StreamState, all []logdb.StreamState, last bool) (early bool, err error) {
 	if st.Source != "" {
 		why, err := u.foreignSource(ctx, st)
 		if err == nil && why != "" {
 			err = u.renewSource(ctx, st, why)
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 	}
 	why, own := contradiction(st, u.there)
@@ -375,63 +384,68 @@ func (u *upload) relayStream(ctx context.Context, st *logdb.StreamState, all []l
 	}
 	missing := Missing(passable(&st.Fates), set)
 	if why != "" || own || len(missing) == 0 {
-		return nil
+		return false, nil
 	}
-	why, err := u.goesOn(ctx, st, all)
+	why, err = u.goesOn(ctx, st, all)
 	switch {
 	case err != nil:
-		return err
+		return false, err
 	case why != "" && st.Source == "":
 		u.conflict(st, why)
-		return nil
+		return false, nil
 	case why != "":
 		if err := u.renewSource(ctx, st, why); err != nil {
-			return err
+			return false, err
 		}
 		set = u.received(st.Stream) // of the new id
 		missing = Missing(passable(&st.Fates), set)
 		u.sees(st.Stream.Journal)
 	}
 	r := newRelayReader(u, st, all)
+	r.last = last
 	plain, whole, err := r.pick(ctx, missing, set)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if err := r.sendAll(ctx, plain); err != nil {
-		return err
-	}
-	if err := r.intervals(ctx, whole); err != nil {
-		return err
-	}
-	var later [][2]logdb.Position
-	for _, l := range r.early.Ranges() {
-		later = append(later, [2]logdb.Position{l.First, l.Last})
-	}
-	return r.sendAll(ctx, later)
-}
-
-func (r *relayReader) sendAll(ctx context.Context, ranges [][2]logdb.Position) error {
-	for _, m := range ranges {
+	for _, m := range plain {
 		if err := r.send(ctx, m[0], m[1]); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return r.flush(ctx)
+	if err := r.flush(ctx); err != nil {
+		return false, err
+	}
+	return r.early, r.intervals(ctx, whole)
 }
 
 // before reports whether a change of the row at a position would come to the receiver before that, which is held here: see upload.ahead.
-func (r *relayReader) before(target logdb.Position) bool {
+func (r *relayReader) before(ctx context.Context, target logdb.Position) (bool, error) {
 	if r.u.kind != logdb.KindHistorical {
-		return false
+		return false, nil
 	}
-	here := r.stored(target)
-	there := r.u.received(r.stream.Stream).Has(target)
-	for _, o := range r.cut {
-		f, ok := o.Fates.At(target)
-		here = here || ok && f.Fate == logdb.FateStored
-		there = there || r.u.received(o.Stream).Has(target)
+	var here []logdb.StreamID
+	for _, o := range append([]*logdb.StreamState{r.stream}, r.cut...) {
+		if r.u.received(o.Stream).Has(target) {
+			return false, nil
+		}
+		if f, ok := o.Fates.At(target); ok && f.Fate == logdb.FateStored {
+			here = append(here, o.Stream)
+		}
 	}
-	return here && !there
+	if !r.last {
+		return len(here) > 0, nil
+	}
+	for _, id := range here { // it may have been cleared
+		page, err := r.u.s.logs.ReadStream(ctx, r.u.key.Meter, r.u.kind, id, target, 1)
+		if err != nil && !errors.Is(err, logdb.ErrNotFound) {
+			return false, fmt.Errorf("read position %d of stream %s: %w", target, id, err)
+		}
+		page.Fates = nil
+		if read := reduce.Positions(&page); err == nil && read.Has(target) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // relayReader makes pages of what is held of one stream.
@@ -444,8 +458,9 @@ type relayReader struct {
 	plain  *logdb.Page
 	asked  *logdb.Page // changes of records that limits had skipped: they were fetched on request
 	size   int
-	early  logdb.FateSet // changes that wait until the receiver has their rows
-	ahead  struct {      // read last
+	last   bool     // what was left is tried once more
+	early  bool     // changes wait until the receiver has their rows
+	ahead  struct { // read last
 		first, last logdb.Position
 		held        map[logdb.Position]logdb.Entry
 	}
@@ -482,9 +497,9 @@ func (r *relayReader) send(ctx context.Context, first, last logdb.Position) erro
 		if err != nil {
 			return fmt.Errorf("read stream %s from position %d: %w", r.stream.Stream, first, err)
 		}
-		highest := r.add(&page, last)
-		if highest == 0 {
-			return nil
+		highest, err := r.add(ctx, &page, last)
+		if err != nil || highest == 0 {
+			return err
 		}
 		first = highest + 1
 		if r.size >= r.max {
@@ -497,7 +512,7 @@ func (r *relayReader) send(ctx context.Context, first, last logdb.Position) erro
 }
 
 // add takes over what lies up to last and returns the highest position of it.
-func (r *relayReader) add(page *logdb.Page, last logdb.Position) (highest logdb.Position) {
+func (r *relayReader) add(ctx context.Context, page *logdb.Page, last logdb.Position) (highest logdb.Position, err error) {
 	for i := range page.Rows {
 		h := &page.Rows[i]
 		n, found := slices.BinarySearch(h.Positions, last)
@@ -515,10 +530,16 @@ func (r *relayReader) add(page *logdb.Page, last logdb.Position) (highest logdb.
 		if e.Position > last {
 			continue
 		}
-		if e.Target != 0 && r.before(e.Target) {
-			r.early.Put(stored(e.Position))
-			highest = max(highest, e.Position)
-			continue
+		if e.Target != 0 {
+			waits, err := r.before(ctx, e.Target)
+			if err != nil {
+				return 0, err
+			}
+			if waits {
+				r.early = true
+				highest = max(highest, e.Position)
+				continue
+			}
 		}
 		to := r.plain
 		if e.Target != 0 && r.fetched(e.Target) {
@@ -542,7 +563,7 @@ func (r *relayReader) add(page *logdb.Page, last logdb.Position) (highest logdb.
 	for _, p := range []*logdb.Page{r.plain, r.asked} {
 		p.JournalEnd, p.Chain = page.JournalEnd, page.Chain
 	}
-	return highest
+	return highest, nil
 }
 
 func entrySize(e *logdb.Entry) int {
@@ -679,12 +700,13 @@ func (s *Service) scanRelay(ctx context.Context, d *destination, u *upload) (lac
 	}
 	if old := m.relay.kinds[u.kind]; old != nil {
 		now.Conflicts, now.Lacking = old.Conflicts, min(old.Lacking, now.Missing)
+		lacks = now.Missing < old.Lacking // some of it came by another way: what waited for that may follow
 	}
 	if m.relay.kinds == nil {
 		m.relay.kinds = map[logdb.Kind]*RelayCache{}
 	}
 	m.relay.kinds[u.kind] = now
-	lacks = now.Missing > now.Lacking
+	lacks = lacks || now.Missing > now.Lacking
 	m.relay.dirty = m.relay.dirty || lacks
 	return lacks, nil
 }

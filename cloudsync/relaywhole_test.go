@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"metermanager/cloudsync"
 	"metermanager/logdb"
+	"metermanager/logdb/logdbtest"
+	"metermanager/logdb/sqlite"
 	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
 )
@@ -343,6 +347,128 @@ func TestARowBesideItsSum(t *testing.T) {
 		x.to("direct")
 	}
 	x.right()
+}
+
+// The newest generation of a journal came to a relay before an older one, with a change of a row of that: the next cloud gets both at once.
+func TestChangeOfARowThatCameLater(t *testing.T) {
+	t.Parallel()
+	near, far := newFakeCloud(), newFakeCloud()
+	now := time.UnixMilli(int64(start))
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "logs.db"), sqlite.Config{Now: func() time.Time { now = now.Add(time.Second); return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	near.store = store
+	middle := relay(t, near, far)
+	row := func(p logdb.Position) []logdb.History {
+		return []logdb.History{{Channels: channels[:1], Times: []logdb.Millis{start + logdb.Millis(p)*60_000}, Positions: []logdb.Position{p}, Columns: [][]float64{{float64(p)}}}}
+	}
+	change := logdb.Entry{Op: logdb.OpRevise, Position: 12, Target: 5, Time: start + 5*60_000, Row: &logdb.Row{Channels: channels[:1], Values: []float64{99}}}
+	for _, page := range []logdb.Page{
+		{Stream: logdb.StreamID{Journal: "11111111111111111111111111111111", Policy: "2"}, Rows: row(11), Entries: []logdb.Entry{change}},
+		{Stream: logdb.StreamID{Journal: "11111111111111111111111111111111", Policy: "1"}, Rows: row(5)},
+	} {
+		page.Meter, page.Kind, page.JournalEnd = "cloud-4711", logdb.KindHistorical, 12
+		if _, err := near.store.Accept(t.Context(), page, logdb.Limits{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pushed := 0
+	far.before = func(call string) error {
+		if call == "push" {
+			pushed++
+		} else if pushed > 0 && pushed < 3 {
+			t.Errorf("the next cloud is asked anew after %d pages of an upload", pushed)
+		}
+		return nil
+	}
+	middle.upload()
+	if have, want := points(t, far.store, "cloud-4711", ""), points(t, near.store, "cloud-4711", ""); !slices.Equal(have, want) || len(have) != 2 {
+		t.Errorf("%v at the next cloud, want %v", have, want)
+	}
+}
+
+// A row was cleared at a relay, and a correction of it comes: that does not wait for the row.
+func TestChangeOfARowThatWasCleared(t *testing.T) {
+	t.Parallel()
+	near, far := newFakeCloud(), newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), near)
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 20)...)
+	s.upload()
+	name(t, near)
+	if err := near.store.Clear(t.Context(), "cloud-4711", logdb.KindHistorical); err != nil {
+		t.Fatal(err)
+	}
+	s.correct(3, start+2*60_000, 5, 6, 7, 8)
+	s.upload()
+	middle := relay(t, near, far)
+	middle.upload()
+	if states, err := far.store.Streams(t.Context(), "cloud-4711", logdb.KindHistorical); err != nil || len(states) != 1 || !states[0].Fates.Has(21) {
+		t.Errorf("the next cloud has %+v, %v", states, err)
+	}
+	if r := middle.verify(logdb.KindHistorical); !r.Clean() {
+		t.Errorf("verify: %+v", r)
+	}
+}
+
+// A cloud that only gives receipts gets each page once in an upload, and one that does not take rows which it was sent on request still gets what
+// came late for them: nothing waits for ever, and nobody is asked without pause.
+func TestChangesThatCannotFollow(t *testing.T) {
+	t.Parallel()
+	t.Run("receipts", func(t *testing.T) {
+		t.Parallel()
+		pages := map[bool]int{}
+		for _, change := range []bool{false, true} {
+			cloud := newFakeCloud()
+			s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+			s.cfg.PageBytes = 5000
+			s.restart()
+			s.settings(time.Minute)
+			s.rows(0, every(time.Minute, start, 450)...)
+			if change {
+				s.correct(3, start+2*60_000, 5, 6, 7, 8)
+			}
+			cloud.hold = true
+			if _, err := s.sync.RegisterMeter(t.Context(), s.uid); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.sync.UploadMeter(t.Context(), s.uid); err != nil {
+				t.Fatal(err)
+			}
+			pages[change] = len(cloud.held)
+		}
+		if pages[true] != pages[false] || pages[true] == 0 {
+			t.Errorf("pages by whether there is a change: %v", pages)
+		}
+	})
+	t.Run("not chosen there", func(t *testing.T) {
+		t.Parallel()
+		s, d := newDesk(t)
+		s.settings(15 * time.Second)
+		s.rows(0, every(15*time.Second, start+15_000, 4*5)...)
+		s.entries(logdb.KindHistorical, logdb.Entry{Op: logdb.OpClose, Time: start})
+		s.upload()
+		d.request(t, logdb.KindHistorical, 0, 0, api.FetchReduced)
+		s.fetch(d)
+		s.upload()
+		id := logdb.StreamID{Journal: d.journals(t, logdb.KindHistorical)[0], Policy: "1"}
+		d.fakeCloud.store = newFakeCloud().store
+		name(t, d.fakeCloud)
+		page := logdb.Page{Meter: "cloud-4711", Kind: logdb.KindHistorical, Stream: id, JournalEnd: 20, Fates: []logdb.FateRange{{First: 1, Last: 4, Fate: logdb.FateNotChosen}}}
+		if _, err := d.store.Accept(t.Context(), page, logdb.Limits{}); err != nil {
+			t.Fatal(err)
+		}
+		s.rows(0, start+50_000)
+		if _, err := s.sync.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.upload()
+		if states, err := d.store.Streams(t.Context(), "cloud-4711", logdb.KindHistorical); err != nil || len(states) != 1 || !states[0].Fates.Has(22) {
+			t.Errorf("the cloud has %+v, %v", states, err)
+		}
+	})
 }
 
 // A change of a row, and what comes late for an interval, does not go to a cloud before this is there: until then the cloud may get it in another form by another way.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -24,23 +26,25 @@ func (u *upload) send(ctx context.Context) error {
 		if err := u.sendPart(ctx, true); err != nil {
 			return err
 		}
-		if err := u.sendPart(ctx, false); err != nil || u.early == 0 {
+		if err := u.sendPart(ctx, false); err != nil || u.early == 0 || u.unsure {
 			return err
 		}
 	}
+	u.unsure = true // they wait for what does not come: later
 	return nil
 }
 
 func (u *upload) sendPart(ctx context.Context, fresh bool) error {
 	for _, name := range cutNames(u.streams) {
 		cut, _ := cutOf(u.streams, name)
+		from := u.lowest(cut)
 		composer := reduce.NewComposer(u.conf.CloudUID, u.kind, cut, u.j, reduce.Config{PageBytes: u.s.cfg.PageBytes, Has: u.has(cut)})
 		for _, st := range cut.Streams {
 			missing := Missing(&st.Fates, u.received(st.ID))
 			for _, apart := range []*logdb.FateSet{&st.Asked, &st.Whole} { // they travel on requested pages
 				missing = without(missing, apart)
 			}
-			early, err := u.ahead(ctx, cut, st, missing)
+			early, err := u.ahead(ctx, cut, st, missing, from)
 			if err != nil {
 				return err
 			}
@@ -63,9 +67,39 @@ func (u *upload) sendPart(ctx context.Context, fresh bool) error {
 	return nil
 }
 
+// lowest returns the first position of a cut of which the receiver lacks something: the record itself, what it is combined into, or the row that was
+// asked for.
+func (u *upload) lowest(cut *reduce.Cut) logdb.Position {
+	out := logdb.Position(math.MaxUint64)
+	for _, st := range cut.Streams {
+		if missing := Missing(&st.Fates, u.received(st.ID)); len(missing) > 0 {
+			out = min(out, missing[0][0])
+		}
+		if asked := st.Asked.Ranges(); len(asked) > 0 {
+			out = min(out, asked[0].First)
+		}
+		if lost := Missing(&st.Whole, u.received(st.ID)); len(lost) > 0 {
+			out = min(out, lost[0][0])
+		}
+	}
+	for _, st := range cut.Streams {
+		for _, r := range st.Fates.Ranges() {
+			if r.First >= out {
+				break
+			}
+			if r.Fate == logdb.FateReduced && r.Into >= out {
+				out = r.First
+				break
+			}
+		}
+	}
+	return out
+}
+
 // ahead returns, of what is missing, the changes of rows, and what came late for an interval, that would come before these. Should the receiver get
-// the rows in another form by another way, their sum or one by one, it would take such a change for one of what it has then.
-func (u *upload) ahead(ctx context.Context, cut *reduce.Cut, st *reduce.Stream, missing [][2]logdb.Position) (*logdb.FateSet, error) {
+// the rows in another form by another way, their sum or one by one, it would take such a change for one of what it has then. No row before
+// position from waits.
+func (u *upload) ahead(ctx context.Context, cut *reduce.Cut, st *reduce.Stream, missing [][2]logdb.Position, from logdb.Position) (*logdb.FateSet, error) {
 	out := &logdb.FateSet{}
 	if u.kind != logdb.KindHistorical || len(missing) == 0 {
 		return out, nil
@@ -80,8 +114,8 @@ func (u *upload) ahead(ctx context.Context, cut *reduce.Cut, st *reduce.Stream, 
 	}
 	waits := func(target logdb.Position) bool {
 		f, known := fate(target)
-		if st.AsIs(target) {
-			return !known || f.Fate != logdb.FateStored
+		if slices.ContainsFunc(cut.Streams, func(o *reduce.Stream) bool { return o.AsIs(target) }) {
+			return !known || f.Fate == logdb.FateReduced
 		}
 		at, travels := cut.Row(target)
 		if !travels {
@@ -90,25 +124,37 @@ func (u *upload) ahead(ctx context.Context, cut *reduce.Cut, st *reduce.Stream, 
 		_, known = fate(at)
 		return !known
 	}
+	var list []logdb.Position
 	for _, m := range missing {
 		for p := m[0]; p <= m[1]; p++ {
 			r, ok := st.Fates.At(p)
 			if ok && r.Fate == logdb.FateReduced && r.Into < p && waits(r.Into) {
-				out.Put(stored(p))
+				list = append(list, p)
 			}
 			if ok && (r.Fate != logdb.FateReduced || r.Into > p) {
 				p = min(r.Last, m[1])
 			}
 		}
 	}
-	changes, err := u.s.store.Changes(ctx, u.head.ID, missing[0][0], missing[len(missing)-1][1])
+	changes, err := u.s.store.Changes(ctx, u.head.ID, from, missing[len(missing)-1][1])
 	if err != nil {
 		return nil, err
 	}
 	for _, c := range changes {
-		if waits(c.Target) {
-			out.Put(stored(c.Position))
+		i := sort.Search(len(missing), func(i int) bool { return missing[i][1] >= c.Position })
+		if i == len(missing) || missing[i][0] > c.Position {
+			continue
 		}
+		if r, _ := st.Fates.At(c.Position); r.Fate == logdb.FateReduced && r.Into > c.Position {
+			continue // it is one of the sum
+		}
+		if waits(c.Target) {
+			list = append(list, c.Position)
+		}
+	}
+	slices.Sort(list)
+	for _, p := range list {
+		out.Put(stored(p))
 	}
 	return out, nil
 }

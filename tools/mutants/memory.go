@@ -53,11 +53,17 @@ func journalMutations() []mutation {
 		{"a change goes to a cloud ahead of its row", "cloudsync/send.go", []edit{{`			missing = without(missing, early)
 `, ``}}, []test{{"./cloudsync", "^TestChangesFollowTheirRows$", nil}}},
 		{"what came late goes to a cloud ahead of its interval", "cloudsync/send.go", []edit{{`r.Into < p && waits(r.Into)`, `r.Into < p && false`}}, []test{{"./cloudsync", "^TestChangesFollowTheirRows$", nil}}},
-		{"a relay sends a change ahead of its row", "cloudsync/relay.go", []edit{{`e.Target != 0 && r.before(e.Target)`, `false`}}, []test{{"./cloudsync", "^TestChangesFollowTheirRows$", nil}}},
+		{"a relay sends a change ahead of its row", "cloudsync/relay.go", []edit{{`			if waits {`, `			if false && waits {`}}, []test{{"./cloudsync", "^TestChangesFollowTheirRows$", nil}}},
 		{"a relay sends changes of the sum of rows that the receiver has", "cloudsync/relaywhole.go", []edit{{`e.Target != 0 && sums[e.Target]`, `e.Target != 0 && sums[p]`}}, []test{{"./cloudsync", "^TestChangeOfASumOfWhichTheNextCloudHasTheRows$", nil}}},
 		{"what came late for a row that is combined again stays with that row", "cloudsync/asked.go", []edit{{`r.Into == p && r.First > p {`, `false {`}}, []test{{"./cloudsync", "^TestLateRowOfRowsThatAreCombinedAgain$", nil}}},
 		{"a row beside the sum of its interval is not seen", "cloudsync/asked.go", []edit{{`		first = p
 `, ``}}, []test{{"./cloudsync", "^TestARowBesideItsSum$", nil}}},
+		{"a change of a row that a relay sends later is left", "cloudsync/relay.go", []edit{{`if last && (!left[i] || u.unsure) {`, `if last {`}}, []test{{"./cloudsync", "^TestChangeOfARowThatCameLater$", nil}}},
+		{"a change of a row that was cleared at a relay waits for ever", "cloudsync/relay.go", []edit{{`	if !r.last {
+		return len(here)`, `	if true {
+		return len(here)`}}, []test{{"./cloudsync", "^TestChangeOfARowThatWasCleared$", nil}}},
+		{"what was sent for a receipt is sent again at once", "cloudsync/send.go", []edit{{`u.early == 0 || u.unsure {`, `u.early == 0 {`}}, []test{{"./cloudsync", "^TestChangesThatCannotFollow$", nil}}},
+		{"what came late waits for rows that a cloud does not take", "cloudsync/send.go", []edit{{`return !known || f.Fate == logdb.FateReduced`, `return !known || f.Fate != logdb.FateStored`}}, []test{{"./cloudsync", "^TestChangesThatCannotFollow$", nil}}},
 		{"verify waits for the sum of rows that the cloud has", "cloudsync/verify/sums.go", []edit{{`					x.theirs[f.Into] = true`, `					_ = t`}}, []test{{"./cloudsync", "^TestRandomWays$", nil}}},
 		{"who asks a sync that has ended waits for ever", "cloudsync/queues.go", []edit{{`	if over {`, `	if false && over {`}}, []test{{"./cloudsync", "^TestQueuesOfAServiceThatHasEnded$", nil}}},
 		{"a relay sends the last row of an interval in the place of all", "cloudsync/relaywhole.go", []edit{{`stored == 0 || here.Fate`, `stored >= 0 || here.Fate`}}, []test{{"./cloudsync", "^TestRelayOfRowsThatStandForASum$", nil}}},
