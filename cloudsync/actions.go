@@ -186,6 +186,12 @@ func (s *Service) register(ctx context.Context, d *destination, cloud Cloud, uid
 			break
 		}
 		settings.Version = answer.Settings.Version
+		if conf.Registered != (logdb.Digest{}) { // else settings that are changed back, when the answer is lost, are taken for those that the cloud has
+			if err := s.changeMeter(ctx, d, uid, func(c *MeterConfig) error { c.Registered = logdb.Digest{}; return nil }); err != nil {
+				return "", err
+			}
+			conf.Registered = logdb.Digest{}
+		}
 		if did, err = s.tell(ctx, cloud, answer.MeterUID, settings); err != nil {
 			return "", fmt.Errorf("tell the settings of meter %s: %w", uid, err)
 		}

@@ -291,6 +291,45 @@ func TestSettingsOfARestoredCloudAreToldAgain(t *testing.T) {
 	refresh("UTC")
 }
 
+// Settings were changed, the cloud took them, and nothing more was heard of it; then they are changed back, to what the cloud had said that it holds.
+func TestSettingsThatAreChangedBack(t *testing.T) {
+	t.Parallel()
+	cloud := newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 5)...)
+	s.upload()
+	zone := func(zone string) {
+		settings, err := s.logs.Settings(t.Context(), meter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		settings.Zone = zone
+		if err := s.logs.PutSettings(t.Context(), meter, settings); err != nil {
+			t.Fatal(err)
+		}
+	}
+	zone("Asia/Kathmandu")
+	told := false
+	cloud.before = func(call string) error {
+		if told {
+			return fault.New(fault.Unavailable, "no answer")
+		}
+		told = call == "settings"
+		return nil
+	}
+	_, _ = s.sync.RegisterMeter(t.Context(), s.uid)
+	if got := cloud.told["cloud-4711"]; got.Zone != "Asia/Kathmandu" {
+		t.Fatalf("the cloud says %s", got.Zone)
+	}
+	cloud.before = nil
+	zone("UTC")
+	s.upload()
+	if got := cloud.told["cloud-4711"]; got.Zone != "UTC" {
+		t.Errorf("the cloud says %s, want UTC", got.Zone)
+	}
+}
+
 // copies are a cloud and a copy of it, which serve one name for a while.
 type copies struct {
 	*fakeCloud                           // the cloud, where all logs go

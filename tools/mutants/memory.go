@@ -64,6 +64,7 @@ func journalMutations() []mutation {
 		return len(here)`}}, []test{{"./cloudsync", "^TestChangeOfARowThatWasCleared$", nil}}},
 		{"what was sent for a receipt is sent again at once", "cloudsync/send.go", []edit{{`u.early == 0 || u.unsure {`, `u.early == 0 {`}}, []test{{"./cloudsync", "^TestChangesThatCannotFollow$", nil}}},
 		{"what came late waits for rows that a cloud does not take", "cloudsync/send.go", []edit{{`return !known || f.Fate == logdb.FateReduced`, `return !known || f.Fate != logdb.FateStored`}}, []test{{"./cloudsync", "^TestChangesThatCannotFollow$", nil}}},
+		{"settings that are changed back are taken for those that the cloud has", "cloudsync/actions.go", []edit{{`if conf.Registered != (logdb.Digest{}) { // else`, `if false && conf.Registered != (logdb.Digest{}) { // else`}}, []test{{"./cloudsync", "^TestSettingsThatAreChangedBack$", nil}}},
 		{"verify waits for the sum of rows that the cloud has", "cloudsync/verify/sums.go", []edit{{`					x.theirs[f.Into] = true`, `					_ = t`}}, []test{{"./cloudsync", "^TestRandomWays$", nil}}},
 		{"who asks a sync that has ended waits for ever", "cloudsync/queues.go", []edit{{`	if over {`, `	if false && over {`}}, []test{{"./cloudsync", "^TestQueuesOfAServiceThatHasEnded$", nil}}},
 		{"a relay sends the last row of an interval in the place of all", "cloudsync/relaywhole.go", []edit{{`stored == 0 || here.Fate`, `stored >= 0 || here.Fate`}}, []test{{"./cloudsync", "^TestRelayOfRowsThatStandForASum$", nil}}},
