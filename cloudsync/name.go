@@ -32,7 +32,7 @@ func (u *upload) newName(policy reduce.Policy) logdb.JournalID {
 	name := u.head.ID
 	for n := 1; ; n++ {
 		other := slices.ContainsFunc(u.others, func(st *StoredStream) bool {
-			return st.ID.Journal == name && st.Cut() == "" && (!st.Policy.SameRows(policy) || st.combines())
+			return st.ID.Journal == name && st.Cut() == "" && (!st.Policy.SameRows(policy) || u.kind == logdb.KindHistorical && st.combines())
 		}) || slices.ContainsFunc(u.ended, func(st EndedStream) bool {
 			return st.ID.Journal == name && !strings.Contains(st.ID.Policy, "+") && !st.Policy.SameRows(policy)
 		})
