@@ -43,7 +43,7 @@ type upload struct {
 	began   time.Time // of draining; zero: not yet
 	recheck time.Time // when the rate allows the next page of what has waited
 	pace    *pace     // of the destination; nil: no rate
-	unsure  bool      // an answer was only a receipt
+	unsure  bool      // an answer was only a receipt, or changes wait for rows that do not come: look again later
 	waiting int
 	early   int         // changes that wait until the receiver has their rows
 	relayed *RelayCache // nil: nothing was received
