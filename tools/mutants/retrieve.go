@@ -7,6 +7,9 @@ func retrievalMutations() []mutation {
 	return []mutation{
 		{"one equal record is enough to align", align, []edit{{`	tailRecords   = 8`, `	tailRecords   = 1`}, {`	searchRecords = 64`, `	searchRecords = 1`}}, []test{boundary}},
 		{"three equal records are enough to align", align, []edit{{`	tailRecords   = 8`, `	tailRecords   = 3`}, {`	searchRecords = 64`, `	searchRecords = 3`}}, []test{boundary}},
+		{"eight records of one second are enough to align", align, []edit{{`			near = tail
+`, `			near = near[:len(near):len(near)]
+`}}, []test{{"./service/field/retrieve", "^TestMarksOfOneSecond$", nil}}},
 		{"eight equal records elsewhere are enough to align", align, []edit{{`	searchRecords = 64`, `	searchRecords = 8`}}, []test{boundary}},
 		{"a step back of the clock opens no run", pump, []edit{{`		w.run++`, `		w.run += 0`}}, []test{{"./service/field/retrieve", "^TestStepBackOpensARun$", nil}}},
 		{"a break in the meter's memory leaves no gap entry", pump, []edit{{`	w.pending = &logdb.Entry{`, `	_ = &logdb.Entry{`}}, []test{{"./service/field/retrieve", "^TestReplacedMeter$", nil}, retrieval}},

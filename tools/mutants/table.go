@@ -173,7 +173,7 @@ func senderMutations() []mutation {
 		switch {
 		case binary.BigEndian.Uint16(answer) != binary.BigEndian.Uint16(adu):`}}, []test{fieldbus}},
 		{"a window is taken whatever its index", session, []edit{{`		if got == index {`, `		if got == index || ready {`}}, []test{faults, retrieval}},
-		{"alignment by index only", "service/field/retrieve/align.go", []edit{{`		if ok, err := matches(ctx, s, tail[max(0, len(tail)-tailRecords):], first, hint); err != nil || ok {
+		{"alignment by index only", "service/field/retrieve/align.go", []edit{{`		if ok, err := matches(ctx, s, near, first, hint); err != nil || ok {
 			return place{hint, ok}, err
 		}`, `		return place{hint, true}, nil`}}, []test{boundary, retrieval}},
 		{"that the memory moved between two batches is not noticed", pump, []edit{{`			if !bytes.Equal(recs[0], w.prev) {`, `			if len(recs) == 0 {`}}, []test{{"./service/field/retrieve", "^TestRolledOverDuringRetrieval$", nil}}},

@@ -8,9 +8,9 @@ import (
 )
 
 // tailRecords is K of the alignment: how many of the last stored raw records must stand
-// in the meter's memory as a run, right where they were. Anywhere else more must, searchRecords:
-// the system log tells of every retrieval alike, so that a dozen records may come again in one
-// second behind a reset.
+// in the meter's memory as a run, right where they were. Anywhere else, and where these bear one
+// time, more must, searchRecords: the system log tells of every retrieval alike, so that a dozen
+// records may come again in one second, behind a reset or when a retrieval begins anew.
 const (
 	tailRecords   = 8
 	searchRecords = 64
@@ -31,7 +31,11 @@ func align(ctx context.Context, s session, log device.Log, tail [][]byte, first,
 		return place{next: first}, nil
 	}
 	if hint > first && hint <= used {
-		if ok, err := matches(ctx, s, tail[max(0, len(tail)-tailRecords):], first, hint); err != nil || ok {
+		near := tail[max(0, len(tail)-tailRecords):]
+		if bytes.Equal(log.StampOrder(near[0]), log.StampOrder(near[len(near)-1])) {
+			near = tail
+		}
+		if ok, err := matches(ctx, s, near, first, hint); err != nil || ok {
 			return place{hint, ok}, err
 		}
 	}

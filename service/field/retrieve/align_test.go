@@ -123,6 +123,27 @@ func TestEqualRecordsAtABoundary(t *testing.T) {
 	}
 }
 
+// TestMarksOfOneSecond: the marks of retrievals repeat themselves within a second. Where the place that was noted is older than
+// the store, as after a loss of power, the last ones match there too.
+func TestMarksOfOneSecond(t *testing.T) {
+	t.Parallel()
+	records := [][]byte{passwords(0), passwords(1)}
+	for range 30 {
+		records = append(records, passwords(60))
+	}
+	m := newSystemTape(t, 100, records...)
+	m.retrieve()
+	for _, at := range []uint32{12, 18, 31} {
+		m.state.Next = at
+		if out := m.retrieve(); out.Records != 0 || out.Gap != "" {
+			t.Errorf("noted at %d: %d records are found again, gap %q", at, out.Records, out.Gap)
+		}
+	}
+	if got := len(m.raws()); got != len(records) {
+		t.Errorf("%d records are stored, the meter wrote %d", got, len(records))
+	}
+}
+
 // TestGapEndsAtTheFirstRecordBehindIt: a full memory that was overwritten moves on at any request of the retrieval that
 // finds it so. What went before it could be read lies in the gap.
 func TestGapEndsAtTheFirstRecordBehindIt(t *testing.T) {
