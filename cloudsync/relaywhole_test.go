@@ -349,6 +349,69 @@ func TestARowBesideItsSum(t *testing.T) {
 	x.right()
 }
 
+// All but the last row of an interval have reached a cloud by another way before the site decides what becomes of that interval there, or while its
+// sum is on its way, from the site or from a relay: all of it comes as rows, and no sum beside them.
+func TestRowsThatCameBeforeTheirSum(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name                string
+		alone, sent, passes bool
+	}{
+		{"before", true, false, false}, {"before, both clouds alike", false, false, false}, {"meanwhile", true, true, false},
+		{"meanwhile, both clouds alike", false, true, false}, {"while a relay sends", true, true, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			x := newChain(t)
+			if tc.alone {
+				x.direct()
+			} else {
+				x.site.second("direct", x.far)
+				x.to("direct")
+			}
+			x.site.rows(0, every(15*time.Second, start+20*60_000+15_000, 4*5)...)
+			x.site.entries(logdb.KindHistorical, logdb.Entry{Op: logdb.OpClose, Time: start})
+			journal := x.near.journals(x, logdb.KindHistorical)[0]
+			page, err := x.site.logs.ReadStream(x.Context(), meter, logdb.KindHistorical, logdb.StreamID{Journal: journal, Policy: "0"}, 86, 3)
+			if err != nil || len(page.Entries) != 3 {
+				t.Fatalf("%+v, %v", page, err)
+			}
+			page.Meter, page.Stream, page.Fates = "cloud-4711", logdb.StreamID{Journal: journal, Policy: "1"}, nil
+			came := false
+			come := func() {
+				if came = true; err == nil {
+					_, err = x.far.store.Accept(x.Context(), page, x.far.limits)
+				}
+			}
+			if tc.sent {
+				x.far.before = func(call string) error {
+					if call == "push" && !came {
+						come()
+					}
+					return nil
+				}
+			} else {
+				come()
+			}
+			if tc.passes {
+				x.to(cloudsync.FirstCloud)
+				x.pass()
+			}
+			for range 3 {
+				x.to("direct")
+			}
+			if !came || err != nil {
+				t.Fatalf("the rows came: %v, %v", came, err)
+			}
+			x.right()
+			x.to(cloudsync.FirstCloud)
+			if n := len(points(x, x.near.store, "cloud-4711", "")); n != 25*len(channels) {
+				t.Errorf("%d values at the first cloud, want %d", n, 25*len(channels))
+			}
+		})
+	}
+}
+
 // The newest generation of a journal came to a relay before an older one, with a change of a row of that: the next cloud gets both at once.
 func TestChangeOfARowThatCameLater(t *testing.T) {
 	t.Parallel()

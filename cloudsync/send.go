@@ -37,10 +37,14 @@ func (u *upload) send(ctx context.Context) error {
 func (u *upload) sendPart(ctx context.Context, fresh bool) error {
 	for _, name := range cutNames(u.streams) {
 		cut, _ := cutOf(u.streams, name)
-		from := u.lowest(cut)
+		missing := make([][][2]logdb.Position, len(cut.Streams))
+		for i, st := range cut.Streams {
+			missing[i] = Missing(&st.Fates, u.received(st.ID))
+		}
+		from := u.lowest(cut, missing)
 		composer := reduce.NewComposer(u.conf.CloudUID, u.kind, cut, u.j, reduce.Config{PageBytes: u.s.cfg.PageBytes, Has: u.has(cut)})
-		for _, st := range cut.Streams {
-			missing := Missing(&st.Fates, u.received(st.ID))
+		for i, st := range cut.Streams {
+			missing := missing[i]
 			for _, apart := range []*logdb.FateSet{&st.Asked, &st.Whole} { // they travel on requested pages
 				missing = without(missing, apart)
 			}
@@ -67,13 +71,16 @@ func (u *upload) sendPart(ctx context.Context, fresh bool) error {
 	return nil
 }
 
-// lowest returns the first position of a cut of which the receiver lacks something: the record itself, what it is combined into, or the row that was
+// lowest returns the first position of a cut of which the receiver lacks something: the record itself (missing, by stream), what it is combined into, or the row that was
 // asked for.
-func (u *upload) lowest(cut *reduce.Cut) logdb.Position {
+func (u *upload) lowest(cut *reduce.Cut, missing [][][2]logdb.Position) logdb.Position {
 	out := logdb.Position(math.MaxUint64)
-	for _, st := range cut.Streams {
-		if missing := Missing(&st.Fates, u.received(st.ID)); len(missing) > 0 {
-			out = min(out, missing[0][0])
+	if u.kind != logdb.KindHistorical { // nothing else is combined
+		return out
+	}
+	for i, st := range cut.Streams {
+		if len(missing[i]) > 0 {
+			out = min(out, missing[i][0][0])
 		}
 		if asked := st.Asked.Ranges(); len(asked) > 0 {
 			out = min(out, asked[0].First)

@@ -71,11 +71,9 @@ func (u *upload) take(ctx context.Context) (decided bool, err error) {
 		return false, err
 	}
 	if u.shared { // what the receiver has on request, or is to get so, is not as it was decided for all
-		alone := u.learns()
-		if !alone {
-			if alone, err = u.crosses(ctx); err != nil {
-				return false, err
-			}
+		alone, err := u.alone(ctx)
+		if err != nil {
+			return false, err
 		}
 		if alone {
 			if err := u.leave(ctx); err != nil {
@@ -89,7 +87,35 @@ func (u *upload) take(ctx context.Context) (decided bool, err error) {
 	if u.asked() > 0 {
 		return false, nil
 	}
-	return true, u.decide(ctx)
+	if err := u.decideAll(ctx); err != nil {
+		return false, err
+	}
+	return u.asked() == 0, nil
+}
+
+// alone reports whether what the receiver has is not as it was decided for all who share the streams.
+func (u *upload) alone(ctx context.Context) (bool, error) {
+	if u.learns() {
+		return true, nil
+	}
+	return u.crosses(ctx)
+}
+
+// decideAll decides what is new. The receiver may have some of it by now, as it was sent on request to a cloud that passes it on: what it is
+// decided to be reduced to is not sent then.
+func (u *upload) decideAll(ctx context.Context) error {
+	if err := u.decide(ctx); err != nil {
+		return err
+	}
+	if !u.learns() {
+		return nil
+	}
+	if u.shared {
+		if err := u.leave(ctx); err != nil {
+			return err
+		}
+	}
+	return u.settle(ctx, nil)
 }
 
 // learns reports whether the receiver has something on request that nothing here tells of.
@@ -106,7 +132,7 @@ func (u *upload) learns() bool {
 
 func (u *upload) decideLocked(ctx context.Context) error {
 	defer u.s.lockLog(u.key.Meter, u.kind)()
-	return u.decide(ctx)
+	return u.decideAll(ctx)
 }
 
 // takeAlone loads what was decided into streams that no other destination uses: what a receiver asks for is sent to it

@@ -97,6 +97,7 @@ func (u *upload) run(ctx context.Context) (more bool, err error) {
 		if err := u.decideLocked(ctx); err != nil {
 			return false, err
 		}
+		asked = asked || u.asked() > 0
 	}
 	err = u.send(ctx)
 	if errors.Is(err, errMore) {

@@ -151,6 +151,16 @@ func (r *receiver) takePositions() {
 	if r.page.Requested {
 		r.findWholeBuckets(all)
 	}
+	apart := map[logdb.Position]bool{} // sums of which a row came as it is meanwhile
+	for _, f := range fates {
+		for p := f.First; p <= f.Last && f.Fate == logdb.FateReduced && f.Into > f.Last && !r.page.Requested; p++ {
+			if held, _ := r.stream.fates.At(p); held.Fate == logdb.FateStored && !r.stream.fates.Has(f.Into) {
+				apart[f.Into] = true
+			}
+		}
+	}
+	fates = slices.DeleteFunc(fates, func(f logdb.FateRange) bool { return f.Fate == logdb.FateReduced && apart[f.Into] })
+	all = slices.DeleteFunc(all, func(e logdb.Entry) bool { return apart[e.Position] })
 	for len(all) > 0 || len(fates) > 0 {
 		if len(all) == 0 || len(fates) > 0 && fates[0].First < all[0].Position {
 			f := fates[0]

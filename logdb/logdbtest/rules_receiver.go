@@ -137,6 +137,19 @@ func receiverRules() []rule {
 			f.want("all of it", counts(f.request(logdb.KindHistorical, a1, one, two)), "[2 0 0 0]")
 			f.want("values", f.values(wh), "[1 2]")
 		}},
+		// Hole: two ways at one moment, and the one that goes on from a place that it knows no more would total rows twice.
+		{"a combined row of which a row came as it is stays undecided with the rest of it", func(f *fixture) {
+			f.send(logdb.KindHistorical, a1, row(1, day0+second, wh, 1), row(5, day0+minute+second, wh, 5))
+			sums := []any{reduced(1, 2, 3, day0), row(3, day0+minute, wh, 6), reduced(4, 4, 6, day0+minute), reduced(5, 5, 6, day0+minute), row(6, day0+2*minute, wh, 15),
+				reduced(7, 8, 9, day0+2*minute), row(9, day0+3*minute, wh, 24)}
+			f.want("sums", counts(f.send(logdb.KindHistorical, a1, sums...)), "[1 0 0 0]")
+			f.want("fates", f.fates(logdb.KindHistorical, a1, 9), "s...s.rrs")
+			f.want("again", counts(f.send(logdb.KindHistorical, a1, sums...)), "[0 1 0 0]")
+			f.want("the rows", counts(f.send(logdb.KindHistorical, a1, row(2, day0+2*second, wh, 2), row(3, day0+3*second, wh, 3), row(4, day0+minute, wh, 4), row(6, day0+minute+2*second, wh, 6))), "[4 0 0 0]")
+			f.want("the sums once more", counts(f.send(logdb.KindHistorical, a1, sums...)), "[0 3 0 0]")
+			f.want("values", sortedFloats(f.values(wh)), "[1 2 3 4 5 6 24]")
+			f.want("fates", f.fates(logdb.KindHistorical, a1, 9), "ssssssrrs")
+		}},
 		{"a change that came before its combined row keeps the rows of that away", func(f *fixture) {
 			f.send(logdb.KindHistorical, a1, reduced(1, 1, 2, day0), revise(row(0, day0+2*second, wh, 7), 3, 2))
 			f.want("requested", counts(f.request(logdb.KindHistorical, a1, row(1, day0, wh, 1), row(2, day0+second, wh, 2))), "[1 1 0 0]")

@@ -195,22 +195,48 @@ func (r *receiver) decideAll() error {
 			return err
 		}
 	}
+	apart := r.apart(fates)
 	for len(items) > 0 || len(fates) > 0 {
 		if len(items) == 0 || len(fates) > 0 && fates[0].First < items[0].position {
 			f := fates[0]
 			fates = fates[1:]
+			if f.Fate == logdb.FateReduced && apart[f.Into] {
+				continue
+			}
 			for _, open := range r.stream.fates.Missing(f.First, f.Last) {
 				f.First, f.Last = open[0], open[1]
 				r.stream.put(f)
 			}
 			continue
 		}
-		if err := r.take(items[0]); err != nil {
-			return err
+		if !apart[items[0].position] {
+			if err := r.take(items[0]); err != nil {
+				return err
+			}
 		}
 		items = items[1:]
 	}
 	return nil
+}
+
+// apart returns the combined rows of the page that stay undecided, with all that is combined into them: one of that came as it is since the sender asked
+// what is held here. It learns so when it asks again.
+func (r *receiver) apart(fates []logdb.FateRange) map[logdb.Position]bool {
+	var out map[logdb.Position]bool
+	for _, f := range fates {
+		if f.Fate != logdb.FateReduced || f.Into <= f.Last || r.page.Requested || r.stream.fates.Has(f.Into) {
+			continue
+		}
+		for p := f.First; p <= f.Last && !out[f.Into]; p++ {
+			if held, ok := r.stream.fates.At(p); ok && held.Fate == logdb.FateStored {
+				if out == nil {
+					out = map[logdb.Position]bool{}
+				}
+				out[f.Into] = true
+			}
+		}
+	}
+	return out
 }
 
 func (r *receiver) items() []item {
