@@ -104,10 +104,11 @@ func (u *upload) alone(ctx context.Context) (bool, error) {
 // decideAll decides what is new. The receiver may have some of it by now, as it was sent on request to a cloud that passes it on: what it is
 // decided to be reduced to is not sent then.
 func (u *upload) decideAll(ctx context.Context) error {
+	before := u.decided()
 	if err := u.decide(ctx); err != nil {
 		return err
 	}
-	if !u.learns() {
+	if u.decided() == before || !u.learns() {
 		return nil
 	}
 	if u.shared {
@@ -116,6 +117,14 @@ func (u *upload) decideAll(ctx context.Context) error {
 		}
 	}
 	return u.settle(ctx, nil)
+}
+
+// decided counts the positions that have a fate here.
+func (u *upload) decided() (n int) {
+	for _, st := range u.streams {
+		n += st.Fates.Len()
+	}
+	return n
 }
 
 // learns reports whether the receiver has something on request that nothing here tells of.
