@@ -121,7 +121,8 @@ func TestScanPassesAMeterThatCannotBeRead(t *testing.T) {
 				t.Error("the scan is to be repeated")
 			}
 			status, err := s.sync.Status(t.Context())
-			if err != nil || status.Meters[1].LastError == "" || status.Meters[0].LastError != "" || status.LastError != "" {
+			tried := status.LastError == status.Meters[1].LastError // the queue may have tried to upload to that one since
+			if err != nil || status.Meters[1].LastError == "" || status.Meters[0].LastError != "" || status.LastError != "" && !tried {
 				t.Errorf("status %+v, %v", status, err)
 			}
 		})
