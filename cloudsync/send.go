@@ -71,11 +71,11 @@ func (u *upload) sendPart(ctx context.Context, fresh bool) error {
 	return nil
 }
 
-// lowest returns the first position of a cut of which the receiver lacks something: the record itself (missing, by stream), what it is combined into, or the row that was
-// asked for.
+// lowest returns the first position of a cut of which the receiver lacks something: the record itself (missing, by stream), what it is combined
+// into, or the row that was asked for. Only rows are combined.
 func (u *upload) lowest(cut *reduce.Cut, missing [][][2]logdb.Position) logdb.Position {
 	out := logdb.Position(math.MaxUint64)
-	if u.kind != logdb.KindHistorical { // nothing else is combined
+	if u.kind != logdb.KindHistorical {
 		return out
 	}
 	for i, st := range cut.Streams {

@@ -71,9 +71,11 @@ func (u *upload) take(ctx context.Context) (decided bool, err error) {
 		return false, err
 	}
 	if u.shared { // what the receiver has on request, or is to get so, is not as it was decided for all
-		alone, err := u.alone(ctx)
-		if err != nil {
-			return false, err
+		alone := u.learns()
+		if !alone {
+			if alone, err = u.crosses(ctx); err != nil {
+				return false, err
+			}
 		}
 		if alone {
 			if err := u.leave(ctx); err != nil {
@@ -91,14 +93,6 @@ func (u *upload) take(ctx context.Context) (decided bool, err error) {
 		return false, err
 	}
 	return u.asked() == 0, nil
-}
-
-// alone reports whether what the receiver has is not as it was decided for all who share the streams.
-func (u *upload) alone(ctx context.Context) (bool, error) {
-	if u.learns() {
-		return true, nil
-	}
-	return u.crosses(ctx)
 }
 
 // decideAll decides what is new. The receiver may have some of it by now, as it was sent on request to a cloud that passes it on: what it is
