@@ -142,7 +142,7 @@ func (u *unit) logs(ctx context.Context, states map[string]LogState, id poll.Ide
 	t := u.target(id)
 	r := &Reader{Store: u.m.store, Priority: modbus.Logs, Now: u.m.cfg.Now, Logger: u.m.cfg.Logger, Node: u.m.cfg.Node, Progress: u.progress, Room: u.m.cfg.Room}
 	var errs []error
-	if err := r.noteIntervals(ctx, t); err != nil {
+	if err := u.noteIntervals(ctx, t); err != nil {
 		errs = append(errs, err)
 		if ctx.Err() != nil || reachability(err) != nil {
 			return 0, 0, err

@@ -1,6 +1,7 @@
 package retrieve
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -66,8 +67,13 @@ func (m *Manager) Add(ctx context.Context, a AddRequest) (Meter, error) {
 	if err := m.put(ctx, x); err != nil {
 		return Meter{}, err
 	}
-	if err := m.store.PutSettings(ctx, x.UID, mergeSettings(logdb.Settings{}, x, p, found.Identity)); err != nil {
-		return Meter{}, fmt.Errorf("store the meter's settings (it is on the list, and they are stored when it is read next): %w", err)
+	if _, err := m.changeSettings(ctx, x.UID, func(s *logdb.Settings) {
+		if s.Profile != x.Profile { // of what once was listed under this UID
+			*s = logdb.Settings{}
+		}
+		*s = mergeSettings(*s, x, p, found.Identity)
+	}); err != nil {
+		return Meter{}, fmt.Errorf("%w (it is on the list, and they are stored when it is read next)", err)
 	}
 	m.cfg.OnMeter(x.UID)
 	return x, nil
@@ -104,8 +110,18 @@ func (x *Meter) check() error {
 	return nil
 }
 
-// put stores a line of the list and lets Run follow it. What units note by themselves meanwhile stays.
+// put stores a line of the list and lets Run follow it.
 func (m *Manager) put(ctx context.Context, x Meter) error {
+	if err := m.enlist(ctx, x); err != nil {
+		return err
+	}
+	m.signal()
+	m.cfg.OnMeter(x.UID)
+	return nil
+}
+
+// enlist stores a line of the list. What units note by themselves meanwhile stays.
+func (m *Manager) enlist(ctx context.Context, x Meter) error {
 	m.listing.Lock()
 	defer m.listing.Unlock()
 	m.mu.Lock()
@@ -119,8 +135,6 @@ func (m *Manager) put(ctx context.Context, x Meter) error {
 	m.mu.Lock()
 	m.meters[x.UID] = x
 	m.mu.Unlock()
-	m.signal()
-	m.cfg.OnMeter(x.UID)
 	return nil
 }
 
@@ -199,13 +213,16 @@ func (m *Manager) Set(ctx context.Context, id string, c Change) (Meter, error) {
 	if err := x.check(); err != nil {
 		return Meter{}, err
 	}
-	if s, err := m.store.Settings(ctx, x.UID); err == nil && (s.Name != x.Name || s.Zone != x.Zone || c.NominalVolts != nil || c.NominalHz != nil) {
-		s.Name, s.Zone, s.Version = x.Name, x.Zone, ""
-		if err := c.nominal(&s); err != nil {
-			return Meter{}, err
-		}
-		if err := m.store.PutSettings(ctx, x.UID, s); err != nil {
-			return Meter{}, fmt.Errorf("store the meter's settings: %w", err)
+	if _, err := m.store.Settings(ctx, x.UID); err == nil {
+		var invalid error
+		if _, err := m.changeSettings(ctx, x.UID, func(s *logdb.Settings) {
+			next := *s
+			next.Name, next.Zone = x.Name, x.Zone
+			if invalid = c.nominal(&next); invalid == nil {
+				*s = next
+			}
+		}); err != nil || invalid != nil {
+			return Meter{}, cmp.Or(err, invalid)
 		}
 	}
 	return x, m.put(ctx, x)

@@ -90,6 +90,7 @@ type Manager struct {
 	reconciled chan struct{} // closed and renewed after each time; guarded by mu
 	edit       sync.Mutex    // one change of the list at a time
 	listing    sync.Mutex    // held while a line of the list is stored
+	settings   sync.Mutex    // held while what is stored of a meter's settings is changed
 
 	mu        sync.Mutex
 	meters    map[logdb.MeterUID]Meter

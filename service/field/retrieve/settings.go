@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
 
 	"metermanager/logdb"
 	"metermanager/service/field/device"
+	"metermanager/service/field/modbus"
 	"metermanager/service/field/poll"
 )
 
@@ -210,22 +212,37 @@ func (s snapshot) ringDecoder(p *device.Profile, log device.Log) (decoder, error
 	return nil, fmt.Errorf("%w: record %q", device.ErrProfile, log.Record)
 }
 
+// changeSettings changes what is stored of a meter's settings, and tells whether it did. Several find parts of them at one moment: none undoes
+// what another one found.
+func (m *Manager) changeSettings(ctx context.Context, uid logdb.MeterUID, change func(s *logdb.Settings)) (changed bool, err error) {
+	m.settings.Lock()
+	defer m.settings.Unlock()
+	old, err := m.store.Settings(ctx, uid)
+	known := err == nil
+	if err != nil && !errors.Is(err, logdb.ErrUnknownMeter) {
+		return false, fmt.Errorf("read the meter's settings: %w", err)
+	}
+	s := old
+	change(&s)
+	if known && reflect.DeepEqual(s, old) {
+		return false, nil
+	}
+	s.Version = ""
+	if err := m.store.PutSettings(ctx, uid, s); err != nil {
+		return false, fmt.Errorf("store the meter's settings: %w", err)
+	}
+	return true, nil
+}
+
 // noteIntervals keeps the interval of each historical log in the meter's settings, before the first record is
 // read: what is known to be a minute or slower is uploaded row by row, at once.
-func (r *Reader) noteIntervals(ctx context.Context, t *Target) error {
-	s, err := r.Store.Settings(ctx, t.UID)
-	if errors.Is(err, logdb.ErrUnknownMeter) {
-		return nil // not on the list yet; the next retrieval notes them
-	}
-	if err != nil {
-		return fmt.Errorf("read the meter's settings: %w", err)
-	}
-	changed := false
+func (u *unit) noteIntervals(ctx context.Context, t *Target) error {
+	found := map[logdb.LogNo]time.Duration{}
 	for _, log := range t.Profile.Logs {
 		if log.Record != device.RecordHistory {
 			continue
 		}
-		block, err := readBlock(ctx, &caller{conn: t.Conn, priority: r.Priority}, log.SettingsAddr, device.HistorySettings)
+		block, err := readBlock(ctx, &caller{conn: t.Conn, priority: modbus.Logs}, log.SettingsAddr, device.HistorySettings)
 		if err != nil {
 			return fmt.Errorf("read the program of log %s: %w", log.Name, err)
 		}
@@ -233,16 +250,17 @@ func (r *Reader) noteIntervals(ctx context.Context, t *Target) error {
 		if err != nil {
 			continue // the log's own retrieval tells
 		}
-		changed = setInterval(&s, log.Log, program.Interval) || changed
+		found[log.Log] = program.Interval
 	}
-	if !changed {
+	if len(found) == 0 {
 		return nil
 	}
-	s.Version = ""
-	if err := r.Store.PutSettings(ctx, t.UID, s); err != nil {
-		return fmt.Errorf("store the intervals of the logs: %w", err)
-	}
-	return nil
+	_, err := u.m.changeSettings(ctx, t.UID, func(s *logdb.Settings) {
+		for log, every := range found {
+			setInterval(s, log, every)
+		}
+	})
+	return err
 }
 
 // readBlock reads more registers than one request may ask for.
@@ -258,16 +276,11 @@ func readBlock(ctx context.Context, c *caller, addr device.Addr, regs int) ([]by
 	return all, nil
 }
 
-// setInterval reports whether it changed s.
-func setInterval(s *logdb.Settings, log logdb.LogNo, every time.Duration) bool {
+func setInterval(s *logdb.Settings, log logdb.LogNo, every time.Duration) {
 	have := slices.Clone(s.LogIntervalsMillis) // s may share its array with what is stored
 	for len(have) <= int(log) {
 		have = append(have, 0)
 	}
-	if have[log] == every.Milliseconds() {
-		return false
-	}
 	have[log] = every.Milliseconds()
 	s.LogIntervalsMillis = have
-	return true
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"sync"
 	"time"
 
@@ -414,21 +413,14 @@ func (u *unit) identified(ctx context.Context, id poll.Identity, setsDST bool) e
 			return err
 		}
 	}
-	old, err := u.m.store.Settings(ctx, u.meter.UID)
-	if err != nil && !errors.Is(err, logdb.ErrUnknownMeter) {
-		return fmt.Errorf("read the meter's settings: %w", err)
+	changed, err := u.m.changeSettings(ctx, u.meter.UID, func(s *logdb.Settings) {
+		*s = mergeSettings(*s, u.meter, u.profile, id)
+		if len(u.profile.Logs) == 0 { // the manager keeps the log
+			setInterval(s, 0, seconds(u.meter.LogSeconds, u.m.cfg.Log))
+		}
+	})
+	if changed {
+		u.m.cfg.OnMeter(u.meter.UID)
 	}
-	s := mergeSettings(old, u.meter, u.profile, id)
-	if len(u.profile.Logs) == 0 { // the manager keeps the log
-		setInterval(&s, 0, seconds(u.meter.LogSeconds, u.m.cfg.Log))
-	}
-	if err == nil && reflect.DeepEqual(s, old) {
-		return nil
-	}
-	s.Version = ""
-	if err := u.m.store.PutSettings(ctx, u.meter.UID, s); err != nil {
-		return fmt.Errorf("store the meter's settings: %w", err)
-	}
-	u.m.cfg.OnMeter(u.meter.UID)
-	return nil
+	return err
 }
