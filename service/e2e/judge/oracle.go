@@ -383,6 +383,9 @@ func checkModel(ctx context.Context, r *report, who string, cloud Cloud, kind lo
 	model := logdbtest.NewModel(logdbtest.Config{})
 	for _, p := range there.Pages {
 		p.Meter = cloud.UID
+		// What one stream leaves to another one says nothing of the record, and no sender tells of it: a change that is replayed
+		// before its record would get that fate.
+		p.Fates = slices.DeleteFunc(slices.Clone(p.Fates), func(f logdb.FateRange) bool { return f.Fate == logdb.FateHeld })
 		if _, err := model.Accept(ctx, p, logdb.Limits{}); err != nil {
 			r.add("replay", "%s: the model refuses a page of stream %s: %v", who, p.Stream, err)
 			return nil
