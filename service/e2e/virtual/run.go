@@ -271,8 +271,9 @@ func (w *world) settle(ctx context.Context) error {
 	}
 	w.note("faults end")
 	var last string
-	for range 96 {
-		if err := sleep(ctx, 30*time.Minute); err != nil {
+	for i := range 96 {
+		// After four hours the steps become longer: a node that began at this moment may have retrieved again at each of them.
+		if err := sleep(ctx, 30*time.Minute+time.Duration(i/8)*time.Minute); err != nil {
 			return err
 		}
 		var quiet bool

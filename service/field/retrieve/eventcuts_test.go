@@ -229,6 +229,55 @@ func TestStartThatWaitsFromTheFirstPass(t *testing.T) {
 	}
 }
 
+// TestStartsGivenUpAtABreak: a start that had no end when the memory was reset has no bytes of its own. It moves with the zone, and does not keep
+// the other events of its log from moving.
+func TestStartsGivenUpAtABreak(t *testing.T) {
+	t.Parallel()
+	at := func(second int) time.Time { return time.Date(2026, 5, 1, 6, 0, second, 0, time.UTC) }
+	for name, x := range map[string]struct {
+		first int // second of an event before
+		want  string
+	}{
+		"first":           {0, "06:00:10 limit 0 voltage.an NaN;06:00:11 limit 2 x0000 NaN;06:00:20 limit 1 frequency 5;gap log reset 06:00:11-06:00:20;"},
+		"behind an event": {1, "06:00:01 limit 1 frequency 1;06:00:10 limit 0 voltage.an NaN;06:00:11 limit 2 x0000 NaN;06:00:20 limit 1 frequency 5;gap log reset 06:00:02-06:00:20;"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newAlarmSite(t, "UTC")
+			if x.first > 0 {
+				s.records = append(s.records, s.alarm(at(x.first), true, 1), s.alarm(at(x.first+1), false, 1))
+				s.retrieve()
+			}
+			s.records = append(s.records, s.alarm(at(10), true, 0), s.alarm(at(11), true, 2))
+			s.retrieve()
+			s.records = s.records[:1]
+			s.records = append(s.records, s.alarm(at(20), true, 1), s.alarm(at(25), false, 1))
+			s.retrieve()
+			if got := s.told(); got != x.want {
+				t.Fatalf("%s\nwant %s", got, x.want)
+			}
+			kolkata, err := time.LoadLocation("Asia/Kolkata")
+			if err != nil {
+				t.Fatal(err)
+			}
+			moved := strings.ReplaceAll(x.want, "06:00:", "00:30:")
+			for i, zone := range []*time.Location{kolkata, kolkata, time.UTC, kolkata} {
+				s.target.Zone = zone
+				if _, err := (&retrieve.Reader{Store: s.store}).Redecode(t.Context(), &s.target, s.log, false, false); err != nil {
+					t.Fatal(err)
+				}
+				want := moved
+				if zone == time.UTC {
+					want = x.want
+				}
+				if got := s.told(); got != want {
+					t.Fatalf("%d, in %s: %s\nwant %s", i, zone, got, want)
+				}
+			}
+		})
+	}
+}
+
 // TestGapBehindAnEvent: what a memory that was reset may lack begins at the last record that is stored, not where the last event began.
 func TestGapBehindAnEvent(t *testing.T) {
 	t.Parallel()

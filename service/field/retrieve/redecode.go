@@ -52,7 +52,7 @@ func (r *Reader) Redecode(ctx context.Context, t *Target, log device.Log, setsDS
 	x := &redecoder{
 		w: &work{r: r, t: t, log: log, kind: log.LogKind(), clock: device.NewClock(t.Zone, 0, setsDST)}, out: &out, dry: dry, end: head.End,
 		stream: logdb.StreamID{Journal: head.ID, Policy: "0"}, live: map[logdb.Position]version{}, whys: map[string]string{},
-		settings: map[logdb.Digest]*settings{}, breaks: map[uint32]bool{},
+		settings: map[logdb.Digest]*settings{}, breaks: map[uint32]bool{}, bareEnds: map[uint32]logdb.Millis{},
 	}
 	x.now = snapshot{Profile: t.Profile.ID, Version: t.Profile.Version(), Zone: t.Zone.String(), CT: t.Correction.CT, PT: t.Correction.PT}
 	if err := x.versions(ctx); err != nil {
@@ -83,7 +83,8 @@ type redecoder struct {
 	live     map[logdb.Position]version // of records that were changed
 	whys     map[string]string          // the same text is kept once
 	settings map[logdb.Digest]*settings
-	breaks   map[uint32]bool // generations that begin behind a gap
+	breaks   map[uint32]bool         // generations that begin behind a gap
+	bareEnds map[uint32]logdb.Millis // of generations with events without bytes: when the newest of these began
 	revises  []logdb.Entry
 }
 

@@ -23,7 +23,7 @@ type bounds struct {
 type generationEnds struct {
 	first, last logdb.Millis
 	under       logdb.Millis // the first one's time under zone
-	zone        string       // that it was retrieved by
+	zone        string       // that it was retrieved by; "" when no record of it is kept
 }
 
 // bound is where a record stands that does not decode.
@@ -54,6 +54,11 @@ func (x *redecoder) gaps(ctx context.Context, journal logdb.JournalID, setsDST b
 	}
 	if err := x.walk(ctx, &known, setsDST); err != nil {
 		return err
+	}
+	for g, last := range x.bareEnds {
+		if _, ok := known.generations[g]; !ok {
+			known.generations[g] = generationEnds{last: last}
+		}
 	}
 	for i := range all {
 		e := &all[i]
@@ -91,7 +96,7 @@ func (k *bounds) of(e *logdb.Entry) (out logdb.Gap, zone string, ok bool) {
 		g--
 		before, known = k.generations[g]
 	}
-	if !ok || !known {
+	if !ok || behind.zone == "" || !known {
 		return out, "", false
 	}
 	out.From = before.last

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"metermanager/logdb"
 	"metermanager/service/field/device"
@@ -44,6 +45,14 @@ func (p *replay) ReadEvents(_ context.Context, q logdb.EventQuery, visit func(lo
 	return nil
 }
 
+// insert puts in what no record tells of.
+func (p *replay) insert(i int, e logdb.Entry) {
+	p.adds = slices.Insert(p.adds, i, e)
+	for ; i < len(p.adds); i++ {
+		p.adds[i].Position = logdb.Position(i + 1)
+	}
+}
+
 // take applies what a decoder made.
 func (p *replay) take(batches []logdb.Batch) {
 	for _, b := range batches {
@@ -72,6 +81,7 @@ func (x *redecoder) events(ctx context.Context) error {
 	var stored []logdb.Entry
 	var under []*settings
 	var last *settings
+	var bare []int // of stored: those without bytes that nothing kept tells of, while the settings that they were entered under are not known
 	err := x.pages(ctx, func(page []logdb.Entry) error {
 		raws, err := x.raws(ctx, page)
 		if err != nil {
@@ -92,16 +102,27 @@ func (x *redecoder) events(ctx context.Context) error {
 					x.out.Note = s.err.Error()
 					return errLeft
 				}
+				for _, i := range bare {
+					p.adds[i], under[i] = x.bare(&stored[i], s, w.lastAt), s
+					x.bareEnds[stored[i].Generation] = max(x.bareEnds[stored[i].Generation], p.adds[i].Time)
+				}
+				bare = nil
 				if err := x.pair(ctx, p, &w, s, last, e.Generation, raw.Bytes); err != nil {
 					return err
 				}
 				last = s
-			} else if last != nil && len(stored) == len(p.adds) { // given up at a break of the memory: they have no bytes
-				batches, err := last.decoder.lost(ctx, &w)
-				if err != nil {
-					return err
+			} else { // given up at a break of the memory: they have no bytes
+				if last != nil && len(stored) == len(p.adds) {
+					batches, err := last.decoder.lost(ctx, &w)
+					if err != nil {
+						return err
+					}
+					p.take(batches)
 				}
-				p.take(batches)
+				if i := len(stored); i == len(p.adds) || !samePair(&e, &p.adds[i]) { // its start came behind the last record that was kept
+					p.insert(i, e)
+					bare = append(bare, i)
+				}
 			}
 			if e.Op != logdb.OpRevise {
 				stored, under = append(stored, e), append(under, s)
@@ -120,7 +141,7 @@ func (x *redecoder) events(ctx context.Context) error {
 	}
 	for i := range stored {
 		e, again := &stored[i], p.adds[i]
-		if e.Op == logdb.OpGap || again.Op == logdb.OpGap {
+		if e.Op == logdb.OpGap || again.Op == logdb.OpGap || slices.Contains(bare, i) {
 			x.out.Unreadable++
 			continue
 		}
@@ -131,6 +152,26 @@ func (x *redecoder) events(ctx context.Context) error {
 	}
 	x.w.clock, x.w.lastAt = w.clock, w.lastAt
 	return x.openStarts(ctx, last, p.open)
+}
+
+// bare returns an event without bytes as it is under the present zone and correction: s are the settings that it was entered under, those of
+// the next record, and last is the time of the record before it.
+func (x *redecoder) bare(e *logdb.Entry, s *settings, last logdb.Millis) logdb.Entry {
+	out := *e
+	at := e.Time.Time()
+	if zone, err := time.LoadLocation(s.Zone); err == nil {
+		at = at.In(zone)
+	}
+	out.Time = device.NewClock(x.w.t.Zone, last, false).UTC(device.TStamp{ // its DST bit is not known any more
+		Year: at.Year(), Month: int(at.Month()), Day: at.Day(), Hour: at.Hour(), Minute: at.Minute(), Second: at.Second(),
+	}) + logdb.Millis(at.Nanosecond()/1_000_000)
+	if e.Excursion != nil {
+		kept, was := *e.Excursion, device.Correction{CT: s.CT, PT: s.PT}
+		f := x.w.t.Correction.Factor(kept.Channel) / was.Factor(kept.Channel)
+		kept.Worst, kept.Threshold = kept.Worst*f, kept.Threshold*f
+		out.Excursion = &kept
+	}
+	return out
 }
 
 // keepStart leaves an event what its start was decoded to, where that was read under other settings than its end, which are those
@@ -174,15 +215,15 @@ func samePairs(stored, again []logdb.Entry) bool {
 		return false
 	}
 	for i := range stored {
-		a, b := &stored[i], &again[i]
-		if a.Op != b.Op {
-			return false
-		}
-		if a.Excursion != nil && (a.Excursion.LimitID != b.Excursion.LimitID || a.Excursion.Type != b.Excursion.Type) {
+		if !samePair(&stored[i], &again[i]) {
 			return false
 		}
 	}
 	return true
+}
+
+func samePair(a, b *logdb.Entry) bool {
+	return a.Op == b.Op && (a.Excursion == nil || b.Excursion != nil && a.Excursion.LimitID == b.Excursion.LimitID && a.Excursion.Type == b.Excursion.Type)
 }
 
 // openStarts decodes the starts that wait beside the journal again: their times must fit the ends to come. Those of paired
