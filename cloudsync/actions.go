@@ -286,9 +286,14 @@ func (s *Service) upload(ctx context.Context, d *destination, cloud Cloud, conf 
 	if !meter.UploadEnabled || !meter.Enabled || meter.CloudUID == "" {
 		return "the meter does not upload", runner.ErrNothing
 	}
+	var kept map[keptSum]bool
 	s.mu.Lock()
 	if m := d.cache.Meters[uid]; m != nil {
 		m.relay.dirty = false // before anything is read, so that what comes meanwhile counts
+		if m.relay.kept == nil {
+			m.relay.kept = map[keptSum]bool{}
+		}
+		kept = m.relay.kept
 	}
 	s.mu.Unlock()
 	var sum Sum
@@ -298,7 +303,7 @@ func (s *Service) upload(ctx context.Context, d *destination, cloud Cloud, conf 
 		relays := false
 		err := again(func() error {
 			u = s.newUpload(conf, cloud, meter, kind, max(1, s.cfg.PagesAtOnce/len(logdb.Kinds))) // a share for each kind
-			u.pace = d.paces.of(kind)
+			u.pace, u.kept = d.paces.of(kind), kept
 			defer func() { sum.add(u.sum) }()
 			more, err := u.run(ctx)
 			if err != nil {

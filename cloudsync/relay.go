@@ -33,6 +33,14 @@ type relayState struct {
 	dirty   bool // something came since the last comparison
 	recheck time.Time
 	kinds   map[logdb.Kind]*RelayCache
+	kept    map[keptSum]bool
+}
+
+// keptSum is an interval of which the receiver keeps the combined row when it is sent the rows, since that row was changed there: it begins at first.
+type keptSum struct {
+	kind   logdb.Kind
+	stream logdb.StreamID
+	first  logdb.Position
 }
 
 // passable returns what a relay can say about the positions of a stream: all fates but "held", which is this node's own

@@ -32,6 +32,7 @@ func (r *relayReader) pick(ctx context.Context, missing [][2]logdb.Position, the
 	if err != nil {
 		return nil, nil, err
 	}
+	kept := r.kept(there)
 	parts := map[logdb.Position][]logdb.FateRange{}
 	for _, f := range there.Ranges() {
 		if f.Fate == logdb.FateReduced && (left.Has(f.Into) || len(changes[f.Into]) > 0) {
@@ -47,7 +48,7 @@ func (r *relayReader) pick(ctx context.Context, missing [][2]logdb.Position, the
 				}
 			}
 		}
-		if here, _ := r.stream.Fates.At(into); stored == 0 || here.Fate != logdb.FateStored {
+		if here, ok := r.stream.Fates.At(into); stored == 0 || ok && here.Fate != logdb.FateStored {
 			continue // it is the combined row here, too
 		}
 		x, complete, err := r.interval(ctx, into, parts[into], func(p logdb.Position) bool { return left.Has(p) && !out[p] })
@@ -58,7 +59,7 @@ func (r *relayReader) pick(ctx context.Context, missing [][2]logdb.Position, the
 		for _, p := range x.group {
 			out[p] = true
 		}
-		if complete {
+		if complete && !kept[x.group[0]] {
 			whole = append(whole, x)
 		}
 	}
@@ -293,9 +294,17 @@ func (r *relayReader) pushWhole(ctx context.Context, page *logdb.Page, groups []
 	}
 	*r.u.budget--
 	answer, err := r.u.deliver(ctx, page)
+	n := answer.Stored + answer.Repeats + answer.Revised + answer.Skipped
+	partly := err == nil && n > 0 && n < records(page) // it keeps a combined row that was changed there, and leaves the changes of its rows
 	switch {
-	case errors.Is(err, fault.TooLarge) && len(groups) > 1:
-		*r.u.budget += 2
+	case partly && len(groups) == 1:
+		r.u.sum.add(Sum{Pages: 1, Stored: answer.Stored, Repeats: answer.Repeats, Revised: answer.Revised, Skipped: answer.Skipped})
+		r.keep(groups[0][0])
+		return nil
+	case partly, errors.Is(err, fault.TooLarge) && len(groups) > 1:
+		if err != nil {
+			*r.u.budget += 2
+		}
 		half := len(groups) / 2
 		if err := r.whole(ctx, groups[:half]); err != nil {
 			return err
@@ -310,4 +319,30 @@ func (r *relayReader) pushWhole(ctx context.Context, page *logdb.Page, groups []
 	}
 	r.u.answered(page, answer)
 	return nil
+}
+
+// keep notes that the receiver keeps the combined row of the interval that begins at first.
+func (r *relayReader) keep(first logdb.Position) {
+	r.u.s.mu.Lock()
+	defer r.u.s.mu.Unlock()
+	if r.u.kept != nil { // else it was asked for: that is tried each time
+		r.u.kept[keptSum{r.u.kind, r.stream.Stream, first}] = true
+	}
+}
+
+// kept returns where the intervals begin of which the receiver was found to keep the combined row. What it does not know any more, it may get anew.
+func (r *relayReader) kept(there *logdb.FateSet) map[logdb.Position]bool {
+	out := map[logdb.Position]bool{}
+	r.u.s.mu.Lock()
+	defer r.u.s.mu.Unlock()
+	for k := range r.u.kept {
+		switch {
+		case k.kind != r.u.kind || k.stream != r.stream.Stream:
+		case there.Has(k.first):
+			out[k.first] = true
+		default:
+			delete(r.u.kept, k)
+		}
+	}
+	return out
 }

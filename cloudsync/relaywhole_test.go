@@ -452,6 +452,56 @@ func TestChangeOfARowThatCameLater(t *testing.T) {
 	}
 }
 
+// The next cloud has the sum of an interval, which what came late has changed. A correction of one of its rows, which stand here, is not sent
+// while the interval is not all here, and once with all rows when it is: that cloud keeps its sum, and what counts there is the sum alone.
+func TestChangeOfARowOfAChangedSum(t *testing.T) {
+	t.Parallel()
+	near, far := newFakeCloud(), newFakeCloud()
+	middle := relay(t, near, far)
+	accept := func(f *fakeCloud, page logdb.Page) {
+		t.Helper()
+		page.Meter, page.Kind, page.JournalEnd, page.Stream = "cloud-4711", logdb.KindHistorical, 12, logdb.StreamID{Journal: "11111111111111111111111111111111", Policy: "1"}
+		if _, err := f.store.Accept(t.Context(), page, logdb.Limits{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows := func(values ...float64) (h logdb.History) {
+		h = logdb.History{Channels: channels[:1], Columns: [][]float64{values}}
+		for i := range values {
+			h.Times, h.Positions = append(h.Times, start+logdb.Millis(i)*20_000), append(h.Positions, logdb.Position(1+i))
+		}
+		return h
+	}
+	change := func(p, target logdb.Position, at logdb.Millis, v float64) logdb.Entry {
+		return logdb.Entry{Op: logdb.OpRevise, Position: p, Target: target, Time: at, Row: &logdb.Row{Channels: channels[:1], Values: []float64{v}}}
+	}
+	sum := logdb.History{Channels: channels[:1], Times: []logdb.Millis{start + 60_000}, Positions: []logdb.Position{3}, Columns: [][]float64{{6}}}
+	accept(far, logdb.Page{
+		Fates:   []logdb.FateRange{{First: 1, Last: 2, Fate: logdb.FateReduced, Into: 3, FirstTime: start, LastTime: start + 20_000}},
+		Rows:    []logdb.History{sum},
+		Entries: []logdb.Entry{change(7, 3, start+60_000, 10)},
+	})
+	accept(near, logdb.Page{Rows: []logdb.History{rows(1, 2)}, Entries: []logdb.Entry{change(9, 1, start, 5)}})
+	for i, pages := range []int{0, 1, 0} {
+		if i == 1 {
+			third := rows(1, 2, 3)
+			third = logdb.History{Channels: third.Channels, Times: third.Times[2:], Positions: third.Positions[2:], Columns: [][]float64{{3}}}
+			accept(near, logdb.Page{Rows: []logdb.History{third}})
+		}
+		before := far.pages
+		middle.upload()
+		if far.pages-before != pages {
+			t.Errorf("upload %d sent %d pages, want %d", i, far.pages-before, pages)
+		}
+		if have := points(t, far.store, "cloud-4711", ""); len(have) != 1 || have[0].value != 10 {
+			t.Errorf("upload %d: the next cloud has %v, want 10 alone", i, have)
+		}
+		if r := middle.verify(logdb.KindHistorical); !r.Clean() {
+			t.Errorf("upload %d: verify: %+v", i, r)
+		}
+	}
+}
+
 // A row was cleared at a relay, and a correction of it comes: that does not wait for the row.
 func TestChangeOfARowThatWasCleared(t *testing.T) {
 	t.Parallel()

@@ -47,6 +47,7 @@ type upload struct {
 	waiting int
 	early   int         // changes that wait until the receiver has their rows
 	relayed *RelayCache // nil: nothing was received
+	kept    map[keptSum]bool
 	sum     Sum
 }
 

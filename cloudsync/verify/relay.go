@@ -335,7 +335,7 @@ func (x *relayed) count(id logdb.StreamID, e *logdb.Entry) {
 	t, decided := x.fates(id).At(e.Position)
 	day := key{log: e.Log, day: e.Time.Day()}
 	switch {
-	case !decided && (x.theirs[e.Position] || x.theirs[e.Target]):
+	case !decided && (x.theirs[e.Position] || x.theirs[e.Target] || x.ofSum(id, e)):
 		x.setApart(day, ReasonSum, 1)
 	case !decided:
 		x.pending[day]++

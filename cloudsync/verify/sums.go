@@ -127,6 +127,12 @@ func (x *relayed) combine() {
 	}
 }
 
+// ofSum reports whether e changes a row here of which the receiver has the sum: that is changed by who sent it.
+func (x *relayed) ofSum(id logdb.StreamID, e *logdb.Entry) bool {
+	t, ok := x.fates(id).At(e.Target)
+	return e.Target != 0 && ok && t.Fate == logdb.FateReduced
+}
+
 // countSum counts a record of which the receiver has the sum; false for any other.
 func (x *relayed) countSum(e *logdb.Entry) bool {
 	into, ok := x.sums.into[e.Position]

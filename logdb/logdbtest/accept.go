@@ -230,12 +230,13 @@ func (r *receiver) decide(e logdb.Entry) {
 		if !ok && !r.page.Requested && r.tooFarAhead(e) {
 			return // undecided: it comes again
 		}
-		if !ok || f.Fate == logdb.FateStored || r.page.Requested {
-			break
-		}
-		if f.Fate == logdb.FateSkipped {
+		switch {
+		case !ok || f.Fate == logdb.FateStored || r.page.Requested && f.Fate != logdb.FateReduced:
+			r.store(e)
+		case f.Fate == logdb.FateSkipped:
 			r.skip(e, f.Reason)
-		} else {
+		case f.Fate == logdb.FateReduced && f.Into < e.Position: // the sum has come without it
+		default:
 			f.FirstTime, f.LastTime = e.Time, e.Time
 			r.stream.decide(e.Position, f)
 			r.receipt.Repeats++

@@ -347,12 +347,13 @@ func (r *receiver) decide(it item) error {
 				return err
 			}
 		}
-		if !ok || f.Fate == logdb.FateStored || r.page.Requested {
-			break
-		}
-		if f.Fate == logdb.FateSkipped {
+		switch {
+		case !ok || f.Fate == logdb.FateStored || r.page.Requested && f.Fate != logdb.FateReduced:
+			r.store(it)
+		case f.Fate == logdb.FateSkipped:
 			r.skip(e.Position, e.Time, f.Reason)
-		} else {
+		case f.Fate == logdb.FateReduced && f.Into < e.Position: // the sum has come without it: whoever has the rows sends these, or a change of the sum
+		default:
 			f.FirstTime, f.LastTime = e.Time, e.Time
 			r.put(e.Position, f)
 			r.receipt.Repeats++

@@ -60,6 +60,10 @@ func journalMutations() []mutation {
 `, ``}}, []test{{"./cloudsync", "^TestARowBesideItsSum$", nil}}},
 		{"what a cloud has of what is decided in this upload is not looked at", "cloudsync/track.go", []edit{{`	if u.decided() == before || !u.learns() {`, `	if u.decided() >= before {`}}, []test{{"./cloudsync", "^TestRowsThatCameBeforeTheirSum$", nil}}},
 		{"a sum is taken beside a row of it that came meanwhile", "logdb/sqlite/accept.go", []edit{{`				out[f.Into] = true`, `				out[0] = true`}}, []test{{"./logdb/sqlite", "^TestConformance$", nil}}},
+		{"a change of a row whose sum came without it is dropped", "logdb/sqlite/accept.go", []edit{{`f.Fate == logdb.FateReduced && f.Into < e.Position:`, `f.Fate == logdb.FateReduced && f.Into == 0:`}}, []test{{"./logdb/sqlite", "^TestConformance$", nil}}},
+		{"a change of a row is taken on request beside its sum", "logdb/sqlite/accept.go", []edit{{`r.page.Requested && f.Fate != logdb.FateReduced:`, `r.page.Requested:`}}, []test{{"./logdb/sqlite", "^TestConformance$", nil}}},
+		{"a relay passes on the change of a row whose interval it has not all of", "cloudsync/relaywhole.go", []edit{{`stored == 0 || ok && here.Fate`, `stored == 0 || (!ok || true) && here.Fate`}}, []test{{"./cloudsync", "^TestChangeOfARowOfAChangedSum$", nil}}},
+		{"a relay sends rows in the place of a sum that is kept again and again", "cloudsync/relaywhole.go", []edit{{`if complete && !kept[x.group[0]] {`, `if complete && len(kept) >= 0 {`}}, []test{{"./cloudsync", "^TestChangeOfARowOfAChangedSum$", nil}}},
 		{"a change of a row that a relay sends later is left", "cloudsync/relay.go", []edit{{`if last && (!left[i] || u.unsure) {`, `if last {`}}, []test{{"./cloudsync", "^TestChangeOfARowThatCameLater$", nil}}},
 		{"a change of a row that was cleared at a relay waits for ever", "cloudsync/relay.go", []edit{{`	if !r.last {
 		return len(here)`, `	if true {
