@@ -138,15 +138,9 @@ func receiverMutations() []mutation {
 		}
 		if reason := r.overPace(it); reason != "" {`}}, []test{totals, random}},
 		{"a skip is counted twice", "logdb/sqlite/slots.go", []edit{{`	r.receipt.Skipped++`, `	r.receipt.Skipped += 2`}}, []test{receiver, limits}},
-		{"a revise that comes before its target is dropped", accept, []edit{{`		if !ok || f.Fate == logdb.FateStored || r.page.Requested {
-			break
-		}`, `		if !ok {
+		{"a revise that comes before its target is dropped", accept, []edit{{`		case !ok || f.Fate == logdb.FateStored ||`, `		case !ok:
 			r.put(e.Position, logdb.FateRange{Fate: logdb.FateNotChosen})
-			return nil
-		}
-		if f.Fate == logdb.FateStored || r.page.Requested {
-			break
-		}`}}, []test{streamRules, journalRule}},
+		case f.Fate == logdb.FateStored ||`}}, []test{streamRules, journalRule}},
 		{"a revise takes a slot of a limit at the receiver", accept, []edit{{`		f, ok := fateOf(r.stream, e.Target)
 `, `		if _, err := r.overLimit(e); err != nil {
 			return err
