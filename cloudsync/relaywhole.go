@@ -84,10 +84,20 @@ func (r *relayReader) pick(ctx context.Context, missing [][2]logdb.Position, the
 }
 
 // sumsOfRows notes in out what is missing there of the sums of what stands there as rows, with what else they are the sums of, and with their changes:
-// they would count twice.
+// they would count twice. What stands there at the place of a sum of which nothing else is known there is taken for the row: the others were to be sent
+// again, by who sent them as rows.
 func (r *relayReader) sumsOfRows(ctx context.Context, missing [][2]logdb.Position, there *logdb.FateSet, out map[logdb.Position]bool) error {
-	sums := map[logdb.Position]bool{}
+	sums, combined := map[logdb.Position]bool{}, map[logdb.Position]bool{}
+	for _, f := range there.Ranges() {
+		if f.Fate == logdb.FateReduced {
+			combined[f.Into] = true
+		}
+	}
 	for _, f := range r.stream.Fates.Ranges() {
+		if t, ok := there.At(f.Into); f.Fate == logdb.FateReduced && ok && t.Fate == logdb.FateStored && !combined[f.Into] {
+			sums[f.Into] = true
+			continue
+		}
 		for p := f.First; p <= f.Last && f.Fate == logdb.FateReduced; p++ {
 			if t, ok := there.At(p); ok && t.Fate == logdb.FateStored {
 				sums[f.Into] = true

@@ -502,6 +502,45 @@ func TestChangeOfARowOfAChangedSum(t *testing.T) {
 	}
 }
 
+// The next cloud had the rows of an interval, and some of them are to be sent again. The relay, which has the sum, does not call these combined: what
+// stands there at the place of the sum is a row.
+func TestRowsToBeSentAgainBesideTheirSum(t *testing.T) {
+	t.Parallel()
+	near, far := newFakeCloud(), newFakeCloud()
+	middle := relay(t, near, far)
+	stream := logdb.StreamID{Journal: "11111111111111111111111111111111", Policy: "1"}
+	accept := func(f *fakeCloud, page logdb.Page) {
+		t.Helper()
+		page.Meter, page.Kind, page.JournalEnd, page.Stream = "cloud-4711", logdb.KindHistorical, 3, stream
+		if _, err := f.store.Accept(t.Context(), page, logdb.Limits{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows := logdb.History{
+		Channels: channels[:1], Times: []logdb.Millis{start, start + 20_000, start + 60_000}, Positions: []logdb.Position{1, 2, 3}, Columns: [][]float64{{1, 2, 3}},
+	}
+	accept(far, logdb.Page{Rows: []logdb.History{rows}, Requested: true})
+	accept(near, logdb.Page{
+		Fates: []logdb.FateRange{{First: 1, Last: 2, Fate: logdb.FateReduced, Into: 3, FirstTime: start, LastTime: start + 20_000}},
+		Rows:  []logdb.History{{Channels: channels[:1], Times: []logdb.Millis{start + 60_000}, Positions: []logdb.Position{3}, Columns: [][]float64{{6}}}},
+	})
+	if n, err := far.store.Forget(t.Context(), "cloud-4711", logdb.KindHistorical, stream, start, start+60_000); n != 2 || err != nil {
+		t.Fatalf("forgot %d, %v", n, err)
+	}
+	middle.upload()
+	if r := middle.verify(logdb.KindHistorical); r.Different != 0 {
+		t.Errorf("verify while they are missing: %+v", r)
+	}
+	accept(far, logdb.Page{Rows: []logdb.History{rows}}) // whoever sent them sends them again
+	middle.upload()
+	if have := points(t, far.store, "cloud-4711", ""); len(have) != 3 || have[0].value+have[1].value+have[2].value != 6 {
+		t.Errorf("the next cloud has %v", have)
+	}
+	if r := middle.verify(logdb.KindHistorical); !r.Clean() {
+		t.Errorf("verify: %+v", r)
+	}
+}
+
 // A row was cleared at a relay, and a correction of it comes: that does not wait for the row.
 func TestChangeOfARowThatWasCleared(t *testing.T) {
 	t.Parallel()

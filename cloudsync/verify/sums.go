@@ -70,8 +70,17 @@ func (x *relayed) combined() {
 		for _, f := range there.Ranges() {
 			other(f, here, func(p logdb.Position) { x.sums.into[p], x.sums.into[f.Into] = f.Into, f.Into })
 		}
+		combined := map[logdb.Position]bool{}
+		for _, f := range there.Ranges() {
+			if f.Fate == logdb.FateReduced {
+				combined[f.Into] = true
+			}
+		}
 		for _, f := range here.Ranges() {
 			other(f, there, func(logdb.Position) { x.sums.unclear[f.Into] = true })
+			if f.Fate == logdb.FateReduced && !combined[f.Into] && x.both[id].Has(f.Into) { // a row may stand there, the others are to come
+				x.sums.unclear[f.Into] = true
+			}
 		}
 	}
 }

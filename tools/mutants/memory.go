@@ -64,6 +64,7 @@ func journalMutations() []mutation {
 		{"a change of a row is taken on request beside its sum", "logdb/sqlite/accept.go", []edit{{`r.page.Requested && f.Fate != logdb.FateReduced:`, `r.page.Requested:`}}, []test{{"./logdb/sqlite", "^TestConformance$", nil}}},
 		{"a relay passes on the change of a row whose interval it has not all of", "cloudsync/relaywhole.go", []edit{{`stored == 0 || ok && here.Fate`, `stored == 0 || (!ok || true) && here.Fate`}}, []test{{"./cloudsync", "^TestChangeOfARowOfAChangedSum$", nil}}},
 		{"a relay sends rows in the place of a sum that is kept again and again", "cloudsync/relaywhole.go", []edit{{`if complete && !kept[x.group[0]] {`, `if complete && len(kept) >= 0 {`}}, []test{{"./cloudsync", "^TestChangeOfARowOfAChangedSum$", nil}}},
+		{"a relay calls rows combined that are to be sent again as rows", "cloudsync/relaywhole.go", []edit{{`t.Fate == logdb.FateStored && !combined[f.Into] {`, `t.Fate == logdb.FateStored && f.Into == 0 {`}}, []test{{"./cloudsync", "^TestRowsToBeSentAgainBesideTheirSum$", nil}}},
 		{"a change of a row that a relay sends later is left", "cloudsync/relay.go", []edit{{`if last && (!left[i] || u.unsure) {`, `if last {`}}, []test{{"./cloudsync", "^TestChangeOfARowThatCameLater$", nil}}},
 		{"a change of a row that was cleared at a relay waits for ever", "cloudsync/relay.go", []edit{{`	if !r.last {
 		return len(here)`, `	if true {
