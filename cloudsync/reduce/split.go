@@ -7,8 +7,24 @@ import (
 )
 
 // Split cuts a page into two at its middle position, for a receiver that finds it too
-// large. ok is false when there is only one record or range left.
+// large. What is combined into a row of the page goes with it, while there is more: a receiver that knows of rows of that interval must see
+// that they belong together. ok is false when there is only one record or range left.
 func Split(p *logdb.Page) (a, b *logdb.Page, ok bool) {
+	held := Positions(p)
+	place := func(f logdb.FateRange) logdb.Position {
+		if f.Fate == logdb.FateReduced && held.Has(f.Into) {
+			return f.Into
+		}
+		return f.First
+	}
+	if a, b, ok = split(p, place); ok {
+		return a, b, true
+	}
+	return split(p, func(f logdb.FateRange) logdb.Position { return f.First })
+}
+
+// split cuts a page where the places of its records and ranges halve.
+func split(p *logdb.Page, place func(logdb.FateRange) logdb.Position) (a, b *logdb.Page, ok bool) {
 	var starts []logdb.Position
 	for _, h := range p.Rows {
 		starts = append(starts, h.Positions...)
@@ -17,13 +33,14 @@ func Split(p *logdb.Page) (a, b *logdb.Page, ok bool) {
 		starts = append(starts, p.Entries[i].Position)
 	}
 	for _, f := range p.Fates {
-		starts = append(starts, f.First)
-	}
-	if len(starts) < 2 {
-		return nil, nil, false
+		starts = append(starts, place(f))
 	}
 	slices.Sort(starts)
-	mid := starts[len(starts)/2]
+	halves := slices.Compact(slices.Clone(starts))
+	if len(halves) < 2 {
+		return nil, nil, false
+	}
+	mid := max(starts[len(starts)/2], halves[1])
 	left, right := *p, *p
 	left.Rows, left.Entries, left.Fates = nil, nil, nil
 	right.Rows, right.Entries, right.Fates = nil, nil, nil
@@ -45,7 +62,7 @@ func Split(p *logdb.Page) (a, b *logdb.Page, ok bool) {
 		}
 	}
 	for _, f := range p.Fates {
-		if f.First < mid {
+		if place(f) < mid {
 			left.Fates = append(left.Fates, f)
 		} else {
 			right.Fates = append(right.Fates, f)
