@@ -136,8 +136,8 @@ func TestRelayOfRowsThatStandForASum(t *testing.T) {
 		{"sent again on pages that are too large", func(x *chain) { again(x); x.far.maxRow = 4 }, 0, 0, 80},
 		{"the next cloud was told of two rows of an interval", within(6), start + 2*60_000, 0, 0},
 		{"the next cloud was told of one row of an interval", within(5), start + 2*60_000, 0, 0},
-		{"cut off at the first page", cutOff(1), start + 3*60_000, 0, 0},
-		{"cut off at the second page", cutOff(2), start + 4*60_000, 0, 0},
+		{"cut off at the first page", cutOff(1), start + 2*60_000, 0, 0},
+		{"cut off at the second page", cutOff(2), start + 3*60_000, 0, 0},
 		{"the next cloud has the rows, and lacks the last of an interval", func(x *chain) {
 			x.direct()
 			x.forget(start+60_000, start+60_000+1)
