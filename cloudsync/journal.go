@@ -2,12 +2,14 @@ package cloudsync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 
 	"metermanager/cloudsync/reduce"
 	"metermanager/logdb"
+	"metermanager/rpc/fault"
 )
 
 // journal reads this node's own journal of one meter and kind, a window at a time. One
@@ -51,6 +53,9 @@ func newJournal(logs Logs, store Store, meter logdb.MeterUID, kind logdb.Kind, i
 // Entries returns at most max entries from first on.
 func (j *journal) Entries(ctx context.Context, first logdb.Position, max int) ([]logdb.Entry, error) {
 	page, err := j.logs.ReadStream(ctx, j.meter, j.kind, logdb.StreamID{Journal: j.id, Policy: "0"}, first, max)
+	if errors.Is(err, logdb.ErrNotFound) { // for another cloud, since it was looked at: its records are not gone
+		return nil, fault.New(fault.Stale, "The journal goes on under another id.")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the journal from position %d: %w", first, err)
 	}

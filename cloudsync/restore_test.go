@@ -60,6 +60,46 @@ func TestAnIDThatWasGivenUpIsNotUsedAgain(t *testing.T) {
 	same(t, "cloud", points(t, s.cloud.store, "cloud-4711", own), points(t, s.logs, meter, own))
 }
 
+// The journal gets another id while pages of it are made, since another cloud holds something else under the old one: the records that are not found there
+// any more are not called cleared under it. A copy of this node that goes on under that id would find them decided, and never send them.
+func TestRenewedWhilePagesAreMade(t *testing.T) {
+	t.Parallel()
+	cloud := newFakeCloud()
+	s := newSite(t, restoredLog(1), cloud)
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 300)...)
+	s.cfg.PageBytes = 2000
+	s.restart()
+	pushed := 0
+	cloud.before = func(call string) error {
+		if call == "push" {
+			if pushed++; pushed == 2 {
+				if _, err := s.logs.RenewJournal(t.Context(), meter, logdb.KindHistorical); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	for range 3 {
+		s.upload()
+	}
+	states, err := cloud.store.Streams(t.Context(), "cloud-4711", logdb.KindHistorical)
+	if err != nil || len(states) != 2 {
+		t.Fatalf("%d streams, %v", len(states), err)
+	}
+	for _, st := range states {
+		if n := st.Fates.Count(logdb.FateNotChosen); n > 0 {
+			t.Errorf("%d records of %s are called not chosen", n, st.Stream)
+		}
+	}
+	own := journalID(t, s.logs, logdb.KindHistorical)
+	if own == firstID {
+		t.Fatal("the journal was not renewed")
+	}
+	same(t, "cloud", points(t, cloud.store, "cloud-4711", own), points(t, s.logs, meter, own))
+}
+
 // TestAReceiptIsNotStored: a cloud that only takes pages in says nothing of their records. Until its sets hold them they
 // are pending, and they are sent again when what was taken in is lost.
 func TestAReceiptIsNotStored(t *testing.T) {
