@@ -28,8 +28,11 @@ func (r *relayReader) pick(ctx context.Context, missing [][2]logdb.Position, the
 		left.Put(logdb.FateRange{First: m[0], Last: m[1], Fate: logdb.FateStored})
 	}
 	out := map[logdb.Position]bool{} // of what is missing, what does not go as it is
-	changes, err := r.changesOfRows(ctx, missing, there)
+	changes, err := r.changesOfRows(ctx, missing, combinedThere(&r.stream.Fates, there))
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := r.rowsElsewhere(ctx, missing, out); err != nil {
 		return nil, nil, err
 	}
 	kept := r.kept(there)
@@ -124,20 +127,70 @@ func (r *relayReader) sumsOfRows(ctx context.Context, missing [][2]logdb.Positio
 	return nil
 }
 
-// changesOfRows returns, by combined row, what is missing there of changes of rows that are held here and combined there: the sum there cannot be
-// changed by who has it not, so that the rows must take its place.
-func (r *relayReader) changesOfRows(ctx context.Context, missing [][2]logdb.Position, there *logdb.FateSet) (map[logdb.Position][]logdb.Position, error) {
-	into := map[logdb.Position]logdb.Position{} // by row
+// combinedThere returns, by row that is held here, the combined row that stands for it there.
+func combinedThere(here, there *logdb.FateSet) map[logdb.Position]logdb.Position {
+	into := map[logdb.Position]logdb.Position{}
 	for _, f := range there.Ranges() {
 		for p := f.First; p <= f.Last && f.Fate == logdb.FateReduced; p++ {
-			here, ok := r.stream.Fates.At(p)
-			if ok && here.Fate == logdb.FateStored {
+			h, ok := here.At(p)
+			if ok && h.Fate == logdb.FateStored {
 				into[p], into[f.Into] = f.Into, f.Into
 			} else if ok {
-				p = min(here.Last, f.Last)
+				p = min(h.Last, f.Last)
 			}
 		}
 	}
+	return into
+}
+
+// rowsElsewhere sends the rows of combined ones that an earlier stream of the cut brought there, where changes of these rows are missing there: the
+// sum there cannot be changed by who has it not. It notes in out what waits for them.
+func (r *relayReader) rowsElsewhere(ctx context.Context, missing [][2]logdb.Position, out map[logdb.Position]bool) error {
+	for _, o := range r.cut {
+		there := r.u.received(o.Stream)
+		into := combinedThere(&o.Fates, there)
+		changes, err := r.changesOfRows(ctx, missing, into)
+		if err != nil {
+			return err
+		}
+		if len(changes) == 0 {
+			continue
+		}
+		parts := map[logdb.Position][]logdb.FateRange{}
+		for _, f := range there.Ranges() {
+			if f.Fate == logdb.FateReduced && len(changes[f.Into]) > 0 {
+				parts[f.Into] = append(parts[f.Into], f)
+			}
+		}
+		other := newRelayReader(r.u, o, nil)
+		kept := other.kept(there)
+		var whole []interval
+		for _, at := range slices.Sorted(maps.Keys(parts)) {
+			for _, p := range changes[at] {
+				out[p] = true
+			}
+			x, complete, err := other.interval(ctx, at, parts[at], func(logdb.Position) bool { return false })
+			if err != nil {
+				return err
+			}
+			if complete && !kept[x.group[0]] {
+				whole = append(whole, x)
+			}
+		}
+		if len(whole) == 0 || r.u.unsure {
+			continue
+		}
+		if err := other.intervals(ctx, whole); err != nil {
+			return err
+		}
+		r.early = true // the changes follow
+	}
+	return nil
+}
+
+// changesOfRows returns, by combined row, what is missing there of changes of rows that are held here and combined there: the sum there cannot be
+// changed by who has it not, so that the rows must take its place.
+func (r *relayReader) changesOfRows(ctx context.Context, missing [][2]logdb.Position, into map[logdb.Position]logdb.Position) (map[logdb.Position][]logdb.Position, error) {
 	if len(into) == 0 {
 		return nil, nil
 	}

@@ -502,6 +502,39 @@ func TestChangeOfARowOfAChangedSum(t *testing.T) {
 	}
 }
 
+// The rows of an interval stand here in the stream of an earlier policy, their sum at the next cloud. A correction of the last of them, which comes in
+// the stream of another policy, would be taken for one of the sum: the rows go first.
+func TestChangeUnderALaterPolicyOfARowWhoseSumIsThere(t *testing.T) {
+	t.Parallel()
+	near, far := newFakeCloud(), newFakeCloud()
+	middle := relay(t, near, far)
+	accept := func(f *fakeCloud, policy string, page logdb.Page) {
+		t.Helper()
+		page.Meter, page.Kind, page.JournalEnd, page.Stream = "cloud-4711", logdb.KindHistorical, 5, logdb.StreamID{Journal: "11111111111111111111111111111111", Policy: policy}
+		if _, err := f.store.Accept(t.Context(), page, logdb.Limits{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	accept(far, "1", logdb.Page{
+		Fates: []logdb.FateRange{{First: 1, Last: 2, Fate: logdb.FateReduced, Into: 3, FirstTime: start, LastTime: start + 20_000}},
+		Rows:  []logdb.History{{Channels: channels[:1], Times: []logdb.Millis{start + 60_000}, Positions: []logdb.Position{3}, Columns: [][]float64{{6}}}},
+	})
+	accept(near, "1", logdb.Page{Rows: []logdb.History{{
+		Channels: channels[:1], Times: []logdb.Millis{start, start + 20_000, start + 40_000}, Positions: []logdb.Position{1, 2, 3}, Columns: [][]float64{{1, 2, 3}},
+	}}})
+	accept(near, "2", logdb.Page{
+		Rows:    []logdb.History{{Channels: channels[:1], Times: []logdb.Millis{start + 80_000}, Positions: []logdb.Position{4}, Columns: [][]float64{{4}}}},
+		Entries: []logdb.Entry{{Op: logdb.OpRevise, Position: 5, Target: 3, Time: start + 40_000, Row: &logdb.Row{Channels: channels[:1], Values: []float64{7}}}},
+	})
+	middle.upload()
+	if have, want := points(t, far.store, "cloud-4711", ""), points(t, near.store, "cloud-4711", ""); !slices.Equal(have, want) || len(have) != 4 {
+		t.Errorf("%v at the next cloud, want %v", have, want)
+	}
+	if r := middle.verify(logdb.KindHistorical); !r.Clean() {
+		t.Errorf("verify: %+v", r)
+	}
+}
+
 // The next cloud had the rows of an interval, and some of them are to be sent again. The relay, which has the sum, does not call these combined: what
 // stands there at the place of the sum is a row.
 func TestRowsToBeSentAgainBesideTheirSum(t *testing.T) {

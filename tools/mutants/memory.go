@@ -67,6 +67,9 @@ func journalMutations() []mutation {
 		{"a relay calls rows combined that are to be sent again as rows", "cloudsync/relaywhole.go", []edit{{`t.Fate == logdb.FateStored && !combined[f.Into] {`, `t.Fate == logdb.FateStored && f.Into == 0 {`}}, []test{{"./cloudsync", "^TestRowsToBeSentAgainBesideTheirSum$", nil}}},
 		{"a page that is cut parts a sum from its rows", "cloudsync/reduce/split.go", []edit{{`			return f.Into`, `			return f.First`}}, []test{{"./cloudsync/reduce", "^TestSplit$", nil}}},
 		{"records of a journal that goes on under another id are taken for cleared", "cloudsync/journal.go", []edit{{`	if errors.Is(err, logdb.ErrNotFound) { // for another cloud`, `	if errors.Is(err, logdb.ErrConflict) { // for another cloud`}}, []test{{"./cloudsync", "^TestRenewedWhilePagesAreMade$", nil}}},
+		{"a relay passes on changes of rows whose sum came under an earlier policy", "cloudsync/relaywhole.go", []edit{{`	for _, o := range r.cut {
+		there := r.u.received(o.Stream)`, `	for _, o := range r.cut[:0] {
+		there := r.u.received(o.Stream)`}}, []test{{"./cloudsync", "^TestChangeUnderALaterPolicyOfARowWhoseSumIsThere$", nil}}},
 		{"a change of a row that a relay sends later is left", "cloudsync/relay.go", []edit{{`if last && (!left[i] || u.unsure) {`, `if last {`}}, []test{{"./cloudsync", "^TestChangeOfARowThatCameLater$", nil}}},
 		{"a change of a row that was cleared at a relay waits for ever", "cloudsync/relay.go", []edit{{`	if !r.last {
 		return len(here)`, `	if true {
