@@ -1,6 +1,7 @@
 package cloudsync
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +18,16 @@ func freshFrom(kind logdb.Kind, end logdb.Position) logdb.Position {
 		return end + 1
 	}
 	return end - min(end, freshRows) + 1
+}
+
+// notWithin lowers a position at which a stream is cut so that no combined row comes before the others know that they are combined into it.
+func notWithin(fates *logdb.FateSet, at logdb.Position) logdb.Position {
+	for _, f := range slices.Backward(fates.Ranges()) {
+		if f.Fate == logdb.FateReduced && f.First < at && f.Into >= at {
+			at = f.First
+		}
+	}
+	return at
 }
 
 // splitAt cuts rising ranges at a position.

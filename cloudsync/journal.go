@@ -53,8 +53,12 @@ func newJournal(logs Logs, store Store, meter logdb.MeterUID, kind logdb.Kind, i
 // Entries returns at most max entries from first on.
 func (j *journal) Entries(ctx context.Context, first logdb.Position, max int) ([]logdb.Entry, error) {
 	page, err := j.logs.ReadStream(ctx, j.meter, j.kind, logdb.StreamID{Journal: j.id, Policy: "0"}, first, max)
-	if errors.Is(err, logdb.ErrNotFound) { // for another cloud, since it was looked at: its records are not gone
-		return nil, fault.New(fault.Stale, "The journal goes on under another id.")
+	if errors.Is(err, logdb.ErrNotFound) { // its records are not gone
+		head, lost := j.logs.Journal(ctx, j.meter, j.kind)
+		if lost == nil && head.ID != j.id { // for another cloud, since it was looked at
+			return nil, fault.New(fault.Stale, "The journal goes on under another id.")
+		}
+		return nil, fmt.Errorf("read the journal from position %d: %v", first, errors.Join(err, lost))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the journal from position %d: %w", first, err)

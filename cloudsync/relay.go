@@ -538,6 +538,10 @@ func (r *relayReader) add(ctx context.Context, page *logdb.Page, last logdb.Posi
 		if e.Position > last {
 			continue
 		}
+		if f, ok := r.stream.Fates.At(e.Target); ok && f.Fate == logdb.FateReduced && f.Into < e.Position {
+			highest = max(highest, e.Position) // it was fetched beside the sum of its row: nobody takes it who has that sum
+			continue
+		}
 		if e.Target != 0 {
 			waits, err := r.before(ctx, e.Target)
 			if err != nil {

@@ -62,7 +62,7 @@ func (r *relayReader) pick(ctx context.Context, missing [][2]logdb.Position, the
 		for _, p := range x.group {
 			out[p] = true
 		}
-		if complete && !kept[x.group[0]] {
+		if complete && (left.Has(into) || !kept[x.group[0]]) {
 			whole = append(whole, x)
 		}
 	}
@@ -87,8 +87,8 @@ func (r *relayReader) pick(ctx context.Context, missing [][2]logdb.Position, the
 }
 
 // sumsOfRows notes in out what is missing there of the sums of what stands there as rows, with what else they are the sums of, and with their changes:
-// they would count twice. What stands there at the place of a sum of which nothing else is known there is taken for the row: the others were to be sent
-// again, by who sent them as rows.
+// they would count twice. What stands there at the place of a sum of which nothing else is known there may be the row: the others are to be sent
+// again then, by who sent them as rows.
 func (r *relayReader) sumsOfRows(ctx context.Context, missing [][2]logdb.Position, there *logdb.FateSet, out map[logdb.Position]bool) error {
 	sums, combined := map[logdb.Position]bool{}, map[logdb.Position]bool{}
 	for _, f := range there.Ranges() {
@@ -97,9 +97,13 @@ func (r *relayReader) sumsOfRows(ctx context.Context, missing [][2]logdb.Positio
 		}
 	}
 	for _, f := range r.stream.Fates.Ranges() {
-		if t, ok := there.At(f.Into); f.Fate == logdb.FateReduced && ok && t.Fate == logdb.FateStored && !combined[f.Into] {
-			sums[f.Into] = true
-			continue
+		if t, ok := there.At(f.Into); f.Fate == logdb.FateReduced && ok && t.Fate == logdb.FateStored && !combined[f.Into] && !sums[f.Into] {
+			row, err := r.rowThere(ctx, f.Into)
+			if err != nil {
+				return err
+			}
+			sums[f.Into] = row
+			combined[f.Into] = !row
 		}
 		for p := f.First; p <= f.Last && f.Fate == logdb.FateReduced; p++ {
 			if t, ok := there.At(p); ok && t.Fate == logdb.FateStored {
@@ -125,6 +129,28 @@ func (r *relayReader) sumsOfRows(ctx context.Context, missing [][2]logdb.Positio
 		}
 	}
 	return nil
+}
+
+// rowThere reports whether what stands there at the place of a sum here bears another time. A row that ends its interval bears the same one, and is not
+// told from the sum.
+func (r *relayReader) rowThere(ctx context.Context, into logdb.Position) (bool, error) {
+	held, err := r.held(ctx, into, into)
+	if err != nil {
+		return false, err
+	}
+	e, ok := held[into]
+	if !ok {
+		return false, nil
+	}
+	marks, err := r.u.cloud.Marks(ctx, r.u.conf.CloudUID, r.u.kind, r.stream.Stream.Journal, into, into)
+	switch code := fault.CodeOf(err); {
+	case err == nil:
+		m, ok := marks[into]
+		return ok && m.Time != e.Time, nil
+	case ctx.Err() == nil && (code == fault.Internal || code == fault.NotFound || code == fault.Invalid):
+		return false, nil // damage there, or a cloud that does not tell
+	}
+	return false, fmt.Errorf("ask what stands at position %d of journal %s: %w", into, r.stream.Stream.Journal, err)
 }
 
 // combinedThere returns, by row that is held here, the combined row that stands for it there.
@@ -173,7 +199,7 @@ func (r *relayReader) rowsElsewhere(ctx context.Context, missing [][2]logdb.Posi
 			if err != nil {
 				return err
 			}
-			if complete && !kept[x.group[0]] {
+			if complete && (!there.Has(at) || !kept[x.group[0]]) {
 				whole = append(whole, x)
 			}
 		}
@@ -365,9 +391,7 @@ func (r *relayReader) pushWhole(ctx context.Context, page *logdb.Page, groups []
 		r.keep(groups[0][0])
 		return nil
 	case partly, errors.Is(err, fault.TooLarge) && len(groups) > 1:
-		if err != nil {
-			*r.u.budget += 2
-		}
+		*r.u.budget += 2
 		half := len(groups) / 2
 		if err := r.whole(ctx, groups[:half]); err != nil {
 			return err

@@ -54,7 +54,7 @@ func (u *upload) sendPart(ctx context.Context, fresh bool) error {
 			}
 			u.early += early.Len()
 			missing = without(missing, early)
-			old, newest := splitAt(missing, freshFrom(u.kind, u.head.End))
+			old, newest := splitAt(missing, notWithin(&st.Fates, freshFrom(u.kind, u.head.End)))
 			part, may := old, u.mayDrain
 			if fresh {
 				part, may = newest, func() error { return nil }

@@ -136,10 +136,33 @@ func (x *relayed) combine() {
 	}
 }
 
-// ofSum reports whether e changes a row here of which the receiver has the sum: that is changed by who sent it.
+// ofSum reports whether e changes a row here of which the receiver has the sum, which that keeps: it is not all here as rows, so that these cannot take
+// its place, or the receiver has what came later and is not known here, as a change of that sum.
 func (x *relayed) ofSum(id logdb.StreamID, e *logdb.Entry) bool {
-	t, ok := x.fates(id).At(e.Target)
-	return e.Target != 0 && ok && t.Fate == logdb.FateReduced
+	there := x.fates(id)
+	t, ok := there.At(e.Target)
+	if e.Target == 0 || !ok || t.Fate != logdb.FateReduced {
+		return false
+	}
+	here := &logdb.FateSet{}
+	if i := slices.IndexFunc(x.here, func(st logdb.StreamState) bool { return st.Stream == id }); i >= 0 {
+		here = &x.here[i].Fates
+	}
+	stored := func(p logdb.Position) bool {
+		f, ok := here.At(p)
+		return ok && f.Fate == logdb.FateStored
+	}
+	for _, f := range there.Ranges() {
+		for p := f.First; p <= f.Last && f.Fate == logdb.FateReduced && f.Into == t.Into; p++ {
+			if !stored(p) {
+				return true
+			}
+		}
+		if f.Fate == logdb.FateStored && f.Last > t.Into && len(here.Missing(max(f.First, t.Into+1), f.Last)) > 0 {
+			return true
+		}
+	}
+	return !stored(t.Into)
 }
 
 // countSum counts a record of which the receiver has the sum; false for any other.

@@ -71,6 +71,12 @@ func journalMutations() []mutation {
 		{"a relay passes on changes of rows whose sum came under an earlier policy", "cloudsync/relaywhole.go", []edit{{`	for _, o := range r.cut {
 		there := r.u.received(o.Stream)`, `	for _, o := range r.cut[:0] {
 		there := r.u.received(o.Stream)`}}, []test{{"./cloudsync", "^TestChangeUnderALaterPolicyOfARowWhoseSumIsThere$", nil}}},
+		{"a backlog begins with a sum without its rows", "cloudsync/drain.go", []edit{{`f.First < at && f.Into >= at`, `f.First < at && f.Into == 0`}}, []test{{"./cloudsync", "^TestNewestFirstBeginsWithAnInterval$", nil}}},
+		{"a correction that waits is called not comparable", "cloudsync/verify/sums.go", []edit{{`	return !stored(t.Into)
+`, `	return true
+`}}, []test{{"./cloudsync", "^TestVerifyBeforeACorrectionIsPassedOn$", nil}}},
+		{"a change that nobody takes is sent again and again", "cloudsync/relay.go", []edit{{`ok && f.Fate == logdb.FateReduced && f.Into < e.Position {`, `ok && f.Fate == logdb.FateReduced && f.Into == 0 {`}}, []test{{"./cloudsync", "^TestChangeThatNobodyTakes$", nil}}},
+		{"rows of a sum that was kept do not come when it is sent again", "cloudsync/relaywhole.go", []edit{{`(left.Has(into) || !kept[x.group[0]])`, `!kept[x.group[0]]`}}, []test{{"./cloudsync", "^TestChangeOfARowOfAChangedSum$", nil}}},
 		{"a change of a row that a relay sends later is left", "cloudsync/relay.go", []edit{{`if last && (!left[i] || u.unsure) {`, `if last {`}}, []test{{"./cloudsync", "^TestChangeOfARowThatCameLater$", nil}}},
 		{"a change of a row that was cleared at a relay waits for ever", "cloudsync/relay.go", []edit{{`	if !r.last {
 		return len(here)`, `	if true {

@@ -278,6 +278,68 @@ func TestStartsGivenUpAtABreak(t *testing.T) {
 	}
 }
 
+// TestGivenUpBeforeTheZoneIsPutRight: the next event ends under another zone than the one that the start without an end was entered under.
+func TestGivenUpBeforeTheZoneIsPutRight(t *testing.T) {
+	t.Parallel()
+	at := func(second int) time.Time { return time.Date(2026, 5, 1, 6, 0, second, 0, time.UTC) }
+	s := newAlarmSite(t, "UTC")
+	s.records = append(s.records, s.alarm(at(1), true, 1), s.alarm(at(2), false, 1), s.alarm(at(10), true, 0))
+	s.retrieve()
+	s.records = s.records[:1]
+	s.records = append(s.records, s.alarm(at(20), true, 1))
+	s.retrieve()
+	kolkata, err := time.LoadLocation("Asia/Kolkata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, zone := range []*time.Location{kolkata, kolkata, time.UTC, kolkata} {
+		s.target.Zone = zone
+		if _, err := (&retrieve.Reader{Store: s.store}).Redecode(t.Context(), &s.target, s.log, false, false); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			s.records = append(s.records, s.alarm(at(25), false, 1))
+			s.retrieve()
+		}
+		want := "06:00:01 limit 1 frequency 1;06:00:10 limit 0 voltage.an NaN;06:00:20 limit 1 frequency 5;"
+		if zone == kolkata {
+			want = strings.ReplaceAll(want, "06:00:", "00:30:")
+		}
+		if got, _, _ := strings.Cut(s.told(), "gap"); got != want {
+			t.Errorf("%d, in %s: %s\nwant %s", i, zone, got, want)
+		}
+	}
+}
+
+// TestGivenUpInTheRepeatedHour: what has no bytes stays where it is when something else than the zone changes, and in its pass when the zone does.
+func TestGivenUpInTheRepeatedHour(t *testing.T) {
+	t.Parallel()
+	wall := func(h, m int) time.Time { return time.Date(2026, 11, 1, h, m, 0, 0, time.UTC) }
+	s := newAlarmSite(t, "America/New_York")
+	s.records = append(s.records, s.alarm(wall(1, 40), true, 1), s.alarm(wall(1, 45), false, 1), s.alarm(wall(1, 10), true, 3), s.alarm(wall(1, 50), true, 0))
+	s.retrieve()
+	s.records = s.records[:1]
+	s.records = append(s.records, s.alarm(wall(3, 20), true, 1), s.alarm(wall(3, 25), false, 1))
+	s.retrieve()
+	want, _, _ := strings.Cut(s.told(), "gap")
+	if !strings.Contains(want, "06:50:00 limit 0 voltage.an NaN") {
+		t.Fatal(want)
+	}
+	for _, zone := range []string{"America/New_York", "America/Toronto", "UTC", "America/New_York"} {
+		loc, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.target.Zone, s.target.Correction = loc, device.Correction{CT: 2}
+		if _, err := (&retrieve.Reader{Store: s.store}).Redecode(t.Context(), &s.target, s.log, false, false); err != nil {
+			t.Fatal(err)
+		}
+		if got, _, _ := strings.Cut(s.told(), "gap"); zone != "UTC" && got != want || zone == "UTC" && !strings.Contains(got, "01:50:00 limit 0") {
+			t.Errorf("in %s: %s\nwant %s", zone, got, want)
+		}
+	}
+}
+
 // TestGapBehindAnEvent: what a memory that was reset may lack begins at the last record that is stored, not where the last event began.
 func TestGapBehindAnEvent(t *testing.T) {
 	t.Parallel()

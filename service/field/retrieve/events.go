@@ -2,10 +2,14 @@ package retrieve
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"metermanager/logdb"
 )
@@ -246,8 +250,39 @@ func (d *events) lost(_ context.Context, w *work) ([]logdb.Batch, error) {
 	out := d.take(w)
 	for i := range out {
 		out[i].Raw = nil // they belong to no place in the new sequence
+		for k := range out[i].Entries {
+			out[i].Entries[k].Why = endLost(w.t)
+		}
 	}
 	return out, nil
+}
+
+// endLost is why the duration of an event is unknown whose end the memory did not hold any more, with what it was decoded under: it has no bytes that
+// tell.
+func endLost(t *Target) string {
+	ratio := func(v float64) string { return strconv.FormatFloat(cmp.Or(v, 1), 'g', -1, 64) }
+	return endLostBefore + strings.Join([]string{t.Zone.String(), "CT factor " + ratio(t.Correction.CT), "PT factor " + ratio(t.Correction.PT)}, ", ")
+}
+
+const endLostBefore = "the memory was reset or replaced before its end was read; decoded in zone "
+
+// wasUnder reads what endLost tells; false for an event of an older program, or of another reason.
+func wasUnder(why string) (s snapshot, ok bool) {
+	text, ok := strings.CutPrefix(why, endLostBefore)
+	parts := strings.Split(text, ", ")
+	if !ok || len(parts) != 3 {
+		return s, false
+	}
+	s.Zone = parts[0]
+	for i, to := range []*float64{&s.CT, &s.PT} {
+		v, err := strconv.ParseFloat(parts[1+i][len("CT factor "):], 64)
+		if err != nil {
+			return s, false
+		}
+		*to = v
+	}
+	_, err := time.LoadLocation(s.Zone)
+	return s, err == nil
 }
 
 // broken keeps a record that does not decode.

@@ -170,9 +170,13 @@ func (x *redecoder) walk(ctx context.Context, known *bounds, setsDST bool) error
 
 // clock is one under the settings' own zone, that of UTC when it is none any more.
 func (s *settings) clock(setsDST bool) *device.Clock {
+	return device.NewClock(s.location(), 0, setsDST)
+}
+
+func (s *settings) location() *time.Location {
 	zone, err := time.LoadLocation(s.Zone)
 	if err != nil {
 		zone = time.UTC
 	}
-	return device.NewClock(zone, 0, setsDST)
+	return zone
 }

@@ -81,7 +81,7 @@ func (x *redecoder) events(ctx context.Context) error {
 	var stored []logdb.Entry
 	var under []*settings
 	var last *settings
-	var bare []int // of stored: those without bytes that nothing kept tells of, while the settings that they were entered under are not known
+	left := map[int]bool{} // of stored: those of which is not known under what they were entered
 	err := x.pages(ctx, func(page []logdb.Entry) error {
 		raws, err := x.raws(ctx, page)
 		if err != nil {
@@ -102,11 +102,6 @@ func (x *redecoder) events(ctx context.Context) error {
 					x.out.Note = s.err.Error()
 					return errLeft
 				}
-				for _, i := range bare {
-					p.adds[i], under[i] = x.bare(&stored[i], s, w.lastAt), s
-					x.bareEnds[stored[i].Generation] = max(x.bareEnds[stored[i].Generation], p.adds[i].Time)
-				}
-				bare = nil
 				if err := x.pair(ctx, p, &w, s, last, e.Generation, raw.Bytes); err != nil {
 					return err
 				}
@@ -120,8 +115,13 @@ func (x *redecoder) events(ctx context.Context) error {
 					p.take(batches)
 				}
 				if i := len(stored); i == len(p.adds) || !samePair(&e, &p.adds[i]) { // its start came behind the last record that was kept
-					p.insert(i, e)
-					bare = append(bare, i)
+					again := e
+					if s = x.enteredUnder(&e); s != nil {
+						again = x.bare(&e, s)
+						x.bareEnds[e.Generation] = max(x.bareEnds[e.Generation], again.Time)
+					}
+					left[i] = s == nil
+					p.insert(i, again)
 				}
 			}
 			if e.Op != logdb.OpRevise {
@@ -141,7 +141,7 @@ func (x *redecoder) events(ctx context.Context) error {
 	}
 	for i := range stored {
 		e, again := &stored[i], p.adds[i]
-		if e.Op == logdb.OpGap || again.Op == logdb.OpGap || slices.Contains(bare, i) {
+		if e.Op == logdb.OpGap || again.Op == logdb.OpGap || left[i] {
 			x.out.Unreadable++
 			continue
 		}
@@ -154,17 +154,22 @@ func (x *redecoder) events(ctx context.Context) error {
 	return x.openStarts(ctx, last, p.open)
 }
 
-// bare returns an event without bytes as it is under the present zone and correction: s are the settings that it was entered under, those of
-// the next record, and last is the time of the record before it.
-func (x *redecoder) bare(e *logdb.Entry, s *settings, last logdb.Millis) logdb.Entry {
-	out := *e
-	at := e.Time.Time()
-	if zone, err := time.LoadLocation(s.Zone); err == nil {
-		at = at.In(zone)
+// enteredUnder returns what an event without bytes was entered under, nil when it does not say.
+func (x *redecoder) enteredUnder(e *logdb.Entry) *settings {
+	was, ok := wasUnder(e.Why)
+	if !ok {
+		return nil
 	}
-	out.Time = device.NewClock(x.w.t.Zone, last, false).UTC(device.TStamp{ // its DST bit is not known any more
-		Year: at.Year(), Month: int(at.Month()), Day: at.Day(), Hour: at.Hour(), Minute: at.Minute(), Second: at.Second(),
-	}) + logdb.Millis(at.Nanosecond()/1_000_000)
+	was.Version = x.now.Version
+	return &settings{snapshot: was}
+}
+
+// bare returns an event without bytes as it is under the present zone and correction.
+func (x *redecoder) bare(e *logdb.Entry, s *settings) logdb.Entry {
+	out := *e
+	if s.Zone != x.now.Zone {
+		out.Time = rezoned(e.Time, s.location(), x.w.t.Zone)
+	}
 	if e.Excursion != nil {
 		kept, was := *e.Excursion, device.Correction{CT: s.CT, PT: s.PT}
 		f := x.w.t.Correction.Factor(kept.Channel) / was.Factor(kept.Channel)
@@ -172,6 +177,25 @@ func (x *redecoder) bare(e *logdb.Entry, s *settings, last logdb.Millis) logdb.E
 		out.Excursion = &kept
 	}
 	return out
+}
+
+// rezoned reads the wall time of an instant in one zone in another one. In an hour that both repeat it stays in its pass; whether the meter marked daylight
+// time is not known any more.
+func rezoned(t logdb.Millis, from, to *time.Location) logdb.Millis {
+	wall := func(t time.Time, zone *time.Location) device.TStamp {
+		t = t.In(zone)
+		return device.TStamp{Year: t.Year(), Month: int(t.Month()), Day: t.Day(), Hour: t.Hour(), Minute: t.Minute(), Second: t.Second()}
+	}
+	at := t.Time()
+	stamp := wall(at, from)
+	out := device.NewClock(to, 0, false).UTC(stamp)
+	for _, pass := range []time.Duration{30 * time.Minute, time.Hour} {
+		if later := out.Time().Add(pass); wall(at.Add(-pass), from) == stamp && wall(later, to) == stamp {
+			out = logdb.MillisOf(later)
+			break
+		}
+	}
+	return out + logdb.Millis(at.Nanosecond()/1_000_000)
 }
 
 // keepStart leaves an event what its start was decoded to, where that was read under other settings than its end, which are those

@@ -414,7 +414,13 @@ func (u *unit) identified(ctx context.Context, id poll.Identity, setsDST bool) e
 		}
 	}
 	changed, err := u.m.changeSettings(ctx, u.meter.UID, func(s *logdb.Settings) {
-		*s = mergeSettings(*s, u.meter, u.profile, id)
+		x := u.meter
+		u.m.mu.Lock()
+		if now, ok := u.m.meters[x.UID]; ok { // renamed, or put into another zone, while this meter was read
+			x.Name, x.Zone = now.Name, now.Zone
+		}
+		u.m.mu.Unlock()
+		*s = mergeSettings(*s, x, u.profile, id)
 		if len(u.profile.Logs) == 0 { // the manager keeps the log
 			setInterval(s, 0, seconds(u.meter.LogSeconds, u.m.cfg.Log))
 		}
