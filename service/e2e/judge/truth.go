@@ -326,7 +326,8 @@ func (t *Truth) systemEvents(r *report, journal []logdb.Entry, stats *Stats) {
 	diff(r, "truth of the system log", have, want, func(e event) event { return e })
 }
 
-// allowLost drops from what is wanted what is not there and was made before a time, whatever the meter's clock said. Two
+// allowLost drops from what is wanted what is not there and was made up to a time, whatever the meter's clock said: several things may be done to the
+// meter at one moment, of which the reset of its memory is the last. Two
 // meters may have recorded the same at one time, so that equal events are counted.
 func allowLost[T comparable](want, have []T, made []time.Time, before time.Time) (out []T) {
 	there := map[T]int{}
@@ -337,7 +338,7 @@ func allowLost[T comparable](want, have []T, made []time.Time, before time.Time)
 		if there[e] > 0 {
 			there[e]--
 			out = append(out, e)
-		} else if !made[i].Before(before) {
+		} else if made[i].After(before) {
 			out = append(out, e)
 		}
 	}
