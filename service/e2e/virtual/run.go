@@ -273,7 +273,7 @@ func (w *world) settle(ctx context.Context) error {
 	var last string
 	for i := range 96 {
 		// After four hours the steps become longer: a node that began at this moment may have retrieved again at each of them.
-		if err := sleep(ctx, 30*time.Minute+time.Duration(i/8)*time.Minute); err != nil {
+		if err := sleep(ctx, 30*time.Minute+time.Duration(i/8)*67*time.Second); err != nil {
 			return err
 		}
 		var quiet bool
