@@ -3,6 +3,7 @@ package retrieve_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -273,6 +274,39 @@ func TestStartsGivenUpAtABreak(t *testing.T) {
 				if got := s.told(); got != want {
 					t.Fatalf("%d, in %s: %s\nwant %s", i, zone, got, want)
 				}
+			}
+		})
+	}
+}
+
+// TestGivenUpForAnUnreadableReason: what such an event says was not written here. It stays where it is, and the rest of the log moves.
+func TestGivenUpForAnUnreadableReason(t *testing.T) {
+	t.Parallel()
+	const before = "the memory was reset or replaced before its end was read; decoded in zone "
+	kolkata, err := time.LoadLocation("Asia/Kolkata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, why := range []string{before, before + "UTC, a, b", before + "UTC, CT factor 0, PT factor NaN", before + "Mars/Olympus, CT factor 1, PT factor 1", before + "UTC, CT factor 1", "another one"} {
+		t.Run(why, func(t *testing.T) {
+			t.Parallel()
+			s := newAlarmSite(t, "UTC")
+			start := logdb.MillisOf(time.Date(2026, 5, 1, 6, 0, 10, 0, time.UTC))
+			_, err := s.store.Append(t.Context(), logdb.Batch{Meter: uid, Kind: logdb.KindLimit, Entries: []logdb.Entry{{
+				Op: logdb.OpAdd, Log: s.log.Log, Time: start, Why: why,
+				Excursion: &logdb.Excursion{Channel: "readings.voltage.an", Type: logdb.ExcursionAbove, DurationSeconds: math.NaN()},
+			}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.records = append(s.records, s.alarm(start.Time().Add(10*time.Second), true, 1), s.alarm(start.Time().Add(15*time.Second), false, 1))
+			s.retrieve()
+			s.target.Zone = kolkata
+			if _, err := (&retrieve.Reader{Store: s.store}).Redecode(t.Context(), &s.target, s.log, false, false); err != nil {
+				t.Fatal(err)
+			}
+			if got, want := s.told(), "00:30:20 limit 1 frequency 5;06:00:10 limit 0 voltage.an NaN;"; got != want {
+				t.Errorf("%s\nwant %s", got, want)
 			}
 		})
 	}

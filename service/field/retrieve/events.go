@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"metermanager/logdb"
+	"metermanager/service/field/device"
 )
 
 // events pairs the crossings of limit and PQ logs. A start waits beside the journal until
@@ -274,15 +275,11 @@ func wasUnder(why string) (s snapshot, ok bool) {
 		return s, false
 	}
 	s.Zone = parts[0]
-	for i, to := range []*float64{&s.CT, &s.PT} {
-		v, err := strconv.ParseFloat(parts[1+i][len("CT factor "):], 64)
-		if err != nil {
-			return s, false
-		}
-		*to = v
-	}
-	_, err := time.LoadLocation(s.Zone)
-	return s, err == nil
+	var failed [3]error
+	s.CT, failed[0] = strconv.ParseFloat(strings.TrimPrefix(parts[1], "CT factor "), 64)
+	s.PT, failed[1] = strconv.ParseFloat(strings.TrimPrefix(parts[2], "PT factor "), 64)
+	_, failed[2] = time.LoadLocation(s.Zone)
+	return s, failed == [3]error{} && device.Correction{CT: s.CT, PT: s.PT}.Valid()
 }
 
 // broken keeps a record that does not decode.
