@@ -588,7 +588,7 @@ func (x *asking) push(ctx context.Context, page *logdb.Page, groups []reduce.Gro
 	case err != nil:
 		return err
 	}
-	if answer.Stored+answer.Repeats+answer.Revised+answer.Skipped == 0 {
+	if counted(answer) == 0 {
 		x.unsure = true
 		return nil
 	}
@@ -626,7 +626,7 @@ func (x *asking) deliver(ctx context.Context, page *logdb.Page) (answer api.Uplo
 	if err != nil {
 		return answer, fmt.Errorf("send a requested page of %s: %w", x.kind, err)
 	}
-	x.sum.add(Sum{Pages: 1, Stored: answer.Stored, Repeats: answer.Repeats, Revised: answer.Revised, Skipped: answer.Skipped})
+	x.sum.took(answer)
 	return answer, nil
 }
 

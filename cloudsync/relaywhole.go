@@ -383,11 +383,11 @@ func (r *relayReader) pushWhole(ctx context.Context, page *logdb.Page, groups []
 	}
 	*r.u.budget--
 	answer, err := r.u.deliver(ctx, page)
-	n := answer.Stored + answer.Repeats + answer.Revised + answer.Skipped
+	n := counted(answer)
 	partly := err == nil && n > 0 && n < records(page) // it keeps a combined row that was changed there, and leaves the changes of its rows
 	switch {
 	case partly && len(groups) == 1:
-		r.u.sum.add(Sum{Pages: 1, Stored: answer.Stored, Repeats: answer.Repeats, Revised: answer.Revised, Skipped: answer.Skipped})
+		r.u.sum.took(answer)
 		r.keep(groups[0][0])
 		return nil
 	case partly, errors.Is(err, fault.TooLarge) && len(groups) > 1:

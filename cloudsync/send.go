@@ -242,9 +242,9 @@ func (u *upload) push(ctx context.Context, page *logdb.Page) error {
 
 // answered notes what is decided at the receiver since it answered a page.
 func (u *upload) answered(page *logdb.Page, answer api.UploadAnswer) {
-	u.sum.add(Sum{Pages: 1, Stored: answer.Stored, Repeats: answer.Repeats, Revised: answer.Revised, Skipped: answer.Skipped})
+	u.sum.took(answer)
 	positions := reduce.Positions(page)
-	if answer.Stored+answer.Repeats+answer.Revised+answer.Skipped == 0 {
+	if counted(answer) == 0 {
 		u.unsure = true // a receipt only, or nothing that is counted: the sets will tell
 		return
 	}
@@ -255,7 +255,7 @@ func (u *upload) answered(page *logdb.Page, answer api.UploadAnswer) {
 	for _, r := range answer.Refused {
 		set.Put(r)
 	}
-	if answer.Stored+answer.Repeats+answer.Revised+answer.Skipped < records(page) {
+	if counted(answer) < records(page) {
 		u.unsure = true // a revise waits there for its target: it is sent again
 	}
 }
@@ -273,7 +273,7 @@ func (u *upload) deliver(ctx context.Context, page *logdb.Page) (answer api.Uplo
 	if err != nil {
 		return answer, err
 	}
-	if page.JournalEnd > seen.Position && answer.Stored+answer.Repeats+answer.Revised+answer.Skipped > 0 { // else perhaps a receipt only
+	if page.JournalEnd > seen.Position && counted(answer) > 0 { // else perhaps a receipt only
 		u.seen[journal] = logdb.End{Position: page.JournalEnd, Chain: page.Chain}
 	}
 	return answer, nil
@@ -285,6 +285,16 @@ func (u *upload) sees(journal logdb.JournalID) {
 		u.seen = map[logdb.JournalID]logdb.End{}
 	}
 	u.seen[journal.Family()] = logdb.EndOf(u.there, journal)
+}
+
+// counted is how many records of a page an answer tells of: none when it is a receipt only.
+func counted(answer api.UploadAnswer) int {
+	return answer.Stored + answer.Repeats + answer.Revised + answer.Skipped
+}
+
+// took adds a page that was answered.
+func (s *Sum) took(answer api.UploadAnswer) {
+	s.add(Sum{Pages: 1, Stored: answer.Stored, Repeats: answer.Repeats, Revised: answer.Revised, Skipped: answer.Skipped})
 }
 
 // records counts what an answer tells of.
