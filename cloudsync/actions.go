@@ -102,10 +102,9 @@ func (s *Service) client(d *destination) (Cloud, Destination, error) {
 
 // learn notes what the end of an action means for the next ones.
 func (s *Service) learn(d *destination, a Action, err error) {
-	now := s.cfg.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.seen = now
+	now := s.now()
 	m := d.cache.Meters[a.Meter]
 	if err == nil || errors.Is(err, runner.ErrNothing) {
 		d.breaker.succeed(now)
@@ -365,9 +364,9 @@ const staleTries = 5
 
 // note puts the result of an upload into the cache.
 func (s *Service) note(d *destination, u *upload, more bool) {
-	now := s.cfg.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := s.now()
 	m := d.cache.Meters[u.key.Meter]
 	if m == nil || u.head.End == 0 {
 		return
@@ -429,8 +428,7 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 	if err != nil {
 		return "", fmt.Errorf("read the cloud's configuration: %w", err)
 	}
-	now := s.cfg.Now()
-	info.Updated = logdb.MillisOf(now)
+	info.Updated = logdb.MillisOf(s.clock())
 	text, err := json.Marshal(info)
 	if err != nil {
 		return "", fmt.Errorf("write the info cache: %w", err)
@@ -438,10 +436,10 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 	s.mu.Lock()
 	id := d.conf.ID
 	d.program = started
-	d.info, d.cache.Synced = info, now
+	d.info, d.cache.Synced = info, s.now()
 	first := d.cache.Scanned.IsZero()
 	if first {
-		d.cache.Scanned = now
+		d.cache.Scanned = d.cache.Synced
 	}
 	var lost []logdb.MeterUID
 	for uid, m := range d.cache.Meters {
@@ -493,13 +491,13 @@ func (s *Service) refreshScan(ctx context.Context, d *destination, cloud Cloud, 
 		s.log.Warn("compare no further logs of a meter", "meter", string(meter.Meter), "action", string(ActionRefreshScan), "err", err)
 		s.mu.Lock()
 		if m := d.cache.Meters[meter.Meter]; m != nil {
-			m.fail(s.cfg.Now(), err, s.cfg.Pauses)
+			m.fail(s.now(), err, s.cfg.Pauses)
 		}
 		s.mu.Unlock()
 		s.relayAgain(d, meter.Meter) // its next upload looks
 	}
 	s.mu.Lock()
-	d.cache.Scanned = s.cfg.Now()
+	d.cache.Scanned = s.now()
 	s.mu.Unlock()
 	text := fmt.Sprintf("%d meters compared, %d logs behind", compared, behind)
 	if failed > 0 {
@@ -593,7 +591,7 @@ func (s *Service) noteScan(d *destination, u *upload, lacks bool, undecided logd
 		l.Known = false // another journal: only an upload can tell
 		return
 	}
-	u.compared(l, lacks, s.cfg.Now())
+	u.compared(l, lacks, s.now())
 	if undecided <= u.head.End {
 		l.Missing += int64(u.head.End - undecided + 1)
 		l.missingFrom(undecided)

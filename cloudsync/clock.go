@@ -2,16 +2,22 @@ package cloudsync
 
 import "time"
 
-// heedClock looks whether the clock was set back. What had been put off until a time of the wrong clock would wait
-// until the right one gets there, for weeks or years: it is due now.
-func (s *Service) heedClock() {
-	now := s.cfg.Now()
+// clock is now for a caller that does not hold s.mu.
+func (s *Service) clock() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.now()
+}
+
+// now is the time, for whoever notes one while he holds s.mu; and it looks whether the clock was set back. What had been
+// put off until a time of the wrong clock would wait until the right one gets there, for weeks or years: it is due now.
+// All that is noted comes from here, so that no wrong time is noted that is not known to have been seen.
+func (s *Service) now() time.Time {
+	now := s.cfg.Now()
 	back := now.Before(s.seen)
 	s.seen = now
 	if !back {
-		return
+		return now
 	}
 	for _, d := range s.dests {
 		d.cache.notAfter(now)
@@ -19,6 +25,7 @@ func (s *Service) heedClock() {
 		d.paces.rows.notAfter(now)
 		d.paces.waves.notAfter(now)
 	}
+	return now
 }
 
 // notAfter moves every time of the cache that is still to come to now.

@@ -8,6 +8,7 @@ import (
 
 	"metermanager/cloudsync"
 	"metermanager/cloudsync/runner"
+	"metermanager/logdb"
 	"metermanager/logdb/logdbtest"
 	"metermanager/rpc/fault"
 )
@@ -42,6 +43,71 @@ func TestClockThatWasAhead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if due := s.sync.Due(); !slices.ContainsFunc(due, func(a cloudsync.Action) bool { return a.Kind == cloudsync.ActionUpload }) {
+		t.Errorf("due is %v, want an upload", due)
+	}
+}
+
+// TestClockSetRightDuringAnAction: what another meter's failure put off until a time of the wrong clock is due, though the
+// first to see the right one is an action that ends.
+func TestClockSetRightDuringAnAction(t *testing.T) {
+	t.Parallel()
+	var ahead atomic.Int64
+	cloud := newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+	s.stop()
+	began := time.Now()
+	s.cfg.Now = func() time.Time { return began.Add(time.Duration(ahead.Load())) }
+	s.cfg.Pauses = runner.Backoff{First: time.Hour, Max: time.Hour}
+	s.start()
+	s.settings(time.Minute)
+	const other = logdb.MeterUID("other")
+	if err := s.logs.PutSettings(t.Context(), other, logdb.Settings{Name: "other", Serial: "4712", Zone: "UTC"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.sync.RegisterMeter(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	s.rows(0, start, start+60_000)
+	s.upload()
+	ahead.Store(int64(500 * time.Hour))
+	s.rows(0, start+120_000)
+	cloud.before = func(call string) error {
+		if call == "push" {
+			return fault.New(fault.Forbidden, "not yet")
+		}
+		return nil
+	}
+	if _, err := s.sync.UploadMeter(t.Context(), s.uid); err == nil {
+		t.Fatal("the upload succeeds")
+	}
+	if _, err := s.logs.Append(t.Context(), logdb.Batch{Meter: other, Kind: logdb.KindSystem, Entries: []logdb.Entry{
+		{Op: logdb.OpAdd, Time: start, System: &logdb.SystemEvent{Type: logdb.SystemPowerUp}},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	cloud.before = func(string) error {
+		ahead.Store(int64(time.Minute))
+		return nil
+	}
+	if _, err := s.sync.UploadMeter(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	if ahead.Load() != int64(time.Minute) {
+		t.Fatal("the clock was not set right during the action")
+	}
+	if err := s.sync.Look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	status, err := s.sync.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range status.Meters {
+		if m.LastUpload > logdb.MillisOf(began.Add(time.Minute)) {
+			t.Errorf("the last upload of %s is still to come", m.Name)
+		}
+	}
+	if due := s.sync.Due(); !slices.ContainsFunc(due, func(a cloudsync.Action) bool { return a.Kind == cloudsync.ActionUpload && a.Meter == s.uid }) {
 		t.Errorf("due is %v, want an upload", due)
 	}
 }

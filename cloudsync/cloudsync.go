@@ -206,7 +206,7 @@ func (s *Service) lookOnly(ctx context.Context, full bool) error {
 	if len(s.destinations()) == 0 {
 		return nil
 	}
-	s.heedClock()
+	s.clock()
 	meters, err := s.meters(ctx, full)
 	if err != nil {
 		return err
@@ -343,7 +343,7 @@ func (s *Service) lookAt(ctx context.Context, uid logdb.MeterUID) error {
 		}
 		heads[kind] = head
 	}
-	now := s.cfg.Now()
+	now := s.clock()
 	for _, d := range s.destinations() {
 		if err := s.found(ctx, d, uid); err != nil {
 			return err

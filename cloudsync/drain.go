@@ -48,7 +48,7 @@ func splitAt(ranges [][2]logdb.Position, at logdb.Position) (before, from [][2]l
 
 // mayDrain takes a page of what has waited from what this upload may send, and from the rate of the destination.
 func (u *upload) mayDrain() error {
-	now := u.s.cfg.Now()
+	now := u.s.clock()
 	if u.began.IsZero() {
 		u.began = now // the first page always goes
 	} else if now.Sub(u.began) >= u.s.cfg.DrainFor {
@@ -59,7 +59,7 @@ func (u *upload) mayDrain() error {
 	}
 	if u.pace != nil {
 		if wait := u.pace.take(now, u.dest.DrainRate); wait > 0 {
-			u.recheck = now.Add(wait)
+			u.wait = wait
 			return errMore
 		}
 	}

@@ -27,8 +27,8 @@ type Requests interface {
 
 // RequestsWait says that a cloud has requests for this node: what its answers tell. It never waits.
 func (s *Service) RequestsWait(id DestinationID) {
-	now := s.cfg.Now()
 	s.mu.Lock()
+	now := s.now()
 	d := s.dests[id]
 	if d != nil && d.cache.FetchDue.IsZero() {
 		d.cache.FetchDue = now
@@ -45,8 +45,8 @@ func (s *Service) RequestsWait(id DestinationID) {
 // RequestEnded says that a request or an instruction that was passed on has come to its end: the clouds are asked again now. It
 // never waits.
 func (s *Service) RequestEnded() {
-	now := s.cfg.Now()
 	s.mu.Lock()
+	now := s.now()
 	for _, d := range s.dests {
 		d.cache.FetchDue = now
 	}
@@ -105,9 +105,9 @@ func (s *Service) fetch(ctx context.Context, d *destination, cloud Cloud, conf D
 
 // fetched notes when a cloud was asked for requests, and whether it is to be asked again soon.
 func (s *Service) fetched(d *destination, again bool) {
-	now := s.cfg.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := s.now()
 	d.cache.Fetched, d.cache.FetchDue = now, time.Time{}
 	if again {
 		d.cache.FetchDue = now.Add(s.cfg.RecheckEvery)

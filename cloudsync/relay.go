@@ -25,7 +25,6 @@ type RelayCache struct {
 	Decided   int64 // there, of those decided here
 	Skipped   int64 // there, of those stored here: it gets them when it asks for them
 	Conflicts []string
-	Compared  time.Time
 }
 
 // relayState is the part of a meter's cache that concerns what others sent.
@@ -87,7 +86,7 @@ func (u *upload) relay(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	u.relayed = &RelayCache{Streams: len(here), Compared: u.s.cfg.Now()}
+	u.relayed = &RelayCache{Streams: len(here)}
 	full := true
 	left := make([]bool, len(here)) // changes whose rows were not there, and may be by now
 	for _, last := range []bool{false, true} {
@@ -665,13 +664,13 @@ func (s *Service) noteRelay(d *destination, u *upload, more bool) {
 	}
 	m.relay.kinds[u.kind] = u.relayed
 	if more {
-		m.relay.dirty, m.relay.recheck = true, s.cfg.Now()
+		m.relay.dirty, m.relay.recheck = true, s.now()
 		if u.unsure {
-			m.relay.recheck = s.cfg.Now().Add(s.cfg.RecheckEvery)
+			m.relay.recheck = s.now().Add(s.cfg.RecheckEvery)
 		}
 	}
 	if u.sum.Pages > 0 {
-		m.LastUpload = s.cfg.Now()
+		m.LastUpload = s.now()
 	}
 }
 
@@ -698,7 +697,7 @@ func (s *Service) scanRelay(ctx context.Context, d *destination, u *upload) (lac
 			return false, err
 		}
 	}
-	now := &RelayCache{Streams: len(here), Compared: s.cfg.Now()}
+	now := &RelayCache{Streams: len(here)}
 	for i := range here {
 		if _, own := contradiction(&here[i], u.there); !own {
 			now.count(&here[i], u.received(here[i].Stream))

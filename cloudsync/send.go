@@ -349,9 +349,9 @@ func (u *upload) compared(l *LogCache, more bool, now time.Time) {
 	l.Waiting, l.More = int64(u.waiting), more
 	if more {
 		l.Recheck, l.Draining = now, !u.unsure
-		if u.recheck.After(now) {
-			l.Recheck = u.recheck
-			time.AfterFunc(u.recheck.Sub(now), u.s.poke)
+		if u.wait > 0 {
+			l.Recheck = now.Add(u.wait)
+			time.AfterFunc(u.wait, u.s.poke)
 		}
 		if u.unsure {
 			l.Recheck = now.Add(u.s.cfg.RecheckEvery)

@@ -40,10 +40,10 @@ type upload struct {
 	main    []*StoredStream               // of the main cut
 	j       *journal
 	budget  *int
-	began   time.Time // of draining; zero: not yet
-	recheck time.Time // when the rate allows the next page of what has waited
-	pace    *pace     // of the destination; nil: no rate
-	unsure  bool      // an answer was only a receipt, or changes wait for rows that do not come: look again later
+	began   time.Time     // of draining; zero: not yet
+	wait    time.Duration // until the rate allows the next page of what has waited
+	pace    *pace         // of the destination; nil: no rate
+	unsure  bool          // an answer was only a receipt, or changes wait for rows that do not come: look again later
 	waiting int
 	early   int         // changes that wait until the receiver has their rows
 	relayed *RelayCache // nil: nothing was received
@@ -109,14 +109,14 @@ func (u *upload) run(ctx context.Context) (more bool, err error) {
 
 // look reads the journal's head.
 func (u *upload) look(ctx context.Context) (err error) {
-	u.looked = u.s.cfg.Now()
+	u.looked = u.s.clock()
 	u.head, err = u.s.logs.Journal(ctx, u.key.Meter, u.kind)
 	return err
 }
 
 // renewed tells all destinations that the journal has another id.
 func (u *upload) renewed() {
-	u.looked = u.s.cfg.Now()
+	u.looked = u.s.clock()
 	for _, d := range u.s.destinations() {
 		u.s.mu.Lock()
 		if m := d.cache.Meters[u.key.Meter]; m != nil && m.Logs[u.kind] != nil {

@@ -27,6 +27,8 @@ func settingsMutations() []mutation {
 `}}, []test{{"./cloudsync", "^TestSettingsThatComeOnceMore$", nil}}},
 		{"a cloud that agreed once is not asked when another program answers", "cloudsync/actions.go", []edit{{`t.settings == settings && slices.Contains(t.programs, started)`, `t.settings == settings && (slices.Contains(t.programs, started) || len(t.programs) > 0)`}},
 			[]test{{"./cloudsync", "^TestSettingsToldToACopyOfTheCloud$", nil}}},
+		{"what was put off until a time of a wrong clock is waited for", "cloudsync/clock.go", []edit{{`	if !back {`, `	if !back || s.loaded {`}},
+			[]test{{"./cloudsync", "^TestClockThatWasAhead$", nil}, {"./cloudsync", "^TestClockSetRightDuringAnAction$", nil}}},
 		{"a cloud that takes settings otherwise is told for ever", "cloudsync/actions.go", []edit{{`t.tries < mostTries {`, `t.tries > 0 {`}}, []test{{"./cloudsync", "^TestCloudThatTakesSettingsOtherwise$", nil}}},
 		{"the value at the first moment of a page is looked for in the interval behind", "logdb/analysis/choose.go", []edit{{`		first-- // what stands`, `		// what stands`}},
 			[]test{{"./logdb/analysis", "^TestPartsOfARangeWithAlternatives$", nil}}},
