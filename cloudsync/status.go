@@ -56,6 +56,9 @@ func (s *Service) status(d *destination) api.SyncStatus {
 		names[string(uid)] = m.Name
 		ms := meterSync(m)
 		ms.Cloud = d.name
+		if ms.State != "disabled" {
+			ms.Trouble = logTrouble(d, m, s.cfg.Now())
+		}
 		if ms.Enabled && ms.UploadEnabled {
 			out.Pending += ms.Pending
 			out.NotCompared += ms.NotCompared

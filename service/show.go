@@ -109,14 +109,14 @@ func (p *program) meterTable(meters []api.MeterStatus, now time.Time) error {
 		}
 		waiting := ""
 		if m.Cloud != nil && m.Cloud.UploadEnabled {
-			waiting = grouped(m.Cloud.Pending)
+			waiting = toUpload(m.Cloud.Pending, m.Cloud.NotCompared)
 		}
 		if len(m.Clouds) > 0 {
 			waiting = ""
 		}
 		for _, c := range m.Clouds { // each of them, in the order of the list of clouds
 			if c.UploadEnabled {
-				waiting = strings.TrimPrefix(waiting+" / "+grouped(c.Pending), " / ")
+				waiting = strings.TrimPrefix(waiting+" / "+toUpload(c.Pending, c.NotCompared), " / ")
 			}
 		}
 		answered, next := age(m.LastOK, now), ""

@@ -38,7 +38,7 @@ func (p *program) showOneSync(s api.SyncStatus, which string) error {
 	if s.User != "" {
 		fmt.Fprintf(p.stdout, ", user %s", s.User)
 	}
-	fmt.Fprintf(p.stdout, "\n  records to upload  %s\n", grouped(s.Pending))
+	fmt.Fprintf(p.stdout, "\n  records to upload  %s\n", toUpload(s.Pending, s.NotCompared))
 	if s.Current != nil {
 		fmt.Fprintf(p.stdout, "  now                %s\n", actionText(*s.Current))
 	}
@@ -54,27 +54,56 @@ func (p *program) showOneSync(s api.SyncStatus, which string) error {
 	if s.LastContact > 0 {
 		fmt.Fprintf(p.stdout, "  last contact       %s\n", clock(s.LastContact.Floor(1000), time.Local))
 	}
-	if s.LastError != "" {
-		fmt.Fprintf(p.stdout, "  last error         %s\n", s.LastError)
-	}
+	now := time.Now()
+	p.trouble("", s.Trouble, time.Local, now)
 	if len(s.Meters) == 0 {
 		return nil
 	}
 	fmt.Fprintln(p.stdout)
 	t := newTable("Meter", "Cloud UID", "State", ">To upload", "Last upload", "Note")
 	for _, m := range s.Meters {
-		t.add(m.Name, string(m.CloudUID), strings.ReplaceAll(m.State, "_", " "), grouped(m.Pending), clock(m.LastUpload.Floor(1000), time.Local), syncNote(m))
+		t.add(m.Name, string(m.CloudUID), strings.ReplaceAll(m.State, "_", " "), toUpload(m.Pending, m.NotCompared), clock(m.LastUpload.Floor(1000), time.Local), syncNote(m, s.Trouble))
 	}
-	return t.write(p.stdout)
+	if err := t.write(p.stdout); err != nil {
+		return err
+	}
+	const most = 10
+	n := 0
+	for _, m := range s.Meters {
+		if m.Trouble == nil || s.Trouble != nil && m.Trouble.Text == s.Trouble.Text {
+			continue
+		}
+		if n++; n <= most {
+			p.trouble(m.Name, m.Trouble, time.Local, now)
+		}
+	}
+	if n > most {
+		fmt.Fprintf(p.stdout, "! ... and %d more\n", n-most)
+	}
+	return nil
 }
 
-// syncNote says what is the matter with a meter: an error, or what the cloud did not take of what others sent to this node.
-func syncNote(m api.MeterSync) string {
+// toUpload is how many records the cloud lacks; what was not compared with it may be there already.
+func toUpload(pending, notCompared int64) string {
+	if notCompared > 0 {
+		return "up to " + grouped(pending+notCompared)
+	}
+	return grouped(pending)
+}
+
+// syncNote says what is the matter with a meter: an error, or what the cloud did not take of what others sent to this node. What is told
+// in whole sentences beside the table is not repeated.
+func syncNote(m api.MeterSync, ofAll *api.Trouble) string {
 	var skipped int64
 	for _, r := range m.Relayed {
 		skipped += r.Skipped
 	}
-	if m.LastError != "" || skipped == 0 {
+	switch {
+	case m.Trouble != nil && ofAll != nil && m.Trouble.Text == ofAll.Text:
+		return "see above"
+	case m.Trouble != nil:
+		return "see below"
+	case m.LastError != "" || skipped == 0:
 		return m.LastError
 	}
 	return fmt.Sprintf("the cloud skipped %s records that are held here: fetch them there", grouped(skipped))
@@ -88,9 +117,22 @@ func (p *program) showClouds(l api.CloudList) error {
 	}
 	t := newTable("Cloud", "Address", "State", ">To upload", "Last contact", "Note")
 	for _, c := range l.Clouds {
-		t.add(c.Cloud, c.Host, c.State, grouped(c.Pending), clock(c.LastContact.Floor(1000), time.Local), c.LastError)
+		t.add(c.Cloud, c.Host, c.State, toUpload(c.Pending, c.NotCompared), clock(c.LastContact.Floor(1000), time.Local), troubleNote(c.Trouble))
 	}
-	return t.write(p.stdout)
+	if err := t.write(p.stdout); err != nil {
+		return err
+	}
+	for _, c := range l.Clouds {
+		p.trouble(c.Cloud, c.Trouble, time.Local, time.Now())
+	}
+	return nil
+}
+
+func troubleNote(x *api.Trouble) string {
+	if x == nil {
+		return ""
+	}
+	return "see below"
 }
 
 func actionText(a api.SyncAction) string {

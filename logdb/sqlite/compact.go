@@ -125,9 +125,6 @@ func (s *Store) Compact(ctx context.Context, uid logdb.MeterUID) error {
 		err = s.rebuildRolls(ctx, meter)
 	}
 	if err == nil {
-		err = s.mergeRaw(ctx, uid)
-	}
-	if err == nil {
 		err = s.witnessOld(ctx)
 	}
 	if err == nil {

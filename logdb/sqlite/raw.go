@@ -13,7 +13,7 @@ import (
 	"metermanager/logdb/chunk"
 )
 
-// rawPage is how many raw records share a row once they are merged.
+// rawPage is how many raw records of one batch share a row at most.
 const rawPage = 256
 
 // rawWriter gathers the raw records of a batch, log by log.
@@ -236,67 +236,6 @@ func (s *Store) RawAt(ctx context.Context, uid logdb.MeterUID, kind logdb.Kind, 
 		return err
 	})
 	return found, err
-}
-
-const (
-	rawStreams = `SELECT DISTINCT st.meter, r.stream, r.log FROM stream st JOIN meter m ON m.id = st.meter JOIN raw r ON r.stream = st.id WHERE m.uid = ?`
-	smallRaw   = `SELECT id, snapshot, data FROM raw WHERE stream = ? AND log = ? AND id > ? ORDER BY id LIMIT 512`
-	deleteRaw  = `DELETE FROM raw WHERE id = ?`
-)
-
-// mergeRaw joins small rows of raw records: a meter that is polled gives one record at a time.
-func (s *Store) mergeRaw(ctx context.Context, uid logdb.MeterUID) error {
-	logs, err := s.logsBy(ctx, rawStreams, string(uid))
-	if err != nil {
-		return err
-	}
-	for _, l := range logs {
-		for after, more := int64(0), true; more; {
-			err := s.write(ctx, "merge raw records", func(t *txn) error {
-				var err error
-				after, more, err = t.mergeRaw(l, after)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// mergeRaw joins neighbours among the next rows of a log.
-func (t *txn) mergeRaw(l logRef, after int64) (last int64, more bool, err error) {
-	var found []rawRow
-	err = t.each(func(rows *sql.Rows) error {
-		r, err := t.scanRaw(rows)
-		found = append(found, r)
-		return err
-	}, smallRaw, l.stream, l.log, after)
-	if err != nil || len(found) == 0 {
-		return after, false, err
-	}
-	for i := 0; i < len(found); {
-		joined := found[i].records
-		j := i + 1
-		for j < len(found) && len(joined)+len(found[j].records) <= rawPage && len(found[j].records) > 0 && len(joined) > 0 &&
-			found[j].records[0].Snapshot == joined[0].Snapshot && found[j].records[0].Position > joined[len(joined)-1].Position {
-			joined = append(joined, found[j].records...)
-			j++
-		}
-		if j > i+1 {
-			for _, r := range found[i:j] {
-				if _, err := t.exec(deleteRaw, r.id); err != nil {
-					return 0, false, err
-				}
-			}
-			if err := t.insertRaw(l.stream, l.log, joined[0].Snapshot, joined); err != nil {
-				return 0, false, err
-			}
-		}
-		i = j
-	}
-	return found[len(found)-1].id, len(found) == 512, nil
 }
 
 const (

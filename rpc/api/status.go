@@ -150,6 +150,7 @@ type MeterSync struct {
 	NotCompared   int64          `json:"not_compared,omitempty"`
 	LastUpload    logdb.Millis   `json:"last_upload_ms,omitempty"`
 	LastError     string         `json:"last_error,omitempty"`
+	Trouble       *Trouble       `json:"trouble,omitempty" doc:"What keeps its records from the cloud: its own error, else the cloud's"`
 	Logs          []LogSync      `json:"logs,omitempty"`
 	Relayed       []RelaySync    `json:"relayed,omitempty" doc:"What others sent to this node and it passes on"`
 }

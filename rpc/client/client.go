@@ -227,8 +227,12 @@ func (e later) RetryAfter() time.Duration { return e.after }
 // Unwrap shows the fault.
 func (e later) Unwrap() error { return e.error }
 
-// unreachable makes the fault of a request without an answer.
+// unreachable makes the fault of a request without an answer. Who asked says what it was: the cause does not repeat it.
 func (c *Client) unreachable(ctx context.Context, err error) error {
+	var of *url.Error
+	if errors.As(err, &of) {
+		err = of.Err
+	}
 	var known *fault.Error
 	var timeout interface{ Timeout() bool }
 	switch {

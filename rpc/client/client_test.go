@@ -242,6 +242,18 @@ func TestTokenIsRenewed(t *testing.T) {
 	}
 }
 
+// TestUnreachableIsSaidOnce: who asked names what was asked, once, and the sentence goes on with the cause.
+func TestUnreachableIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.NotFoundHandler())
+	s.Close()
+	_, err := dial(t, s.URL, client.Config{}).Meters(t.Context())
+	const want = "GET /api/v1/meters: The other side cannot be reached: dial tcp"
+	if !errors.Is(err, fault.Unavailable) || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), s.URL) {
+		t.Errorf("%v, want %s ...", err, want)
+	}
+}
+
 // TestPlainAfter415: gzip that is refused is not tried again.
 func TestPlainAfter415(t *testing.T) {
 	t.Parallel()

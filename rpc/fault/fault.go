@@ -99,7 +99,7 @@ func (e *Error) Error() string {
 	}
 	if e.cause != nil {
 		if why := e.cause.Error(); !strings.Contains(s, why) {
-			s += ": " + why
+			s = strings.TrimSuffix(s, ".") + ": " + why
 		}
 	}
 	return s
