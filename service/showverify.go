@@ -150,7 +150,6 @@ func timeText(at logdb.Millis) string {
 	return at.Time().Format("15:04:05.000")
 }
 
-// whereText says which node holds what differs.
 // faultText says which side of a comparison has a record.
 func faultText(d *api.VerifyDay, f logdb.Fault) string {
 	switch {
@@ -164,6 +163,7 @@ func faultText(d *api.VerifyDay, f logdb.Fault) string {
 	return string(f)
 }
 
+// whereText says which node holds what differs.
 func whereText(d *api.VerifyDay) string {
 	switch d.Between {
 	case "meter-site":
