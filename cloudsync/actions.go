@@ -42,6 +42,7 @@ func readInfo(item Item) CloudInfo {
 // do executes an action, and learns from how it ended.
 func (s *Service) do(ctx context.Context, d *destination, a Action) (string, error) {
 	s.mu.Lock()
+	now := s.now()
 	enabled, blocked := d.cache.Enabled, d.breaker.until
 	s.mu.Unlock()
 	switch {
@@ -49,7 +50,7 @@ func (s *Service) do(ctx context.Context, d *destination, a Action) (string, err
 		return "", fmt.Errorf("%w: %s", ErrNoDestination, d.name)
 	case !enabled:
 		return "the cloud is switched off", runner.ErrNothing
-	case s.cfg.Now().Before(blocked):
+	case now.Before(blocked):
 		return "the cloud does not answer; the next try is at " + blocked.UTC().Format(time.RFC3339), runner.ErrNothing
 	}
 	text, err := s.execute(ctx, d, a)
@@ -112,26 +113,27 @@ func (s *Service) learn(d *destination, a Action, err error) {
 			m.Failures, m.Retry, m.LastError, m.Advice, m.Since = 0, time.Time{}, "", "", time.Time{}
 		}
 	} else {
+		do := advice(err, d.name, m != nil)
 		if unreachable(err) || a.Meter == "" || errors.Is(err, fault.Unauthenticated) {
-			d.breaker.fail(now, err, s.cfg.Pauses)
+			d.breaker.fail(now, err, do, s.cfg.Pauses)
 		} else {
 			d.breaker.succeed(now)
 		}
 		if m != nil {
-			m.fail(now, err, s.cfg.Pauses)
+			m.fail(now, err, do, s.cfg.Pauses)
 		}
 	}
 	d.cache.Blocked = d.breaker.until
 }
 
 // fail notes a failure of a meter.
-func (m *MeterCache) fail(now time.Time, err error, pauses runner.Backoff) {
+func (m *MeterCache) fail(now time.Time, err error, do string, pauses runner.Backoff) {
 	if m.Failures == 0 {
 		m.Since = now
 	}
 	m.Failures++
 	m.Tried = now
-	m.LastError, m.Advice = err.Error(), advice(err)
+	m.LastError, m.Advice = err.Error(), do
 	m.Retry = now.Add(pauses.Pause(m.Failures, err))
 }
 
@@ -491,7 +493,7 @@ func (s *Service) refreshScan(ctx context.Context, d *destination, cloud Cloud, 
 		s.log.Warn("compare no further logs of a meter", "meter", string(meter.Meter), "action", string(ActionRefreshScan), "err", err)
 		s.mu.Lock()
 		if m := d.cache.Meters[meter.Meter]; m != nil {
-			m.fail(s.now(), err, s.cfg.Pauses)
+			m.fail(s.now(), err, advice(err, d.name, true), s.cfg.Pauses)
 		}
 		s.mu.Unlock()
 		s.relayAgain(d, meter.Meter) // its next upload looks

@@ -24,12 +24,12 @@ type breaker struct {
 
 func (b *breaker) succeed(now time.Time) { *b = breaker{last: now} }
 
-func (b *breaker) fail(now time.Time, err error, pauses runner.Backoff) {
+func (b *breaker) fail(now time.Time, err error, do string, pauses runner.Backoff) {
 	if b.failures == 0 {
 		b.since = now
 	}
 	b.failures++
-	b.err, b.do = err.Error(), advice(err)
+	b.err, b.do = err.Error(), do
 	if b.failures >= breakAfter {
 		b.until = now.Add(pauses.Pause(b.failures-breakAfter+1, err))
 	}

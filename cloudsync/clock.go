@@ -13,7 +13,7 @@ func (s *Service) clock() time.Time {
 // put off until a time of the wrong clock would wait until the right one gets there, for weeks or years: it is due now.
 // All that is noted comes from here, so that no wrong time is noted that is not known to have been seen.
 func (s *Service) now() time.Time {
-	now := s.cfg.Now()
+	now := s.cfg.Now().Round(0) // without the monotonic clock, which would hide that this one was set
 	back := now.Before(s.seen)
 	s.seen = now
 	if !back {

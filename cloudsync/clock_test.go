@@ -2,6 +2,7 @@ package cloudsync_test
 
 import (
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -109,5 +110,75 @@ func TestClockSetRightDuringAnAction(t *testing.T) {
 	}
 	if due := s.sync.Due(); !slices.ContainsFunc(due, func(a cloudsync.Action) bool { return a.Kind == cloudsync.ActionUpload && a.Meter == s.uid }) {
 		t.Errorf("due is %v, want an upload", due)
+	}
+}
+
+// TestClockIsTheOneOnTheWall: two times of the monotonic clock never tell that the other one was set back, which users see.
+func TestClockIsTheOneOnTheWall(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), newFakeCloud())
+	if err := s.sync.Look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if seen := s.sync.Seen(); seen.IsZero() || strings.Contains(seen.String(), "m=") {
+		t.Errorf("the clock was read as %v, want one without a monotonic part", seen)
+	}
+}
+
+// TestSwitchedOffCloudWaitsForNothing: what is not compared with it any more is not to be uploaded.
+func TestSwitchedOffCloudWaitsForNothing(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), newFakeCloud())
+	s.settings(time.Minute)
+	s.rows(0, start, start+60_000)
+	if err := s.sync.Look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []struct {
+		enabled, state string
+		notCompared    int64
+	}{{"true", "not_registered", 2}, {"false", "disabled", 0}} {
+		if err := s.sync.Set(t.Context(), cloudsync.SettingEnabled, want.enabled); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.sync.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Meters) != 1 || got.Meters[0].State != want.state || got.NotCompared != want.notCompared {
+			t.Errorf("enabled %s: %+v", want.enabled, got)
+		}
+	}
+}
+
+// TestRelayThatWasNotCompared: after a start, with the next cloud away, nobody knows what that one lacks of what others sent.
+func TestRelayThatWasNotCompared(t *testing.T) {
+	t.Parallel()
+	mid, far := newFakeCloud(), newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), mid)
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 3)...)
+	s.upload()
+	name(t, mid)
+	r := relay(t, mid, far)
+	r.upload()
+	state := func() string {
+		t.Helper()
+		got, err := r.sync.Status(t.Context())
+		if err != nil || len(got.Meters) != 1 {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		return got.Meters[0].State
+	}
+	if got := state(); got != "up_to_date" {
+		t.Fatalf("after an upload: %s", got)
+	}
+	far.before = func(string) error { return fault.New(fault.Unavailable, "away") }
+	r.restart()
+	if _, err := r.sync.UploadMeter(t.Context(), r.uid); err == nil {
+		t.Fatal("a cloud that is away takes an upload")
+	}
+	if got := state(); got != "not_compared" {
+		t.Errorf("after a start: %s", got)
 	}
 }

@@ -49,7 +49,7 @@ func splitAt(ranges [][2]logdb.Position, at logdb.Position) (before, from [][2]l
 // mayDrain takes a page of what has waited from what this upload may send, and from the rate of the destination.
 func (u *upload) mayDrain() error {
 	now := u.s.clock()
-	if u.began.IsZero() {
+	if u.began.IsZero() || now.Before(u.began) { // or the clock was set back
 		u.began = now // the first page always goes
 	} else if now.Sub(u.began) >= u.s.cfg.DrainFor {
 		return errMore

@@ -26,3 +26,10 @@ func (s *Service) Due() (out []Action) {
 	}
 	return out
 }
+
+// Seen is what the clock showed when it was read last.
+func (s *Service) Seen() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen
+}

@@ -59,15 +59,19 @@ func trouble(text, do string, since, next, now time.Time) *api.Trouble {
 	return out
 }
 
-// advice says what somebody should do about an error of a cloud.
-func advice(err error) string {
+// advice says what somebody should do about an error of a cloud, of one of its meters or of the whole. What the error itself says of that
+// goes before what its kind tells.
+func advice(err error, cloud string, ofMeter bool) string {
 	const byItself = " Nothing is lost: the records stay here, and sending goes on by itself."
 	switch fault.CodeOf(err) {
 	case fault.Unauthenticated:
-		return "The cloud does not accept the login or key: give it another with cloud.enable USER PASS, or cloud.set " + SettingAPIKey + " KEY."
+		return "The cloud does not accept the login or key: give it another with cloud.enable USER PASS cloud=" + cloud + ", or cloud.set " + SettingAPIKey + " KEY cloud=" + cloud + "."
 	case fault.Forbidden:
 		return "The login or key may not do this: its owner at the cloud must allow it (" + needed.String() + ")."
 	case fault.NotFound:
+		if !ofMeter {
+			return "What answers there is no cloud: check the address and the root path (cloud.info)." + byItself
+		}
 		return "The cloud does not know the meter. It is registered again by itself."
 	case fault.Conflict:
 		return "What is sent contradicts what the cloud holds: run verify, which names the records."
@@ -83,6 +87,10 @@ func advice(err error) string {
 		return "Something between here and the cloud changes what is sent: look for a proxy, or use https." + byItself
 	case fault.Internal:
 		return "The cloud, or this program, made a mistake: the log tells more." + byItself
+	}
+	var f *fault.Error
+	if errors.As(err, &f) && f.Hint != "" {
+		return f.Hint + byItself
 	}
 	return "Check the network, and the cloud's address (cloud.info)." + byItself
 }
@@ -195,7 +203,7 @@ func logAtCloud(d *destination, m *MeterCache, l *LogCache, now time.Time) api.L
 func logTrouble(d *destination, m *MeterCache, now time.Time) *api.Trouble {
 	switch {
 	case m.Config.Parked != "":
-		return trouble(m.Config.Parked, advice(fault.Invalid), m.Since, time.Time{}, now)
+		return trouble(m.Config.Parked, advice(fault.Invalid, d.name, true), m.Since, time.Time{}, now)
 	case m.LastError != "":
 		next := m.Retry
 		if d.breaker.until.After(next) {

@@ -131,3 +131,34 @@ func TestAdviceForEveryError(t *testing.T) {
 		seen[x.Do] = code
 	}
 }
+
+// TestAdviceAboutTheWholeCloud: what is wrong with the cloud, not with a meter, and which one.
+func TestAdviceAboutTheWholeCloud(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		err  error
+		want string
+	}{
+		"nothing of ours there":  {fault.New(fault.NotFound, "no such page"), "root path"},
+		"another key":            {fault.New(fault.Unauthenticated, "the key is unknown"), "cloud=main"},
+		"a strange certificate":  {fault.New(fault.Unavailable, "not trusted").WithHint("Set cloud.fingerprint."), "Set cloud.fingerprint."},
+		"nothing answers at all": {fault.New(fault.Unavailable, "no route"), "network"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cloud := newFakeCloud()
+			cloud.before = func(string) error { return tt.err }
+			s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+			if _, err := s.sync.Refresh(t.Context()); err == nil {
+				t.Fatal("it is compared with a cloud that refuses")
+			}
+			got, err := s.sync.Status(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Trouble == nil || !strings.Contains(got.Trouble.Do, tt.want) {
+				t.Errorf("%+v, want advice with %q", got.Trouble, tt.want)
+			}
+		})
+	}
+}

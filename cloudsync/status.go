@@ -54,7 +54,7 @@ func (s *Service) status(d *destination) api.SyncStatus {
 	}
 	for uid, m := range d.cache.Meters {
 		names[string(uid)] = m.Name
-		ms := meterSync(m)
+		ms := meterSync(m, d.cache.Enabled)
 		ms.Cloud = d.name
 		if ms.State != "disabled" {
 			ms.Trouble = logTrouble(d, m, s.cfg.Now())
@@ -90,7 +90,7 @@ func (s *Service) status(d *destination) api.SyncStatus {
 	return out
 }
 
-func meterSync(m *MeterCache) api.MeterSync {
+func meterSync(m *MeterCache, enabled bool) api.MeterSync {
 	out := api.MeterSync{
 		UID: m.Config.Meter, Name: m.Name, CloudUID: m.Config.CloudUID,
 		Enabled: m.Config.Enabled, UploadEnabled: m.Config.UploadEnabled, LastError: m.LastError,
@@ -121,6 +121,8 @@ func meterSync(m *MeterCache) api.MeterSync {
 		}
 	}
 	switch {
+	case !enabled: // and nothing is compared any more
+		out.State, out.Pending, out.NotCompared = "disabled", 0, 0
 	case !m.Config.Enabled:
 		out.State = "disabled"
 	case m.Config.Parked != "":
@@ -131,7 +133,7 @@ func meterSync(m *MeterCache) api.MeterSync {
 		out.State = "disabled"
 	case out.Pending > 0 || m.relay.dirty && len(m.relay.kinds) > 0:
 		out.State = "waiting"
-	case out.NotCompared > 0:
+	case out.NotCompared > 0 || m.relay.dirty: // nobody knows what it lacks of what others sent to this node
 		out.State = "not_compared"
 	default:
 		out.State = "up_to_date"

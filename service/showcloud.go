@@ -61,24 +61,27 @@ func (p *program) showOneSync(s api.SyncStatus, which string) error {
 	}
 	fmt.Fprintln(p.stdout)
 	t := newTable("Meter", "Cloud UID", "State", ">To upload", "Last upload", "Note")
+	const most = 10
+	var below []api.MeterSync // their errors are told in whole sentences
 	for _, m := range s.Meters {
-		t.add(m.Name, string(m.CloudUID), strings.ReplaceAll(m.State, "_", " "), toUpload(m.Pending, m.NotCompared), clock(m.LastUpload.Floor(1000), time.Local), syncNote(m, s.Trouble))
+		note := syncNote(m)
+		switch {
+		case m.Trouble == nil:
+		case s.Trouble != nil && m.Trouble.Text == s.Trouble.Text:
+			note = "see above"
+		case len(below) < most:
+			below = append(below, m)
+			note = "see below"
+		default:
+			note = m.Trouble.Text
+		}
+		t.add(m.Name, string(m.CloudUID), strings.ReplaceAll(m.State, "_", " "), toUpload(m.Pending, m.NotCompared), clock(m.LastUpload.Floor(1000), time.Local), note)
 	}
 	if err := t.write(p.stdout); err != nil {
 		return err
 	}
-	const most = 10
-	n := 0
-	for _, m := range s.Meters {
-		if m.Trouble == nil || s.Trouble != nil && m.Trouble.Text == s.Trouble.Text {
-			continue
-		}
-		if n++; n <= most {
-			p.trouble(m.Name, m.Trouble, time.Local, now)
-		}
-	}
-	if n > most {
-		fmt.Fprintf(p.stdout, "! ... and %d more\n", n-most)
+	for _, m := range below {
+		p.trouble(m.Name, m.Trouble, time.Local, now)
 	}
 	return nil
 }
@@ -91,19 +94,13 @@ func toUpload(pending, notCompared int64) string {
 	return grouped(pending)
 }
 
-// syncNote says what is the matter with a meter: an error, or what the cloud did not take of what others sent to this node. What is told
-// in whole sentences beside the table is not repeated.
-func syncNote(m api.MeterSync, ofAll *api.Trouble) string {
+// syncNote says what is the matter with a meter: an error, or what the cloud did not take of what others sent to this node.
+func syncNote(m api.MeterSync) string {
 	var skipped int64
 	for _, r := range m.Relayed {
 		skipped += r.Skipped
 	}
-	switch {
-	case m.Trouble != nil && ofAll != nil && m.Trouble.Text == ofAll.Text:
-		return "see above"
-	case m.Trouble != nil:
-		return "see below"
-	case m.LastError != "" || skipped == 0:
+	if m.LastError != "" || skipped == 0 {
 		return m.LastError
 	}
 	return fmt.Sprintf("the cloud skipped %s records that are held here: fetch them there", grouped(skipped))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -227,11 +228,16 @@ func (e later) RetryAfter() time.Duration { return e.after }
 // Unwrap shows the fault.
 func (e later) Unwrap() error { return e.error }
 
-// unreachable makes the fault of a request without an answer. Who asked says what it was: the cause does not repeat it.
+// unreachable makes the fault of a request without an answer. It names the other side, and the cause does not repeat that.
 func (c *Client) unreachable(ctx context.Context, err error) error {
+	cause := err
 	var of *url.Error
 	if errors.As(err, &of) {
-		err = of.Err
+		cause = of.Err
+	}
+	var dialed *net.OpError
+	if errors.As(err, &dialed) && dialed.Op == "dial" {
+		cause = dialed.Err
 	}
 	var known *fault.Error
 	var timeout interface{ Timeout() bool }
@@ -243,13 +249,13 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	case errors.Is(context.Cause(ctx), context.Canceled):
 		return fault.Wrap(fault.Canceled, "The request was given up.", err)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return fault.Wrap(fault.Timeout, "The other side did not answer in time.", err)
+		return fault.Wrap(fault.Timeout, c.base+" did not answer in time.", cause)
 	}
 	if fingerprint := pki.Unverified(err); fingerprint != "" {
-		return fault.Wrap(fault.Unavailable, "The certificate of the other side is not one that is trusted here. Nothing was sent.", err).
+		return fault.Wrap(fault.Unavailable, "The certificate of "+c.base+" is not one that is trusted here. Nothing was sent.", cause).
 			WithHint("Its fingerprint is " + fingerprint + ". If metermanager ca shows the same one at that node, trust it: --fingerprint for a command, cloud.fingerprint for the cloud sync.")
 	}
-	return fault.Wrap(fault.Unavailable, "The other side cannot be reached.", err)
+	return fault.Wrap(fault.Unavailable, c.base+" cannot be reached.", cause)
 }
 
 // escaped joins the parts of a path below the root of the API.

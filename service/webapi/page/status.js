@@ -111,6 +111,10 @@
     return digits(n) + "\u00a0" + prefix + v.unit;
   }
 
+  // waiting is how many records a cloud may lack: those that were not compared with it may be there already.
+  function waiting(x) { return (x.pending || 0) + (x.not_compared || 0); }
+  function upTo(x) { return (x.not_compared ? "up to " : "") + count(waiting(x)); }
+
   function tiles(s) {
     const now = s.now_ms, meters = s.meters || [];
     let records = 0, bad = 0;
@@ -125,8 +129,8 @@
     ];
     if (s.sync && (s.sync.enabled || s.sync.host || s.sync.clouds)) {
       for (const y of clouds(s.sync)) {
-        const pending = y.pending || 0, who = s.sync.clouds ? "Waiting for " + y.cloud : "Waiting for the cloud";
-        out.push(tile(who, y.enabled ? count(pending) : "off", y.enabled ? (pending ? "records not yet decided there" : "everything is there") : "cloud sync is switched off"));
+        const pending = waiting(y), who = s.sync.clouds ? "Waiting for " + y.cloud : "Waiting for the cloud";
+        out.push(tile(who, y.enabled ? upTo(y) : "off", y.enabled ? (pending ? "records not yet decided there" : "everything is there") : "cloud sync is switched off"));
       }
     }
     const disk = s.disk || {};
@@ -198,7 +202,7 @@
     pair("Clock", m.clock_drift_ms === undefined ? "" : drift(m.clock_drift_ms));
     pair("Events without an end yet", m.open_events ? String(m.open_events) : "");
     pair("Cloud", m.cloud ? badge(m.cloud.state) : "");
-    pair("Waiting for the cloud", m.cloud && m.cloud.pending ? count(m.cloud.pending) + " records" : "");
+    pair("Waiting for the cloud", m.cloud && waiting(m.cloud) ? upTo(m.cloud) + " records" : "");
     pair("Meter UID", m.meter_uid);
     return el("dl", { class: "pairs" }, ...pairs);
   }
@@ -315,14 +319,14 @@
     const card = el("div", { class: "card" }, ...head, el("dl", { class: "pairs" }, ...pairs),
       y.last_error ? el("div", { class: "error" }, y.last_error, y.trouble ? el("div", { class: "small" }, y.trouble.what_to_do) : "") : "");
     const perMeter = (y.meters || []).map((m) => {
-      const end = (m.logs || []).reduce((n, l) => n + (l.journal_end || 0), 0), decided = Math.max(0, end - (m.pending || 0));
+      const end = (m.logs || []).reduce((n, l) => n + (l.journal_end || 0), 0), decided = Math.max(0, end - waiting(m));
       const skipped = (m.logs || []).reduce((n, l) => n + (l.skipped || 0), 0), reduced = (m.logs || []).reduce((n, l) => n + (l.reduced || 0), 0);
       const share = end ? Math.min(100, Math.floor(100 * decided / end)) : 0;
       const bar = el("i");
       bar.style.width = share + "%";
       return el("tr", {}, el("td", {}, m.name || m.meter_uid), el("td", {}, badge(m.state)),
         el("td", {}, end ? el("span", {}, share + " % of " + count(end), el("span", { class: "track", "aria-hidden": "true" }, bar)) : el("span", { class: "quiet" }, "nothing to send")),
-        el("td", { class: "num" }, count(m.pending || 0)),
+        el("td", { class: "num" }, upTo(m)),
         el("td", {}, skipped ? el("span", { class: "mark-warn" }, "! " + count(skipped) + " skipped by limits") : "", reduced ? el("span", { class: "quiet small" }, " " + count(reduced) + " combined into minutes") : "", m.last_error ? el("div", { class: "bad-text small" }, m.last_error) : ""));
     });
     const meterCard = perMeter.length ? el("div", { class: "card scroll" }, el("h3", {}, several ? "Meters \u2192 " + y.cloud : "Meters"), el("table", {},
