@@ -21,11 +21,11 @@ func (u *unit) decodedAs() string {
 
 // catchUp decodes the kept records again when the zone, the profile or the correction is another
 // than theirs. After a crash in mid-way it goes on, and so it does when the settings change meanwhile, even back to what
-// they were: what is under way is noted before it begins.
-func (u *unit) catchUp(ctx context.Context, states map[string]LogState) {
+// they were: what is under way is noted before it begins. What fails is tried again at the next retrieval.
+func (u *unit) catchUp(ctx context.Context, states map[string]LogState) error {
 	want := u.decodedAs()
 	if u.meter.Decoded == want || ctx.Err() != nil {
-		return
+		return nil
 	}
 	var done []Redecoded
 	err := u.m.setDecoded(ctx, u.meter.UID, "")
@@ -35,9 +35,8 @@ func (u *unit) catchUp(ctx context.Context, states map[string]LogState) {
 	if err == nil {
 		err = u.m.setDecoded(ctx, u.meter.UID, want)
 	}
-	if err != nil && ctx.Err() == nil {
-		u.m.cfg.Logger.Warn("cannot decode the kept records again", "meter", string(u.meter.UID), "err", err)
-		return
+	if err != nil {
+		return fmt.Errorf("decode the kept records again: %w", err)
 	}
 	var changed int64
 	for _, d := range done {
@@ -46,6 +45,7 @@ func (u *unit) catchUp(ctx context.Context, states map[string]LogState) {
 	if changed > 0 {
 		u.m.cfg.Logger.Info("decoded kept records again", "meter", string(u.meter.UID), "count", changed)
 	}
+	return nil
 }
 
 // redecode goes through the meter's logs.
@@ -73,22 +73,35 @@ func (u *unit) redecode(ctx context.Context, states map[string]LogState, dry boo
 
 // setDecoded notes under what a meter's records were decoded. The unit that did it goes on.
 func (m *Manager) setDecoded(ctx context.Context, uid logdb.MeterUID, decoded string) error {
+	if err := m.noteOn(ctx, uid, func(x *Meter) { x.Decoded = decoded }); err != nil {
+		return fmt.Errorf("note what the records of %s were decoded by: %w", uid, err)
+	}
+	return nil
+}
+
+// noteOn changes what a unit notes by itself on its meter's line of the list; the unit goes on. What cannot be stored is not
+// noted at all, so that it is tried again: what stands in memory alone would be forgotten by the next start.
+func (m *Manager) noteOn(ctx context.Context, uid logdb.MeterUID, change func(*Meter)) error {
 	m.listing.Lock()
 	defer m.listing.Unlock()
 	m.mu.Lock()
 	x, ok := m.meters[uid]
-	if !ok || x.Decoded == decoded {
-		m.mu.Unlock()
+	m.mu.Unlock()
+	old := x
+	if change(&x); !ok || x == old {
 		return nil
 	}
-	x.Decoded = decoded
+	if err := m.state.PutMeter(ctx, x); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.meters[uid]; !ok { // it was removed meanwhile
+		return nil
+	}
 	m.meters[uid] = x
 	if u := m.units[uid]; u != nil {
-		u.meter.Decoded = decoded
-	}
-	m.mu.Unlock()
-	if err := m.state.PutMeter(ctx, x); err != nil {
-		return fmt.Errorf("note what the records of %s were decoded by: %w", uid, err)
+		change(&u.meter)
 	}
 	return nil
 }
@@ -103,27 +116,12 @@ func (m *Manager) Redecode(ctx context.Context, id string, dry bool) ([]Redecode
 	if p, ok := m.profiles.Get(x.Profile); !ok || !p.HasMemory() {
 		return nil, fmt.Errorf("%w: %s has no log memory, so no raw records are kept", ErrInvalid, x.Name)
 	}
-	u, err := m.await(ctx, x)
-	if err != nil {
-		return nil, err
-	}
 	var out []Redecoded
-	task := func(ctx context.Context, states map[string]LogState) error {
-		out, err = u.redecode(ctx, states, dry)
-		return err
-	}
-	reply := make(chan retrieved, 1)
-	select {
-	case u.now <- order{reply: reply, task: task}:
-	case <-u.done:
-		return nil, modbus.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	select {
-	case r := <-reply:
-		return out, r.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	_, err = m.order(ctx, x, func(u *unit) order {
+		return order{task: func(ctx context.Context, states map[string]LogState) (err error) {
+			out, err = u.redecode(ctx, states, dry)
+			return err
+		}}
+	})
+	return out, err
 }

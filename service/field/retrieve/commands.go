@@ -205,22 +205,5 @@ func (m *Manager) Retrieve(ctx context.Context, id string, kind logdb.Kind) (His
 	if err != nil {
 		return HistoryItem{}, err
 	}
-	u, err := m.await(ctx, x)
-	if err != nil {
-		return HistoryItem{}, err
-	}
-	reply := make(chan retrieved, 1)
-	select {
-	case u.now <- order{kind: kind, reply: reply}:
-	case <-u.done:
-		return HistoryItem{}, modbus.ErrClosed
-	case <-ctx.Done():
-		return HistoryItem{}, ctx.Err()
-	}
-	select {
-	case out := <-reply:
-		return out.item, out.err
-	case <-ctx.Done():
-		return HistoryItem{}, ctx.Err()
-	}
+	return m.order(ctx, x, func(*unit) order { return order{kind: kind} })
 }

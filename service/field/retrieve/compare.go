@@ -210,29 +210,14 @@ func (m *Manager) Compare(ctx context.Context, id string, kind logdb.Kind, newes
 	if p, ok := m.profiles.Get(x.Profile); !ok || !p.HasMemory() || !x.Enabled {
 		return nil, nil
 	}
-	u, err := m.await(ctx, x)
-	if err != nil {
-		return nil, err
-	}
 	var out []Comparison
-	task := func(ctx context.Context, states map[string]LogState) error {
-		out, err = u.compare(ctx, kind, newest, states)
-		return err
-	}
-	reply := make(chan retrieved, 1)
-	select {
-	case u.now <- order{kind: kind, reply: reply, task: task}:
-	case <-u.done:
-		return nil, modbus.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	select {
-	case r := <-reply:
-		return out, r.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	_, err = m.order(ctx, x, func(u *unit) order {
+		return order{kind: kind, task: func(ctx context.Context, states map[string]LogState) (err error) {
+			out, err = u.compare(ctx, kind, newest, states)
+			return err
+		}}
+	})
+	return out, err
 }
 
 func (u *unit) compare(ctx context.Context, kind logdb.Kind, newest int, states map[string]LogState) ([]Comparison, error) {

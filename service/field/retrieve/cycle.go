@@ -28,7 +28,6 @@ func (u *unit) retrieveLoop(ctx context.Context) {
 	var systemDue time.Time
 	conflicts := 0 // in a row
 	for next := u.m.cfg.Now(); ; {
-		u.catchUp(ctx, states) // before what is new is decoded
 		u.mu.Lock()
 		u.st.nextDue = logdb.MillisOf(next)
 		u.mu.Unlock()
@@ -94,6 +93,7 @@ func (u *unit) retrieve(ctx context.Context, states map[string]LogState, trigger
 	if trigger == "user" {
 		prio = modbus.User
 	}
+	stale := u.catchUp(ctx, states) // before what is new is decoded
 	u.setAction("identifying", "")
 	defer u.setAction("", "")
 	records, entries, err := 0, 0, error(nil)
@@ -110,6 +110,9 @@ func (u *unit) retrieve(ctx context.Context, states map[string]LogState, trigger
 		return retrieved{err: ctx.Err()}
 	}
 	u.note(reachability(err))
+	if err == nil {
+		err = stale
+	}
 	item := u.item(start, trigger, records, err)
 	u.mu.Lock()
 	if err == nil {

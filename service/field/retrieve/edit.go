@@ -141,21 +141,7 @@ func (m *Manager) enlist(ctx context.Context, x Meter) error {
 // setSerial notes the serial number of the meter that stands there now. The unit that
 // found it goes on.
 func (m *Manager) setSerial(ctx context.Context, uid logdb.MeterUID, serial string) error {
-	m.listing.Lock()
-	defer m.listing.Unlock()
-	m.mu.Lock()
-	x, ok := m.meters[uid]
-	if !ok || x.Serial == serial {
-		m.mu.Unlock()
-		return nil
-	}
-	x.Serial = serial
-	m.meters[uid] = x
-	if u := m.units[uid]; u != nil {
-		u.meter.Serial = serial
-	}
-	m.mu.Unlock()
-	if err := m.state.PutMeter(ctx, x); err != nil {
+	if err := m.noteOn(ctx, uid, func(x *Meter) { x.Serial = serial }); err != nil {
 		return fmt.Errorf("store the serial number of %s: %w", uid, err)
 	}
 	return nil

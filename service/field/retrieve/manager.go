@@ -96,6 +96,7 @@ type Manager struct {
 	meters    map[logdb.MeterUID]Meter
 	units     map[logdb.MeterUID]*unit
 	endpoints map[string]*endpoint
+	over      bool // Run has ended
 }
 
 // endpoint is a shared connection and how many meters use it.
@@ -149,8 +150,7 @@ func (m *Manager) reconcile(ctx context.Context) {
 	m.mu.Lock()
 	var stop []*unit
 	for uid, u := range m.units {
-		p, _ := m.profiles.Get(u.meter.Profile)
-		if x, ok := m.meters[uid]; !ok || !x.Enabled || x != u.meter || p != u.profile {
+		if !m.current(u) {
 			stop = append(stop, u)
 			delete(m.units, uid)
 		}
@@ -174,6 +174,22 @@ func (m *Manager) reconcile(ctx context.Context) {
 	m.reconciled = make(chan struct{})
 }
 
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// current reports whether a unit runs as the list says. The caller holds mu.
+func (m *Manager) current(u *unit) bool {
+	p, _ := m.profiles.Get(u.meter.Profile)
+	x, ok := m.meters[u.meter.UID]
+	return ok && x.Enabled && x == u.meter && p == u.profile
+}
+
 // KeepProfile adds a profile of one's own, in the folder of those, or puts it in the place of one with the same id. Meters of that
 // profile go on with it at once: what they have on record is decoded again where that changes anything.
 func (m *Manager) KeepProfile(folder string, text []byte) (*device.Profile, error) {
@@ -190,14 +206,20 @@ func (m *Manager) KeepProfile(folder string, text []byte) (*device.Profile, erro
 // startTime is how long a command waits for a meter that was just added or changed.
 const startTime = 3 * time.Second
 
-// await returns the running unit of a meter, which may be about to start.
+// await returns the running unit of a meter, which may be about to start, or to be started again with other settings.
 func (m *Manager) await(ctx context.Context, x Meter) (*unit, error) {
 	timer := time.NewTimer(startTime)
 	defer timer.Stop()
 	for {
 		m.mu.Lock()
-		u, next := m.units[x.UID], m.reconciled
+		u, next, over := m.units[x.UID], m.reconciled, m.over
+		if u != nil && (!m.current(u) || isClosed(u.done)) {
+			u = nil
+		}
 		m.mu.Unlock()
+		if over {
+			return nil, modbus.ErrClosed
+		}
 		if u != nil {
 			return u, nil
 		}
@@ -244,7 +266,7 @@ func (m *Manager) open(ctx context.Context, x Meter) (*unit, error) {
 	e.users++
 	unitCtx, cancel := context.WithCancel(ctx)
 	u := newUnit(m, x, p, zone, e)
-	u.cancel = cancel
+	u.cancel, u.ending = cancel, unitCtx.Done()
 	go func() {
 		defer close(u.done)
 		u.run(unitCtx)
@@ -289,6 +311,9 @@ func (m *Manager) stopAll() {
 		all = append(all, u)
 		delete(m.units, uid)
 	}
+	m.over = true
+	close(m.reconciled)
+	m.reconciled = make(chan struct{})
 	m.mu.Unlock()
 	m.stop(all)
 }

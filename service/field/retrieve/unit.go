@@ -25,6 +25,7 @@ type unit struct {
 	conn    *modbus.Unit
 	source  *poll.Source
 	cancel  context.CancelFunc
+	ending  <-chan struct{} // closed when it is cancelled
 	done    chan struct{}
 	now     chan order // "retrieve now"
 
@@ -74,6 +75,34 @@ type order struct {
 type retrieved struct {
 	item HistoryItem
 	err  error
+}
+
+// order has the meter's own goroutine do what do makes of its unit, and returns how that ended. When the unit ends meanwhile, since the
+// meter's settings were changed, the next one does it.
+func (m *Manager) order(ctx context.Context, x Meter, do func(*unit) order) (HistoryItem, error) {
+	for {
+		u, err := m.await(ctx, x)
+		if err != nil {
+			return HistoryItem{}, err
+		}
+		o, reply := do(u), make(chan retrieved, 1)
+		o.reply = reply
+		select {
+		case u.now <- o:
+		case <-u.done:
+			continue
+		case <-ctx.Done():
+			return HistoryItem{}, ctx.Err()
+		}
+		select {
+		case out := <-reply:
+			if !errors.Is(out.err, context.Canceled) || !isClosed(u.ending) {
+				return out.item, out.err
+			}
+		case <-ctx.Done():
+			return HistoryItem{}, ctx.Err()
+		}
+	}
 }
 
 func newUnit(m *Manager, x Meter, p *device.Profile, zone *time.Location, e *endpoint) *unit {
