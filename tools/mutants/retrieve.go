@@ -11,11 +11,10 @@ func retrievalMutations() []mutation {
 `, `			near = near[:len(near):len(near)]
 `}}, []test{{"./service/field/retrieve", "^TestMarksOfOneSecond$", nil}}},
 		{"eight equal records elsewhere are enough to align", align, []edit{{`	searchRecords = 64`, `	searchRecords = 8`}}, []test{boundary}},
-		{"what could not be decoded again is not told of", "service/field/retrieve/cycle.go", []edit{{`		err = stale`, `		_ = stale`}},
+		{"what could not be decoded again is not told of", "service/field/retrieve/cycle.go", []edit{{`		err, known = stale, true`, `		known = true`}},
 			[]test{{"./service/field/retrieve", "^TestDecodedAgainWhenThereIsRoom$", nil}}},
-		{"a note that could not be stored is taken for one that was", "service/field/retrieve/catchup.go", []edit{{`	if err := m.state.PutMeter(ctx, x); err != nil {
-		return err
-	}`, `	_ = m.state.PutMeter(ctx, x)`}}, []test{{"./service/field/retrieve", "^TestDecodingIsNotedBeforeItBegins$", nil}}},
+		{"a note that could not be stored is taken for one that was", "service/field/retrieve/catchup.go", []edit{{`x == old && !m.unstored[uid]`, `x == old`}},
+			[]test{{"./service/field/retrieve", "^TestDecodingIsNotedBeforeItBegins$", nil}}},
 		{"a step back of the clock opens no run", pump, []edit{{`		w.run++`, `		w.run += 0`}}, []test{{"./service/field/retrieve", "^TestStepBackOpensARun$", nil}}},
 		{"a break in the meter's memory leaves no gap entry", pump, []edit{{`	w.pending = &logdb.Entry{`, `	_ = &logdb.Entry{`}}, []test{{"./service/field/retrieve", "^TestReplacedMeter$", nil}, retrieval}},
 		{"a gap ends where the memory began when it was found", pump, []edit{{`		if w.pending != nil && w.prev == nil {`, `		if w.pending != nil && w.prev != nil {`}}, []test{{"./service/field/retrieve", "^TestGapEndsAtTheFirstRecordBehindIt$", nil}}},

@@ -36,7 +36,11 @@ func (u *unit) catchUp(ctx context.Context, states map[string]LogState) error {
 		err = u.m.setDecoded(ctx, u.meter.UID, want)
 	}
 	if err != nil {
-		return fmt.Errorf("decode the kept records again: %w", err)
+		err = fmt.Errorf("decode the kept records again: %w", err)
+		if ctx.Err() == nil {
+			u.m.cfg.Logger.Warn("the records of a meter stay as they were decoded before", "meter", string(u.meter.UID), "err", err)
+		}
+		return err
 	}
 	var changed int64
 	for _, d := range done {
@@ -79,31 +83,25 @@ func (m *Manager) setDecoded(ctx context.Context, uid logdb.MeterUID, decoded st
 	return nil
 }
 
-// noteOn changes what a unit notes by itself on its meter's line of the list; the unit goes on. What cannot be stored is not
-// noted at all, so that it is tried again: what stands in memory alone would be forgotten by the next start.
+// noteOn changes what a unit notes by itself on its meter's line of the list; the unit goes on with it at once. A line that could not be
+// stored is stored when the same is noted again, else with the next change of it.
 func (m *Manager) noteOn(ctx context.Context, uid logdb.MeterUID, change func(*Meter)) error {
 	m.listing.Lock()
 	defer m.listing.Unlock()
 	m.mu.Lock()
 	x, ok := m.meters[uid]
-	m.mu.Unlock()
 	old := x
-	if change(&x); !ok || x == old {
+	change(&x)
+	if !ok || x == old && !m.unstored[uid] {
+		m.mu.Unlock()
 		return nil
 	}
-	if err := m.state.PutMeter(ctx, x); err != nil {
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if _, ok := m.meters[uid]; !ok { // it was removed meanwhile
-		return nil
-	}
-	m.meters[uid] = x
+	m.meters[uid], m.unstored[uid] = x, true
 	if u := m.units[uid]; u != nil {
 		change(&u.meter)
 	}
-	return nil
+	m.mu.Unlock()
+	return m.putLine(ctx, x)
 }
 
 // Redecode decodes a meter's kept records again, on the meter's own goroutine; dry only counts what
@@ -123,5 +121,8 @@ func (m *Manager) Redecode(ctx context.Context, id string, dry bool) ([]Redecode
 			return err
 		}}
 	})
-	return out, err
+	if err != nil {
+		return nil, err // its goroutine may still be at it
+	}
+	return out, nil
 }

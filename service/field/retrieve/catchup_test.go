@@ -146,3 +146,41 @@ func TestDecodingIsNotedBeforeItBegins(t *testing.T) {
 		t.Errorf("noted was %q, want last under what", state.decoded)
 	}
 }
+
+// TestSettingsPutBackBeforeTheNoteWasStored: what was read meanwhile, under the settings that were put back, does not stay so.
+func TestSettingsPutBackBeforeTheNoteWasStored(t *testing.T) {
+	t.Parallel()
+	var now atomic.Int64
+	now.Store(time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC).UnixMilli())
+	clock := func() time.Time { return time.UnixMilli(now.Load()).UTC() }
+	meter := simulate(t, sim.Config{Seed: 7, History: 2 * time.Hour, Now: clock})
+	state := &fullState{memory: newMemory()}
+	m, _ := newManager(t, logdbtest.NewModel(logdbtest.Config{}), state, retrieve.Config{Live: time.Hour, Retrieve: time.Hour})
+	background(t, m.Run)
+	if _, err := m.Add(t.Context(), retrieve.AddRequest{Name: "main", Address: meter.Addr().String(), Unit: 1, Zone: "UTC"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Retrieve(t.Context(), "main", 0); err != nil {
+		t.Fatal(err)
+	}
+	state.when(func(x retrieve.Meter) bool { return x.Decoded == "" })
+	factor := 2.5
+	if _, err := m.Set(t.Context(), "main", retrieve.Change{CTFactor: &factor}); err != nil {
+		t.Fatal(err)
+	}
+	now.Add(time.Hour.Milliseconds())
+	if _, err := m.Retrieve(t.Context(), "main", 0); !errors.Is(err, errNoRoom) {
+		t.Errorf("a note that cannot be stored: %v", err)
+	}
+	state.when(nil)
+	factor = 1
+	if _, err := m.Set(t.Context(), "main", retrieve.Change{CTFactor: &factor}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Retrieve(t.Context(), "main", 0); err != nil {
+		t.Fatal(err)
+	}
+	if n := stale(t, m); n != 0 {
+		t.Errorf("%d records are still under the factor that was put back", n)
+	}
+}

@@ -217,7 +217,10 @@ func (m *Manager) Compare(ctx context.Context, id string, kind logdb.Kind, newes
 			return err
 		}}
 	})
-	return out, err
+	if err != nil {
+		return nil, err // its goroutine may still be at it
+	}
+	return out, nil
 }
 
 func (u *unit) compare(ctx context.Context, kind logdb.Kind, newest int, states map[string]LogState) ([]Comparison, error) {

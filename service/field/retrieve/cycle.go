@@ -107,14 +107,23 @@ func (u *unit) retrieve(ctx context.Context, states map[string]LogState, trigger
 		records, entries, err = u.logs(ctx, states, id, trigger, wanted)
 	}
 	if ctx.Err() != nil {
+		if entries > 0 {
+			u.m.cfg.OnNewData(u.meter.UID)
+		}
 		return retrieved{err: ctx.Err()}
 	}
 	u.note(reachability(err))
-	if err == nil {
-		err = stale
+	known := false // nothing but what the turn before could not decode again either
+	switch {
+	case stale == nil:
+	case err == nil:
+		err, known = stale, true
+	default:
+		err = fmt.Errorf("%w; %w", err, stale)
 	}
 	item := u.item(start, trigger, records, err)
 	u.mu.Lock()
+	known = known && u.st.failing.since > 0 && u.st.failing.text == err.Error()
 	if err == nil {
 		u.st.lastSuccess, u.st.failing.since = logdb.MillisOf(u.m.cfg.Now()), 0
 	} else {
@@ -122,7 +131,7 @@ func (u *unit) retrieve(ctx context.Context, states map[string]LogState, trigger
 	}
 	u.st.records += int64(records)
 	u.mu.Unlock()
-	if records > 0 || err != nil || trigger == "user" { // a quiet minute is no history
+	if records > 0 || err != nil && !known || trigger == "user" { // a quiet minute is no history
 		if herr := u.m.state.AddHistory(ctx, item, u.m.cfg.HistoryKeep); herr != nil {
 			u.m.cfg.Logger.Error("cannot keep the history of retrievals", "meter", string(u.meter.UID), "err", herr)
 		}

@@ -129,11 +129,22 @@ func (m *Manager) enlist(ctx context.Context, x Meter) error {
 		x.Serial, x.Decoded = now.Serial, now.Decoded
 	}
 	m.mu.Unlock()
-	if err := m.state.PutMeter(ctx, x); err != nil {
+	if err := m.putLine(ctx, x); err != nil {
 		return fmt.Errorf("store meter %s: %w", x.UID, err)
 	}
 	m.mu.Lock()
 	m.meters[x.UID] = x
+	m.mu.Unlock()
+	return nil
+}
+
+// putLine stores a line of the list. The caller holds listing.
+func (m *Manager) putLine(ctx context.Context, x Meter) error {
+	if err := m.state.PutMeter(ctx, x); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	delete(m.unstored, x.UID)
 	m.mu.Unlock()
 	return nil
 }
@@ -283,7 +294,10 @@ func (m *Manager) Remove(ctx context.Context, id string) (Meter, error) {
 		<-u.done
 	}
 	// Whoever asked may be gone by now. Left on the list that is kept it would be there again after a restart.
-	if err := m.state.DeleteMeter(context.WithoutCancel(ctx), x.UID); err != nil {
+	m.listing.Lock() // behind what its goroutine notes
+	err = m.state.DeleteMeter(context.WithoutCancel(ctx), x.UID)
+	m.listing.Unlock()
+	if err != nil {
 		return x, fmt.Errorf("remove meter %s: %w", x.UID, err)
 	}
 	m.cfg.OnMeter(x.UID)

@@ -29,20 +29,20 @@ type UnitHealth struct {
 func (m *Manager) Health() []LineHealth {
 	m.mu.Lock()
 	by := map[string]*LineHealth{}
-	var units []*unit
+	units := map[*unit]Meter{} // as it is listed: the unit notes on its own copy
 	for addr, e := range m.endpoints {
 		by[addr] = &LineHealth{Address: addr, Health: e.Health()}
 	}
 	for _, u := range m.units {
-		units = append(units, u)
+		units[u] = u.meter
 	}
 	m.mu.Unlock()
-	for _, u := range units {
-		l := by[u.meter.Address]
+	for u, x := range units {
+		l := by[x.Address]
 		if l == nil {
 			continue
 		}
-		h := UnitHealth{Meter: u.meter, Counters: u.conn.Counters(), TimeoutMS: u.conn.Timeout().Milliseconds()}
+		h := UnitHealth{Meter: x, Counters: u.conn.Counters(), TimeoutMS: u.conn.Timeout().Milliseconds()}
 		if t := u.conn.SilentSince(); !t.IsZero() {
 			h.SilentMS = t.UnixMilli()
 		}

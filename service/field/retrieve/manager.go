@@ -96,7 +96,8 @@ type Manager struct {
 	meters    map[logdb.MeterUID]Meter
 	units     map[logdb.MeterUID]*unit
 	endpoints map[string]*endpoint
-	over      bool // Run has ended
+	unstored  map[logdb.MeterUID]bool // lines of the list that could not be stored
+	over      bool                    // Run has ended
 }
 
 // endpoint is a shared connection and how many meters use it.
@@ -113,6 +114,7 @@ func New(ctx context.Context, store Store, state State, profiles *device.Set, cf
 	m := &Manager{
 		store: store, state: state, profiles: profiles, cfg: cfg, changed: make(chan struct{}, 1), reconciled: make(chan struct{}),
 		meters: map[logdb.MeterUID]Meter{}, units: map[logdb.MeterUID]*unit{}, endpoints: map[string]*endpoint{},
+		unstored: map[logdb.MeterUID]bool{},
 	}
 	list, err := state.Meters(ctx)
 	if err != nil {
@@ -204,7 +206,7 @@ func (m *Manager) KeepProfile(folder string, text []byte) (*device.Profile, erro
 }
 
 // startTime is how long a command waits for a meter that was just added or changed.
-const startTime = 3 * time.Second
+const startTime = disengageTime + 3*time.Second // another one may have to stop before
 
 // await returns the running unit of a meter, which may be about to start, or to be started again with other settings.
 func (m *Manager) await(ctx context.Context, x Meter) (*unit, error) {
@@ -213,17 +215,21 @@ func (m *Manager) await(ctx context.Context, x Meter) (*unit, error) {
 	for {
 		m.mu.Lock()
 		u, next, over := m.units[x.UID], m.reconciled, m.over
+		now, ok := m.meters[x.UID]
 		if u != nil && (!m.current(u) || isClosed(u.done)) {
 			u = nil
 		}
 		m.mu.Unlock()
-		if over {
+		switch {
+		case over:
 			return nil, modbus.ErrClosed
+		case !ok:
+			return nil, fmt.Errorf("%w: %s was removed", ErrUnknownMeter, x.Name)
 		}
 		if u != nil {
 			return u, nil
 		}
-		if !x.Enabled {
+		if !now.Enabled {
 			return nil, fmt.Errorf("%w: %s is disabled", ErrInvalid, x.Name)
 		}
 		select {
