@@ -255,3 +255,25 @@ func TestVerifyOfAMeterThatDoesNotUpload(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// TestVerifyOfASiteAtWork: rows that are retrieved and uploaded between the look at the journal and the one at the cloud are no difference.
+func TestVerifyOfASiteAtWork(t *testing.T) {
+	t.Parallel()
+	cloud := newFakeCloud()
+	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+	s.settings(time.Minute)
+	s.rows(0, every(time.Minute, start, 5)...)
+	s.upload()
+	grown := false
+	cloud.before = func(call string) error {
+		if call == "streams" && !grown {
+			grown = true
+			s.rows(0, start+5*60_000)
+			s.upload()
+		}
+		return nil
+	}
+	if r := s.verify(logdb.KindHistorical); !grown || !r.Clean() {
+		t.Errorf("%+v, want a clean comparison", r)
+	}
+}

@@ -23,8 +23,8 @@ const (
 // patience is how often a comparison begins anew because the receiver got more meanwhile.
 const patience = 4
 
-// cloud compares what was sent with what the receiver holds. A node that is at work uploads while it
-// is compared: where the receiver's sets have grown between two looks, the comparison is done again.
+// cloud compares what was sent with what the receiver holds. A node that is at work retrieves and uploads while it
+// is compared: where either side has grown since it was looked at, the comparison is done again.
 func (r *run) cloud(ctx context.Context, view reduce.View) error {
 	auditor, _ := r.cfg.Cloud.(logdb.Auditor)
 	base := api.VerifyDay{Meter: view.Meter, Between: CloudClaim, Kind: view.Kind.String()}
@@ -51,6 +51,7 @@ func (r *run) cloud(ctx context.Context, view reduce.View) error {
 	}
 	for try := 1; ; try++ {
 		part := &run{site: r.site, logs: r.logs, cfg: r.cfg, name: r.name, own: r.own, ends: r.ends}
+		was := decided(view)
 		if err := part.once(ctx, view, sets); err != nil {
 			return err
 		}
@@ -58,7 +59,7 @@ func (r *run) cloud(ctx context.Context, view reduce.View) error {
 		if err != nil {
 			return err
 		}
-		if try >= patience || part.report.Different == 0 && part.report.Pending == 0 || sameSets(sets, after) {
+		if try >= patience || part.report.Different == 0 && part.report.Pending == 0 {
 			r.merge(part.report)
 			return nil
 		}
@@ -66,7 +67,7 @@ func (r *run) cloud(ctx context.Context, view reduce.View) error {
 		if err != nil {
 			return err
 		}
-		if !ok { // switched off meanwhile
+		if !ok || sameSets(sets, after) && view.Head.ID == newer.Head.ID && view.Head.End == newer.Head.End && sameSets(was, decided(newer)) { // not ok: switched off meanwhile
 			r.merge(part.report)
 			return nil
 		}
@@ -110,6 +111,18 @@ func sameSets(a, b map[logdb.StreamID]*logdb.FateSet) bool {
 		}
 	}
 	return true
+}
+
+// decided are the sets of a node's own decisions, as they are now.
+func decided(view reduce.View) map[logdb.StreamID]*logdb.FateSet {
+	out := map[logdb.StreamID]*logdb.FateSet{}
+	for _, cut := range view.Cuts {
+		for _, st := range cut.Streams {
+			fates := st.Fates.Clone()
+			out[st.ID] = &fates
+		}
+	}
+	return out
 }
 
 func (r *run) once(ctx context.Context, view reduce.View, sets map[logdb.StreamID]*logdb.FateSet) error {
