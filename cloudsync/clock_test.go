@@ -14,19 +14,24 @@ import (
 	"metermanager/rpc/fault"
 )
 
-// A clock that is weeks ahead for some minutes puts off what failed meanwhile until weeks later. Once it is right
-// again that must not be waited for.
-func TestClockThatWasAhead(t *testing.T) {
-	t.Parallel()
-	var ahead atomic.Int64
-	cloud := newFakeCloud()
-	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
+// withClock is a site whose clock is ahead by so many nanoseconds of one that stands still, and waits an hour behind a failure.
+func withClock(t *testing.T) (s *site, cloud *fakeCloud, began time.Time, ahead *atomic.Int64) {
+	t.Helper()
+	cloud, began, ahead = newFakeCloud(), time.Now(), &atomic.Int64{}
+	s = newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
 	s.stop()
-	began := time.Now()
 	s.cfg.Now = func() time.Time { return began.Add(time.Duration(ahead.Load())) }
 	s.cfg.Pauses = runner.Backoff{First: time.Hour, Max: time.Hour}
 	s.start()
 	s.settings(time.Minute)
+	return s, cloud, began, ahead
+}
+
+// A clock that is weeks ahead for some minutes puts off what failed meanwhile until weeks later. Once it is right
+// again that must not be waited for.
+func TestClockThatWasAhead(t *testing.T) {
+	t.Parallel()
+	s, cloud, _, ahead := withClock(t)
 	s.rows(0, start, start+60_000)
 	s.upload()
 	ahead.Store(int64(500 * time.Hour))
@@ -52,15 +57,7 @@ func TestClockThatWasAhead(t *testing.T) {
 // first to see the right one is an action that ends.
 func TestClockSetRightDuringAnAction(t *testing.T) {
 	t.Parallel()
-	var ahead atomic.Int64
-	cloud := newFakeCloud()
-	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
-	s.stop()
-	began := time.Now()
-	s.cfg.Now = func() time.Time { return began.Add(time.Duration(ahead.Load())) }
-	s.cfg.Pauses = runner.Backoff{First: time.Hour, Max: time.Hour}
-	s.start()
-	s.settings(time.Minute)
+	s, cloud, began, ahead := withClock(t)
 	const other = logdb.MeterUID("other")
 	if err := s.logs.PutSettings(t.Context(), other, logdb.Settings{Name: "other", Serial: "4712", Zone: "UTC"}); err != nil {
 		t.Fatal(err)

@@ -206,7 +206,7 @@ func (s *Service) lookOnly(ctx context.Context, full bool) error {
 	if len(s.destinations()) == 0 {
 		return nil
 	}
-	s.clock()
+	s.clock() // heeds one that was set back
 	meters, err := s.meters(ctx, full)
 	if err != nil {
 		return err

@@ -55,6 +55,27 @@ func (s *fullState) when(full func(retrieve.Meter) bool) {
 	s.full, s.decoded = full, nil
 }
 
+// retrieving is a manager of one meter, from which everything was retrieved once.
+func retrieving(t *testing.T, meter *sim.Meter, store retrieve.Store, state retrieve.State) *retrieve.Manager {
+	t.Helper()
+	m, _ := newManager(t, store, state, retrieve.Config{Live: time.Hour, Retrieve: time.Hour})
+	background(t, m.Run)
+	if _, err := m.Add(t.Context(), retrieve.AddRequest{Name: "main", Address: meter.Addr().String(), Unit: 1, Zone: "UTC"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Retrieve(t.Context(), "main", 0); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func setCT(t *testing.T, m *retrieve.Manager, factor float64) {
+	t.Helper()
+	if _, err := m.Set(t.Context(), "main", retrieve.Change{CTFactor: &factor}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // stale is how many records of a meter would still be decoded otherwise.
 func stale(t *testing.T, m *retrieve.Manager) (n int64) {
 	t.Helper()
@@ -74,19 +95,9 @@ func TestDecodedAgainWhenThereIsRoom(t *testing.T) {
 	t.Parallel()
 	meter := simulate(t, sim.Config{Seed: 7, History: 2 * time.Hour})
 	store := &fullStore{Store: logdbtest.NewModel(logdbtest.Config{})}
-	m, _ := newManager(t, store, newMemory(), retrieve.Config{Live: time.Hour, Retrieve: time.Hour})
-	background(t, m.Run)
-	if _, err := m.Add(t.Context(), retrieve.AddRequest{Name: "main", Address: meter.Addr().String(), Unit: 1, Zone: "UTC"}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := m.Retrieve(t.Context(), "main", 0); err != nil {
-		t.Fatal(err)
-	}
+	m := retrieving(t, meter, store, newMemory())
 	store.full.Store(true)
-	factor := 2.5
-	if _, err := m.Set(t.Context(), "main", retrieve.Change{CTFactor: &factor}); err != nil {
-		t.Fatal(err)
-	}
+	setCT(t, m, 2.5)
 	if _, err := m.Retrieve(t.Context(), "main", 0); !errors.Is(err, errNoRoom) || !strings.Contains(err.Error(), "decode the kept records again") {
 		t.Errorf("with a full disk: %v", err)
 	}
@@ -114,19 +125,9 @@ func TestDecodingIsNotedBeforeItBegins(t *testing.T) {
 	t.Parallel()
 	meter := simulate(t, sim.Config{Seed: 7, History: 2 * time.Hour})
 	state := &fullState{memory: newMemory()}
-	m, _ := newManager(t, logdbtest.NewModel(logdbtest.Config{}), state, retrieve.Config{Live: time.Hour, Retrieve: time.Hour})
-	background(t, m.Run)
-	if _, err := m.Add(t.Context(), retrieve.AddRequest{Name: "main", Address: meter.Addr().String(), Unit: 1, Zone: "UTC"}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := m.Retrieve(t.Context(), "main", 0); err != nil {
-		t.Fatal(err)
-	}
+	m := retrieving(t, meter, logdbtest.NewModel(logdbtest.Config{}), state)
 	state.when(func(x retrieve.Meter) bool { return x.Decoded == "" })
-	factor := 2.5
-	if _, err := m.Set(t.Context(), "main", retrieve.Change{CTFactor: &factor}); err != nil {
-		t.Fatal(err)
-	}
+	setCT(t, m, 2.5)
 	if _, err := m.Retrieve(t.Context(), "main", 0); !errors.Is(err, errNoRoom) {
 		t.Errorf("a note that cannot be stored: %v", err)
 	}
@@ -155,28 +156,15 @@ func TestSettingsPutBackBeforeTheNoteWasStored(t *testing.T) {
 	clock := func() time.Time { return time.UnixMilli(now.Load()).UTC() }
 	meter := simulate(t, sim.Config{Seed: 7, History: 2 * time.Hour, Now: clock})
 	state := &fullState{memory: newMemory()}
-	m, _ := newManager(t, logdbtest.NewModel(logdbtest.Config{}), state, retrieve.Config{Live: time.Hour, Retrieve: time.Hour})
-	background(t, m.Run)
-	if _, err := m.Add(t.Context(), retrieve.AddRequest{Name: "main", Address: meter.Addr().String(), Unit: 1, Zone: "UTC"}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := m.Retrieve(t.Context(), "main", 0); err != nil {
-		t.Fatal(err)
-	}
+	m := retrieving(t, meter, logdbtest.NewModel(logdbtest.Config{}), state)
 	state.when(func(x retrieve.Meter) bool { return x.Decoded == "" })
-	factor := 2.5
-	if _, err := m.Set(t.Context(), "main", retrieve.Change{CTFactor: &factor}); err != nil {
-		t.Fatal(err)
-	}
+	setCT(t, m, 2.5)
 	now.Add(time.Hour.Milliseconds())
 	if _, err := m.Retrieve(t.Context(), "main", 0); !errors.Is(err, errNoRoom) {
 		t.Errorf("a note that cannot be stored: %v", err)
 	}
 	state.when(nil)
-	factor = 1
-	if _, err := m.Set(t.Context(), "main", retrieve.Change{CTFactor: &factor}); err != nil {
-		t.Fatal(err)
-	}
+	setCT(t, m, 1)
 	if _, err := m.Retrieve(t.Context(), "main", 0); err != nil {
 		t.Fatal(err)
 	}
