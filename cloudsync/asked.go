@@ -30,6 +30,7 @@ type place struct {
 // It comes before anything else is decided or sent: a late row must not travel as a change of a combined row of
 // which the receiver, whose answer was lost, holds the rows by now.
 func (u *upload) settle(ctx context.Context, sent map[logdb.StreamID]*logdb.FateSet) error {
+	turns := false // whether any stream has
 	for _, st := range u.streams {
 		there := u.received(st.ID)
 		var turned, asked logdb.FateSet
@@ -55,23 +56,39 @@ func (u *upload) settle(ctx context.Context, sent map[logdb.StreamID]*logdb.Fate
 				left = append(left, p)
 			}
 		}
-		for _, p := range wholeIntervals(st, there, left) {
+		whole := wholeIntervals(st, there, left)
+		for _, p := range whole {
 			done[p] = true
-			turned.Put(stored(p))
-			st.Whole.Put(stored(p))
-			st.Fates.Put(stored(p))
 		}
 		for _, p := range left {
 			if !done[p] {
 				asked.Put(stored(p))
 			}
 		}
-		for p := range each(&st.Asked) {
-			if done[p] {
-				turned.Put(stored(p))
-				st.Whole.Put(stored(p))
-				st.Fates.Put(stored(p))
+		late := lateRows(st, whole)
+		for _, p := range whole {
+			turned.Put(stored(p))
+			st.Whole.Put(stored(p))
+			st.Fates.Put(stored(p))
+		}
+		for _, r := range late {
+			for p := r.First; p <= r.Last; p++ {
+				done[p] = false
 			}
+			turned.Put(r)
+			st.Fates.Put(r)
+		}
+		for p := range each(&st.Asked) {
+			if !done[p] {
+				continue
+			}
+			if !combined[p] && u.asDecided(st, p) {
+				st.Fetched.Put(stored(p))
+				continue
+			}
+			turned.Put(stored(p))
+			st.Whole.Put(stored(p))
+			st.Fates.Put(stored(p))
 		}
 		again := lost(st, there)
 		for _, p := range mixed {
@@ -81,7 +98,8 @@ func (u *upload) settle(ctx context.Context, sent map[logdb.StreamID]*logdb.Fate
 			asked.Put(stored(p))
 		}
 		refused := refusedBy(st, there)
-		crossed, err := u.crossed(ctx, st, &refused)
+		turns = turns || turned.Len() > 0
+		crossed, err := u.crossed(ctx, st, &refused, turns)
 		if err != nil {
 			return err
 		}
@@ -104,18 +122,25 @@ func (u *upload) settle(ctx context.Context, sent map[logdb.StreamID]*logdb.Fate
 	return nil
 }
 
-// combinedRows returns the rows that others are combined into.
+// combinedRows returns the rows that others are combined into which were asked for.
 func combinedRows(st *StoredStream) map[logdb.Position]bool {
 	if st.Asked.Len() == 0 {
 		return nil
 	}
 	out := map[logdb.Position]bool{}
 	for _, r := range st.Fates.Ranges() {
-		if r.Fate == logdb.FateReduced && r.Into > r.Last {
+		if r.Fate == logdb.FateReduced && r.Into > r.Last && st.Asked.Overlaps(r.First, r.Last) {
 			out[r.Into] = true
 		}
 	}
 	return out
+}
+
+// asDecided reports whether what was asked for at p comes as it was decided, combined: it is no part of what came, or is to come, as it was recorded,
+// but what the receiver's limits skipped.
+func (u *upload) asDecided(st *StoredStream, p logdb.Position) bool {
+	f, _ := st.Fates.At(p)
+	return u.kind == logdb.KindHistorical && reduce.Wire(f).Fate == logdb.FateStored && !st.Whole.Has(p)
 }
 
 // recombined returns what the receiver has combined by now of the rows that it got on request: it was emptied since, and got the sums by another way. What
@@ -247,6 +272,29 @@ func wholeIntervals(st *StoredStream, there *logdb.FateSet, asked []logdb.Positi
 	return out
 }
 
+// lateRows returns what came late for combined rows of which the receiver has the rows by now, whole: it changes the first of them.
+func lateRows(st *StoredStream, whole []logdb.Position) (out []logdb.FateRange) {
+	if len(whole) == 0 {
+		return nil
+	}
+	first := map[logdb.Position]logdb.Position{} // by combined row
+	for _, p := range whole {
+		first[p] = 0
+	}
+	for _, r := range st.Fates.Ranges() {
+		p, ok := first[r.Into]
+		switch {
+		case r.Fate != logdb.FateReduced || !ok:
+		case p == 0 && r.Into > r.Last:
+			first[r.Into] = r.First
+		case p != 0 && r.Into < r.First:
+			r.Into = p
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
 // arrived reports whether the receiver has p as it was asked for. With a row that had been combined into another,
 // the other one has arrived too.
 func arrived(st *StoredStream, there *logdb.FateSet, p logdb.Position, sent *logdb.FateSet, combined map[logdb.Position]bool) (into logdb.Position, ok bool) {
@@ -257,7 +305,7 @@ func arrived(st *StoredStream, there *logdb.FateSet, p logdb.Position, sent *log
 	switch here, _ := st.Fates.At(p); {
 	case here.Fate == logdb.FateReduced && here.Into > p:
 		return here.Into, true
-	case reduce.Wire(here).Fate != logdb.FateStored, st.Refused.Has(p):
+	case reduce.Wire(here).Fate != logdb.FateStored, st.Refused.Has(p) && !combined[p]:
 		return 0, true
 	}
 	return 0, !combined[p] && sent != nil && sent.Has(p)
@@ -266,7 +314,7 @@ func arrived(st *StoredStream, there *logdb.FateSet, p logdb.Position, sent *log
 // lost returns what the receiver got on request and does not have any more: it was emptied, and its
 // own limits may refuse what comes unasked.
 func lost(st *StoredStream, there *logdb.FateSet) (out logdb.FateSet) {
-	if st.Whole.Len() == 0 {
+	if st.Whole.Len()+st.Fetched.Len() == 0 {
 		return out
 	}
 	for _, w := range st.Whole.Ranges() {
@@ -275,9 +323,9 @@ func lost(st *StoredStream, there *logdb.FateSet) (out logdb.FateSet) {
 		}
 	}
 	for _, r := range there.Ranges() {
-		if r.Fate == logdb.FateSkipped && st.Whole.Overlaps(r.First, r.Last) {
+		if r.Fate == logdb.FateSkipped && (st.Whole.Overlaps(r.First, r.Last) || st.Fetched.Overlaps(r.First, r.Last)) {
 			for p := r.First; p <= r.Last; p++ {
-				if st.Whole.Has(p) {
+				if st.Whole.Has(p) || st.Fetched.Has(p) {
 					out.Put(stored(p))
 				}
 			}
@@ -304,9 +352,10 @@ func refusedBy(st *StoredStream, there *logdb.FateSet) (out logdb.FateSet) {
 }
 
 // crossed returns the changes that the receiver calls skipped since this was last looked at although it has their record: that came along
-// one way, and along another one a cloud whose limits had skipped the record told that its change was skipped, too.
-func (u *upload) crossed(ctx context.Context, st *StoredStream, refused *logdb.FateSet) (out logdb.FateSet, err error) {
-	if refused.Len() == 0 || sameRanges(refused, &st.Refused) {
+// one way, and along another one a cloud whose limits had skipped the record told that its change was skipped, too. With all it looks at those as well
+// that it called so before: it may have got the record since.
+func (u *upload) crossed(ctx context.Context, st *StoredStream, refused *logdb.FateSet, all bool) (out logdb.FateSet, err error) {
+	if refused.Len() == 0 || !all && sameRanges(refused, &st.Refused) {
 		return out, nil
 	}
 	changes, err := u.s.store.Changes(ctx, u.head.ID, 1, refused.Highest())
@@ -316,7 +365,7 @@ func (u *upload) crossed(ctx context.Context, st *StoredStream, refused *logdb.F
 	cut, _ := cutOf(u.streams, st.Cut())
 	has := u.has(cut)
 	for _, c := range changes {
-		if !refused.Has(c.Position) || st.Refused.Has(c.Position) {
+		if !refused.Has(c.Position) || !all && st.Refused.Has(c.Position) {
 			continue
 		}
 		target, ok := c.Target, true
@@ -336,7 +385,7 @@ func (u *upload) crossed(ctx context.Context, st *StoredStream, refused *logdb.F
 func (u *upload) crosses(ctx context.Context) (bool, error) {
 	for _, st := range u.streams {
 		refused := refusedBy(st, u.received(st.ID))
-		if crossed, err := u.crossed(ctx, st, &refused); err != nil || crossed.Len() > 0 {
+		if crossed, err := u.crossed(ctx, st, &refused, false); err != nil || crossed.Len() > 0 {
 			return err == nil, err
 		}
 	}
@@ -401,12 +450,20 @@ func (u *upload) sendAskedOf(ctx context.Context, parts []*StoredStream, st *Sto
 	var own *reduce.Stream
 	for _, o := range parts {
 		c := o.Stream
-		c.Fates = o.Fates.Clone()
+		c.Fates, c.Whole = o.Fates.Clone(), o.Whole.Clone()
 		if o == st {
 			own = &c
 			for _, g := range groups {
 				for _, p := range g {
-					c.Fates.Put(stored(p))
+					switch f, _ := c.Fates.At(p); {
+					case len(g) == 1 && u.asDecided(st, p):
+					case f.Fate == logdb.FateReduced && f.Into < p: // it came late, and changes the first of the rows
+						f.First, f.Last, f.Into = p, p, g[0]
+						c.Fates.Put(f)
+					default: // also those that only the receiver knows of: they travel as they are
+						c.Fates.Put(stored(p))
+						c.Whole.Put(stored(p))
+					}
 				}
 			}
 		}
@@ -432,6 +489,27 @@ func intervalThere(there *logdb.FateSet, into logdb.Position) (g reduce.Group) {
 	return append(g, into)
 }
 
+// skippedRows returns the combined row that p is a part of, or changes, and its stream, if the receiver's limits skipped it and its rows were
+// asked for: 0 otherwise.
+func (u *upload) skippedRows(ctx context.Context, cut *reduce.Cut, p logdb.Position) (sum logdb.Position, of *reduce.Stream, err error) {
+	if u.kind != logdb.KindHistorical {
+		return 0, nil, nil
+	}
+	if sum, err = cut.Sum(ctx, u.j, p); err != nil || sum == 0 {
+		return 0, nil, err
+	}
+	if _, of, _ = cut.At(sum); of == nil || !isSkipped(u.received(of.ID), sum) || !cut.Combines(sum, &of.Asked) {
+		return 0, nil, nil
+	}
+	return sum, of, nil
+}
+
+// isSkipped reports whether limits skipped the record at p.
+func isSkipped(there *logdb.FateSet, p logdb.Position) bool {
+	f, _ := there.At(p)
+	return f.Fate == logdb.FateSkipped
+}
+
 // groups sorts what was asked for of a stream into what must travel together. What cannot be sent is given up.
 func (u *upload) groups(ctx context.Context, parts []*StoredStream, st *StoredStream) ([]reduce.Group, error) {
 	cut, _ := cutOf(parts, st.Cut())
@@ -441,7 +519,16 @@ func (u *upload) groups(ctx context.Context, parts []*StoredStream, st *StoredSt
 	for p := range each(&st.Asked) {
 		f, _ := st.Fates.At(p)
 		into := p
-		if f.Fate == logdb.FateReduced && f.Into > p {
+		sum, of, err := u.skippedRows(ctx, cut, p)
+		if err != nil {
+			return nil, err
+		}
+		if sum != 0 && of.ID != st.ID {
+			continue // it follows the rows that it changes
+		}
+		if sum != 0 {
+			into = sum
+		} else if f.Fate == logdb.FateReduced && f.Into > p {
 			into = f.Into
 		} else if x, _ := there.At(p); x.Fate == logdb.FateReduced && x.Into > p { // there it is one of an interval still
 			if !seen[x.Into] {
@@ -463,13 +550,13 @@ func (u *upload) groups(ctx context.Context, parts []*StoredStream, st *StoredSt
 			continue
 		}
 		seen[into] = true
-		g, why, err := cut.Bucket(ctx, u.j, into)
+		g, why, err := cut.Bucket(ctx, u.j, into, isSkipped(there, into))
 		if err != nil {
 			return nil, err
 		}
 		if why != "" {
 			for q := range each(&st.Asked) {
-				if r, _ := st.Fates.At(q); q == into || r.Fate == logdb.FateReduced && r.Into == into {
+				if r, _ := st.Fates.At(q); q == p || q == into || r.Fate == logdb.FateReduced && r.Into == into {
 					gone[why] = append(gone[why], q)
 				}
 			}
@@ -523,6 +610,7 @@ func (u *upload) abandon(ctx context.Context, why string, which map[*StoredStrea
 			if !there.Has(p) || why == reduce.CannotCleared {
 				st.Whole.Remove(p, p)
 			}
+			st.Fetched.Remove(p, p)
 			if f, _ := there.At(p); f.Fate == logdb.FateReduced && f.Into > p && st.Whole.Has(p) {
 				list, err := u.recombine(ctx, st, p, f)
 				if err != nil {

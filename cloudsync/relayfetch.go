@@ -185,9 +185,9 @@ func (u *upload) answer(ctx context.Context, w *Wanted, journal logdb.JournalID)
 // wanted lists what is wanted of a stream and held here, and notes what is not.
 func (r *relayReader) wanted(ctx context.Context, w *Wanted, out *held) (groups []reduce.Group, err error) {
 	there, only := r.u.received(r.stream.Stream), w.only(r.stream.Stream)
-	parts := map[logdb.Position][]logdb.FateRange{}
+	parts, looked := map[logdb.Position][]logdb.FateRange{}, map[logdb.Position]bool{} // by combined row
 	for _, f := range there.Ranges() {
-		if f.Fate == logdb.FateReduced && w.Reduced {
+		if f.Fate == logdb.FateReduced {
 			parts[f.Into] = append(parts[f.Into], f)
 		}
 	}
@@ -214,16 +214,21 @@ func (r *relayReader) wanted(ctx context.Context, w *Wanted, out *held) (groups 
 				out.behind = out.behind || !ok
 				continue
 			}
+			into := p
 			if f.Fate == logdb.FateReduced {
-				if list := parts[f.Into]; list != nil {
-					delete(parts, f.Into)
-					g, err := r.rows(ctx, f.Into, list, in, out)
-					if err != nil {
-						return nil, err
-					}
-					if g != nil {
-						groups = append(groups, g)
-					}
+				into = f.Into
+			}
+			if looked[into] {
+				continue
+			}
+			if into != p || r.asRows(parts[p]) {
+				looked[into] = true
+				g, err := r.rows(ctx, into, parts[into], in, out)
+				if err != nil {
+					return nil, err
+				}
+				if g != nil {
+					groups = append(groups, g)
 				}
 				continue
 			}
@@ -250,6 +255,18 @@ func (r *relayReader) wanted(ctx context.Context, w *Wanted, out *held) (groups 
 		}
 	}
 	return groups, nil
+}
+
+// asRows reports whether any of what there is combined is held here as it was recorded: then what stands here at the place of the combined row is a row, too.
+func (r *relayReader) asRows(parts []logdb.FateRange) bool {
+	for _, f := range parts {
+		for p := f.First; p <= f.Last; p++ {
+			if r.stored(p) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // rows returns the rows of the combined one at into, of which some are wanted; nil when none lies in the range, or not all are here.

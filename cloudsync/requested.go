@@ -332,7 +332,7 @@ func (x *search) bucket(ctx context.Context, into logdb.Position) error {
 		return nil
 	}
 	x.buckets[into] = true
-	g, why, err := x.cut.Bucket(ctx, x.j, into)
+	g, why, err := x.cut.Bucket(ctx, x.j, into, isSkipped(x.there, into))
 	if err != nil {
 		return err
 	}

@@ -161,7 +161,7 @@ type Store interface {
 	Turn(ctx context.Context, k StreamKey, closed, opened []*StoredStream) error
 	// Decide stores a decision of stream s, with the journal's end and chain at that time.
 	Decide(ctx context.Context, k StreamKey, s *StoredStream, d reduce.Decision, head logdb.JournalHead) error
-	// PutRequested stores the sets Asked, Whole and Refused of s as they are, and changes the fates of those in fates.
+	// PutRequested stores the sets Asked, Whole, Fetched and Refused of s as they are, and changes the fates of those in fates.
 	PutRequested(ctx context.Context, s *StoredStream, fates *logdb.FateSet) error
 	// Owner returns whose streams a destination uses for a journal: its own number unless Share was called.
 	Owner(ctx context.Context, k StreamKey) (DestinationID, error)

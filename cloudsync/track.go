@@ -192,7 +192,7 @@ func (u *upload) joinable(streams []*StoredStream, policy reduce.Policy, setting
 		return false
 	}
 	for _, st := range streams {
-		if st.Asked.Len()+st.Whole.Len() > 0 { // what was sent on request is that receiver's alone
+		if st.Asked.Len()+st.Whole.Len()+st.Fetched.Len() > 0 { // what was sent on request is that receiver's alone
 			return false
 		}
 		if !st.Policy.SameRules(keep(st.Policy, policy, settings)) {

@@ -11,7 +11,7 @@ import (
 
 // sets names the sets of positions of a stream beside its fates.
 func sets(st *cloudsync.StoredStream) map[string]*logdb.FateSet {
-	return map[string]*logdb.FateSet{"asked": &st.Asked, "whole": &st.Whole, "refused": &st.Refused}
+	return map[string]*logdb.FateSet{"asked": &st.Asked, "whole": &st.Whole, "fetched": &st.Fetched, "refused": &st.Refused}
 }
 
 func readSets(ctx context.Context, tx *sql.Tx, st *cloudsync.StoredStream) error {

@@ -135,7 +135,7 @@ func (c *Composer) rowContent(ctx context.Context, p, asOf logdb.Position) (out 
 	for _, r := range rows {
 		out.Time = max(out.Time, r.Time)
 	}
-	if step := rules.Policy.step(); step > 0 && !rules.Policy.slow(out.Log) && !s.AsIs(p) {
+	if step := rules.Policy.step(); step > 0 && !rules.Policy.slow(out.Log) && !s.Whole.Has(p) {
 		out.Time = bucketEnd(out.Time, step)
 	}
 	return out, true, gone, nil

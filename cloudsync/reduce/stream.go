@@ -25,6 +25,8 @@ type Stream struct {
 	// Whole are the positions that the receiver got on request, as they are in the journal: rows that are not
 	// combined, recordings that are not shortened.
 	Whole logdb.FateSet
+	// Fetched are the positions of rows, and changes of these, that the receiver's limits had skipped and that it got on request, as they were decided.
+	Fetched logdb.FateSet
 	// Refused are the positions that the receiver's own limits skipped, with its reasons.
 	Refused logdb.FateSet
 }
@@ -51,7 +53,7 @@ func (s *Stream) Learn(there *logdb.FateSet) (learned logdb.FateSet) {
 			switch {
 			case here.Fate == logdb.FateSkipped && !s.Asked.Has(p):
 				learn(p)
-			case here.Fate == logdb.FateReduced && !late && !s.Asked.Has(p) && !s.Asked.Has(here.Into):
+			case here.Fate == logdb.FateReduced && !late && !s.Asked.Has(p):
 				learn(p)
 				learn(here.Into)
 			case here.Fate != logdb.FateSkipped:
@@ -59,10 +61,20 @@ func (s *Stream) Learn(there *logdb.FateSet) (learned logdb.FateSet) {
 			}
 		}
 	}
+	first, late := map[logdb.Position]logdb.Position{}, []logdb.FateRange{}
 	if learned.Len() > 0 {
 		for _, r := range s.Fates.Ranges() {
-			for p := r.First; p <= r.Last && r.Fate == logdb.FateReduced && r.Into > r.Last && learned.Has(r.Into); p++ {
-				learn(p)
+			switch {
+			case r.Fate != logdb.FateReduced || !learned.Has(r.Into):
+			case r.Into < r.First:
+				late = append(late, r)
+			default:
+				if _, ok := first[r.Into]; !ok {
+					first[r.Into] = r.First
+				}
+				for p := r.First; p <= r.Last; p++ {
+					learn(p)
+				}
 			}
 		}
 	}
@@ -73,10 +85,16 @@ func (s *Stream) Learn(there *logdb.FateSet) (learned logdb.FateSet) {
 			s.Fates.Put(one)
 		}
 	}
+	for _, r := range late { // whoever sent the rows has a late one change the first of them, as they were not combined
+		if r.Into = first[r.Into]; r.Into != 0 {
+			s.Fates.Put(r)
+			learned.Put(r)
+		}
+	}
 	return learned
 }
 
-// AsIs reports whether what travels at p is neither combined nor shortened.
+// AsIs reports whether the recording that travels at p is not shortened.
 func (s *Stream) AsIs(p logdb.Position) bool { return s.Whole.Has(p) || s.Asked.Has(p) }
 
 // Cut is all streams that carry the same part of one journal, oldest first. A position is
@@ -151,7 +169,7 @@ func (c *Cut) Put(r logdb.FateRange) {
 	c.index(r)
 }
 
-// asIs reports whether what travels at p is neither combined nor shortened.
+// asIs reports whether the recording that travels at p is not shortened.
 func (c *Cut) asIs(p logdb.Position) bool {
 	for _, s := range c.Streams {
 		if s.AsIs(p) {

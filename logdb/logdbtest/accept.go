@@ -336,7 +336,7 @@ func (r *receiver) isFullVariant(e logdb.Entry) bool {
 }
 
 // findWholeBuckets lists the combined rows of which the page holds all that was combined, so
-// that the rows may take the place of their sum, also of one that has not come. One that was revised since is left alone.
+// that the rows may take the place of their sum, also of one that has not come or was skipped. One that was revised since is left alone.
 func (r *receiver) findWholeBuckets(all []logdb.Entry) {
 	inPage, rows := map[logdb.Position]bool{}, map[logdb.Position]bool{}
 	for _, e := range all {
@@ -363,12 +363,12 @@ func (r *receiver) findWholeBuckets(all []logdb.Entry) {
 	}
 }
 
-// isCombined reports whether the row at p is held as it came, or has not come at all.
+// isCombined reports whether the row at p is held as it came, or is not held at all: it has not come, or limits skipped it.
 func (r *receiver) isCombined(p logdb.Position) bool {
 	if r.revised(p) {
 		return false
 	}
-	if !r.stream.fates.Has(p) {
+	if f, ok := r.stream.fates.At(p); !ok || f.Fate == logdb.FateSkipped {
 		return !r.elsewhere(p)
 	}
 	have := r.stream.at(p)

@@ -127,6 +127,19 @@ func receiverRules() []rule {
 			f.want("fates", f.fates(logdb.KindHistorical, a1, 5), "sssss")
 			f.want("once", counts(f.request(logdb.KindHistorical, a1, two, three, four)), "[0 3 0 0]")
 		}},
+		// Hole: of a combined row that was skipped only the last row would come, and pass for all of it.
+		{"rows come with the whole of a combined row that limits skipped, and what has changed them since", func(f *fixture) {
+			f.limits = logdb.DefaultLimits()
+			two, three, four := row(2, day0+second, wh, 1), row(3, day0+2*second, wh, 2), row(4, day0+3*second, wh, 3)
+			f.send(logdb.KindHistorical, a1, row(1, day0, wh, 50), reduced(2, 2, 4, day0), reduced(3, 3, 4, day0), row(4, day0+3*second, wh, 6), revise(row(0, day0+3*second, wh, 7), 5, 4))
+			f.want("fates", f.fates(logdb.KindHistorical, a1, 5), "srrxx")
+			f.want("a part of it", counts(f.request(logdb.KindHistorical, a1, two, three)), "[0 2 0 0]")
+			f.want("all of it", counts(f.request(logdb.KindHistorical, a1, two, three, four, revise(row(0, day0+second, wh, 2), 5, 2))), "[3 0 1 0]")
+			f.want("values", f.values(wh), "[50 2 2 3]")
+			f.want("fates", f.fates(logdb.KindHistorical, a1, 5), "sssss")
+			f.want("once", counts(f.request(logdb.KindHistorical, a1, two, three, four)), "[0 3 0 0]")
+			f.want("tally", f.tallies(logdb.KindHistorical, a1)[day0].Count, 4)
+		}},
 		{"rows come with the whole of a combined row that is to be sent again", func(f *fixture) {
 			one, two := row(1, day0+second, wh, 1), row(2, day0+2*second, wh, 2)
 			f.send(logdb.KindHistorical, a1, reduced(1, 1, 2, day0), row(2, day0+minute, wh, 3))

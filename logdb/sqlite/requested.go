@@ -35,7 +35,7 @@ func (r *receiver) isFullVariant(it item) (bool, error) {
 }
 
 // findWholeBuckets lists the combined rows of which the page holds all that was combined, so
-// that the rows may take the place of their sum, also of one that has not come. One that was revised since is left alone.
+// that the rows may take the place of their sum, also of one that has not come or was skipped. One that was revised since is left alone.
 func (r *receiver) findWholeBuckets(items []item) error {
 	inPage, rows := map[logdb.Position]bool{}, map[logdb.Position]bool{}
 	for _, it := range items {
@@ -71,13 +71,13 @@ func (r *receiver) ofRow(e *logdb.Entry) bool {
 	return e.Op == logdb.OpAdd && e.Row != nil || e.Op == logdb.OpRevise || e.Op == logdb.OpWithdraw
 }
 
-// isCombined reports whether the row at p is held as it came, without a later version, or has not come at all.
+// isCombined reports whether the row at p is held as it came, without a later version, or is not held at all: it has not come, or limits skipped it.
 func (r *receiver) isCombined(p logdb.Position) (bool, error) {
 	changed, err := r.superseded(r.stream.cut(), p, p)
 	if err != nil || len(changed) > 0 {
 		return false, err
 	}
-	if !r.stream.fates.Has(p) {
+	if f, ok := r.stream.fates.At(p); !ok || f.Fate == logdb.FateSkipped {
 		return !r.elsewhere(p), nil
 	}
 	row, err := r.liveRow(r.stream, p)

@@ -13,7 +13,7 @@ const (
 
 // What can be asked for.
 const (
-	FetchSkipped = "skipped" // what limits skipped, at the manager or here, and what is held
+	FetchSkipped = "skipped" // what limits skipped, at the manager or here, as it would have come, and what is held
 	FetchReduced = "reduced" // the rows of combined ones
 	FetchFull    = "full"    // recordings that were shortened, whole
 )

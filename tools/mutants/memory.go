@@ -35,6 +35,8 @@ func settingsMutations() []mutation {
 		{"a cloud that takes settings otherwise is told for ever", "cloudsync/actions.go", []edit{{`t.tries < mostTries {`, `t.tries > 0 {`}}, []test{{"./cloudsync", "^TestCloudThatTakesSettingsOtherwise$", nil}}},
 		{"the value at the first moment of a page is looked for in the interval behind", "logdb/analysis/choose.go", []edit{{`		first-- // what stands`, `		// what stands`}},
 			[]test{{"./logdb/analysis", "^TestPartsOfARangeWithAlternatives$", nil}}},
+		{"an hour of which limits skipped a record is answered without it", "logdb/analysis/choose.go", []edit{{`(g.beaten[s] != nil && g.beaten[s][i]) == last`, `(g.beaten[s] != nil && g.beaten[s][i]) == last || !last`}},
+			[]test{{"./logdb/analysis", "^TestNamesOfWhichLimitsSkippedSome$", nil}}},
 		{"the last span of several hours is cut off where the clock is set", "logdb/analysis/calendar.go", []edit{{`out[len(out)-1] < last; {`, `at < last; {`}},
 			[]test{{"./logdb/analysis", "^TestEdges$", nil}}},
 		{"events of every journal of a day are answered", "service/webapi/event.go", []edit{{`!choice.shows(s, e.Time)`, `choice.journal != nil && !choice.shows(s, 0)`}}, []test{harness}},
@@ -61,6 +63,24 @@ func journalMutations() []mutation {
 		{"a relay sends a change ahead of its row", "cloudsync/relay.go", []edit{{`			if waits {`, `			if false && waits {`}}, []test{{"./cloudsync", "^TestChangesFollowTheirRows$", nil}}},
 		{"a relay sends changes of the sum of rows that the receiver has", "cloudsync/relaywhole.go", []edit{{`e.Target != 0 && sums[e.Target]`, `e.Target != 0 && sums[p]`}}, []test{{"./cloudsync", "^TestChangeOfASumOfWhichTheNextCloudHasTheRows$", nil}}},
 		{"what came late for a row that is combined again stays with that row", "cloudsync/asked.go", []edit{{`r.Into == p && r.First > p {`, `false {`}}, []test{{"./cloudsync", "^TestLateRowOfRowsThatAreCombinedAgain$", nil}}},
+		{"a row that only the cloud knows to be combined comes at the time of its sum", "cloudsync/asked.go", []edit{{`						c.Whole.Put(stored(p))
+`, `						c.Whole.Remove(0, 0)
+`}}, []test{{"./cloudsync", "^TestRandomWays$/^4349$", nil}}},
+		{"what came late changes the last of rows that were not combined", "cloudsync/reduce/stream.go", []edit{{`if r.Into = first[r.Into]; r.Into != 0 {`, `if r.Into = first[r.Into]; r.Into == 0 {`}}, []test{{"./cloudsync/reduce", "^TestLearn$", nil}}},
+		{"of a sum that limits skipped only the last row comes", "logdb/sqlite/requested.go", []edit{{`!ok || f.Fate == logdb.FateSkipped {`, `!ok || f.Fate == 0 {`}}, []test{section("4_receiver")}},
+		{"what a cloud's limits had skipped and it got on request does not come again when it is emptied", "cloudsync/asked.go", []edit{{`				if st.Whole.Has(p) || st.Fetched.Has(p) {`, `				if st.Whole.Has(p) {`}},
+			[]test{{"./cloudsync", "^TestSumsThatTheCloudSkipped$", nil}}},
+		{"a relay sends only the last row of a sum that the next cloud skipped", "cloudsync/relayfetch.go", []edit{{`into != p || r.asRows(parts[p]) {`, `into != p {`}}, []test{{"./cloudsync", "^TestSumsThatTheNextCloudSkipped$", nil}}},
+		{"a skipped sum that was changed is not sent", "cloudsync/reduce/group.go", []edit{{`if len(c.late[p]) > 0 && !skipped {`, `if len(c.late[p]) > 0 {`}, {`case len(since) > 0 && !skipped:`, `case len(since) > 0:`}}, []test{{"./cloudsync", "^TestSumsThatTheCloudSkipped$", nil}}},
+		{"what changed a skipped sum under another policy is not asked for with its rows", "cloudsync/asked.go", []edit{{`		turns = turns || turned.Len() > 0
+`, `		turns = turns && turned.Len() > 0
+`}}, []test{{"./cloudsync", "^TestSumsThatTheCloudSkipped$", nil}}},
+		{"what came late for a skipped sum is taken for a row beside its rows", "cloudsync/asked.go", []edit{{`		late := lateRows(st, whole)
+`, `		late := lateRows(st, nil)
+`}}, []test{{"./cloudsync", "^TestSumsThatTheCloudSkipped$", nil}}},
+		{"what changed a skipped sum is sent before its rows", "cloudsync/asked.go", []edit{{`			continue // it follows the rows that it changes
+`, `			sum = 0
+`}}, []test{{"./cloudsync", "^TestSumsThatTheCloudSkipped$", nil}}},
 		{"a row beside the sum of its interval is not seen", "cloudsync/asked.go", []edit{{`		first = p
 `, ``}}, []test{{"./cloudsync", "^TestARowBesideItsSum$", nil}}},
 		{"what a cloud has of what is decided in this upload is not looked at", "cloudsync/track.go", []edit{{`	if u.decided() == before || !u.learns() {`, `	if u.decided() >= before {`}}, []test{{"./cloudsync", "^TestRowsThatCameBeforeTheirSum$", nil}}},
