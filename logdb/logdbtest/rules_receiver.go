@@ -127,6 +127,19 @@ func receiverRules() []rule {
 			f.want("fates", f.fates(logdb.KindHistorical, a1, 5), "sssss")
 			f.want("once", counts(f.request(logdb.KindHistorical, a1, two, three, four)), "[0 3 0 0]")
 		}},
+		// Hole: the row in the place of its sum would stand beside the correction that came with it.
+		{"a row that comes in the place of its sum with its correction is corrected", func(f *fixture) {
+			two := func(p logdb.Position, at logdb.Millis, a, b float64) logdb.Entry {
+				e := row(p, at, wh, a)
+				e.Row = &logdb.Row{Channels: []logdb.ChannelKey{wh, volts}, Values: []float64{a, b}}
+				return e
+			}
+			f.send(logdb.KindHistorical, a1, reduced(1, 1, 2, day0), two(2, day0+minute, 3, 230))
+			f.want("all of it", counts(f.request(logdb.KindHistorical, a1, two(1, day0+second, 1, 229), two(2, day0+2*second, 2, 231), revise(row(0, day0+2*second, volts, 232), 3, 2))), "[1 1 1 0]")
+			f.want("energy", f.values(wh), "[1]")
+			f.want("voltage", f.values(volts), "[229 232]")
+			f.want("fates", f.fates(logdb.KindHistorical, a1, 3), "sss")
+		}},
 		// Hole: of a combined row that was skipped only the last row would come, and pass for all of it.
 		{"rows come with the whole of a combined row that limits skipped, and what has changed them since", func(f *fixture) {
 			f.limits = logdb.DefaultLimits()

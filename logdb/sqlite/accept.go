@@ -409,6 +409,12 @@ func (r *receiver) holdAll() error {
 			return err
 		}
 	}
+	r.rows = nil
+	for i := range r.instead { // before the changes, which may be of these
+		if err := r.replace(r.stream, &r.instead[i]); err != nil {
+			return err
+		}
+	}
 	if r.kind == logdb.KindHistorical {
 		var targets []logdb.Position
 		for i := range r.entries {
@@ -429,12 +435,6 @@ func (r *receiver) holdAll() error {
 			if err := r.touchMarks(&h); err != nil {
 				return err
 			}
-		}
-	}
-	r.rows = nil
-	for i := range r.instead {
-		if err := r.replace(r.stream, &r.instead[i]); err != nil {
-			return err
 		}
 	}
 	return nil

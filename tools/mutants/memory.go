@@ -67,6 +67,20 @@ func journalMutations() []mutation {
 `, `						c.Whole.Remove(0, 0)
 `}}, []test{{"./cloudsync", "^TestRandomWays$/^4349$", nil}}},
 		{"what came late changes the last of rows that were not combined", "cloudsync/reduce/stream.go", []edit{{`if r.Into = first[r.Into]; r.Into != 0 {`, `if r.Into = first[r.Into]; r.Into == 0 {`}}, []test{{"./cloudsync/reduce", "^TestLearn$", nil}}},
+		{"a row that takes the place of its sum undoes the correction that came with it", "logdb/sqlite/accept.go", []edit{{`	for i := range r.instead { // before`, `	for i := range r.instead[:0] { // before`}, {`	for i := range r.entries {
+		if err := r.hold(r.stream, &r.entries[i]); err != nil {
+			return err
+		}
+`, `	defer func() {
+		for i := range r.instead {
+			_ = r.replace(r.stream, &r.instead[i])
+		}
+	}()
+	for i := range r.entries {
+		if err := r.hold(r.stream, &r.entries[i]); err != nil {
+			return err
+		}
+`}}, []test{section("4_receiver")}},
 		{"of a sum that limits skipped only the last row comes", "logdb/sqlite/requested.go", []edit{{`!ok || f.Fate == logdb.FateSkipped {`, `!ok || f.Fate == 0 {`}}, []test{section("4_receiver")}},
 		{"what a cloud's limits had skipped and it got on request does not come again when it is emptied", "cloudsync/asked.go", []edit{{`				if st.Whole.Has(p) || st.Fetched.Has(p) {`, `				if st.Whole.Has(p) {`}},
 			[]test{{"./cloudsync", "^TestSumsThatTheCloudSkipped$", nil}}},
