@@ -198,6 +198,16 @@ func TestChangeUnderALaterPolicyOfARowWhoseSumIsThere(t *testing.T) {
 // stands there at the place of the sum is a row.
 func TestRowsToBeSentAgainBesideTheirSum(t *testing.T) {
 	t.Parallel()
+	for _, skipped := range []bool{false, true} {
+		t.Run(fmt.Sprint("the relay's limits skipped the sum ", skipped), func(t *testing.T) {
+			t.Parallel()
+			rowsBesideTheirSum(t, skipped)
+		})
+	}
+}
+
+func rowsBesideTheirSum(t *testing.T, skipped bool) {
+	t.Helper()
 	near, far := newFakeCloud(), newFakeCloud()
 	middle := relay(t, near, far)
 	stream := logdb.StreamID{Journal: "11111111111111111111111111111111", Policy: "1"}
@@ -212,10 +222,14 @@ func TestRowsToBeSentAgainBesideTheirSum(t *testing.T) {
 		Channels: channels[:1], Times: []logdb.Millis{start, start + 20_000, start + 50_000}, Positions: []logdb.Position{1, 2, 3}, Columns: [][]float64{{1, 2, 3}},
 	}
 	accept(far, logdb.Page{Rows: []logdb.History{rows}, Requested: true})
-	accept(near, logdb.Page{
+	sum := logdb.Page{
 		Fates: []logdb.FateRange{{First: 1, Last: 2, Fate: logdb.FateReduced, Into: 3, FirstTime: start, LastTime: start + 20_000}},
 		Rows:  []logdb.History{{Channels: channels[:1], Times: []logdb.Millis{start + 60_000}, Positions: []logdb.Position{3}, Columns: [][]float64{{6}}}},
-	})
+	}
+	if skipped {
+		sum.Rows, sum.Fates = nil, append(sum.Fates, logdb.FateRange{First: 3, Last: 3, Fate: logdb.FateSkipped, Reason: "receiver:minute", FirstTime: start + 60_000, LastTime: start + 60_000})
+	}
+	accept(near, sum)
 	if n, err := far.store.Forget(t.Context(), "cloud-4711", logdb.KindHistorical, stream, start, start+50_000); n != 2 || err != nil {
 		t.Fatalf("forgot %d, %v", n, err)
 	}

@@ -140,7 +140,7 @@ func (r *relayReader) rowThere(ctx context.Context, into logdb.Position) (bool, 
 	}
 	e, ok := held[into]
 	if !ok {
-		return false, nil
+		return isSkipped(&r.stream.Fates, into), nil // it came there from somebody else, who tells what it is
 	}
 	marks, err := r.u.cloud.Marks(ctx, r.u.conf.CloudUID, r.u.kind, r.stream.Stream.Journal, into, into)
 	switch code := fault.CodeOf(err); {

@@ -105,6 +105,7 @@ func journalMutations() []mutation {
 		{"a relay sends rows in the place of a sum that is kept again and again", "cloudsync/relaywhole.go", []edit{{`		case there.Has(k.first):
 			out[k.first] = true`, `		case there.Has(k.first):`}}, []test{{"./cloudsync", "^TestChangeOfARowOfAChangedSum$", nil}}},
 		{"a relay calls rows combined that are to be sent again as rows", "cloudsync/relaywhole.go", []edit{{`return ok && m.Time != e.Time, nil`, `return ok && m.Time == e.Time, nil`}}, []test{{"./cloudsync", "^TestRowsToBeSentAgainBesideTheirSum$", nil}}},
+		{"a relay calls rows combined whose sum its limits skipped", "cloudsync/relaywhole.go", []edit{{`		return isSkipped(&r.stream.Fates, into), nil`, `		return false, nil`}}, []test{{"./cloudsync", "^TestRowsToBeSentAgainBesideTheirSum$", nil}}},
 		{"a page that is cut parts a sum from its rows", "cloudsync/reduce/split.go", []edit{{`			return f.Into`, `			return f.First`}}, []test{{"./cloudsync/reduce", "^TestSplit$", nil}}},
 		{"records of a journal that goes on under another id are taken for cleared", "cloudsync/journal.go", []edit{{`	if errors.Is(err, logdb.ErrNotFound) { // its records are not gone`, `	if errors.Is(err, logdb.ErrConflict) { // its records are not gone`}}, []test{{"./cloudsync", "^TestRenewedWhilePagesAreMade$", nil}}},
 		{"a relay passes on changes of rows whose sum came under an earlier policy", "cloudsync/relaywhole.go", []edit{{`	for _, o := range r.cut {
