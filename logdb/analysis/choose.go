@@ -44,8 +44,6 @@ type Choice struct {
 	query   Query
 	sources [][]source // per column
 	parts   [][]part   // per column, in order of time
-	names   map[logdb.JournalID]underName
-	made    map[string][]bool // by madeUp
 }
 
 // source is one log of one journal: its streams are parts of one whole.
@@ -97,7 +95,7 @@ func Choose(ctx context.Context, src logdb.Source, q Query) (*Choice, error) {
 		series = names.current(series)
 	}
 	ages := journalAges(states)
-	c := &Choice{src: src, query: q, names: skippedNames(states)}
+	c := &Choice{src: src, query: q}
 	byChannel := map[logdb.ChannelKey][]logdb.Series{}
 	var order []logdb.ChannelKey
 	for _, s := range series {
@@ -327,7 +325,6 @@ type grid struct {
 	edges    []logdb.Millis
 	sources  []source
 	counts   [][]int64 // per source and step
-	beaten   [][]bool  // per source and step: limits skipped some of what another source of the same journal has all of; nil: none
 	logs     []logdb.LogNo
 	expected map[logdb.LogNo]int64 // values in a full step, at least 1
 }
@@ -357,45 +354,17 @@ func (c *Choice) grid(ctx context.Context, sources []source, first, last logdb.M
 		}
 		g.expected[s.log] = max(g.expected[s.log], slices.Max(counts), 1)
 	}
-	for _, s := range sources {
-		g.beaten = append(g.beaten, c.beaten(&s, sources, g.edges))
-	}
 	// Finest first: of two logs that cover alike the first one wins.
 	slices.SortStableFunc(g.logs, func(a, b logdb.LogNo) int { return int(min(max(g.expected[b]-g.expected[a], -1), 1)) })
 	return g, nil
 }
 
-// beaten tells for each step whether limits skipped records of the source of which another one of the same journal has all; nil: nowhere.
-func (c *Choice) beaten(s *source, sources []source, edges []logdb.Millis) (out []bool) {
-	for i := range sources {
-		o := &sources[i]
-		if o.log != s.log || o.journal == s.journal || o.journal.Family() != s.journal.Family() {
-			continue
-		}
-		made := c.madeUp(s.journal, o.journal, edges)
-		if out == nil {
-			out = slices.Clone(made)
-			continue
-		}
-		for k := range made {
-			out[k] = out[k] || made[k]
-		}
-	}
-	return out
-}
-
-// bestSource returns the source of a log that holds most values in step i, the first of equals; -1 for none. One of which limits skipped what
-// another one has is taken only when no other has any.
+// bestSource returns the source of a log that holds most values in step i, the first of equals; -1 for none.
 func (g *grid) bestSource(log logdb.LogNo, i int) int {
 	best, most := -1, int64(0)
-	for _, last := range []bool{false, true} {
-		for s := range g.sources {
-			if g.sources[s].log == log && (g.beaten[s] != nil && g.beaten[s][i]) == last && g.counts[s][i] > most {
-				best, most = s, g.counts[s][i]
-			}
-		}
-		if best >= 0 {
-			break
+	for s := range g.sources {
+		if g.sources[s].log == log && g.counts[s][i] > most {
+			best, most = s, g.counts[s][i]
 		}
 	}
 	return best
