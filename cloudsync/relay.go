@@ -465,9 +465,11 @@ type relayReader struct {
 	plain  *logdb.Page
 	asked  *logdb.Page // changes of records that limits had skipped: they were fetched on request
 	size   int
-	last   bool     // what was left is tried once more
-	early  bool     // changes wait until the receiver has their rows
-	ahead  struct { // read last
+	last   bool // what was left is tried once more
+	early  bool // changes wait until the receiver has their rows
+	// changes are the changes that the receiver's limits skipped, by the record that they are of; nil: not looked for yet.
+	changes map[logdb.Position][]logdb.Position
+	ahead   struct { // read last
 		first, last logdb.Position
 		held        map[logdb.Position]logdb.Entry
 	}

@@ -185,7 +185,15 @@ func (u *upload) answer(ctx context.Context, w *Wanted, journal logdb.JournalID)
 // wanted lists what is wanted of a stream and held here, and notes what is not.
 func (r *relayReader) wanted(ctx context.Context, w *Wanted, out *held) (groups []reduce.Group, err error) {
 	there, only := r.u.received(r.stream.Stream), w.only(r.stream.Stream)
-	parts, looked := map[logdb.Position][]logdb.FateRange{}, map[logdb.Position]bool{} // by combined row
+	parts, looked := map[logdb.Position][]logdb.FateRange{}, map[logdb.Position]bool{} // by combined row; what is sent already, or cannot be
+	send := func(g reduce.Group) {
+		for _, p := range g {
+			looked[p] = true
+		}
+		if g != nil {
+			groups = append(groups, g)
+		}
+	}
 	for _, f := range there.Ranges() {
 		if f.Fate == logdb.FateReduced {
 			parts[f.Into] = append(parts[f.Into], f)
@@ -214,22 +222,19 @@ func (r *relayReader) wanted(ctx context.Context, w *Wanted, out *held) (groups 
 				out.behind = out.behind || !ok
 				continue
 			}
-			into := p
 			if f.Fate == logdb.FateReduced {
-				into = f.Into
-			}
-			if looked[into] {
-				continue
-			}
-			if into != p || r.asRows(parts[p]) {
-				looked[into] = true
-				g, err := r.rows(ctx, into, parts[into], in, out)
+				if looked[f.Into] {
+					continue
+				}
+				looked[f.Into] = true
+				g, err := r.rows(ctx, f.Into, parts[f.Into], in, out)
 				if err != nil {
 					return nil, err
 				}
-				if g != nil {
-					groups = append(groups, g)
-				}
+				send(g)
+				continue
+			}
+			if looked[p] {
 				continue
 			}
 			entries, err := r.held(ctx, p, p)
@@ -245,16 +250,65 @@ func (r *relayReader) wanted(ctx context.Context, w *Wanted, out *held) (groups 
 			switch {
 			case !in(&e):
 				out.cannot[api.FetchOutside]++
+				continue
 			case e.Op == logdb.OpSkip:
 				out.cannot[reduce.CannotElse]++
+				continue
 			case f.Fate == logdb.FateStored && (e.Waveform == nil || e.Waveform.Source != nil):
 				out.lacks++ // shortened here, too
-			default:
-				groups = append(groups, reduce.Group{p})
+				continue
 			}
+			of := p
+			if e.Target != 0 && r.u.kind == logdb.KindHistorical { // without its record the change would stand for it
+				of = e.Target
+				if t, _ := there.At(of); t.Fate == logdb.FateReduced {
+					of = t.Into
+				}
+				if !isSkipped(there, of) || !r.stored(of) {
+					of = p
+				}
+			}
+			looked[of] = true
+			g := reduce.Group{of}
+			if list := parts[of]; r.asRows(list) {
+				g, err = r.rows(ctx, of, list, func(*logdb.Entry) bool { return true }, out)
+			} else {
+				g, err = r.withChanges(ctx, g)
+			}
+			if err != nil {
+				return nil, err
+			}
+			send(g)
 		}
 	}
 	return groups, nil
+}
+
+// withChanges adds to a group of rows, of which the receiver holds none, their changes that its limits skipped: it would have the rows without them.
+func (r *relayReader) withChanges(ctx context.Context, g reduce.Group) (reduce.Group, error) {
+	if r.u.kind != logdb.KindHistorical {
+		return g, nil
+	}
+	if r.changes == nil {
+		r.changes = map[logdb.Position][]logdb.Position{}
+		for _, f := range r.u.received(r.stream.Stream).Ranges() {
+			for p := f.First; p <= f.Last && f.Fate == logdb.FateSkipped; p++ {
+				entries, err := r.held(ctx, p, p)
+				if err != nil {
+					r.changes = nil
+					return nil, err
+				}
+				if e, ok := entries[p]; ok && e.Target != 0 {
+					r.changes[e.Target] = append(r.changes[e.Target], p)
+				}
+			}
+		}
+	}
+	out := slices.Clone(g)
+	for _, p := range g {
+		out = append(out, r.changes[p]...)
+	}
+	return out, nil
 }
 
 // asRows reports whether any of what there is combined is held here as it was recorded: then what stands here at the place of the combined row is a row, too.
@@ -294,6 +348,8 @@ func (r *relayReader) rows(ctx context.Context, into logdb.Position, parts []log
 	switch {
 	case !wanted:
 		out.cannot[api.FetchOutside] += n
+	case complete && isSkipped(r.u.received(r.stream.Stream), into):
+		return r.withChanges(ctx, g)
 	case complete:
 		return g, nil
 	default:

@@ -184,8 +184,12 @@ func (u *upload) want(ctx context.Context, w *Wanted) (Found, error) {
 	found := Found{Cannot: map[string]int{}}
 	for _, name := range cutNames(u.streams) {
 		cut, parts := cutOf(u.streams, name)
+		also := map[logdb.StreamID]*logdb.FateSet{}
 		for _, st := range parts {
-			x := &search{upload: u, wanted: w, cut: cut, st: st, there: u.received(st.ID), asked: st.Asked.Clone(), found: &found, buckets: map[logdb.Position]bool{}}
+			also[st.ID] = &logdb.FateSet{}
+		}
+		for _, st := range parts {
+			x := &search{upload: u, wanted: w, cut: cut, st: st, also: also, there: u.received(st.ID), asked: st.Asked.Clone(), found: &found, buckets: map[logdb.Position]bool{}}
 			if err := x.run(ctx); err != nil {
 				return found, err
 			}
@@ -193,6 +197,18 @@ func (u *upload) want(ctx context.Context, w *Wanted) (Found, error) {
 				continue
 			}
 			st.Asked = x.asked
+			if err := u.s.store.PutRequested(ctx, st, &logdb.FateSet{}); err != nil {
+				return found, err
+			}
+		}
+		for _, st := range parts {
+			n := st.Asked.Len()
+			for p := range each(also[st.ID]) {
+				st.Asked.Put(stored(p))
+			}
+			if found.Asked += st.Asked.Len() - n; st.Asked.Len() == n {
+				continue
+			}
 			if err := u.s.store.PutRequested(ctx, st, &logdb.FateSet{}); err != nil {
 				return found, err
 			}
@@ -209,6 +225,7 @@ type search struct {
 	st      *StoredStream
 	there   *logdb.FateSet
 	asked   logdb.FateSet
+	also    map[logdb.StreamID]*logdb.FateSet // what changes that are asked for are changes of, if limits skipped it
 	found   *Found
 	buckets map[logdb.Position]bool // looked at
 }
@@ -268,6 +285,28 @@ func (x *search) position(ctx context.Context, p logdb.Position, r logdb.FateRan
 		}
 	default:
 		x.ask(p)
+		return x.record(ctx, &e, p)
+	}
+	return nil
+}
+
+// record asks for the row that e, at p, changes, or came late for, if it was skipped, too: without it the change would stand for it.
+func (x *search) record(ctx context.Context, e *logdb.Entry, p logdb.Position) error {
+	if x.kind != logdb.KindHistorical {
+		return nil
+	}
+	at := logdb.Position(0)
+	if f, _ := x.st.Fates.At(p); f.Fate == logdb.FateReduced && f.Into < p {
+		at = f.Into
+	} else if e.Op == logdb.OpRevise || e.Op == logdb.OpWithdraw {
+		carrier, ok, err := x.cut.Carrier(ctx, x.j, e.Target)
+		if err != nil || !ok || carrier == p {
+			return err
+		}
+		at = carrier
+	}
+	if _, of, ok := x.cut.At(at); ok && isSkipped(x.received(of.ID), at) {
+		x.also[of.ID].Put(stored(at))
 	}
 	return nil
 }

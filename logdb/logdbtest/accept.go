@@ -140,6 +140,7 @@ type receiver struct {
 	receipt logdb.Receipt
 	refused logdb.FateSet
 	whole   []logdb.Position // positions of combined rows that this page replaces by all that they combined
+	part    []logdb.Position // and those of which it has the last row and some of the others
 }
 
 // takePositions decides what the page holds in journal order.
@@ -184,6 +185,8 @@ func (r *receiver) take(e logdb.Entry) {
 		if !decided {
 			r.stream.decide(e.Position, logdb.FateRange{Fate: logdb.FateHeld})
 		}
+		r.receipt.Repeats++
+	case f.Fate != logdb.FateStored && slices.Contains(r.part, e.Position):
 		r.receipt.Repeats++
 	case !decided && slices.Contains(r.whole, e.Position): // the rows travel as the combined one would, which no limit refuses
 		r.store(e)
@@ -336,7 +339,8 @@ func (r *receiver) isFullVariant(e logdb.Entry) bool {
 }
 
 // findWholeBuckets lists the combined rows of which the page holds all that was combined, so
-// that the rows may take the place of their sum, also of one that has not come or was skipped. One that was revised since is left alone.
+// that the rows may take the place of their sum, also of one that has not come or was skipped. One that was revised since is left alone, and a row
+// that comes at its place with some of the others only, which would pass for all of them.
 func (r *receiver) findWholeBuckets(all []logdb.Entry) {
 	inPage, rows := map[logdb.Position]bool{}, map[logdb.Position]bool{}
 	for _, e := range all {
@@ -344,21 +348,28 @@ func (r *receiver) findWholeBuckets(all []logdb.Entry) {
 		// Changes that came before a combined row was sent are part of it.
 		inPage[e.Position] = e.Op == logdb.OpAdd && e.Row != nil || e.Op == logdb.OpRevise || e.Op == logdb.OpWithdraw
 	}
-	parts := map[logdb.Position]bool{} // by combined row: is all of it here
+	type interval struct{ whole, all, some bool } // may take its place, is in the page, has a row in the page beside the last
+	found := map[logdb.Position]interval{}        // by combined row
 	for _, f := range r.stream.fates.Ranges() {
 		if f.Fate != logdb.FateReduced {
 			continue
 		}
-		if _, seen := parts[f.Into]; !seen {
-			parts[f.Into] = inPage[f.Into] && r.isCombined(f.Into) && (rows[f.Into] || r.stream.fates.Has(f.Into))
+		x, seen := found[f.Into]
+		if !seen {
+			x = interval{inPage[f.Into] && r.isCombined(f.Into) && (rows[f.Into] || r.stream.fates.Has(f.Into)), true, false}
 		}
 		for p := f.First; p <= f.Last; p++ {
-			parts[f.Into] = parts[f.Into] && inPage[p] && !r.elsewhere(p)
+			x.all, x.some = x.all && inPage[p], x.some || rows[p]
+			x.whole = x.whole && x.all && !r.elsewhere(p)
 		}
+		found[f.Into] = x
 	}
-	for into, whole := range parts {
-		if whole {
+	for into, x := range found {
+		switch {
+		case x.whole:
 			r.whole = append(r.whole, into)
+		case x.some && !x.all && rows[into]:
+			r.part = append(r.part, into)
 		}
 	}
 }

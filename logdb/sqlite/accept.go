@@ -117,10 +117,11 @@ type receiver struct {
 	receipt  logdb.Receipt
 	refused  logdb.FateSet
 
-	keep    [][]bool      // per block of rows: which are to be stored
-	entries []logdb.Entry // to be stored
-	instead []logdb.Entry // to be stored in the place of what is held
-	whole   []logdb.Position
+	keep    [][]bool         // per block of rows: which are to be stored
+	entries []logdb.Entry    // to be stored
+	instead []logdb.Entry    // to be stored in the place of what is held
+	whole   []logdb.Position // combined rows that this page replaces by all that they combined
+	part    []logdb.Position // and those of which it has the last row and some of the others
 	counts  limit.Counts
 	counted map[limit.Key]bool
 	ahead   []logdb.Millis       // revises of this page that were taken before their targets
@@ -277,6 +278,8 @@ func (r *receiver) take(it item) error {
 		if !decided {
 			r.put(it.position, logdb.FateRange{Fate: logdb.FateHeld})
 		}
+		r.receipt.Repeats++
+	case f.Fate != logdb.FateStored && slices.Contains(r.part, it.position):
 		r.receipt.Repeats++
 	case !decided && slices.Contains(r.whole, it.position): // the rows travel as the combined one would, which no limit refuses
 		r.store(it)

@@ -35,32 +35,40 @@ func (r *receiver) isFullVariant(it item) (bool, error) {
 }
 
 // findWholeBuckets lists the combined rows of which the page holds all that was combined, so
-// that the rows may take the place of their sum, also of one that has not come or was skipped. One that was revised since is left alone.
+// that the rows may take the place of their sum, also of one that has not come or was skipped. One that was revised since is left alone, and a row
+// that comes at its place with some of the others only, which would pass for all of them.
 func (r *receiver) findWholeBuckets(items []item) error {
 	inPage, rows := map[logdb.Position]bool{}, map[logdb.Position]bool{}
 	for _, it := range items {
 		rows[it.position] = it.block >= 0 || r.page.Entries[it.row].Op == logdb.OpAdd && r.page.Entries[it.row].Row != nil
 		inPage[it.position] = it.block >= 0 || r.ofRow(&r.page.Entries[it.row])
 	}
-	whole := map[logdb.Position]bool{} // by combined row: is all of it here
+	type interval struct{ whole, all, some bool } // may take its place, is in the page, has a row in the page beside the last
+	found := map[logdb.Position]interval{}        // by combined row
 	for _, f := range r.stream.fates.Ranges() {
 		if f.Fate != logdb.FateReduced || !inPage[f.Into] {
 			continue
 		}
-		if _, seen := whole[f.Into]; !seen {
+		x, seen := found[f.Into]
+		if !seen {
 			combined, err := r.isCombined(f.Into)
 			if err != nil {
 				return err
 			}
-			whole[f.Into] = combined && (rows[f.Into] || r.stream.fates.Has(f.Into))
+			x = interval{combined && (rows[f.Into] || r.stream.fates.Has(f.Into)), true, false}
 		}
-		for p := f.First; p <= f.Last && whole[f.Into]; p++ {
-			whole[f.Into] = inPage[p] && !r.elsewhere(p)
+		for p := f.First; p <= f.Last && (x.all || !x.some); p++ {
+			x.all, x.some = x.all && inPage[p], x.some || rows[p]
+			x.whole = x.whole && x.all && !r.elsewhere(p)
 		}
+		found[f.Into] = x
 	}
-	for into, all := range whole {
-		if all {
+	for into, x := range found {
+		switch {
+		case x.whole:
 			r.whole = append(r.whole, into)
+		case x.some && !x.all && rows[into]:
+			r.part = append(r.part, into)
 		}
 	}
 	return nil
