@@ -43,6 +43,12 @@ func (u *upload) settle(ctx context.Context, sent map[logdb.StreamID]*logdb.Fate
 				left = append(left, p)
 			}
 		}
+		for p := range done { // beside rows of it stands no sum, whether the last one was asked for or not
+			if f, _ := there.At(p); f.Fate == logdb.FateStored && !st.Asked.Has(p) {
+				turned.Put(stored(p))
+				st.Whole.Put(stored(p))
+			}
+		}
 		whole := wholeIntervals(st, there, left)
 		for _, p := range whole {
 			done[p] = true

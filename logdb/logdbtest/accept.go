@@ -162,6 +162,19 @@ func (r *receiver) takePositions() {
 	}
 	fates = slices.DeleteFunc(fates, func(f logdb.FateRange) bool { return f.Fate == logdb.FateReduced && apart[f.Into] })
 	all = slices.DeleteFunc(all, func(e logdb.Entry) bool { return apart[e.Position] })
+	var parts logdb.FateSet // skipped one by one, and combined into a row that may come
+	for _, f := range fates {
+		for p := f.First; p <= f.Last && f.Fate == logdb.FateReduced && f.Into > f.Last && !r.page.Requested && !r.stream.fates.Has(f.Into); p++ {
+			if held, _ := r.stream.fates.At(p); held.Fate == logdb.FateSkipped {
+				one := f
+				one.First, one.Last = p, p
+				parts.Put(one)
+			}
+		}
+	}
+	for _, f := range parts.Ranges() {
+		r.stream.fates.Put(f)
+	}
 	for len(all) > 0 || len(fates) > 0 {
 		if len(all) == 0 || len(fates) > 0 && fates[0].First < all[0].Position {
 			f := fates[0]

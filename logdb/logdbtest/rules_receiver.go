@@ -128,6 +128,18 @@ func receiverRules() []rule {
 			f.want("fates", f.fates(logdb.KindHistorical, a1, 5), "sssss")
 			f.want("once", counts(f.request(logdb.KindHistorical, a1, two, three, four)), "[0 3 0 0]")
 		}},
+		// Hole: rows that limits had skipped one by one would be fetched beside the sum that holds them.
+		{"rows that were skipped and are part of a sum that comes are in that", func(f *fixture) {
+			f.limits = logdb.DefaultLimits()
+			f.send(logdb.KindHistorical, a1, row(1, day0, wh, 50), row(2, day0+second, wh, 1), row(3, day0+2*second, wh, 2), row(5, day0+10*minute, wh, 7))
+			f.want("skipped", f.fates(logdb.KindHistorical, a1, 5), "sxx.s")
+			f.send(logdb.KindHistorical, a1, reduced(2, 3, 4, day0), row(4, day0+2*minute, wh, 6))
+			f.want("fates", f.fates(logdb.KindHistorical, a1, 5), "srrss")
+			two, three, four := row(2, day0+second, wh, 1), row(3, day0+2*second, wh, 2), row(4, day0+3*second, wh, 3)
+			f.want("a part of it", counts(f.request(logdb.KindHistorical, a1, two, three)), "[0 2 0 0]")
+			f.want("all of it", counts(f.request(logdb.KindHistorical, a1, two, three, four)), "[2 1 0 0]")
+			f.want("values", f.values(wh), "[50 1 2 3 7]")
+		}},
 		// Hole: the row in the place of its sum would stand beside the correction that came with it.
 		{"a row that comes in the place of its sum with its correction is corrected", func(f *fixture) {
 			two := func(p logdb.Position, at logdb.Millis, a, b float64) logdb.Entry {

@@ -197,6 +197,9 @@ func (r *receiver) decideAll() error {
 		}
 	}
 	apart := r.apart(fates)
+	for _, f := range r.skippedParts(fates, apart) {
+		r.stream.put(f)
+	}
 	for len(items) > 0 || len(fates) > 0 {
 		if len(items) == 0 || len(fates) > 0 && fates[0].First < items[0].position {
 			f := fates[0]
@@ -218,6 +221,28 @@ func (r *receiver) decideAll() error {
 		items = items[1:]
 	}
 	return nil
+}
+
+// skippedParts returns what limits have skipped here one by one, as it came by another way, of the rows that the page calls combined into one
+// that has not come: they are in that, or skipped with it.
+func (r *receiver) skippedParts(fates []logdb.FateRange, apart map[logdb.Position]bool) (out []logdb.FateRange) {
+	for _, f := range fates {
+		if f.Fate != logdb.FateReduced || f.Into <= f.Last || r.page.Requested || apart[f.Into] || r.stream.fates.Has(f.Into) {
+			continue
+		}
+		for p := f.First; p <= f.Last; p++ {
+			held, ok := r.stream.fates.At(p)
+			switch {
+			case ok && held.Fate == logdb.FateSkipped:
+				one := f
+				one.First, one.Last = p, p
+				out = append(out, one)
+			case ok:
+				p = max(p, min(held.Last, f.Last))
+			}
+		}
+	}
+	return out
 }
 
 // apart returns the combined rows of the page that stay undecided, with all that is combined into them: one of that came as it is since the sender asked

@@ -90,6 +90,15 @@ func journalMutations() []mutation {
 		{"rows that a relay sends for a skipped sum come without their changes", "cloudsync/relayfetch.go", []edit{{`		out = append(out, r.changes[p]...)
 `, `		_ = p
 `}}, []test{{"./cloudsync", "^TestChangesOfSumsThatTheNextCloudSkipped$", nil}}},
+		{"rows that were skipped one by one are not part of the sum that comes", "logdb/sqlite/accept.go", []edit{{`	for _, f := range r.skippedParts(fates, apart) {`, `	for _, f := range r.skippedParts(fates, apart)[:0] {`}}, []test{section("4_receiver")}},
+		{"a row beside rows that were fetched is taken for their sum", "cloudsync/settle.go", []edit{{`				turned.Put(stored(p))
+				st.Whole.Put(stored(p))
+			}
+		}
+`, `				turned.Put(stored(p))
+			}
+		}
+`}}, []test{{"./cloudsync", "^TestRandomWays$/^22111$", nil}}},
 		{"the last row of an interval is taken with some of the others", "logdb/sqlite/requested.go", []edit{{`			r.part = append(r.part, into)
 `, ``}}, []test{section("4_receiver")}},
 		{"a relay sends only the last row of a sum that the next cloud skipped", "cloudsync/relayfetch.go", []edit{{`list := parts[of]; r.asRows(list) {`, `list := parts[of]; r.asRows(list[:0]) {`}}, []test{{"./cloudsync", "^TestSumsThatTheNextCloudSkipped$", nil}}},
