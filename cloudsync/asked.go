@@ -234,17 +234,12 @@ func (u *upload) notTaken(sent map[logdb.StreamID]*logdb.FateSet) map[*StoredStr
 	return out
 }
 
-// abandon gives up what was asked for: some positions, or with nil all that is left. What the receiver had once, and has no fate of
+// abandon gives up positions that were asked for. What the receiver had once, and has no fate of
 // any more, or what is not here any more, goes the way of everything else from now on, which ends in a fate. What it has combined by now, since
 // it was emptied and got the sum by another way, is combined here too.
 func (u *upload) abandon(ctx context.Context, why string, which map[*StoredStream][]logdb.Position) error {
 	for _, st := range u.streams {
-		list, some := which[st]
-		if which == nil {
-			list = slices.Collect(each(&st.Asked))
-		} else if !some {
-			continue
-		}
+		list := which[st]
 		if len(list) == 0 {
 			continue
 		}

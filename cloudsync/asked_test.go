@@ -8,7 +8,6 @@ import (
 
 	"metermanager/cloudsync"
 	"metermanager/logdb"
-	"metermanager/logdb/logdbtest"
 	"metermanager/rpc/api"
 )
 
@@ -43,15 +42,9 @@ func TestSumsThatTheCloudSkipped(t *testing.T) {
 			lost := i > 2 // an answer, and this node
 			t.Run(fmt.Sprintf("%s, skipped %v, reduced %v, lost %v", what, want.Skipped, want.Reduced, lost), func(t *testing.T) {
 				t.Parallel()
-				cloud := newFakeCloud()
-				s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), cloud)
-				cloud.limits.HistoricalIntervalMillis = 5 * 60_000
-				s.quarterMinutes(4 * 21)
-				s.upload()
+				s, cloud := paced(t)
 				change(s)
-				s.rows(0, start+hour)
-				s.entries(logdb.KindHistorical, logdb.Entry{Op: logdb.OpClose, Time: start})
-				s.upload()
+				s.closed()
 				if lost {
 					cloud.after = func(call string) error {
 						if call == "push" {
@@ -78,9 +71,7 @@ func TestSumsThatTheCloudSkipped(t *testing.T) {
 					}
 				}
 				had := points(t, cloud.store, "cloud-4711", "")
-				cloud.store, cloud.known = logdbtest.NewModel(logdbtest.Config{}), map[logdb.MeterUID]bool{}
-				s.upload()
-				s.upload()
+				s.emptied(cloud)
 				same(t, "what an emptied cloud gets again", points(t, cloud.store, "cloud-4711", ""), had)
 				s.clean("emptied")
 			})
@@ -109,16 +100,7 @@ func TestSumsThatTheNextCloudSkipped(t *testing.T) {
 					}
 					far.request(t, logdb.KindHistorical, 0, 0, want...)
 					x.far.hold = bus
-					for range 10 {
-						if far.open() == 0 {
-							break
-						}
-						if _, err := x.middle.sync.Fetch(t.Context()); err != nil {
-							t.Fatal(err)
-						}
-						x.far.deliver(t, newRand(1))
-						x.site.fetch(x.near)
-					}
+					x.answer(far)
 					x.far.hold = false
 					if far.requests[0].State != api.FetchDone || len(far.requests[0].Cannot) > 0 {
 						t.Errorf("%+v", far.requests[0])

@@ -60,6 +60,21 @@ func newRequests(t *testing.T) (*chain, *desk) {
 	return x, far
 }
 
+// answer lets the relay answer what the last cloud asks for, and the site what the relay asks for.
+func (x *chain) answer(far *desk) {
+	x.Helper()
+	for range 10 {
+		if far.open() == 0 {
+			return
+		}
+		if _, err := x.middle.sync.Fetch(x.Context()); err != nil {
+			x.Fatal(err)
+		}
+		x.far.deliver(x, newRand(1))
+		x.site.fetch(x.near)
+	}
+}
+
 // What a cloud asks for of a journal that came through a relay, the relay answers from what it holds; what it lacks it asks for itself.
 // The request comes to its end, and nothing comes that was not asked for.
 func TestRequestsThroughARelay(t *testing.T) {
@@ -103,16 +118,7 @@ func TestRequestsThroughARelay(t *testing.T) {
 				asked := len(x.near.requests)
 				tt.ask(x, far)
 				x.far.hold = bus
-				for range 10 {
-					if far.open() == 0 {
-						break
-					}
-					if _, err := x.middle.sync.Fetch(t.Context()); err != nil {
-						t.Fatal(err)
-					}
-					x.far.deliver(t, newRand(1))
-					x.site.fetch(x.near)
-				}
+				x.answer(far)
 				x.far.hold = false
 				if r := far.requests[0]; r.State != api.FetchDone || !slices.Equal(r.Cannot, tt.cannot) && len(r.Cannot)+len(tt.cannot) > 0 {
 					t.Errorf("the request: %+v", r)

@@ -94,7 +94,7 @@ func (s *Stream) Learn(there *logdb.FateSet) (learned logdb.FateSet) {
 	return learned
 }
 
-// AsIs reports whether the recording that travels at p is not shortened.
+// AsIs reports whether the receiver got p on request as it was recorded, or is to get it on request: a recording is not shortened then.
 func (s *Stream) AsIs(p logdb.Position) bool { return s.Whole.Has(p) || s.Asked.Has(p) }
 
 // Cut is all streams that carry the same part of one journal, oldest first. A position is
