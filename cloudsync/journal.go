@@ -1,6 +1,7 @@
 package cloudsync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,22 @@ type journal struct {
 	size    int // entries of a window at most: windows that are read in sequence grow up to it
 	windows []*window
 	series  []logdb.Series
+	ahead   struct { // the changes of rows behind a position
+		first, last logdb.Position                    // where they stand
+		rows        []changedRow                      // by log and time
+		newest      map[logdb.Position]logdb.Position // the last change, by the position of the row
+	}
+}
+
+// changedRow is a row that was changed, as it was added.
+type changedRow struct {
+	log      logdb.LogNo
+	time     logdb.Millis
+	position logdb.Position
+}
+
+func (r changedRow) compare(o changedRow) int {
+	return cmp.Or(cmp.Compare(r.log, o.log), cmp.Compare(r.time, o.time), cmp.Compare(r.position, o.position))
 }
 
 var _ reduce.Journal = (*journal)(nil)
@@ -148,8 +165,9 @@ func (j *journal) window(ctx context.Context, p logdb.Position) (*window, error)
 	return w, nil
 }
 
-// Rows returns the positions at which the live rows of a log with first <= time <= last were added.
-func (j *journal) Rows(ctx context.Context, log logdb.LogNo, first, last logdb.Millis) ([]logdb.Position, error) {
+// Rows returns the positions at which the live rows of a log with first <= time <= last were added, and those of rows of that time that were changed
+// behind asOf.
+func (j *journal) Rows(ctx context.Context, log logdb.LogNo, first, last logdb.Millis, asOf logdb.Position) ([]logdb.Position, error) {
 	if j.series == nil {
 		all, err := j.logs.Series(ctx, j.meter)
 		if err != nil {
@@ -164,16 +182,78 @@ func (j *journal) Rows(ctx context.Context, log logdb.LogNo, first, last logdb.M
 		}
 	}
 	var out []logdb.Position
-	if len(ids) == 0 {
-		return nil, nil
+	if len(ids) > 0 {
+		err := j.logs.ReadSeries(ctx, ids, first, last+1, func(_ logdb.SeriesID, b *logdb.Block) error {
+			out = append(out, b.Positions...)
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read the rows from %v to %v: %w", first, last, err)
+		}
 	}
-	err := j.logs.ReadSeries(ctx, ids, first, last+1, func(_ logdb.SeriesID, b *logdb.Block) error {
-		out = append(out, b.Positions...)
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the rows from %v to %v: %w", first, last, err)
+	if err := j.lookAhead(ctx, asOf); err != nil { // afterwards: what was changed meanwhile is live no more, and found here
+		return nil, err
+	}
+	rows := j.ahead.rows
+	i, _ := slices.BinarySearchFunc(rows, changedRow{log: log, time: first}, changedRow.compare)
+	for ; i < len(rows) && rows[i].log == log && rows[i].time <= last; i++ {
+		if j.ahead.newest[rows[i].position] > asOf {
+			out = append(out, rows[i].position)
+		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out), nil
 }
+
+// lookAhead reads which rows are changed behind asOf, to the journal's end. What it read stays read: positions that are decided rise.
+func (j *journal) lookAhead(ctx context.Context, asOf logdb.Position) error {
+	a := &j.ahead
+	if a.newest == nil || asOf+1 < a.first {
+		a.first, a.last, a.rows, a.newest = asOf+1, asOf, nil, map[logdb.Position]logdb.Position{}
+	}
+	before := len(a.rows)
+	defer func() {
+		if len(a.rows) > before {
+			slices.SortFunc(a.rows, changedRow.compare)
+		}
+	}()
+	for {
+		page, err := j.logs.ReadStream(ctx, j.meter, j.kind, logdb.StreamID{Journal: j.id, Policy: "0"}, a.last+1, j.size)
+		if errors.Is(err, logdb.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read the journal from position %d: %w", a.last+1, err)
+		}
+		highest := logdb.Position(0)
+		for i := range page.Rows {
+			highest = max(highest, slices.Max(page.Rows[i].Positions))
+		}
+		for _, e := range page.Entries {
+			highest = max(highest, e.Position)
+			if e.Op != logdb.OpRevise && e.Op != logdb.OpWithdraw {
+				continue
+			}
+			if a.newest[e.Target] > 0 {
+				a.newest[e.Target] = e.Position
+				continue
+			}
+			add, err := j.Entry(ctx, e.Target)
+			if errors.Is(err, logdb.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			a.newest[e.Target] = e.Position
+			a.rows = append(a.rows, changedRow{add.Log, add.Time, e.Target})
+		}
+		if highest == 0 {
+			return nil
+		}
+		a.last = highest
+	}
+}
+
+// decided says that changes were noted which were not known before.
+func (j *journal) decided() { j.windows = nil }

@@ -262,6 +262,7 @@ func (u *upload) decideCut(ctx context.Context, name string, flush bool) error {
 			return err
 		}
 		st.State, st.End, st.Chain = out.State, u.head.End, u.head.Chain
+		u.j.decided()
 		return nil
 	}
 	next := d.Start()

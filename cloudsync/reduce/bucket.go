@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"metermanager/logdb"
 )
@@ -113,9 +114,10 @@ func (d *Decider) newest(e *logdb.Entry) {
 }
 
 // lateRow decides a row for a closed interval, first to last: it becomes a revise of the row that
-// carries the interval, or travels by itself where none does.
+// carries the interval, or travels by itself where none does. Whoever decides it later, when these rows were changed, decides the same: the other cloud
+// may get both.
 func (d *Decider) lateRow(ctx context.Context, e *logdb.Entry, first, last logdb.Millis) error {
-	candidates, err := d.journal.Rows(ctx, e.Log, first, last)
+	candidates, err := d.journal.Rows(ctx, e.Log, first, last, e.Position)
 	if err != nil {
 		return fmt.Errorf("look for the rows of %v: %w", last, err)
 	}
@@ -142,12 +144,53 @@ func (d *Decider) lateRow(ctx context.Context, e *logdb.Entry, first, last logdb
 		}
 		if add.Op == logdb.OpAdd && add.Log == e.Log && add.Run == e.Run && add.Generation == e.Generation &&
 			add.Time >= first && add.Time <= last {
+			was, err := d.versionAt(ctx, &add, e.Position)
+			if err != nil {
+				return err
+			}
+			if was.Time < first || was.Time > last || !hasValue(was.Row) {
+				continue
+			}
 			d.reduceInto(e, into)
 			return nil
 		}
 	}
 	d.store(e.Position)
 	return nil
+}
+
+// versionAt returns the version of the row add that was live before position p: the row itself or its last change.
+func (d *Decider) versionAt(ctx context.Context, add *logdb.Entry, p logdb.Position) (logdb.Entry, error) {
+	changes, err := d.journal.Changes(ctx, add.Position)
+	if err != nil {
+		return logdb.Entry{}, fmt.Errorf("read the changes of position %d: %w", add.Position, err)
+	}
+	at := add.Position
+	for _, q := range changes {
+		if q < p {
+			at = max(at, q)
+		}
+	}
+	for _, c := range d.out.Changes { // the journal may not tell of these yet
+		if c.Target == add.Position && c.Position < p {
+			at = max(at, c.Position)
+		}
+	}
+	if at == add.Position {
+		return *add, nil
+	}
+	e, err := d.journal.Entry(ctx, at)
+	if errors.Is(err, logdb.ErrNotFound) {
+		return *add, nil
+	}
+	if err != nil {
+		return logdb.Entry{}, fmt.Errorf("read position %d: %w", at, err)
+	}
+	return e, nil
+}
+
+func hasValue(r *logdb.Row) bool {
+	return r != nil && slices.ContainsFunc(r.Values, func(v float64) bool { return !math.IsNaN(v) })
 }
 
 // sameRules reports whether p was decided under the rules that hold now: a row that is

@@ -18,8 +18,9 @@ type Journal interface {
 	Changes(ctx context.Context, target logdb.Position) ([]logdb.Position, error)
 	// Entries returns at most max entries from first on, rising; empty at the end.
 	Entries(ctx context.Context, first logdb.Position, max int) ([]logdb.Entry, error)
-	// Rows returns the positions at which the live rows of a log with first <= time <= last were added.
-	Rows(ctx context.Context, log logdb.LogNo, first, last logdb.Millis) ([]logdb.Position, error)
+	// Rows returns the positions at which rows of a log were added that are live with first <= time <= last, and those of rows of that time
+	// that were changed behind position asOf, rising.
+	Rows(ctx context.Context, log logdb.LogNo, first, last logdb.Millis, asOf logdb.Position) ([]logdb.Position, error)
 }
 
 // RelayedReason is the reason of a skip that came with the journal and states none.

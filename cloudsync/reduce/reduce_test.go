@@ -43,7 +43,7 @@ func (m memory) Entries(_ context.Context, first logdb.Position, max int) ([]log
 	return out, nil
 }
 
-func (m memory) Rows(_ context.Context, log logdb.LogNo, first, last logdb.Millis) ([]logdb.Position, error) {
+func (m memory) Rows(_ context.Context, log logdb.LogNo, first, last logdb.Millis, _ logdb.Position) ([]logdb.Position, error) {
 	var out []logdb.Position
 	for _, e := range m {
 		if e.Op == logdb.OpAdd && e.Log == log && e.Time >= first && e.Time <= last {
