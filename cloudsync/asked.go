@@ -110,7 +110,7 @@ func (u *upload) sendAskedOf(ctx context.Context, parts []*StoredStream, st *Sto
 	}
 	cut := reduce.NewCut(copies...)
 	x := &asking{upload: u, st: st, stream: own, sent: sent, pages: pages,
-		composer: reduce.NewComposer(u.conf.CloudUID, u.kind, cut, u.j, reduce.Config{PageBytes: u.s.cfg.PageBytes, Has: u.has(cut)})}
+		composer: reduce.NewComposer(u.conf.CloudUID, u.kind, cut, u.j, reduce.Config{PageBytes: u.s.cfg.PageBytes, Has: u.has(cut), Skipped: u.skipped(cut)})}
 	err = x.send(ctx, groups)
 	if errors.Is(err, errMore) {
 		return nil
@@ -336,13 +336,15 @@ func (x *asking) push(ctx context.Context, page *logdb.Page, groups []reduce.Gro
 // told takes out of a page what turned out not to be here any more, and gives it up.
 func (x *asking) told(ctx context.Context, page *logdb.Page, groups []reduce.Group) ([]reduce.Group, error) {
 	var gone logdb.FateSet
-	for _, f := range page.Fates {
-		gone.Put(f)
-	}
+	page.Fates = slices.DeleteFunc(page.Fates, func(f logdb.FateRange) bool {
+		if f.Fate == logdb.FateNotChosen {
+			gone.Put(f)
+		}
+		return f.Fate == logdb.FateNotChosen
+	})
 	if gone.Len() == 0 {
 		return groups, nil
 	}
-	page.Fates = nil
 	var list []logdb.Position
 	groups = slices.DeleteFunc(slices.Clone(groups), func(g reduce.Group) bool {
 		out := slices.ContainsFunc(g, gone.Has)

@@ -157,6 +157,7 @@ func (n *ways) all() {
 }
 
 // noneWithout fails for each change of a row that the second cloud calls skipped although it has the row: what is there would not be told from what is right.
+// Under a name by which the site does not send any more it may be so, until somebody asks for what was skipped: answers are taken from the new name.
 func (n *ways) noneWithout(t *testing.T) {
 	states, err := n.far.store.Streams(t.Context(), "cloud-4711", logdb.KindHistorical)
 	if errors.Is(err, logdb.ErrUnknownMeter) {
@@ -173,13 +174,17 @@ func (n *ways) noneWithout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	view, _, err := n.site.sync.For("far").View(t.Context(), meter, logdb.KindHistorical)
+	if err != nil {
+		t.Fatal(err)
+	}
 	target := map[logdb.Position]logdb.Position{}
 	for _, e := range changes.Entries {
 		target[e.Position] = e.Target
 	}
 	for _, st := range states {
 		for _, r := range st.Fates.Ranges() {
-			for p := r.First; p <= r.Last && r.Fate == logdb.FateSkipped; p++ {
+			for p := r.First; p <= r.Last && r.Fate == logdb.FateSkipped && st.Stream.Journal == view.Name; p++ {
 				if f, ok := st.Fates.At(target[p]); ok && f.Fate == logdb.FateReduced {
 					f, _ = st.Fates.At(f.Into)
 					if f.Fate == logdb.FateStored {

@@ -469,7 +469,8 @@ type relayReader struct {
 	early  bool // changes wait until the receiver has their rows
 	// changes are the changes that the receiver's limits skipped, by the record that they are of; nil: not looked for yet.
 	changes map[logdb.Position][]logdb.Position
-	ahead   struct { // read last
+	parts   map[logdb.Position][]logdb.FateRange // of sums that are held here, what the receiver's limits skipped one by one; nil: not looked for yet
+	ahead   struct {                             // read last
 		first, last logdb.Position
 		held        map[logdb.Position]logdb.Entry
 	}
@@ -530,6 +531,9 @@ func (r *relayReader) add(ctx context.Context, page *logdb.Page, last logdb.Posi
 		}
 		if n > 0 {
 			part := h.Slice(0, n)
+			for _, p := range part.Positions {
+				r.skippedParts(r.plain, p)
+			}
 			r.plain.AddRows(&part)
 			r.size += n * (24 + 20*len(h.Channels))
 			highest = max(highest, h.Positions[n-1])
@@ -558,6 +562,7 @@ func (r *relayReader) add(ctx context.Context, page *logdb.Page, last logdb.Posi
 		if e.Target != 0 && r.fetched(e.Target) {
 			to = r.asked
 		}
+		r.skippedParts(to, e.Position)
 		to.Entries = append(to.Entries, e)
 		r.size += entrySize(&e)
 		highest = max(highest, e.Position)
@@ -569,7 +574,7 @@ func (r *relayReader) add(ctx context.Context, page *logdb.Page, last logdb.Posi
 		f.Last = min(f.Last, last)
 		highest = max(highest, f.Last)
 		if f.Fate != logdb.FateHeld {
-			r.plain.Fates = append(r.plain.Fates, f)
+			r.plain.AddFates(f)
 			r.size += 64
 		}
 	}
@@ -577,6 +582,28 @@ func (r *relayReader) add(ctx context.Context, page *logdb.Page, last logdb.Posi
 		p.JournalEnd, p.Chain = page.JournalEnd, page.Chain
 	}
 	return highest, nil
+}
+
+// skippedParts tells, on the page of the sum at p, which of its rows the receiver skipped one by one, as they came there by another way: they would
+// count twice when they are fetched.
+func (r *relayReader) skippedParts(page *logdb.Page, p logdb.Position) {
+	if r.parts == nil {
+		r.parts = map[logdb.Position][]logdb.FateRange{}
+		skipped := r.u.received(r.stream.Stream)
+		for _, f := range r.stream.Fates.Ranges() {
+			for q := f.First; q <= f.Last && f.Fate == logdb.FateReduced; q++ {
+				switch t, ok := skipped.At(q); {
+				case ok && t.Fate == logdb.FateSkipped:
+					one := f
+					one.First, one.Last = q, q
+					r.parts[f.Into] = append(r.parts[f.Into], one)
+				case ok:
+					q = max(q, min(t.Last, f.Last))
+				}
+			}
+		}
+	}
+	page.AddFates(r.parts[p]...)
 }
 
 func entrySize(e *logdb.Entry) int {

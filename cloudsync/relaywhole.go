@@ -318,7 +318,7 @@ func (r *relayReader) held(ctx context.Context, first, last logdb.Position) (map
 func (r *relayReader) intervals(ctx context.Context, list []interval) error {
 	var groups []reduce.Group
 	for _, x := range list {
-		r.plain.Fates = append(r.plain.Fates, x.told...)
+		r.plain.AddFates(x.told...)
 		groups = append(groups, x.group)
 	}
 	if len(r.plain.Fates) > 0 {
@@ -340,9 +340,10 @@ func (r *relayReader) whole(ctx context.Context, groups []reduce.Group) error {
 				return err
 			}
 			e, ok := held[p]
+			r.skippedParts(page, p)
 			switch {
 			case !ok: // it was let go of at this moment: what is left of the group, the receiver does not take
-			case e.Op == logdb.OpAdd && e.Row != nil:
+			case e.Op == logdb.OpAdd && e.Row != nil && len(e.Row.Channels) > 0: // a block has one at least
 				h := logdb.History{
 					Log: e.Log, Run: e.Run, Generation: e.Generation, Channels: e.Row.Channels, Columns: make([][]float64, len(e.Row.Values)),
 					Times: []logdb.Millis{e.Time}, Positions: []logdb.Position{p},

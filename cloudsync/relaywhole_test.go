@@ -178,6 +178,36 @@ func TestRelayOfRowsThatStandForASum(t *testing.T) {
 	}
 }
 
+// Rows without a value travel by themselves: nothing of what stands beside them waits for them.
+func TestRelayOfRowsWithoutValues(t *testing.T) {
+	t.Parallel()
+	s, d := newDesk(t)
+	x := &chain{t, s, nil, d, newFakeCloud()}
+	s.settings(15 * time.Second)
+	s.rows(0, every(15*time.Second, start+15_000, 4*2)...)
+	var bare []logdb.Entry
+	for at := start + 2*60_000 + 15_000; at <= start+3*60_000; at += 15_000 {
+		bare = append(bare, logdb.Entry{Op: logdb.OpAdd, Time: at, Row: &logdb.Row{}})
+	}
+	s.entries(logdb.KindHistorical, bare...)
+	s.rows(0, every(15*time.Second, start+3*60_000+15_000, 4*2)...)
+	s.entries(logdb.KindHistorical, logdb.Entry{Op: logdb.OpClose, Time: start})
+	s.upload()
+	x.middle = relay(t, d.fakeCloud, x.far)
+	x.middle.upload()
+	d.request(t, logdb.KindHistorical, 0, 0, api.FetchReduced)
+	s.fetch(d)
+	x.forget(start+2*60_000+1, start+3*60_000+1)
+	x.pass()
+	want, have := energy(t, s.logs, meter, logdb.MaxTime), energy(t, x.far.store, "cloud-4711", logdb.MaxTime)
+	if math.Abs(want-have) > 1e-6 {
+		t.Errorf("%v Wh at the next cloud, want %v", have, want)
+	}
+	if r := x.middle.verify(logdb.KindHistorical); !r.Clean() || r.Compared == 0 {
+		t.Errorf("verify: compared %d, different %d, pending %d, %+v", r.Compared, r.Different, r.Pending, r.Days)
+	}
+}
+
 // A relay holds the rows of what the next cloud holds combined: verify tells whether that is their sum.
 func TestVerifyOfASumAgainstItsRows(t *testing.T) {
 	t.Parallel()

@@ -42,7 +42,7 @@ func (u *upload) sendPart(ctx context.Context, fresh bool) error {
 			missing[i] = Missing(&st.Fates, u.received(st.ID))
 		}
 		from := u.lowest(cut, missing)
-		composer := reduce.NewComposer(u.conf.CloudUID, u.kind, cut, u.j, reduce.Config{PageBytes: u.s.cfg.PageBytes, Has: u.has(cut)})
+		composer := reduce.NewComposer(u.conf.CloudUID, u.kind, cut, u.j, reduce.Config{PageBytes: u.s.cfg.PageBytes, Has: u.has(cut), Skipped: u.skipped(cut)})
 		for i, st := range cut.Streams {
 			missing := missing[i]
 			for _, apart := range []*logdb.FateSet{&st.Asked, &st.Whole} { // they travel on requested pages
@@ -174,6 +174,14 @@ func (u *upload) has(cut *reduce.Cut) func(logdb.Position) bool {
 			return ok && f.Fate == logdb.FateStored
 		})
 	}
+}
+
+// skipped returns whether the receiver's limits skipped a position of a stream of the cut; nil when they skipped none.
+func (u *upload) skipped(cut *reduce.Cut) func(logdb.StreamID, logdb.Position) bool {
+	if !slices.ContainsFunc(cut.Streams, func(st *reduce.Stream) bool { return u.received(st.ID).Count(logdb.FateSkipped) > 0 }) {
+		return nil
+	}
+	return func(id logdb.StreamID, p logdb.Position) bool { return isSkipped(u.received(id), p) }
 }
 
 // received returns the receiver's set of a stream.

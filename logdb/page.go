@@ -54,6 +54,17 @@ func (p *Page) AddRows(h *History) {
 	p.Rows = append(p.Rows, own)
 }
 
+// AddFates adds ranges of positions at their places: fates rise.
+func (p *Page) AddFates(list ...FateRange) {
+	for _, f := range list {
+		at := len(p.Fates)
+		for at > 0 && p.Fates[at-1].First > f.First {
+			at--
+		}
+		p.Fates = slices.Insert(p.Fates, at, f)
+	}
+}
+
 // Check reports the first rule that the page breaks.
 func (p *Page) Check() error {
 	if p.Meter == "" {

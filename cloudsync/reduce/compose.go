@@ -20,6 +20,7 @@ type Composer struct {
 	journal Journal
 	max     int
 	has     func(logdb.Position) bool
+	skipped func(logdb.StreamID, logdb.Position) bool
 	sent    map[logdb.Position]bool // rows that this composer put into pages
 }
 
@@ -34,6 +35,9 @@ type Config struct {
 	// Has reports whether the receiver holds the record that travels at a position; nil: as if it did. Of a record that was cleared here
 	// before the receiver had it, changes are not sent either.
 	Has func(logdb.Position) bool
+	// Skipped reports whether the receiver's limits skipped a position of a stream; nil: none. Of a row that came there by another way, as it is,
+	// the receiver is told with its sum that it is in that.
+	Skipped func(logdb.StreamID, logdb.Position) bool
 }
 
 // NewComposer makes pages for the meter named as the receiver names it.
@@ -41,7 +45,7 @@ func NewComposer(meter logdb.MeterUID, kind logdb.Kind, cut *Cut, journal Journa
 	if cfg.PageBytes <= 0 {
 		cfg.PageBytes = PageBytes
 	}
-	return &Composer{meter: meter, kind: kind, cut: cut, journal: journal, max: cfg.PageBytes, has: cfg.Has, sent: map[logdb.Position]bool{}}
+	return &Composer{meter: meter, kind: kind, cut: cut, journal: journal, max: cfg.PageBytes, has: cfg.Has, skipped: cfg.Skipped, sent: map[logdb.Position]bool{}}
 }
 
 // Pages makes pages of those positions in ranges that stream decided and hands each to send, whose
@@ -130,6 +134,7 @@ func (c *Composer) carry(ctx context.Context, b *builder, p logdb.Position, f lo
 		if !live {
 			return fmt.Errorf("%w: nothing is left of position %d", logdb.ErrConflict, p)
 		}
+		c.skippedParts(b, p)
 		b.row(row)
 		c.sent[p] = true
 	case e.Op == logdb.OpAdd:
@@ -140,6 +145,19 @@ func (c *Composer) carry(ctx context.Context, b *builder, p logdb.Position, f lo
 		b.entry(e)
 	}
 	return nil
+}
+
+// skippedParts tells, on the page of the sum at p, which of its rows the receiver skipped one by one: they would count twice when they are fetched.
+func (c *Composer) skippedParts(b *builder, p logdb.Position) {
+	if c.skipped == nil {
+		return
+	}
+	for _, q := range c.cut.members(p, p) {
+		if f, s, _ := c.cut.At(q); q < p && s.ID == b.page.Stream && c.skipped(s.ID, q) {
+			f.First, f.Last = q, q
+			b.fate(f)
+		}
+	}
 }
 
 // revise adds the change at p of the record that travels at target. why says who, when and why. When part of what the record is made of
@@ -185,7 +203,7 @@ func (c *Composer) newBuilder(s *Stream) *builder {
 }
 
 func (b *builder) fate(r logdb.FateRange) {
-	b.page.Fates = append(b.page.Fates, r)
+	b.page.AddFates(r)
 	b.size += 64
 }
 

@@ -154,8 +154,8 @@ func (r *receiver) takePositions() {
 	}
 	apart := map[logdb.Position]bool{} // sums of which a row came as it is meanwhile
 	for _, f := range fates {
-		for p := f.First; p <= f.Last && f.Fate == logdb.FateReduced && f.Into > f.Last && !r.page.Requested; p++ {
-			if held, _ := r.stream.fates.At(p); held.Fate == logdb.FateStored && !r.stream.fates.Has(f.Into) {
+		for p := f.First; p <= f.Last && f.Fate == logdb.FateReduced && f.Into > f.Last; p++ {
+			if held, _ := r.stream.fates.At(p); held.Fate == logdb.FateStored && r.open(f.Into) {
 				apart[f.Into] = true
 			}
 		}
@@ -164,7 +164,7 @@ func (r *receiver) takePositions() {
 	all = slices.DeleteFunc(all, func(e logdb.Entry) bool { return apart[e.Position] })
 	var parts logdb.FateSet // skipped one by one, and combined into a row that may come
 	for _, f := range fates {
-		for p := f.First; p <= f.Last && f.Fate == logdb.FateReduced && f.Into > f.Last && !r.page.Requested && !r.stream.fates.Has(f.Into); p++ {
+		for p := f.First; p <= f.Last && f.Fate == logdb.FateReduced && f.Into > f.Last && r.open(f.Into); p++ {
 			if held, _ := r.stream.fates.At(p); held.Fate == logdb.FateSkipped {
 				one := f
 				one.First, one.Last = p, p
@@ -188,6 +188,12 @@ func (r *receiver) takePositions() {
 		r.take(all[0])
 		all = all[1:]
 	}
+}
+
+// open reports whether a combined row may come with the page.
+func (r *receiver) open(into logdb.Position) bool {
+	f, ok := r.stream.fates.At(into)
+	return !ok || r.page.Requested && f.Fate == logdb.FateSkipped
 }
 
 // take decides one entry of a page with positions.

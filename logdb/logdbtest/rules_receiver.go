@@ -140,6 +140,30 @@ func receiverRules() []rule {
 			f.want("all of it", counts(f.request(logdb.KindHistorical, a1, two, three, four)), "[2 1 0 0]")
 			f.want("values", f.values(wh), "[50 1 2 3 7]")
 		}},
+		{"rows that were skipped and are part of a sum that is fetched are in that", func(f *fixture) {
+			f.limits = logdb.DefaultLimits()
+			two, three, four := row(2, day0+second, wh, 1), row(3, day0+2*second, wh, 2), row(4, day0+3*second, wh, 3)
+			sum := row(4, day0+2*minute, wh, 6)
+			f.send(logdb.KindHistorical, a1, row(1, day0, wh, 50), two, three, sum, row(5, day0+10*minute, wh, 7))
+			f.want("skipped", f.fates(logdb.KindHistorical, a1, 5), "sxxss")
+			f.want("beside a sum that is there", counts(f.request(logdb.KindHistorical, a1, reduced(2, 3, 4, day0), sum)), "[0 1 0 0]")
+			f.want("fates", f.fates(logdb.KindHistorical, a1, 5), "sxxss")
+			f.send(logdb.KindHistorical, b1, row(1, day0, wh, 50), two, three, row(4, day0+30*second, wh, 6), row(5, day0+10*minute, wh, 7))
+			f.want("skipped", f.fates(logdb.KindHistorical, b1, 5), "sxxxs")
+			f.want("fetched", counts(f.request(logdb.KindHistorical, b1, reduced(2, 3, 4, day0), row(4, day0+30*second, wh, 6))), "[1 0 0 0]")
+			f.want("fates", f.fates(logdb.KindHistorical, b1, 5), "srrss")
+			f.want("a part of it", counts(f.request(logdb.KindHistorical, b1, two, three)), "[0 2 0 0]")
+			f.want("all of it", counts(f.request(logdb.KindHistorical, b1, two, three, four)), "[2 1 0 0]")
+			f.want("fates", f.fates(logdb.KindHistorical, b1, 5), "sssss")
+		}},
+		{"a sum that is fetched beside a row that came as it is stays skipped", func(f *fixture) {
+			f.limits = logdb.DefaultLimits()
+			f.send(logdb.KindHistorical, a1, row(2, day0, wh, 1), row(3, day0+2*second, wh, 2), row(4, day0+3*second, wh, 3))
+			f.want("skipped", f.fates(logdb.KindHistorical, a1, 4), ".sxx")
+			f.want("fetched", counts(f.request(logdb.KindHistorical, a1, reduced(2, 3, 4, day0), row(4, day0+30*second, wh, 6))), "[0 0 0 0]")
+			f.want("fates", f.fates(logdb.KindHistorical, a1, 4), ".sxx")
+			f.want("values", f.values(wh), "[1]")
+		}},
 		// Hole: the row in the place of its sum would stand beside the correction that came with it.
 		{"a row that comes in the place of its sum with its correction is corrected", func(f *fixture) {
 			two := func(p logdb.Position, at logdb.Millis, a, b float64) logdb.Entry {

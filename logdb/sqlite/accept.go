@@ -224,10 +224,10 @@ func (r *receiver) decideAll() error {
 }
 
 // skippedParts returns what limits have skipped here one by one, as it came by another way, of the rows that the page calls combined into one
-// that has not come: they are in that, or skipped with it.
+// that has not come, or that it brings on request: they are in that, or skipped with it.
 func (r *receiver) skippedParts(fates []logdb.FateRange, apart map[logdb.Position]bool) (out []logdb.FateRange) {
 	for _, f := range fates {
-		if f.Fate != logdb.FateReduced || f.Into <= f.Last || r.page.Requested || apart[f.Into] || r.stream.fates.Has(f.Into) {
+		if f.Fate != logdb.FateReduced || f.Into <= f.Last || apart[f.Into] || !r.open(f.Into) {
 			continue
 		}
 		for p := f.First; p <= f.Last; p++ {
@@ -250,7 +250,7 @@ func (r *receiver) skippedParts(fates []logdb.FateRange, apart map[logdb.Positio
 func (r *receiver) apart(fates []logdb.FateRange) map[logdb.Position]bool {
 	var out map[logdb.Position]bool
 	for _, f := range fates {
-		if f.Fate != logdb.FateReduced || f.Into <= f.Last || r.page.Requested || r.stream.fates.Has(f.Into) {
+		if f.Fate != logdb.FateReduced || f.Into <= f.Last || !r.open(f.Into) {
 			continue
 		}
 		for p := f.First; p <= f.Last && !out[f.Into]; p++ {
@@ -263,6 +263,12 @@ func (r *receiver) apart(fates []logdb.FateRange) map[logdb.Position]bool {
 		}
 	}
 	return out
+}
+
+// open reports whether a combined row may come with the page: it has not come, or limits skipped it and it was asked for.
+func (r *receiver) open(into logdb.Position) bool {
+	f, ok := r.stream.fates.At(into)
+	return !ok || r.page.Requested && f.Fate == logdb.FateSkipped
 }
 
 func (r *receiver) items() []item {

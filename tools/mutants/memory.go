@@ -91,6 +91,24 @@ func journalMutations() []mutation {
 `, `		_ = p
 `}}, []test{{"./cloudsync", "^TestChangesOfSumsThatTheNextCloudSkipped$", nil}}},
 		{"rows that were skipped one by one are not part of the sum that comes", "logdb/sqlite/accept.go", []edit{{`	for _, f := range r.skippedParts(fates, apart) {`, `	for _, f := range r.skippedParts(fates, apart)[:0] {`}}, []test{section("4_receiver")}},
+		{"rows that were skipped one by one are not told with a sum from the site", "cloudsync/reduce/compose.go", []edit{{`		c.skippedParts(b, p)
+`, ``}}, []test{{"./cloudsync", "^TestSumsOfRowsThatWereSkippedOneByOne$", nil}}},
+		{"rows that were skipped one by one are not told with a sum from a relay", "cloudsync/relay.go", []edit{{`	page.AddFates(r.parts[p]...)
+`, ``}}, []test{{"./cloudsync", "^TestSumsOfRowsThatWereSkippedOneByOne$", nil}}},
+		{"rows that were skipped one by one are not part of a sum that is fetched", "logdb/sqlite/accept.go", []edit{{`	return !ok || r.page.Requested && f.Fate == logdb.FateSkipped`, `	return !ok && !r.page.Requested && f.Fate == 0`}}, []test{section("4_receiver")}},
+		{"a fetched sum is taken beside a row of it", "logdb/sqlite/accept.go", []edit{{`		if f.Fate != logdb.FateReduced || f.Into <= f.Last || !r.open(f.Into) {
+			continue
+		}
+		for p := f.First; p <= f.Last && !out`, `		if f.Fate != logdb.FateReduced || f.Into <= f.Last || !r.open(f.Into) || r.page.Requested {
+			continue
+		}
+		for p := f.First; p <= f.Last && !out`}}, []test{section("4_receiver")}},
+		{"a relay makes a block of rows without values", "cloudsync/relaywhole.go", []edit{{` && len(e.Row.Channels) > 0: // a block`, `: // a block`}}, []test{{"./cloudsync", "^TestRelayOfRowsWithoutValues$", nil}}},
+		{"a late row is decided by what stands in its interval now", "cloudsync/journal.go", []edit{{`		if j.ahead.newest[rows[i].position] > asOf {`, `		if asOf == 0 {`}}, []test{{"./cloudsync", "^TestLateRowsAreDecidedAlike$", nil}}},
+		{"a late row is decided by a version that came after it", "cloudsync/reduce/bucket.go", []edit{{` || !hasValue(was.Row) {`, ` {`}}, []test{{"./cloudsync", "^TestLateRowsAreDecidedAlike$", nil}}},
+		{"a late row is decided by a version that was moved away", "cloudsync/reduce/bucket.go", []edit{{`was.Time < first || was.Time > last || `, ``}}, []test{{"./cloudsync", "^TestLateRowsAreDecidedAlike$", nil}}},
+		{"a late row is decided without the changes that were decided with it", "cloudsync/reduce/bucket.go", []edit{{`		if c.Target == add.Position && c.Position < p {`, `		if c.Target == 0 {`}}, []test{{"./cloudsync", "^TestLateRowsAreDecidedAlike$", nil}}},
+		{"a late row is decided without the changes that were decided since its interval was read", "cloudsync/journal.go", []edit{{`func (j *journal) decided() { j.windows = nil }`, `func (j *journal) decided() {}`}}, []test{{"./cloudsync", "^TestLateRowsAreDecidedAlike$", nil}}},
 		{"a row beside rows that were fetched is taken for their sum", "cloudsync/settle.go", []edit{{`				turned.Put(stored(p))
 				st.Whole.Put(stored(p))
 			}
