@@ -92,10 +92,13 @@ func (d *desk) open() int {
 }
 
 // newDesk is a site whose cloud keeps requests.
-func newDesk(t *testing.T) (*site, *desk) {
+func newDesk(t *testing.T) (*site, *desk) { return newDeskOf(t, modelLogs) }
+
+func newDeskOf(t *testing.T, logs func(testing.TB) logdb.Store) (*site, *desk) {
 	t.Helper()
 	d := &desk{fakeCloud: newFakeCloud()}
-	s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), d.fakeCloud)
+	d.store = logs(t)
+	s := newSite(t, logs(t), d.fakeCloud)
 	s.others = map[string]cloudsync.Cloud{"cloud.example.net": d}
 	s.restart()
 	return s, d

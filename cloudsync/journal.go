@@ -24,22 +24,21 @@ type journal struct {
 	size    int // entries of a window at most: windows that are read in sequence grow up to it
 	windows []*window
 	series  []logdb.Series
-	ahead   struct { // the changes of rows behind a position
-		first, last logdb.Position                    // where they stand
-		rows        []changedRow                      // by log and time
-		newest      map[logdb.Position]logdb.Position // the last change, by the position of the row
+	ahead   struct { // what was read behind the position that is decided
+		first, last logdb.Position // of the journal
+		rows        []changedRow   // by log and time
 	}
 }
 
-// changedRow is a row that was changed, as it was added.
+// changedRow is a row, as it was added, that the change at a position took away from its time, or left without values.
 type changedRow struct {
-	log      logdb.LogNo
-	time     logdb.Millis
-	position logdb.Position
+	log              logdb.LogNo
+	time             logdb.Millis
+	position, change logdb.Position
 }
 
 func (r changedRow) compare(o changedRow) int {
-	return cmp.Or(cmp.Compare(r.log, o.log), cmp.Compare(r.time, o.time), cmp.Compare(r.position, o.position))
+	return cmp.Or(cmp.Compare(r.log, o.log), cmp.Compare(r.time, o.time), cmp.Compare(r.position, o.position), cmp.Compare(r.change, o.change))
 }
 
 var _ reduce.Journal = (*journal)(nil)
@@ -165,8 +164,8 @@ func (j *journal) window(ctx context.Context, p logdb.Position) (*window, error)
 	return w, nil
 }
 
-// Rows returns the positions at which the live rows of a log with first <= time <= last were added, and those of rows of that time that were changed
-// behind asOf.
+// Rows returns the positions at which the live rows of a log with first <= time <= last were added, and those of rows of that time that a change at a
+// position above asOf may have taken away.
 func (j *journal) Rows(ctx context.Context, log logdb.LogNo, first, last logdb.Millis, asOf logdb.Position) ([]logdb.Position, error) {
 	if j.series == nil {
 		all, err := j.logs.Series(ctx, j.meter)
@@ -191,13 +190,13 @@ func (j *journal) Rows(ctx context.Context, log logdb.LogNo, first, last logdb.M
 			return nil, fmt.Errorf("read the rows from %v to %v: %w", first, last, err)
 		}
 	}
-	if err := j.lookAhead(ctx, asOf); err != nil { // afterwards: what was changed meanwhile is live no more, and found here
+	if err := j.lookAhead(ctx, asOf); err != nil { // afterwards: what was taken away meanwhile was not found above, and is found now
 		return nil, err
 	}
 	rows := j.ahead.rows
 	i, _ := slices.BinarySearchFunc(rows, changedRow{log: log, time: first}, changedRow.compare)
 	for ; i < len(rows) && rows[i].log == log && rows[i].time <= last; i++ {
-		if j.ahead.newest[rows[i].position] > asOf {
+		if rows[i].change > asOf {
 			out = append(out, rows[i].position)
 		}
 	}
@@ -205,11 +204,12 @@ func (j *journal) Rows(ctx context.Context, log logdb.LogNo, first, last logdb.M
 	return slices.Compact(out), nil
 }
 
-// lookAhead reads which rows are changed behind asOf, to the journal's end. What it read stays read: positions that are decided rise.
+// lookAhead reads on to the journal's end which rows are taken away above asOf. What it read stays read while positions are decided that rise; another cut
+// begins again.
 func (j *journal) lookAhead(ctx context.Context, asOf logdb.Position) error {
 	a := &j.ahead
-	if a.newest == nil || asOf+1 < a.first {
-		a.first, a.last, a.rows, a.newest = asOf+1, asOf, nil, map[logdb.Position]logdb.Position{}
+	if a.first == 0 || asOf+1 < a.first {
+		a.first, a.last, a.rows = asOf+1, asOf, nil
 	}
 	before := len(a.rows)
 	defer func() {
@@ -234,10 +234,6 @@ func (j *journal) lookAhead(ctx context.Context, asOf logdb.Position) error {
 			if e.Op != logdb.OpRevise && e.Op != logdb.OpWithdraw {
 				continue
 			}
-			if a.newest[e.Target] > 0 {
-				a.newest[e.Target] = e.Position
-				continue
-			}
 			add, err := j.Entry(ctx, e.Target)
 			if errors.Is(err, logdb.ErrNotFound) {
 				continue
@@ -245,8 +241,9 @@ func (j *journal) lookAhead(ctx context.Context, asOf logdb.Position) error {
 			if err != nil {
 				return err
 			}
-			a.newest[e.Target] = e.Position
-			a.rows = append(a.rows, changedRow{add.Log, add.Time, e.Target})
+			if add.Row != nil && (e.Time != add.Time || !e.Row.HasValue()) { // else it is live still, or another change took it away
+				a.rows = append(a.rows, changedRow{add.Log, add.Time, e.Target, e.Position})
+			}
 		}
 		if highest == 0 {
 			return nil
@@ -255,5 +252,5 @@ func (j *journal) lookAhead(ctx context.Context, asOf logdb.Position) error {
 	}
 }
 
-// decided says that changes were noted which were not known before.
+// decided forgets what was read: since then it was noted which changes there are of it.
 func (j *journal) decided() { j.windows = nil }

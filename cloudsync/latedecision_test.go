@@ -7,7 +7,6 @@ import (
 
 	"metermanager/cloudsync"
 	"metermanager/logdb"
-	"metermanager/logdb/logdbtest"
 )
 
 // What becomes of a late row does not depend on when a destination decides it: a cloud may get the row by two ways, from one that decided it at once and
@@ -48,12 +47,12 @@ func TestLateRowsAreDecidedAlike(t *testing.T) {
 			s.rows(0, every(15*time.Second, start+hour, 2100)...)
 		}, func(s *site) { revise(s, 9, start+4*minute-1000, 1) }, "add"},
 	} {
-		for _, atOnce := range []bool{true, false} {
+		for atOnce, logs := range map[bool]func(testing.TB) logdb.Store{true: modelLogs, false: realLogs} {
 			t.Run(fmt.Sprintf("%s, decided at once %v", tt.name, atOnce), func(t *testing.T) {
 				t.Parallel()
 				first, second := newFakeCloud(), newFakeCloud()
 				first.limits.HistoricalIntervalMillis, second.limits.HistoricalIntervalMillis = 0, 0
-				s := newSite(t, logdbtest.NewModel(logdbtest.Config{}), first)
+				s := newSite(t, logs(t), first)
 				upload := func() {
 					if atOnce {
 						s.upload()

@@ -47,13 +47,22 @@ func (w *world) newLogs(id func() logdb.JournalID) logdb.Store {
 	if !w.real {
 		return logdbtest.NewModel(logdbtest.Config{NewJournalID: id})
 	}
-	store, err := sqlite.Open(w.t0.Context(), filepath.Join(w.t0.TempDir(), "logs.db"), sqlite.Config{NewJournalID: id})
+	return realLogsOf(w.t0, id)
+}
+
+func modelLogs(testing.TB) logdb.Store { return logdbtest.NewModel(logdbtest.Config{}) }
+
+func realLogs(t testing.TB) logdb.Store { return realLogsOf(t, nil) }
+
+func realLogsOf(t testing.TB, id func() logdb.JournalID) logdb.Store {
+	t.Helper()
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "logs.db"), sqlite.Config{NewJournalID: id})
 	if err != nil {
-		w.t0.Fatal(err)
+		t.Fatal(err)
 	}
-	w.t0.Cleanup(func() {
+	t.Cleanup(func() {
 		if err := store.Close(); err != nil {
-			w.t0.Errorf("close the log database: %v", err)
+			t.Errorf("close the log database: %v", err)
 		}
 	})
 	return store

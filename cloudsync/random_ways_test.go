@@ -174,9 +174,9 @@ func (n *ways) noneWithout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	view, _, err := n.site.sync.For("far").View(t.Context(), meter, logdb.KindHistorical)
-	if err != nil {
-		t.Fatal(err)
+	view, ok, err := n.site.sync.For("far").View(t.Context(), meter, logdb.KindHistorical)
+	if err != nil || !ok {
+		t.Fatalf("look at what is sent: %v, %v", ok, err)
 	}
 	target := map[logdb.Position]logdb.Position{}
 	for _, e := range changes.Entries {

@@ -422,7 +422,10 @@ func (u *upload) relayStream(ctx context.Context, st *logdb.StreamState, all []l
 	if err := r.flush(ctx); err != nil {
 		return false, err
 	}
-	return r.early, r.intervals(ctx, whole)
+	if err := r.intervals(ctx, whole); err != nil {
+		return false, err
+	}
+	return r.early, r.changesOfSums(ctx)
 }
 
 // before reports whether a change of the row at a position would come to the receiver before that, which is held here: see upload.ahead.
@@ -469,8 +472,9 @@ type relayReader struct {
 	early  bool // changes wait until the receiver has their rows
 	// changes are the changes that the receiver's limits skipped, by the record that they are of; nil: not looked for yet.
 	changes map[logdb.Position][]logdb.Position
-	parts   map[logdb.Position][]logdb.FateRange // of sums that are held here, what the receiver's limits skipped one by one; nil: not looked for yet
-	ahead   struct {                             // read last
+	sums    *sumsHere        // nil: not looked for yet
+	told    []logdb.Position // sums with which it was told of rows that had been skipped
+	ahead   struct {         // read last
 		first, last logdb.Position
 		held        map[logdb.Position]logdb.Entry
 	}
@@ -531,11 +535,11 @@ func (r *relayReader) add(ctx context.Context, page *logdb.Page, last logdb.Posi
 		}
 		if n > 0 {
 			part := h.Slice(0, n)
-			for _, p := range part.Positions {
-				r.skippedParts(r.plain, p)
-			}
 			r.plain.AddRows(&part)
 			r.size += n * (24 + 20*len(h.Channels))
+			for _, p := range part.Positions {
+				r.size += r.parts(r.plain, p)
+			}
 			highest = max(highest, h.Positions[n-1])
 		}
 	}
@@ -562,9 +566,8 @@ func (r *relayReader) add(ctx context.Context, page *logdb.Page, last logdb.Posi
 		if e.Target != 0 && r.fetched(e.Target) {
 			to = r.asked
 		}
-		r.skippedParts(to, e.Position)
 		to.Entries = append(to.Entries, e)
-		r.size += entrySize(&e)
+		r.size += entrySize(&e) + r.parts(to, e.Position)
 		highest = max(highest, e.Position)
 	}
 	for _, f := range page.Fates {
@@ -582,28 +585,6 @@ func (r *relayReader) add(ctx context.Context, page *logdb.Page, last logdb.Posi
 		p.JournalEnd, p.Chain = page.JournalEnd, page.Chain
 	}
 	return highest, nil
-}
-
-// skippedParts tells, on the page of the sum at p, which of its rows the receiver skipped one by one, as they came there by another way: they would
-// count twice when they are fetched.
-func (r *relayReader) skippedParts(page *logdb.Page, p logdb.Position) {
-	if r.parts == nil {
-		r.parts = map[logdb.Position][]logdb.FateRange{}
-		skipped := r.u.received(r.stream.Stream)
-		for _, f := range r.stream.Fates.Ranges() {
-			for q := f.First; q <= f.Last && f.Fate == logdb.FateReduced; q++ {
-				switch t, ok := skipped.At(q); {
-				case ok && t.Fate == logdb.FateSkipped:
-					one := f
-					one.First, one.Last = q, q
-					r.parts[f.Into] = append(r.parts[f.Into], one)
-				case ok:
-					q = max(q, min(t.Last, f.Last))
-				}
-			}
-		}
-	}
-	page.AddFates(r.parts[p]...)
 }
 
 func entrySize(e *logdb.Entry) int {

@@ -269,6 +269,10 @@ func (r *relayReader) wanted(ctx context.Context, w *Wanted, out *held) (groups 
 				}
 			}
 			looked[of] = true
+			if r.lookAtSums().stored[of] { // beside a row of it stands no sum
+				out.cannot[reduce.CannotElse]++
+				continue
+			}
 			g := reduce.Group{of}
 			if list := parts[of]; r.asRows(list) {
 				g, err = r.rows(ctx, of, list, func(*logdb.Entry) bool { return true }, out)

@@ -340,7 +340,9 @@ func (r *relayReader) whole(ctx context.Context, groups []reduce.Group) error {
 				return err
 			}
 			e, ok := held[p]
-			r.skippedParts(page, p)
+			if ok {
+				size += r.parts(page, p)
+			}
 			switch {
 			case !ok: // it was let go of at this moment: what is left of the group, the receiver does not take
 			case e.Op == logdb.OpAdd && e.Row != nil && len(e.Row.Channels) > 0: // a block has one at least

@@ -36,9 +36,11 @@ type chain struct {
 	far          *fakeCloud
 }
 
-func newChain(t *testing.T) *chain {
+func newChain(t *testing.T) *chain { return newChainOf(t, modelLogs) }
+
+func newChainOf(t *testing.T, logs func(testing.TB) logdb.Store) *chain {
 	t.Helper()
-	s, d := newDesk(t)
+	s, d := newDeskOf(t, logs)
 	x := &chain{t, s, nil, d, newFakeCloud()}
 	s.settings(15 * time.Second)
 	s.rows(0, every(15*time.Second, start+15_000, 4*20)...)

@@ -72,6 +72,11 @@ type Row struct {
 	Values   []float64
 }
 
+// HasValue reports whether there is a row, and a value in it.
+func (r *Row) HasValue() bool {
+	return r != nil && slices.ContainsFunc(r.Values, func(v float64) bool { return !math.IsNaN(v) })
+}
+
 // History is a run of historical rows of one log in columns. Columns[c][i] is the value of
 // Channels[c] at Times[i], NaN when absent. Positions is nil before they are given.
 type History struct {

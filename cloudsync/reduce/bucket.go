@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"metermanager/logdb"
 )
@@ -114,8 +113,8 @@ func (d *Decider) newest(e *logdb.Entry) {
 }
 
 // lateRow decides a row for a closed interval, first to last: it becomes a revise of the row that
-// carries the interval, or travels by itself where none does. Whoever decides it later, when these rows were changed, decides the same: the other cloud
-// may get both.
+// carries the interval, or travels by itself where none does. Whoever decides it later, when these rows were changed, decides the same while the journal
+// holds them: a cloud may get both.
 func (d *Decider) lateRow(ctx context.Context, e *logdb.Entry, first, last logdb.Millis) error {
 	candidates, err := d.journal.Rows(ctx, e.Log, first, last, e.Position)
 	if err != nil {
@@ -148,7 +147,7 @@ func (d *Decider) lateRow(ctx context.Context, e *logdb.Entry, first, last logdb
 			if err != nil {
 				return err
 			}
-			if was.Time < first || was.Time > last || !hasValue(was.Row) {
+			if was.Time < first || was.Time > last || !was.Row.HasValue() {
 				continue
 			}
 			d.reduceInto(e, into)
@@ -180,17 +179,13 @@ func (d *Decider) versionAt(ctx context.Context, add *logdb.Entry, p logdb.Posit
 		return *add, nil
 	}
 	e, err := d.journal.Entry(ctx, at)
-	if errors.Is(err, logdb.ErrNotFound) {
-		return *add, nil
+	if errors.Is(err, logdb.ErrNotFound) { // what it was cannot be told, so that nothing can be combined with it
+		return logdb.Entry{}, nil
 	}
 	if err != nil {
 		return logdb.Entry{}, fmt.Errorf("read position %d: %w", at, err)
 	}
 	return e, nil
-}
-
-func hasValue(r *logdb.Row) bool {
-	return r != nil && slices.ContainsFunc(r.Values, func(v float64) bool { return !math.IsNaN(v) })
 }
 
 // sameRules reports whether p was decided under the rules that hold now: a row that is

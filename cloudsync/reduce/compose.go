@@ -36,7 +36,7 @@ type Config struct {
 	// before the receiver had it, changes are not sent either.
 	Has func(logdb.Position) bool
 	// Skipped reports whether the receiver's limits skipped a position of a stream; nil: none. Of a row that came there by another way, as it is,
-	// the receiver is told with its sum that it is in that.
+	// the receiver is told with its sum that it is in that. With a sum that is sent on request it is told so of all its rows.
 	Skipped func(logdb.StreamID, logdb.Position) bool
 }
 
@@ -134,7 +134,7 @@ func (c *Composer) carry(ctx context.Context, b *builder, p logdb.Position, f lo
 		if !live {
 			return fmt.Errorf("%w: nothing is left of position %d", logdb.ErrConflict, p)
 		}
-		c.skippedParts(b, p)
+		c.parts(b, p)
 		b.row(row)
 		c.sent[p] = true
 	case e.Op == logdb.OpAdd:
@@ -147,16 +147,23 @@ func (c *Composer) carry(ctx context.Context, b *builder, p logdb.Position, f lo
 	return nil
 }
 
-// skippedParts tells, on the page of the sum at p, which of its rows the receiver skipped one by one: they would count twice when they are fetched.
-func (c *Composer) skippedParts(b *builder, p logdb.Position) {
-	if c.skipped == nil {
+// parts tells, on the page of the sum at p, of those of its rows that the receiver skipped one by one: they would count twice when they are fetched. A sum
+// that is sent on request comes without its rows, of which the receiver may get one meanwhile: it must see then that they belong together.
+func (c *Composer) parts(b *builder, p logdb.Position) {
+	if c.skipped == nil && !b.page.Requested {
 		return
 	}
 	for _, q := range c.cut.members(p, p) {
-		if f, s, _ := c.cut.At(q); q < p && s.ID == b.page.Stream && c.skipped(s.ID, q) {
-			f.First, f.Last = q, q
-			b.fate(f)
+		f, s, _ := c.cut.At(q)
+		if q >= p || s.ID != b.page.Stream || !b.page.Requested && !c.skipped(s.ID, q) {
+			continue
 		}
+		f.First, f.Last = q, q
+		if n := len(b.page.Fates) - 1; n >= 0 && b.page.Fates[n].Last == q-1 && b.page.Fates[n].Fate == f.Fate && b.page.Fates[n].Into == f.Into {
+			b.page.Fates[n].Last, b.page.Fates[n].LastTime = q, max(b.page.Fates[n].LastTime, f.LastTime)
+			continue
+		}
+		b.fate(f)
 	}
 }
 

@@ -19,7 +19,7 @@ type Journal interface {
 	// Entries returns at most max entries from first on, rising; empty at the end.
 	Entries(ctx context.Context, first logdb.Position, max int) ([]logdb.Entry, error)
 	// Rows returns the positions at which rows of a log were added that are live with first <= time <= last, and those of rows of that time
-	// that were changed behind position asOf, rising.
+	// that a change at a position above asOf may have taken away, rising.
 	Rows(ctx context.Context, log logdb.LogNo, first, last logdb.Millis, asOf logdb.Position) ([]logdb.Position, error)
 }
 

@@ -111,6 +111,7 @@ func (c *Cut) travels(p logdb.Position) bool {
 // No group is cut. The caller states journal end and chain.
 func (c *Composer) Groups(ctx context.Context, stream *Stream, groups []Group, send func(*logdb.Page, []Group) error) error {
 	b, from := c.newBuilder(stream), 0
+	b.page.Requested = true
 	for i, g := range groups {
 		for _, p := range g {
 			f, ok := stream.Fates.At(p)
@@ -125,12 +126,12 @@ func (c *Composer) Groups(ctx context.Context, stream *Stream, groups []Group, s
 			continue
 		}
 		if b.size > 0 {
-			b.page.Requested = true
 			if err := send(b.page, groups[from:i+1]); err != nil {
 				return err
 			}
 		}
 		b, from = c.newBuilder(stream), i+1
+		b.page.Requested = true
 		if err := ctx.Err(); err != nil {
 			return err
 		}

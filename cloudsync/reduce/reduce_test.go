@@ -455,6 +455,48 @@ func TestClearedPositionsAreNotChosen(t *testing.T) {
 	}
 }
 
+// A sum tells of its rows: of those that the receiver skipped one by one, and of all when it is sent on request.
+func TestSumTellsOfItsRows(t *testing.T) {
+	t.Parallel()
+	var m memory
+	for _, e := range []logdb.Entry{row(75, 1), row(90, 3), row(105, 5), row(120, 7), {Op: logdb.OpClose}} {
+		m.add(e)
+	}
+	s := stream("1")
+	decide(t, logdb.KindHistorical, m, s)
+	reduced := func(first, last logdb.Position) logdb.FateRange { // times may be those of all the rows
+		return logdb.FateRange{First: first, Last: last, Fate: logdb.FateReduced, Into: 4, FirstTime: 75_000, LastTime: 105_000}
+	}
+	for _, tt := range []struct {
+		skipped   []logdb.Position
+		requested bool
+		want      []logdb.FateRange
+	}{
+		{nil, false, nil},
+		{[]logdb.Position{2}, false, []logdb.FateRange{reduced(2, 2)}},
+		{[]logdb.Position{1, 3}, false, []logdb.FateRange{reduced(1, 1), reduced(3, 3)}},
+		{[]logdb.Position{1, 2, 3}, false, []logdb.FateRange{reduced(1, 3)}},
+		{nil, true, []logdb.FateRange{reduced(1, 3)}},
+		{[]logdb.Position{2}, true, []logdb.FateRange{reduced(1, 3)}},
+	} {
+		var cfg reduce.Config
+		if tt.skipped != nil {
+			cfg.Skipped = func(_ logdb.StreamID, p logdb.Position) bool { return slices.Contains(tt.skipped, p) }
+		}
+		c := reduce.NewComposer("m", logdb.KindHistorical, reduce.NewCut(s), m, cfg)
+		var page *logdb.Page
+		var err error
+		if tt.requested {
+			err = c.Groups(t.Context(), s, []reduce.Group{{4}}, func(p *logdb.Page, _ []reduce.Group) error { page = p; return nil })
+		} else {
+			err = c.Pages(t.Context(), s, [][2]logdb.Position{{4, 4}}, always, func(p *logdb.Page) error { page = p; return nil })
+		}
+		if err != nil || page.Requested != tt.requested || len(page.Rows) != 1 || !slices.Equal(page.Fates, tt.want) {
+			t.Errorf("skipped %v, requested %v: %v, fates %+v, want %+v", tt.skipped, tt.requested, err, page.Fates, tt.want)
+		}
+	}
+}
+
 // Of a combined row of which a part was cleared nobody can tell the whole.
 func TestPartOfAnIntervalIsNotSent(t *testing.T) {
 	t.Parallel()

@@ -153,27 +153,28 @@ func (r *receiver) takePositions() {
 		r.findWholeBuckets(all)
 	}
 	apart := map[logdb.Position]bool{} // sums of which a row came as it is meanwhile
+	var parts logdb.FateSet            // skipped one by one, and combined into a row that may come
 	for _, f := range fates {
-		for p := f.First; p <= f.Last && f.Fate == logdb.FateReduced && f.Into > f.Last; p++ {
-			if held, _ := r.stream.fates.At(p); held.Fate == logdb.FateStored && r.open(f.Into) {
+		if f.Fate != logdb.FateReduced || f.Into <= f.Last || !r.open(f.Into) {
+			continue
+		}
+		for _, held := range r.stream.fates.Within(f.First, f.Last) {
+			switch held.Fate {
+			case logdb.FateStored:
 				apart[f.Into] = true
+			case logdb.FateSkipped:
+				part := f
+				part.First, part.Last = held.First, held.Last
+				parts.Put(part)
 			}
 		}
 	}
 	fates = slices.DeleteFunc(fates, func(f logdb.FateRange) bool { return f.Fate == logdb.FateReduced && apart[f.Into] })
 	all = slices.DeleteFunc(all, func(e logdb.Entry) bool { return apart[e.Position] })
-	var parts logdb.FateSet // skipped one by one, and combined into a row that may come
-	for _, f := range fates {
-		for p := f.First; p <= f.Last && f.Fate == logdb.FateReduced && f.Into > f.Last && r.open(f.Into); p++ {
-			if held, _ := r.stream.fates.At(p); held.Fate == logdb.FateSkipped {
-				one := f
-				one.First, one.Last = p, p
-				parts.Put(one)
-			}
-		}
-	}
 	for _, f := range parts.Ranges() {
-		r.stream.fates.Put(f)
+		if !apart[f.Into] {
+			r.stream.fates.Put(f)
+		}
 	}
 	for len(all) > 0 || len(fates) > 0 {
 		if len(all) == 0 || len(fates) > 0 && fates[0].First < all[0].Position {
@@ -193,7 +194,7 @@ func (r *receiver) takePositions() {
 // open reports whether a combined row may come with the page.
 func (r *receiver) open(into logdb.Position) bool {
 	f, ok := r.stream.fates.At(into)
-	return !ok || r.page.Requested && f.Fate == logdb.FateSkipped
+	return !ok || r.page.Requested && (f.Fate == logdb.FateSkipped || f.Fate == logdb.FateHeld)
 }
 
 // take decides one entry of a page with positions.

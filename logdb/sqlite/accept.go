@@ -230,15 +230,11 @@ func (r *receiver) skippedParts(fates []logdb.FateRange, apart map[logdb.Positio
 		if f.Fate != logdb.FateReduced || f.Into <= f.Last || apart[f.Into] || !r.open(f.Into) {
 			continue
 		}
-		for p := f.First; p <= f.Last; p++ {
-			held, ok := r.stream.fates.At(p)
-			switch {
-			case ok && held.Fate == logdb.FateSkipped:
-				one := f
-				one.First, one.Last = p, p
-				out = append(out, one)
-			case ok:
-				p = max(p, min(held.Last, f.Last))
+		for _, held := range r.stream.fates.Within(f.First, f.Last) {
+			if held.Fate == logdb.FateSkipped {
+				part := f
+				part.First, part.Last = held.First, held.Last
+				out = append(out, part)
 			}
 		}
 	}
@@ -253,22 +249,20 @@ func (r *receiver) apart(fates []logdb.FateRange) map[logdb.Position]bool {
 		if f.Fate != logdb.FateReduced || f.Into <= f.Last || !r.open(f.Into) {
 			continue
 		}
-		for p := f.First; p <= f.Last && !out[f.Into]; p++ {
-			if held, ok := r.stream.fates.At(p); ok && held.Fate == logdb.FateStored {
-				if out == nil {
-					out = map[logdb.Position]bool{}
-				}
-				out[f.Into] = true
+		if slices.ContainsFunc(r.stream.fates.Within(f.First, f.Last), func(held logdb.FateRange) bool { return held.Fate == logdb.FateStored }) {
+			if out == nil {
+				out = map[logdb.Position]bool{}
 			}
+			out[f.Into] = true
 		}
 	}
 	return out
 }
 
-// open reports whether a combined row may come with the page: it has not come, or limits skipped it and it was asked for.
+// open reports whether a combined row may come with the page: it has not come, or limits skipped it, or it was held, and it was asked for.
 func (r *receiver) open(into logdb.Position) bool {
 	f, ok := r.stream.fates.At(into)
-	return !ok || r.page.Requested && f.Fate == logdb.FateSkipped
+	return !ok || r.page.Requested && (f.Fate == logdb.FateSkipped || f.Fate == logdb.FateHeld)
 }
 
 func (r *receiver) items() []item {

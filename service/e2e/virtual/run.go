@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"metermanager/cloudsync"
@@ -639,7 +640,8 @@ func (w *world) verify(ctx context.Context, host string, site *client.Client, cl
 }
 
 // verifyRelay asks the cloud that passes on. Of a journal that was given up, by a site that was put back or has a copy, each cloud may have got
-// other records under its id: that differs, as verify says.
+// other records under its id: that differs, as verify says. So may the journal of a site that never sent to the second cloud what a copy of it did: the
+// relay must say that it leaves it alone.
 func (w *world) verifyRelay(ctx context.Context, cloud *client.Client) error {
 	own := map[logdb.JournalID]bool{}
 	for _, host := range w.sites {
@@ -671,8 +673,22 @@ func (w *world) verifyRelay(ctx context.Context, cloud *client.Client) error {
 	if r.Compared == 0 {
 		w.problem("cloud: verify %s compared nothing", second)
 	}
+	status, err := cloud.Status(ctx)
+	if err != nil {
+		return fmt.Errorf("ask the cloud: %w", err)
+	}
+	alone := func(stream string) bool {
+		if !w.plan.holds(Clone) && !w.plan.holds(Rewind) {
+			return false
+		}
+		return slices.ContainsFunc(uploaded(status.Sync), func(m api.MeterSync) bool {
+			return m.Cloud == second && slices.ContainsFunc(m.Relayed, func(r api.RelaySync) bool {
+				return slices.ContainsFunc(r.Conflicts, func(why string) bool { return strings.HasPrefix(why, "stream "+stream+": ") })
+			})
+		})
+	}
 	for _, d := range r.Days {
-		if id, err := logdb.ParseStream(d.Stream); d.State != "not_comparable" && (err != nil || own[id.Journal.Family()]) {
+		if id, err := logdb.ParseStream(d.Stream); d.State != "not_comparable" && !alone(d.Stream) && (err != nil || own[id.Journal.Family()]) {
 			w.problem("cloud: verify %s: %+v", second, d)
 		}
 	}
