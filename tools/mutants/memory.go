@@ -115,8 +115,6 @@ func journalMutations() []mutation {
 		{"a relay sends a sum beside a row of it on request", "cloudsync/relayfetch.go", []edit{{`			if r.lookAtSums().stored[of] {`, `			if r.lookAtSums() == nil {`}}, []test{{"./cloudsync", "^TestFetchedSumsOfRowsThatWereSkippedOneByOne$", nil}}},
 		{"a correction that was skipped with its row does not come with the sum", "cloudsync/relay.go", []edit{{`	return r.early, r.changesOfSums(ctx)`, `	return r.early, nil`}}, []test{{"./cloudsync", "^TestCorrectionOfARowThatWasSkippedOneByOne$", nil}}},
 		{"a site does not tell of the rows of a sum that is fetched", "cloudsync/reduce/compose.go", []edit{{`!b.page.Requested && !c.skipped(s.ID, q) {`, `(c.skipped == nil || !c.skipped(s.ID, q)) {`}}, []test{{"./cloudsync/reduce", "^TestSumTellsOfItsRows$", nil}}},
-		{"a range of fates is looked at position by position", "logdb/sqlite/accept.go", []edit{{`		for _, held := range r.stream.fates.Within(f.First, f.Last) {`, `		for p := f.First; p < f.Last; p++ {
-			held, _ := r.stream.fates.At(p)`}}, []test{{"./logdb/sqlite", "^TestRangeOfAGreatManyPositions$", nil}}},
 		{"a row beside rows that were fetched is taken for their sum", "cloudsync/settle.go", []edit{{`				turned.Put(stored(p))
 				st.Whole.Put(stored(p))
 			}
