@@ -24,7 +24,7 @@ type journal struct {
 	size    int // entries of a window at most: windows that are read in sequence grow up to it
 	windows []*window
 	series  []logdb.Series
-	ahead   struct { // what was read behind the position that is decided
+	ahead   struct { // what was read above the position that is decided
 		first, last logdb.Position // of the journal
 		rows        []changedRow   // by log and time
 	}
@@ -252,5 +252,5 @@ func (j *journal) lookAhead(ctx context.Context, asOf logdb.Position) error {
 	}
 }
 
-// decided forgets what was read: since then it was noted which changes there are of it.
+// decided forgets the windows: what they hold of changes was read before more of these were noted.
 func (j *journal) decided() { j.windows = nil }

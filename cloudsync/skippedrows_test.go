@@ -114,14 +114,21 @@ func TestSumsOfRowsThatWereSkippedOneByOne(t *testing.T) {
 	}
 }
 
+// newHourlyRequests is newRequests with a last cloud that takes one row an hour and got the first rows one by one, by another way.
+func newHourlyRequests(t *testing.T, rows logdb.Position) (*chain, *desk) {
+	t.Helper()
+	x, far := newRequests(t)
+	x.far.store, x.far.limits.HistoricalIntervalMillis = modelLogs(t), 60*60_000
+	name(t, x.far)
+	x.site.gets(x.far, 1, rows)
+	return x, far
+}
+
 // What a relay sends on request of sums whose rows the next cloud skipped one by one, as they came there by another way: each counts once, and a sum of which
 // that cloud has a row is left to who has the others.
 func TestFetchedSumsOfRowsThatWereSkippedOneByOne(t *testing.T) {
 	t.Parallel()
-	x, far := newRequests(t)
-	x.far.store, x.far.limits.HistoricalIntervalMillis = modelLogs(t), 60*60_000
-	name(t, x.far)
-	x.site.gets(x.far, 1, 12)
+	x, far := newHourlyRequests(t, 12)
 	x.pass()
 	if have, want := x.far.fates(t, 1, 12), "stored skipped skipped skipped skipped skipped skipped skipped skipped skipped skipped skipped"; have != want {
 		t.Fatalf("the cloud calls the rows %s, want %s", have, want)
@@ -152,10 +159,7 @@ func TestFetchedSumsOfRowsThatWereSkippedOneByOne(t *testing.T) {
 // A sum that is sent on request tells of all its rows: one of which nothing is known there yet may come next by another way.
 func TestFetchedSumTellsOfAllItsRows(t *testing.T) {
 	t.Parallel()
-	x, far := newRequests(t)
-	x.far.store, x.far.limits.HistoricalIntervalMillis = modelLogs(t), 60*60_000
-	name(t, x.far)
-	x.site.gets(x.far, 1, 10)
+	x, far := newHourlyRequests(t, 10)
 	head, err := x.site.logs.Journal(t.Context(), meter, logdb.KindHistorical)
 	if err != nil {
 		t.Fatal(err)
