@@ -1,18 +1,15 @@
 package cloudsync
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"time"
 
 	"metermanager/cloudsync/runner"
 	"metermanager/logdb"
-	"metermanager/rpc/api"
 	"metermanager/rpc/fault"
 )
 
@@ -135,145 +132,6 @@ func (m *MeterCache) fail(now time.Time, err error, do string, pauses runner.Bac
 	m.Tried = now
 	m.LastError, m.Advice = err.Error(), do
 	m.Retry = now.Add(pauses.Pause(m.Failures, err))
-}
-
-// settingsDigest is the digest of what the cloud is told of a meter.
-func settingsDigest(settings logdb.Settings) logdb.Digest {
-	settings.UID, settings.Version = "", ""
-	text, err := json.Marshal(settings)
-	if err != nil {
-		return logdb.Digest{} // no float of settings is NaN, so that this does not happen
-	}
-	return logdb.DigestOf(text)
-}
-
-// register tells the cloud of a meter and takes the UID that it answers with.
-func (s *Service) register(ctx context.Context, d *destination, cloud Cloud, uid logdb.MeterUID) (string, error) {
-	settings, err := s.logs.Settings(ctx, uid)
-	if err != nil {
-		return "", fmt.Errorf("read the settings of meter %s: %w", uid, err)
-	}
-	s.mu.Lock()
-	var conf MeterConfig
-	digest := settingsDigest(settings)
-	if m := d.cache.Meters[uid]; m != nil {
-		// Else settings that were changed and changed back are asked for again and again, without a pause.
-		m.Name, m.Settings = settings.Name, digest
-		conf = m.Config
-	}
-	customer := d.conf.Customer
-	s.mu.Unlock()
-	if !conf.Enabled {
-		return "the meter is not enabled for the cloud", runner.ErrNothing
-	}
-	if conf.CloudUID != "" && conf.Registered == digest {
-		return "", runner.ErrNothing
-	}
-	q := api.RegisterRequest{Settings: settings, CustomerKey: customer}
-	q.Settings.UID, q.Settings.Version = conf.CloudUID, ""
-	var answer api.RegisterAnswer
-	var did string
-	holds := false
-	for range tellTries { // what it was told, it says when it is asked again: or another program that serves the name
-		err = runner.Retry(ctx, s.retry(), func(ctx context.Context) (err error) {
-			answer, err = cloud.Register(ctx, q)
-			return err
-		})
-		if err != nil {
-			return "", fmt.Errorf("register meter %s: %w", uid, err)
-		}
-		did = cmp.Or(did, answer.Registered)
-		if holds = answer.Registered == api.RegisteredNew || holdsSettings(answer.Settings, settings); holds {
-			break
-		}
-		settings.Version = answer.Settings.Version
-		if conf.Registered != (logdb.Digest{}) { // else settings that are changed back, when the answer is lost, are taken for those that the cloud has
-			if err := s.changeMeter(ctx, d, uid, func(c *MeterConfig) error { c.Registered = logdb.Digest{}; return nil }); err != nil {
-				return "", err
-			}
-			conf.Registered = logdb.Digest{}
-		}
-		if did, err = s.tell(ctx, cloud, answer.MeterUID, settings); err != nil {
-			return "", fmt.Errorf("tell the settings of meter %s: %w", uid, err)
-		}
-		if holds = did == api.RegisteredKnown; holds { // as far as it will
-			break
-		}
-	}
-	err = s.changeMeter(ctx, d, uid, func(c *MeterConfig) error {
-		c.CloudUID, c.Registered, c.Parked = answer.MeterUID, digest, ""
-		return nil
-	})
-	s.mu.Lock()
-	if m := d.cache.Meters[uid]; m != nil {
-		m.told.answered(digest, cmp.Or(answer.Started, d.program), holds)
-	}
-	s.mu.Unlock()
-	return fmt.Sprintf("%s as %s", did, answer.MeterUID), err
-}
-
-// holdsSettings reports whether telling settings would change nothing of what is held: members that are not known here may be known there.
-func holdsSettings(held, settings logdb.Settings) bool {
-	settings.UID, settings.Version = "", ""
-	var after logdb.Settings
-	before, err := json.Marshal(held)
-	if err == nil {
-		err = json.Unmarshal(before, &after)
-	}
-	var change []byte
-	if err == nil {
-		change, err = api.SettingsDocument(settings)
-	}
-	if err == nil {
-		err = json.Unmarshal(change, &after)
-	}
-	return err == nil && settingsDigest(after) == settingsDigest(held)
-}
-
-// told is which programs hold the settings of a meter that the cloud is told: several may serve one name, of one database or of copies.
-type told struct {
-	settings logdb.Digest
-	programs []logdb.Millis // when they were started
-	tries    int            // in vain
-}
-
-// answered notes what a program, started at a time, holds after it was told.
-func (t *told) answered(settings logdb.Digest, started logdb.Millis, holds bool) {
-	if t.settings != settings {
-		*t = told{settings: settings}
-	}
-	const mostTries, mostPrograms = 5, 16
-	if !holds {
-		if t.tries++; t.tries < mostTries { // then it takes them otherwise than they were sent, and would be told for ever
-			return
-		}
-	}
-	t.programs = append(t.programs[max(0, len(t.programs)-mostPrograms+1):], started)
-}
-
-// by reports whether a program that was started at a time holds these settings.
-func (t *told) by(settings logdb.Digest, started logdb.Millis) bool {
-	return t.settings == settings && slices.Contains(t.programs, started)
-}
-
-// tellTries is how often a cloud is told settings until it says so. It is once, but for several programs that serve one name, each with a
-// database of its own, and for who tells something else of the meter at the same moment: the next look at its list goes on.
-const tellTries = 3
-
-const toldThem = "told the settings of"
-
-// tell stores the settings of a meter that the cloud knows already, unless they have another version there by now, and says what was done.
-func (s *Service) tell(ctx context.Context, cloud Cloud, uid logdb.MeterUID, settings logdb.Settings) (string, error) {
-	settings.UID = uid
-	err := runner.Retry(ctx, s.retry(), func(ctx context.Context) error { return cloud.PutSettings(ctx, uid, settings) })
-	if errors.Is(err, fault.NotFound) || errors.Is(err, fault.Forbidden) { // it keeps what it has; the logs go there all the same
-		s.log.Warn("the cloud takes no other settings of a meter than the first", "meter", string(uid), "err", err)
-		return api.RegisteredKnown, nil
-	}
-	if errors.Is(err, fault.Stale) { // told already, when an answer was lost; or somebody else has changed them since
-		return toldThem, nil
-	}
-	return toldThem, err
 }
 
 // upload sends what the cloud is missing of all logs of a meter.
@@ -403,6 +261,7 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 	var info CloudInfo
 	var listed bool
 	var started logdb.Millis
+	held := map[logdb.MeterUID]logdb.Settings{}
 	err := runner.Retry(ctx, s.retry(), func(ctx context.Context) error {
 		user, err := cloud.User(ctx)
 		if err != nil {
@@ -418,6 +277,7 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 		for _, m := range meters {
 			info.Meters = append(info.Meters, m.UID)
 			info.known[m.UID] = true
+			held[m.UID] = m.Settings
 			if m.Settings.Name == "" { // its log database was emptied: it has no more than make and serial
 				info.bare[m.UID] = true
 			}
@@ -443,21 +303,27 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 	if first {
 		d.cache.Scanned = d.cache.Synced
 	}
-	var lost []logdb.MeterUID
+	var lost, compare []logdb.MeterUID
 	for uid, m := range d.cache.Meters {
 		c := m.Config
 		if c.CloudUID == "" || !c.Enabled || c.Registered == (logdb.Digest{}) {
 			continue
 		}
 		// Once after each start of either side, and of each program that answers: what was put back to a backup does not know what was told since,
-		// nor does a copy what the other one was told. Not each time, since two nodes that tell of one meter may name it differently.
+		// nor does a copy what the other one was told.
 		other := !m.told.by(c.Registered, started)
 		if other || listed && (!info.known[c.CloudUID] || info.bare[c.CloudUID] && m.Name != "") {
 			lost = append(lost, uid)
+		} else if h, ok := held[c.CloudUID]; ok && h.Version != m.told.version {
+			compare = append(compare, uid)
 		}
 	}
 	s.mu.Unlock()
-	for _, uid := range lost {
+	overruled, err := s.overruled(ctx, d, held, compare)
+	if err != nil {
+		return "", err
+	}
+	for _, uid := range append(lost, overruled...) {
 		if err := s.changeMeter(ctx, d, uid, func(c *MeterConfig) error { c.Registered = logdb.Digest{}; return nil }); err != nil {
 			return "", err
 		}

@@ -32,7 +32,7 @@ func (s *Service) now() time.Time {
 func (c *Cache) notAfter(now time.Time) {
 	notAfter(now, &c.Blocked, &c.Synced, &c.Scanned, &c.Fetched, &c.FetchDue)
 	for _, m := range c.Meters {
-		notAfter(now, &m.Retry, &m.Since, &m.LastUpload, &m.Tried, &m.relay.recheck)
+		notAfter(now, &m.Retry, &m.Since, &m.LastUpload, &m.Tried, &m.relay.recheck, &m.told.quiet)
 		for _, l := range m.Logs {
 			notAfter(now, &l.Seen, &l.Compared, &l.Recheck)
 		}

@@ -22,17 +22,19 @@ func settingsMutations() []mutation {
 	return []mutation{
 		{"settings of who saw another version are stored", "service/cloud/registry/registry.go", []edit{{`if s.Version != "" && s.Version != m.Settings.Version {`, `if s.Version == "-" {`}},
 			[]test{{"./service/cloud/registry", "^TestSettingsHaveAVersion$", nil}}},
-		{"settings are told whatever version the cloud has", "cloudsync/actions.go", []edit{{`		settings.Version = answer.Settings.Version
+		{"settings are told whatever version the cloud has", "cloudsync/tell.go", []edit{{`		settings.Version = answer.Settings.Version
 `, `		settings.Version = ""
 `}}, []test{{"./cloudsync", "^TestSettingsThatComeOnceMore$", nil}}},
-		{"a cloud that agreed once is not asked when another program answers", "cloudsync/actions.go", []edit{{`t.settings == settings && slices.Contains(t.programs, started)`, `t.settings == settings && (slices.Contains(t.programs, started) || len(t.programs) > 0)`}},
+		{"a cloud that agreed once is not asked when another program answers", "cloudsync/tell.go", []edit{{`t.settings == settings && slices.Contains(t.programs, started)`, `t.settings == settings && (slices.Contains(t.programs, started) || len(t.programs) > 0)`}},
 			[]test{{"./cloudsync", "^TestSettingsToldToACopyOfTheCloud$", nil}}},
 		{"what was put off until a time of a wrong clock is waited for", "cloudsync/clock.go", []edit{{`	if !back {`, `	if !back || s.loaded {`}},
 			[]test{{"./cloudsync", "^TestClockThatWasAhead$", nil}, {"./cloudsync", "^TestClockSetRightDuringAnAction$", nil}}},
 		{"verify takes what was uploaded since it looked at the journal for more than this node knows", "cloudsync/verify/cloud.go",
 			[]edit{{`sameSets(sets, after) && view.Head.ID == newer.Head.ID && view.Head.End == newer.Head.End && sameSets(was, decided(newer))`, `sameSets(sets, after) && was != nil`}},
 			[]test{{"./cloudsync", "^TestVerifyOfASiteAtWork$", nil}}},
-		{"a cloud that takes settings otherwise is told for ever", "cloudsync/actions.go", []edit{{`t.tries < mostTries {`, `t.tries > 0 {`}}, []test{{"./cloudsync", "^TestCloudThatTakesSettingsOtherwise$", nil}}},
+		{"a cloud that takes settings otherwise is told for ever", "cloudsync/tell.go", []edit{{`t.tries < mostTries {`, `t.tries > 0 {`}}, []test{{"./cloudsync", "^TestCloudThatTakesSettingsOtherwise$", nil}}},
+		{"what somebody else told a cloud of a meter stays there", "cloudsync/tell.go", []edit{{`	if now.Before(t.quiet) {`, `	if now.Before(t.quiet) || t.others == 0 {`}}, []test{{"./cloudsync", "^TestSettingsThatSomebodyElseTold$", nil}}},
+		{"who tells a cloud something else of a meter is contradicted each time", "cloudsync/tell.go", []edit{{`now.Add(pause << min(t.others, mostDoublings))`, `now.Add(pause >> min(t.others, mostDoublings))`}}, []test{{"./cloudsync", "^TestSettingsThatSomebodyElseTold$", nil}}},
 		{"the value at the first moment of a page is looked for in the interval behind", "logdb/analysis/choose.go", []edit{{`		first-- // what stands`, `		// what stands`}},
 			[]test{{"./logdb/analysis", "^TestPartsOfARangeWithAlternatives$", nil}}},
 		{"the last span of several hours is cut off where the clock is set", "logdb/analysis/calendar.go", []edit{{`out[len(out)-1] < last; {`, `at < last; {`}},
@@ -164,7 +166,7 @@ func journalMutations() []mutation {
 		return len(here)`}}, []test{{"./cloudsync", "^TestChangeOfARowThatWasCleared$", nil}}},
 		{"what was sent for a receipt is sent again at once", "cloudsync/send.go", []edit{{`u.early == 0 || u.unsure {`, `u.early == 0 {`}}, []test{{"./cloudsync", "^TestChangesThatCannotFollow$", nil}}},
 		{"what came late waits for rows that a cloud does not take", "cloudsync/send.go", []edit{{`return !known || f.Fate == logdb.FateReduced`, `return !known || f.Fate != logdb.FateStored`}}, []test{{"./cloudsync", "^TestChangesThatCannotFollow$", nil}}},
-		{"settings that are changed back are taken for those that the cloud has", "cloudsync/actions.go", []edit{{`if conf.Registered != (logdb.Digest{}) { // else`, `if false && conf.Registered != (logdb.Digest{}) { // else`}}, []test{{"./cloudsync", "^TestSettingsThatAreChangedBack$", nil}}},
+		{"settings that are changed back are taken for those that the cloud has", "cloudsync/tell.go", []edit{{`if conf.Registered != (logdb.Digest{}) { // else`, `if false && conf.Registered != (logdb.Digest{}) { // else`}}, []test{{"./cloudsync", "^TestSettingsThatAreChangedBack$", nil}}},
 		{"recordings that one cloud got on request go to the next under another name", "cloudsync/name.go", []edit{{`u.kind == logdb.KindHistorical && st.combines()`, `st.combines()`}}, []test{{"./service/e2e/virtual", "^TestTorture$/^seed$/^70000691$", nil}}},
 		{"verify waits for the sum of rows that the cloud has", "cloudsync/verify/sums.go", []edit{{`					x.theirs[f.Into] = true`, `					_ = t`}}, []test{{"./cloudsync", "^TestRandomWays$", nil}}},
 		{"who asks a sync that has ended waits for ever", "cloudsync/queues.go", []edit{{`	if over {`, `	if false && over {`}}, []test{{"./cloudsync", "^TestQueuesOfAServiceThatHasEnded$", nil}}},
