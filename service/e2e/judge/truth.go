@@ -80,11 +80,12 @@ func (t *Truth) Len() int {
 	return n
 }
 
-// MayLose allows records of a log that were made before a time to be lost, each in a gap: the
-// meter was told to forget them, or had no room for more.
-func (t *Truth) MayLose(log int, before time.Time) {
-	if t.before[log].Before(before) {
-		t.before[log] = before
+// MayLose allows records of a log that were made up to a time to be lost, each in a gap: the
+// meter was told to forget them, or had no room for more. What it made at that very moment
+// nobody could have read.
+func (t *Truth) MayLose(log int, until time.Time) {
+	if t.before[log].Before(until) {
+		t.before[log] = until
 	}
 }
 
@@ -207,7 +208,7 @@ func (t *Truth) history(r *report, log int, journal []logdb.Entry, stats *Stats)
 			if next > 0 && !(told == at && bridged(gaps, &records[next-1], &records[at])) && !t.covered(gaps, records[next:told]) &&
 				!(told > next && swapped(gaps, &records[next-1], &records[told-1])) {
 				r.add(what, "records %d to %d (%s) are missing before position %d, and no gap of %+v says so", next, at-1, describe(records, next), e.Position, gaps)
-			} else if last := records[at-1].True; !last.Before(t.before[historicalLogs[log]]) {
+			} else if last := records[at-1].True; last.After(t.before[historicalLogs[log]]) {
 				r.add(what, "records %d to %d (%s) are lost before position %d, the last of %s", next, at-1, describe(records, next), e.Position, last.Format(time.RFC3339))
 			}
 			if held := len(records) - t.held[log]; at > held {
@@ -220,7 +221,7 @@ func (t *Truth) history(r *report, log int, journal []logdb.Entry, stats *Stats)
 		stats.Records++
 	}
 	// A memory that is empty has nothing behind which a gap could be noted yet.
-	if n := len(records); next < n && t.held[log] == 0 && records[n-1].True.Before(t.before[historicalLogs[log]]) {
+	if n := len(records); next < n && t.held[log] == 0 && !records[n-1].True.After(t.before[historicalLogs[log]]) {
 		lost, next = lost+n-next, n
 	}
 	if next < len(records) {
@@ -373,7 +374,7 @@ func near(known map[excursion]int, k excursion) []excursion {
 const truthOfPQ, truthOfLimits = "truth of pq", "truth of limits"
 
 // excursions compares PQ or limit events. Events that still wait for their end are not in the
-// journal, and events whose start the meter never saw make none. Those that began before a time may be lost.
+// journal, and events whose start the meter never saw make none. Those that began up to a time may be lost.
 func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, before time.Time, journal []logdb.Entry, stats *Stats) {
 	known, lossy, worst, first := map[excursion]int{}, map[excursion]int{}, map[excursion][]float64{}, map[excursion][]float64{}
 	early := map[excursion]excursion{} // what an event may be taken for, and what it is
@@ -398,7 +399,7 @@ func (t *Truth) excursions(r *report, what string, truth []sim.Excursion, before
 			taken.start -= logdb.Millis(shift.Milliseconds())
 			early[taken] = k
 		}
-		if x.True.Before(before) {
+		if !x.True.After(before) {
 			lossy[k]++
 		}
 	}

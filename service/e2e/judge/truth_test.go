@@ -48,18 +48,21 @@ func TestLostBeforeAClockWasSetBack(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		behind   int // minute of the first record behind the gap
+		until    int // minute in which the memory was emptied, the last record having been made in the fifth
 		gap      *logdb.Gap
 		problems int
 	}{
-		{"as it was", 3, &logdb.Gap{From: at(1), To: at(3), Cause: logdb.GapOverwritten}, 0},
-		{"behind the gap's begin", 0, &logdb.Gap{From: at(1), To: at(1), Cause: logdb.GapReset}, 0},
-		{"another gap", 0, &logdb.Gap{From: at(0), To: at(0), Cause: logdb.GapReset}, 1},
-		{"ends too early", 3, &logdb.Gap{From: at(1), To: at(2), Cause: logdb.GapOverwritten}, 1},
-		{"none", 0, nil, 1},
+		{"as it was", 3, 60, &logdb.Gap{From: at(1), To: at(3), Cause: logdb.GapOverwritten}, 0},
+		{"behind the gap's begin", 0, 60, &logdb.Gap{From: at(1), To: at(1), Cause: logdb.GapReset}, 0},
+		{"another gap", 0, 60, &logdb.Gap{From: at(0), To: at(0), Cause: logdb.GapReset}, 1},
+		{"ends too early", 3, 60, &logdb.Gap{From: at(1), To: at(2), Cause: logdb.GapOverwritten}, 1},
+		{"none", 0, 60, nil, 1},
+		{"emptied as the last was made", 3, 5, &logdb.Gap{From: at(1), To: at(3), Cause: logdb.GapOverwritten}, 0},
+		{"emptied before the last was made", 3, 4, &logdb.Gap{From: at(1), To: at(3), Cause: logdb.GapOverwritten}, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			truth := Truth{before: map[int]time.Time{sim.LogHist1: minute(60)}}
+			truth := Truth{before: map[int]time.Time{sim.LogHist1: minute(tc.until)}}
 			times := []int{0, 1, 2, 3, 4, 5, tc.behind}
 			for i, m := range times {
 				truth.logs[0] = append(truth.logs[0], sim.Record{Time: minute(m), True: minute(i), Values: []sim.Value{{Channel: "readings.frequency", Value: float64(i)}}})
