@@ -195,7 +195,7 @@ func senderMutations() []mutation {
 		{"rows of another interval travel under the name of the others", "cloudsync/name.go", []edit{{`(!st.Policy.SameRows(policy) || u.kind == logdb.KindHistorical && st.combines())`, `!st.Policy.SameChannels(policy)`}},
 			[]test{{"./cloudsync", "^TestOtherIntervalsComeByAnotherWay$", nil}}},
 		{"what is not known of combined rows is taken for what the settings say now", "cloudsync/upload.go", []edit{{`len(u.unknown()) > 0 {`, `len(u.unknown()) > 1<<20 {`}},
-			[]test{{"./cloudsync", "^TestLostDecisionsWhileDraining$", nil}}},
+			[]test{{"./cloudsync", "^TestRandomLives$", nil}}},
 		{"a removed cloud that comes back is one that nothing is known of", "cloudsync/clouddb/clouddb.go", []edit{{`	if err != nil || old == 0 {`, `	if err != nil || old >= 0 {`}},
 			[]test{{"./cloudsync", "^TestRemovedCloudComesBack$", nil}}},
 		{"a name that was given up stands beside the next", "logdb/analysis/names.go", []edit{{`					out[a] = append(out[a], b)`, `					_ = out[a]`}}, []test{{"./logdb/analysis", "^TestNamesThatWereGivenUp$", nil}}},
