@@ -123,22 +123,38 @@ func TestForesee(t *testing.T) {
 	for name, c := range map[string]struct {
 		next     []device.TStamp
 		interval time.Duration
+		read     int // minutes of that day, UTC, when the last reading was the newest; 0: not known
 		want     int // hour of the first reading, UTC
 	}{
-		"the hour ends within an interval":       {at(hour+30, hour+45, 2*hour), 15 * time.Minute, 6},
-		"the same, by the readings' own":         {at(hour+30, hour+45, 2*hour), 0, 6},
-		"the hour comes again":                   {at(hour+30, hour+45, hour, hour+15, hour+30, hour+45, 2*hour), 15 * time.Minute, 5},
-		"one reading an hour, second":            {at(hour, 2*hour), time.Hour, 6},
-		"one reading an hour, first":             {at(hour, hour, 2*hour), time.Hour, 5},
-		"an hour is missing":                     {at(hour+30, hour+45, 3*hour), 15 * time.Minute, 6},
-		"nothing follows":                        {at(hour+30, hour+45), 15 * time.Minute, 5},
-		"one follows and no interval is known":   {at(hour+45, 2*hour), 0, 5},
-		"the interval is that of what follows":   {at(hour+45, 2*hour, 2*hour+15), 0, 6},
-		"the first is no reading of that hour":   {at(30, 45, hour, hour+15), 15 * time.Minute, 4},
-		"three hours from the first to the next": {at(hour, 3*hour), 3 * time.Hour, 5},
+		"the hour ends within an interval":       {at(hour+30, hour+45, 2*hour), 15 * time.Minute, 0, 6},
+		"the same, by the readings' own":         {at(hour+30, hour+45, 2*hour), 0, 0, 6},
+		"the hour comes again":                   {at(hour+30, hour+45, hour, hour+15, hour+30, hour+45, 2*hour), 15 * time.Minute, 0, 5},
+		"one reading an hour, second":            {at(hour, 2*hour), time.Hour, 0, 6},
+		"one reading an hour, first":             {at(hour, hour, 2*hour), time.Hour, 0, 5},
+		"an hour is missing":                     {at(hour+30, hour+45, 3*hour), 15 * time.Minute, 0, 6},
+		"nothing follows":                        {at(hour+30, hour+45), 15 * time.Minute, 0, 5},
+		"one follows and no interval is known":   {at(hour+45, 2*hour), 0, 0, 5},
+		"the interval is that of what follows":   {at(hour+45, 2*hour, 2*hour+15), 0, 0, 6},
+		"the first is no reading of that hour":   {at(30, 45, hour, hour+15), 15 * time.Minute, 0, 4},
+		"three hours from the first to the next": {at(hour, 3*hour), 3 * time.Hour, 0, 5},
+		"the newest is of just now, second":      {at(hour+30, hour+45), 15 * time.Minute, 6*hour + 50, 6},
+		"the newest is of just now, first":       {at(hour+30, hour+45), 15 * time.Minute, 5*hour + 50, 5},
+		"the only one, second":                   {at(hour + 3), 3 * time.Minute, 6*hour + 4, 6},
+		"a clock that is ahead":                  {at(hour + 30), 15 * time.Minute, 6*hour + 27, 6},
+		"nothing was recorded since the first":   {at(hour + 15), 3 * time.Minute, 6*hour + 50, 5},
+		"of both passes it could be of just now": {at(hour + 30), time.Hour, 6*hour + 31, 5},
+		"what follows tells, whatever the clock": {at(hour+30, hour+45, 2*hour), 15 * time.Minute, 5*hour + 50, 6},
+		"no interval is known, second":           {at(hour+30, hour+33), 0, 6*hour + 35, 6},
+		"nothing was recorded since, either":     {at(hour+10, hour+13), 0, 6*hour + 35, 5},
+		"one, and no interval is known":          {at(hour + 30), 0, 6*hour + 35, 6},
+		"the clock of this node is wrong":        {at(hour + 30), 15 * time.Minute, 12 * hour, 5},
 	} {
 		clock := device.NewClock(zone, 0, false)
-		clock.Foresee(c.next, c.interval)
+		var read time.Time
+		if c.read > 0 {
+			read = time.Date(2026, 11, 1, 0, c.read, 0, 0, time.UTC)
+		}
+		clock.Foresee(c.next, c.interval, read)
 		if got := clock.UTC(c.next[0]).Time(); got.Hour() != c.want {
 			t.Errorf("%s: %v, want hour %d", name, got, c.want)
 		}

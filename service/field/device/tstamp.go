@@ -152,26 +152,27 @@ func (c *Clock) UTC(t TStamp) logdb.Millis {
 }
 
 // Foresee tells the clock of readings that come next, in the order of recording, when what came before them is not known or lies
-// apart. Where the first of them fits two instants, it was the later one if the repeated hour ends with no more than an interval between its
-// last reading and the next: under the earlier one, that hour would be missing in between. interval 0 is that of the readings themselves. Readings that nothing
-// follows say nothing.
-func (c *Clock) Foresee(next []TStamp, interval time.Duration) {
+// apart, and reports whether they tell in which pass of the repeated hour the first of them stands. It was the later one if the repeated hour ends with no
+// more than an interval between its last reading and the next: under the earlier one, that hour would be missing in between. interval 0 is that of the
+// readings themselves. Where nothing follows that hour yet, the last reading tells by when it was read as the newest one: within an interval of it,
+// and not of that hour before. read is zero when it was not the newest, or nobody knows.
+func (c *Clock) Foresee(next []TStamp, interval time.Duration, read time.Time) bool {
 	if len(next) == 0 {
-		return
+		return false
 	}
 	first := next[0].wall()
 	early, late := offsets(first, c.zone)
 	if early == late || c.bits {
-		return
+		return true
 	}
 	for i := range next {
 		if next[i].DST { // it sets the bit, so that the first reading's own says what it was
 			c.bits = true
-			return
+			return true
 		}
 		at := next[i].wall()
 		if i > 0 && !at.After(next[i-1].wall()) {
-			return // the hour is repeated behind the first reading
+			return true // the hour is repeated behind the first reading
 		}
 		if e, l := offsets(at, c.zone); e != l {
 			continue
@@ -184,14 +185,50 @@ func (c *Clock) Foresee(next []TStamp, interval time.Duration) {
 		case i+1 < len(next):
 			step = next[i+1].Sub(next[i])
 		default:
-			return
+			return false
 		}
 		gap := at.Sub(next[i-1].wall())
 		if (gap - step).Abs() < (gap + early - late - step).Abs() {
-			c.last = first.Add(-early).Add(time.Millisecond) // so that the earlier instant is over
+			c.passed(first, early)
 		}
-		return
+		return true
 	}
+	if read.IsZero() {
+		return false
+	}
+	newest := next[len(next)-1].wall()
+	switch n := len(next); {
+	case interval > 0:
+	case n > 1:
+		interval = newest.Sub(next[n-2].wall())
+	default:
+		interval = 15 * time.Minute // a log that makes one after up to an hour would have made another, had this been read an hour later
+	}
+	fresh := func(offset time.Duration) bool {
+		const wrong = 5 * time.Minute // by which a meter's clock may be
+		age := read.Sub(newest.Add(-offset))
+		return age >= -wrong && age <= interval+wrong
+	}
+	if fresh(early) == fresh(late) {
+		return false
+	}
+	if fresh(late) {
+		c.passed(first, early)
+	}
+	return true
+}
+
+// Recall tells the clock for which instant the next reading was taken before, where it fits two.
+func (c *Clock) Recall(next TStamp, at logdb.Millis) {
+	wall := next.wall()
+	if early, late := offsets(wall, c.zone); early != late && logdb.MillisOf(wall.Add(-late)) == at {
+		c.passed(wall, early)
+	}
+}
+
+// passed notes that the earlier instant of a reading is over.
+func (c *Clock) passed(wall time.Time, early time.Duration) {
+	c.last = wall.Add(-early).Add(time.Millisecond)
 }
 
 // bent returns the offset of an unambiguous reading: the zone's, unless the meter says

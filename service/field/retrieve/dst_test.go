@@ -94,6 +94,56 @@ func TestMemoryBeginsInTheRepeatedHour(t *testing.T) {
 	})
 }
 
+// TestLogBeginsWhileTheHourIsRepeated: a log is emptied within the hour that comes twice, in its first pass or in its second, and read before that hour is
+// over, by a manager that knows the meter and by one that does not. No record behind the hour tells yet which pass it was, but that the newest one is of
+// just now does. Decoded again, in that hour and later, the rows stay where they are.
+func TestLogBeginsWhileTheHourIsRepeated(t *testing.T) {
+	eachFamily(t, func(t *testing.T, kind sim.Kind) {
+		for name, change := range map[string]time.Time{
+			"America/New_York": time.Date(2026, 11, 1, 6, 0, 0, 0, time.UTC), "Australia/Lord_Howe": time.Date(2026, 4, 4, 15, 0, 0, 0, time.UTC),
+		} {
+			for _, emptied := range []time.Duration{-25 * time.Minute, 9*time.Minute + 30*time.Second} {
+				for _, was := range []time.Duration{0, -6 * time.Hour, -29 * time.Minute} { // when it was read before
+					s := newSite(t, sim.Config{Kind: kind, Zone: name, Start: change.Add(-30 * time.Hour)}).inZone(name)
+					stay := func(when string) {
+						times, _ := s.liveRows(0)
+						for _, raw := range s.raws(logdb.KindHistorical, 0) {
+							if times[raw.Position] != raw.Time {
+								t.Fatalf("%s, emptied %v after the change, read %v after it before: a row of %v, decoded again %s at %v",
+									name, emptied, was, raw.Time, when, times[raw.Position])
+							}
+						}
+					}
+					if was < 0 {
+						s.now.Add(change.Add(was).Sub(s.now.Now()))
+						s.must("hist1")
+					}
+					s.now.Add(change.Add(emptied).Sub(s.now.Now()))
+					if err := s.meter.ResetLog(sim.LogHist1); err != nil {
+						t.Fatal(err)
+					}
+					s.advance(7 * time.Minute)
+					s.must("hist1")
+					rows := len(s.rowsAreTheMeters())
+					s.correction = device.Correction{CT: 2, PT: 0.5}
+					if s.redecode(false) == 0 {
+						t.Fatal("nothing was decoded again")
+					}
+					stay("in that hour")
+					s.advance(90 * time.Minute)
+					s.must("hist1")
+					if more := len(s.rowsAreTheMeters()); more < rows+80 {
+						t.Fatalf("%d rows after %d", more, rows)
+					}
+					s.correction = device.Correction{CT: 1, PT: 1}
+					s.redecode(false)
+					stay("later")
+				}
+			}
+		}
+	})
+}
+
 // rowsAreTheMeters compares the stored rows with the meter's newest records of log 0 and returns their times.
 func (s *site) rowsAreTheMeters() (times []logdb.Millis) {
 	s.t.Helper()

@@ -201,6 +201,7 @@ type work struct {
 	// one transaction, so that a crash between cannot note it twice.
 	pending *logdb.Entry
 	memory  map[string]bool // at a break: the records that are there now
+	newest  bool            // the records that are decoded reach to the end of the log
 }
 
 // decoder turns raw records, in order, into entries. Every record given is consumed.

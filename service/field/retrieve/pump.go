@@ -129,9 +129,16 @@ func (w *work) until(gap *logdb.Gap, recs [][]byte) {
 
 // foresee has a clock look at the records that follow a break, or begin a log of rows.
 func (w *work) foresee(clock *device.Clock, recs [][]byte) {
-	if h, ok := w.decoder.(*history); ok {
-		h.foresee(w.stamps(recs), clock)
+	h, ok := w.decoder.(*history)
+	if !ok {
+		return
 	}
+	var read time.Time
+	stamps := w.stamps(recs)
+	if w.newest && len(stamps) == len(recs) {
+		read = w.r.now().Time()
+	}
+	h.foresee(stamps, read, clock)
 }
 
 // stamps reads the times of records, up to one that has none.
@@ -231,6 +238,7 @@ func (w *work) pump(ctx context.Context, s session, st *LogState, out *Outcome) 
 			return err
 		}
 		n = len(recs)
+		w.newest = st.Next+uint32(n) == s.extent().Used
 		if w.pending != nil && w.prev == nil {
 			w.until(w.pending.Gap, recs) // a full memory may have moved since the gap was found
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"metermanager/logdb"
 	"metermanager/service/field/device"
@@ -276,7 +277,9 @@ func (x *redecoder) foresee(ctx context.Context, s *settings, first logdb.RawRec
 	}
 	stamps := x.w.stamps(recs)
 	for _, c := range clocks {
-		c.Foresee(stamps, h.interval)
+		if !c.Foresee(stamps, h.interval, time.Time{}) && len(stamps) > 0 {
+			c.Recall(stamps[0], first.Time) // when it was read as the newest record, more was known
+		}
 	}
 	return nil
 }
