@@ -15,13 +15,12 @@ import (
 
 // CloudInfo is what the cloud says about this node's user: the user part of the cache.
 type CloudInfo struct {
-	User        string           `json:"user"`
-	Customer    string           `json:"customer"`
-	Permissions string           `json:"permissions"`
-	Meters      []logdb.MeterUID `json:"meters"`
-	Disabled    []logdb.MeterUID `json:"disabled,omitempty"`
-	Updated     logdb.Millis     `json:"updated_ms"`
-	known       map[logdb.MeterUID]bool
+	User        string                  `json:"user"`
+	Customer    string                  `json:"customer"`
+	Permissions string                  `json:"permissions"`
+	Meters      []logdb.MeterUID        `json:"meters"`
+	Disabled    []logdb.MeterUID        `json:"disabled,omitempty"`
+	Updated     logdb.Millis            `json:"updated_ms"`
 	bare        map[logdb.MeterUID]bool // of those, which have no name there
 }
 
@@ -261,7 +260,7 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 	var info CloudInfo
 	var listed bool
 	var started logdb.Millis
-	held := map[logdb.MeterUID]logdb.Settings{}
+	var held map[logdb.MeterUID]logdb.Settings
 	err := runner.Retry(ctx, s.retry(), func(ctx context.Context) error {
 		user, err := cloud.User(ctx)
 		if err != nil {
@@ -273,10 +272,10 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 			return err
 		}
 		started = user.Started
-		info = CloudInfo{User: user.User, Customer: user.Customer, Permissions: user.Permissions.String(), known: map[logdb.MeterUID]bool{}, bare: map[logdb.MeterUID]bool{}}
+		info = CloudInfo{User: user.User, Customer: user.Customer, Permissions: user.Permissions.String(), bare: map[logdb.MeterUID]bool{}}
+		held = map[logdb.MeterUID]logdb.Settings{}
 		for _, m := range meters {
 			info.Meters = append(info.Meters, m.UID)
-			info.known[m.UID] = true
 			held[m.UID] = m.Settings
 			if m.Settings.Name == "" { // its log database was emptied: it has no more than make and serial
 				info.bare[m.UID] = true
@@ -303,27 +302,29 @@ func (s *Service) serverSync(ctx context.Context, d *destination, cloud Cloud) (
 	if first {
 		d.cache.Scanned = d.cache.Synced
 	}
-	var lost, compare []logdb.MeterUID
+	var lost []logdb.MeterUID
+	var compare []found
 	for uid, m := range d.cache.Meters {
 		c := m.Config
 		if c.CloudUID == "" || !c.Enabled || c.Registered == (logdb.Digest{}) {
 			continue
 		}
+		version, agreed := m.told.by(c.Registered, started)
+		switch h, ok := held[c.CloudUID]; {
+		case listed && (!ok || info.bare[c.CloudUID] && m.Name != ""):
+			lost = append(lost, uid)
 		// Once after each start of either side, and of each program that answers: what was put back to a backup does not know what was told since,
 		// nor does a copy what the other one was told.
-		other := !m.told.by(c.Registered, started)
-		if other || listed && (!info.known[c.CloudUID] || info.bare[c.CloudUID] && m.Name != "") {
-			lost = append(lost, uid)
-		} else if h, ok := held[c.CloudUID]; ok && h.Version != m.told.version {
-			compare = append(compare, uid)
+		case !agreed, ok && h.Version != version:
+			compare = append(compare, found{uid, h, started, agreed})
 		}
 	}
 	s.mu.Unlock()
-	overruled, err := s.overruled(ctx, d, held, compare)
+	again, err := s.toldAgain(ctx, d, compare)
 	if err != nil {
 		return "", err
 	}
-	for _, uid := range append(lost, overruled...) {
+	for _, uid := range append(lost, again...) {
 		if err := s.changeMeter(ctx, d, uid, func(c *MeterConfig) error { c.Registered = logdb.Digest{}; return nil }); err != nil {
 			return "", err
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"metermanager/cloudsync/runner"
@@ -111,29 +112,17 @@ func holdsSettings(held, settings logdb.Settings) bool {
 // told is which programs hold the settings of a meter that the cloud is told: several may serve one name, of one database or of copies.
 type told struct {
 	settings logdb.Digest
-	programs []logdb.Millis // when they were started
-	tries    int            // in vain
-	version  string         // under which they were held last
+	programs []program
+	tries    int // in vain
 	// What somebody else has told the cloud instead: how often that was found, and when it is next taken notice of.
 	others int
 	quiet  time.Time
 }
 
-// overruled reports whether the cloud holds something else by now than it was told, and notes it. Who tells it that may be a copy of this node, or
-// of one that passes on what this node says, and be gone tomorrow: then nobody else puts it right. Or another node that names the meter otherwise,
-// for good: so that they do not tell each other's cloud in turn for ever, each time is waited for twice as long as the last.
-func (t *told) overruled(held, settings logdb.Settings, now time.Time) bool {
-	if holdsSettings(held, settings) {
-		t.version = held.Version
-		return false
-	}
-	if now.Before(t.quiet) {
-		return false
-	}
-	const pause, mostDoublings = time.Hour, 12
-	t.quiet = now.Add(pause << min(t.others, mostDoublings))
-	t.others++
-	return true
+// program holds settings.
+type program struct {
+	started logdb.Millis
+	version string // of the settings
 }
 
 // answered notes what a program, started at a time, holds after it was told, and under which version.
@@ -141,44 +130,98 @@ func (t *told) answered(settings logdb.Digest, started logdb.Millis, version str
 	if t.settings != settings {
 		*t = told{settings: settings}
 	}
-	const mostTries, mostPrograms = 5, 16
+	const mostTries = 5
 	if !holds {
 		if t.tries++; t.tries < mostTries { // then it takes them otherwise than they were sent, and would be told for ever
 			return
 		}
 	}
-	t.version = version
-	if !slices.Contains(t.programs, started) {
-		t.programs = append(t.programs[max(0, len(t.programs)-mostPrograms+1):], started)
-	}
+	t.holds(started, version)
 }
 
-// by reports whether a program that was started at a time holds these settings.
-func (t *told) by(settings logdb.Digest, started logdb.Millis) bool {
-	return t.settings == settings && slices.Contains(t.programs, started)
+// holds notes that a program holds the settings under a version.
+func (t *told) holds(started logdb.Millis, version string) {
+	const mostPrograms = 16
+	t.programs = slices.DeleteFunc(t.programs, func(p program) bool { return p.started == started })
+	t.programs = append(t.programs[max(0, len(t.programs)-mostPrograms+1):], program{started, version})
+}
+
+// by reports whether a program that was started at a time holds these settings, and under which version.
+func (t *told) by(settings logdb.Digest, started logdb.Millis) (version string, ok bool) {
+	i := slices.IndexFunc(t.programs, func(p program) bool { return p.started == started })
+	if t.settings != settings || i < 0 {
+		return "", false
+	}
+	return t.programs[i].version, true
+}
+
+// overruled reports whether something else that the cloud was told is to be put right now, and notes that it was found. Who tells it that may be a copy
+// of this node, or of one that passes on what this node says, and be gone tomorrow: then nobody else puts it right. Or another node that names the meter
+// otherwise, for good: so that they do not tell each other's cloud in turn for ever, each time is waited for twice as long as the last.
+func (t *told) overruled(now time.Time) bool {
+	const first, mostDoublings = time.Hour, 12
+	pause := func() time.Duration { return first << min(t.others, mostDoublings) }
+	switch {
+	case now.Before(t.quiet):
+		return false
+	case now.After(t.quiet.Add(pause())): // nobody contradicts any more
+		t.others = 0
+	}
+	t.quiet = now.Add(pause())
+	t.others++
+	return true
 }
 
 // tellTries is how often a cloud is told settings until it says so. It is once, but for several programs that serve one name, each with a
 // database of its own, and for who tells something else of the meter at the same moment: the next look at its list goes on.
 const tellTries = 3
 
-// overruled returns those of some meters of which the cloud holds other settings by now than it was told, and is to be told again.
-func (s *Service) overruled(ctx context.Context, d *destination, held map[logdb.MeterUID]logdb.Settings, meters []logdb.MeterUID) (out []logdb.MeterUID, err error) {
-	for _, uid := range meters {
-		settings, err := s.logs.Settings(ctx, uid)
+// found is the settings of a meter in the list of a program that was started at a time.
+type found struct {
+	meter    logdb.MeterUID
+	settings logdb.Settings // as the cloud holds them
+	started  logdb.Millis
+	agreed   bool // it held those of this node
+}
+
+// toldAgain returns those of the meters that the cloud is to be told again: what it holds is not as it is here. Nothing can be told of a meter that it
+// takes for another device: its customer has said there what hangs in its place before it did, and the old serial number would make a second meter.
+func (s *Service) toldAgain(ctx context.Context, d *destination, list []found) (out []logdb.MeterUID, err error) {
+	for _, f := range list {
+		settings, err := s.logs.Settings(ctx, f.meter)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if errors.Is(err, logdb.ErrUnknownMeter) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read the settings of meter %s: %w", uid, err)
+			s.log.Warn("cannot compare the settings of a meter with the cloud's", "meter", string(f.meter), "err", err)
+			continue
 		}
+		if !sameDevice(f.settings, settings) {
+			continue
+		}
+		same := f.agreed && holdsSettings(f.settings, settings)
 		s.mu.Lock()
-		if m := d.cache.Meters[uid]; m != nil && m.told.overruled(held[m.Config.CloudUID], settings, s.now()) {
-			out = append(out, uid)
+		switch m := d.cache.Meters[f.meter]; {
+		case m == nil:
+		case same:
+			m.told.holds(f.started, f.settings.Version)
+		case !f.agreed || m.told.overruled(s.now()):
+			out = append(out, f.meter)
 		}
 		s.mu.Unlock()
 	}
 	return out, nil
+}
+
+// sameDevice reports whether make and serial number are the same, as far as the cloud has some.
+func sameDevice(held, settings logdb.Settings) bool {
+	same := func(a, b string) bool {
+		return a == "" || strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b))
+	}
+	return same(held.Make, settings.Make) && same(held.Serial, settings.Serial)
 }
 
 const toldThem = "told the settings of"

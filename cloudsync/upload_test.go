@@ -291,54 +291,6 @@ func TestSettingsOfARestoredCloudAreToldAgain(t *testing.T) {
 	refresh("UTC")
 }
 
-// A copy of a cloud tells the next one settings that this node has taken back, and is gone: nobody else puts that right. Another node that names the
-// meter otherwise, for good, is not contradicted each time.
-func TestSettingsThatSomebodyElseTold(t *testing.T) {
-	t.Parallel()
-	s, cloud, began, ahead := withClock(t)
-	s.rows(0, every(time.Minute, start, 5)...)
-	s.upload()
-	s.refreshed(2)
-	told := cloud.told["cloud-4711"]
-	other := func(name string) {
-		t.Helper()
-		now := cloud.told["cloud-4711"]
-		now.Zone, now.Name = "Asia/Kathmandu", name
-		if err := cloud.PutSettings(t.Context(), "cloud-4711", now); err != nil {
-			t.Fatal(err)
-		}
-	}
-	other("of a copy")
-	if _, n := s.refreshed(3); n != 1 {
-		t.Errorf("told %d times after somebody else, want once", n)
-	}
-	if got := cloud.told["cloud-4711"]; got.Zone != told.Zone || got.Name != told.Name {
-		t.Errorf("the cloud says %s, %s, want what its meter's node does: %s, %s", got.Zone, got.Name, told.Zone, told.Name)
-	}
-	times := 0
-	for day := range 30 {
-		for hour := range 24 {
-			ahead.Store(int64(time.Duration(24*day+hour) * time.Hour))
-			if cloud.told["cloud-4711"].Zone == told.Zone {
-				other("for good")
-			}
-			_, n := s.refreshed(1)
-			times += n
-		}
-	}
-	if times < 5 || times > 10 {
-		t.Errorf("told %d times in 30 days of contradiction, want each after twice as long", times)
-	}
-	ahead.Store(0) // of a clock that was wrong
-	if now := s.cfg.Now(); !now.Equal(began) {
-		t.Fatal("the clock was not set back")
-	}
-	other("after all")
-	if _, n := s.refreshed(1); n != 1 {
-		t.Errorf("told %d times after the clock was set right, want once", n)
-	}
-}
-
 // Settings were changed, the cloud took them, and nothing more was heard of it; then they are changed back, to what the cloud had said that it holds.
 func TestSettingsThatAreChangedBack(t *testing.T) {
 	t.Parallel()

@@ -196,8 +196,17 @@ func senderMutations() []mutation {
 			[]test{{"./cloudsync", "^TestOtherIntervalsComeByAnotherWay$", nil}}},
 		{"a log that begins in the second pass of the repeated hour, and is read in it, is taken for one of the first", "service/field/retrieve/pump.go", []edit{{`		read = w.r.now().Time()`, `		_ = w.r.now()`}},
 			[]test{{"./service/field/retrieve", "^TestLogBeginsWhileTheHourIsRepeated$", nil}}},
-		{"in which pass of the repeated hour a row was read is forgotten when it is decoded again", "service/field/retrieve/redecode.go", []edit{{`			c.Recall(stamps[0], first.Time)`, `			_ = first.Time`}},
+		{"in which pass of the repeated hour a row was read is forgotten when it is decoded again", "service/field/retrieve/redecode.go", []edit{{`			c.Recall(stamps[0], first.Time, s.Zone)`, `			_ = first.Time`}},
 			[]test{{"./service/field/retrieve", "^TestLogBeginsWhileTheHourIsRepeated$", nil}}},
+		{"rows of a flicker log leave their pass of the repeated hour when they are decoded again", "service/field/retrieve/redecode.go", []edit{{`	if !ok {
+		return nil
+	}
+	next, err`, `	if !ok || !h.fixed {
+		return nil
+	}
+	next, err`}}, []test{{"./service/field/retrieve", "^TestFlickerInTheRepeatedHour$", nil}}},
+		{"the newest record of the first pass of the repeated hour is taken for one of just now", "service/field/device/tstamp.go", []edit{{`	if interval+2*wrong > early-late {`, `	if interval > 24*time.Hour {`}},
+			[]test{{"./service/field/device", "^TestForesee$", nil}}},
 		{"what is not known of combined rows is taken for what the settings say now", "cloudsync/upload.go", []edit{{`len(u.unknown()) > 0 {`, `len(u.unknown()) > 1<<20 {`}},
 			[]test{{"./cloudsync", "^TestRandomLives$", nil}}},
 		{"a removed cloud that comes back is one that nothing is known of", "cloudsync/clouddb/clouddb.go", []edit{{`	if err != nil || old == 0 {`, `	if err != nil || old >= 0 {`}},

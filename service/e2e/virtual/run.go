@@ -639,11 +639,12 @@ func (w *world) verify(ctx context.Context, host string, site *client.Client, cl
 	return nil
 }
 
-// verifyRelay asks the cloud that passes on. Of a journal that was given up, by a site that was put back or has a copy, each cloud may have got
-// other records under its id: that differs, as verify says. So may the journal of a site that never sent to the second cloud what a copy of it did: the
+// verifyRelay asks the cloud that passes on. Of a journal that was given up, or of a name of it that was given up at that cloud, by a site that was put
+// back or has a copy, each cloud may have got other records under its id: that differs, as verify says. So may the journal of a site that never sent to the second cloud what a copy of it did: the
 // relay must say that it leaves it alone.
 func (w *world) verifyRelay(ctx context.Context, cloud *client.Client) error {
 	own := map[logdb.JournalID]bool{}
+	names := map[logdb.JournalID]bool{} // under which sites send to that cloud now
 	for _, host := range w.sites {
 		site, err := w.nodes[host].Client()
 		if err != nil {
@@ -652,6 +653,13 @@ func (w *world) verifyRelay(ctx context.Context, cloud *client.Client) error {
 		s, err := site.Status(ctx)
 		if err != nil {
 			return fmt.Errorf("ask %s: %w", host, err)
+		}
+		for _, m := range uploaded(s.Sync) {
+			for _, l := range m.Logs {
+				if id, err := logdb.ParseStream(l.Stream); err == nil && m.Cloud != second {
+					names[id.Journal] = true
+				}
+			}
 		}
 		for _, m := range s.Meters {
 			for _, kind := range logdb.Kinds {
@@ -680,6 +688,9 @@ func (w *world) verifyRelay(ctx context.Context, cloud *client.Client) error {
 	alone := func(stream string) bool {
 		if !w.plan.holds(Clone) && !w.plan.holds(Rewind) {
 			return false
+		}
+		if id, err := logdb.ParseStream(stream); err == nil && !names[id.Journal] {
+			return true
 		}
 		return slices.ContainsFunc(uploaded(status.Sync), func(m api.MeterSync) bool {
 			return m.Cloud == second && slices.ContainsFunc(m.Relayed, func(r api.RelaySync) bool {

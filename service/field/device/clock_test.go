@@ -146,7 +146,11 @@ func TestForesee(t *testing.T) {
 		"what follows tells, whatever the clock": {at(hour+30, hour+45, 2*hour), 15 * time.Minute, 5*hour + 50, 6},
 		"no interval is known, second":           {at(hour+30, hour+33), 0, 6*hour + 35, 6},
 		"nothing was recorded since, either":     {at(hour+10, hour+13), 0, 6*hour + 35, 5},
-		"one, and no interval is known":          {at(hour + 30), 0, 6*hour + 35, 6},
+		"one, and no interval is known":          {at(hour + 30), 0, 6*hour + 35, 5},
+		"hourly, before its next":                {at(hour), time.Hour, 5*hour + 57, 5},
+		"hourly, of a clock that is behind":      {at(hour), time.Hour, 6*hour + 7, 5},
+		"half an hour, of one that is behind":    {at(hour + 30), 30 * time.Minute, 6*hour + 4, 5},
+		"some are missing in between":            {at(hour+15, hour+45), 15 * time.Minute, 6*hour + 47, 5},
 		"the clock of this node is wrong":        {at(hour + 30), 15 * time.Minute, 12 * hour, 5},
 	} {
 		clock := device.NewClock(zone, 0, false)

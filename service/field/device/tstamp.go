@@ -193,19 +193,15 @@ func (c *Clock) Foresee(next []TStamp, interval time.Duration, read time.Time) b
 		}
 		return true
 	}
-	if read.IsZero() {
+	if read.IsZero() || !even(next, &interval) {
 		return false
 	}
-	newest := next[len(next)-1].wall()
-	switch n := len(next); {
-	case interval > 0:
-	case n > 1:
-		interval = newest.Sub(next[n-2].wall())
-	default:
-		interval = 15 * time.Minute // a log that makes one after up to an hour would have made another, had this been read an hour later
+	const wrong = 5 * time.Minute // by which a meter's clock may be
+	if interval+2*wrong > early-late {
+		return false // the last reading of the earlier hour may be the newest one for longer
 	}
+	newest := next[len(next)-1].wall()
 	fresh := func(offset time.Duration) bool {
-		const wrong = 5 * time.Minute // by which a meter's clock may be
 		age := read.Sub(newest.Add(-offset))
 		return age >= -wrong && age <= interval+wrong
 	}
@@ -218,10 +214,27 @@ func (c *Clock) Foresee(next []TStamp, interval time.Duration, read time.Time) b
 	return true
 }
 
-// Recall tells the clock for which instant the next reading was taken before, where it fits two.
-func (c *Clock) Recall(next TStamp, at logdb.Millis) {
+// even reports whether no reading is missing between others, at an interval which is that of the last two where it is not known.
+func even(readings []TStamp, interval *time.Duration) bool {
+	n := len(readings)
+	if *interval <= 0 {
+		if n < 2 {
+			return false
+		}
+		*interval = readings[n-1].Sub(readings[n-2])
+	}
+	for i := 1; i < n; i++ {
+		if readings[i].Sub(readings[i-1]) > *interval*3/2 {
+			return false
+		}
+	}
+	return true
+}
+
+// Recall tells the clock for which instant the next reading was taken before, under a zone, where it fits two under the same zone now.
+func (c *Clock) Recall(next TStamp, at logdb.Millis, zone string) {
 	wall := next.wall()
-	if early, late := offsets(wall, c.zone); early != late && logdb.MillisOf(wall.Add(-late)) == at {
+	if early, late := offsets(wall, c.zone); early != late && c.zone.String() == zone && logdb.MillisOf(wall.Add(-late)) == at {
 		c.passed(wall, early)
 	}
 }

@@ -79,15 +79,15 @@ func (h *history) row(rec []byte, c device.Correction) (*device.HistoryDecoder, 
 	return dec, t, row, err
 }
 
-// foresee has a clock look at the times of the first records, of which a flicker log has two where a short and a long interval end together. read is
-// when the last of them was read as the newest of its log.
-func (h *history) foresee(next []device.TStamp, read time.Time, clock *device.Clock) {
+// foresee has a clock look at the times of the first records, of which a flicker log has two where a short and a long interval end together, and reports
+// whether they tell what it is to know. read is when the last of them was read as the newest of its log.
+func (h *history) foresee(next []device.TStamp, read time.Time, clock *device.Clock) bool {
 	if h.flicker != nil {
-		next = slices.CompactFunc(next, func(a, b device.TStamp) bool { return a.Sub(b) == 0 })
+		next = slices.CompactFunc(slices.Clone(next), func(a, b device.TStamp) bool { return a.Sub(b) == 0 })
 	} else if !h.fixed {
-		return
+		return false
 	}
-	clock.Foresee(next, h.interval, read)
+	return clock.Foresee(next, h.interval, read)
 }
 
 // again reports whether a record at the time of the one before tells of the same interval.

@@ -261,7 +261,7 @@ func (x *redecoder) records(ctx context.Context) error {
 // foresee has clocks look at the records from first on, as retrieval does where nothing precedes.
 func (x *redecoder) foresee(ctx context.Context, s *settings, first logdb.RawRecord, clocks ...*device.Clock) error {
 	h, ok := s.decoder.(*history)
-	if !ok || !h.fixed {
+	if !ok {
 		return nil
 	}
 	next, err := x.w.r.Store.ReadRaw(ctx, x.w.t.UID, x.w.kind, x.w.log.Log, first.Position, minBatch)
@@ -277,8 +277,8 @@ func (x *redecoder) foresee(ctx context.Context, s *settings, first logdb.RawRec
 	}
 	stamps := x.w.stamps(recs)
 	for _, c := range clocks {
-		if !c.Foresee(stamps, h.interval, time.Time{}) && len(stamps) > 0 {
-			c.Recall(stamps[0], first.Time) // when it was read as the newest record, more was known
+		if !h.foresee(stamps, time.Time{}, c) && len(stamps) > 0 {
+			c.Recall(stamps[0], first.Time, s.Zone) // when it was read as the newest record, more was known
 		}
 	}
 	return nil

@@ -233,3 +233,32 @@ func TestRingFlickerRedecode(t *testing.T) {
 		t.Errorf("%d rows have a new version; a second time %+v", n, d)
 	}
 }
+
+// A flicker log begins in the second pass of the hour that comes twice. Decoded again, in that hour and later, its rows stay where they are.
+func TestFlickerInTheRepeatedHour(t *testing.T) {
+	t.Parallel()
+	change := time.Date(2026, 10, 25, 1, 0, 0, 0, time.UTC)
+	for _, read := range []time.Duration{31 * time.Minute, 200 * time.Minute} {
+		s := newSite(t, sim.Config{Kind: sim.Nexus, Zone: "Europe/Berlin", Start: change.Add(-30 * time.Hour)}).inZone("Europe/Berlin")
+		s.now.Add(change.Add(5 * time.Minute).Sub(s.now.Now()))
+		if err := s.meter.ResetLog(sim.LogFlicker); err != nil {
+			t.Fatal(err)
+		}
+		s.advance(read - 5*time.Minute)
+		s.must("flicker")
+		s.sameAsMeter("flicker", sim.LogFlicker)
+		times := map[logdb.Position]logdb.Millis{}
+		for _, e := range s.flickerRows() {
+			times[e.Position] = e.Time
+		}
+		s.profile = nexusWith(t, `"flicker": {"unverified": true, "scale": 1.52587890625e-05}`, `"flicker": {"unverified": true, "scale": 0.001}`)
+		if s.redecode(false) == 0 {
+			t.Fatal("nothing was decoded again")
+		}
+		for _, e := range s.stream(logdb.KindHistorical) {
+			if was, ok := times[e.Target]; ok && e.Op == logdb.OpRevise && e.Time != was {
+				t.Errorf("read %v after the change: a row of %v decoded again at %v", read, was, e.Time)
+			}
+		}
+	}
+}
