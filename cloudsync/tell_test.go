@@ -167,33 +167,35 @@ func (c *twoDatabases) Meters(ctx context.Context) ([]api.Meter, error) {
 	return out, err
 }
 
+func (c *twoDatabases) Register(ctx context.Context, q api.RegisterRequest) (api.RegisterAnswer, error) {
+	out, err := c.fakeCloud.Register(ctx, q)
+	out.Started += logdb.Millis(c.n % 2)
+	out.Settings.Version += []string{"", "b"}[c.n%2]
+	return out, err
+}
+
 // Programs with databases of their own behind one name give settings versions of their own: that is compared once, and not at each look.
 func TestVersionsOfTwoPrograms(t *testing.T) {
 	t.Parallel()
-	logs, cloud := &unreadable{Store: logdbtest.NewModel(logdbtest.Config{})}, newFakeCloud()
-	cloud.started = start
-	s := newSite(t, logs, cloud)
-	s.others["cloud.example.net"] = &twoDatabases{fakeCloud: cloud}
-	s.restart()
-	s.settings(time.Minute)
-	s.rows(0, every(time.Minute, start, 5)...)
-	s.upload()
-	look := func() int {
+	reads := func(twice bool) int { // of settings in four looks, once all has been compared
+		logs, cloud := &unreadable{Store: logdbtest.NewModel(logdbtest.Config{})}, newFakeCloud()
+		cloud.started = start
+		s := newSite(t, logs, cloud)
+		if twice {
+			s.others["cloud.example.net"] = &twoDatabases{fakeCloud: cloud}
+			s.restart()
+		}
+		s.settings(time.Minute)
+		s.rows(0, every(time.Minute, start, 5)...)
+		s.upload()
+		s.refreshed(8)
 		before := logs.reads
-		for range 4 {
-			if _, err := s.sync.Refresh(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+		if registered, told := s.refreshed(4); registered+told > 0 {
+			t.Errorf("registered %d times, told %d times", registered, told)
 		}
 		return logs.reads - before
 	}
-	for range 3 {
-		look()
-		s.upload()
-	}
-	first, then := look(), look()
-	s.cloud.told["cloud-4711"] = func() logdb.Settings { now := cloud.told["cloud-4711"]; now.Version += "x"; return now }()
-	if changed := look(); first != then || changed <= then {
-		t.Errorf("settings are read %d and %d times in 4 looks, and %d times when they got another version", first, then, changed)
+	if one, two := reads(false), reads(true); two != one {
+		t.Errorf("settings are read %d times of two programs, and %d times of one", two, one)
 	}
 }
