@@ -132,7 +132,8 @@ func (u *unit) retrieve(ctx context.Context, states map[string]LogState, trigger
 	u.st.records += int64(records)
 	u.mu.Unlock()
 	if records > 0 || err != nil && !known || trigger == "user" { // a quiet minute is no history
-		if herr := u.m.state.AddHistory(ctx, item, u.m.cfg.HistoryKeep); herr != nil {
+		// It has ended: who stops the meter's goroutine just now, as for other settings, does not take it from the history.
+		if herr := u.m.state.AddHistory(context.WithoutCancel(ctx), item, u.m.cfg.HistoryKeep); herr != nil {
 			u.m.cfg.Logger.Error("cannot keep the history of retrievals", "meter", string(u.meter.UID), "err", herr)
 		}
 	}
