@@ -15,6 +15,8 @@ func retrievalMutations() []mutation {
 			[]test{{"./service/field/retrieve", "^TestDecodedAgainWhenThereIsRoom$", nil}}},
 		{"a note that could not be stored is taken for one that was", "service/field/retrieve/catchup.go", []edit{{`x == old && !m.unstored[uid]`, `x == old`}},
 			[]test{{"./service/field/retrieve", "^TestDecodingIsNotedBeforeItBegins$", nil}}},
+		{"a retrieval that ended as its goroutine was stopped is not kept in the history", "service/field/retrieve/cycle.go", []edit{{`AddHistory(context.WithoutCancel(ctx), item`, `AddHistory(ctx, item`}},
+			[]test{{"./service/field/retrieve", "^TestRetrievalThatEndedIsKeptWhenTheProgramEnds$", nil}}},
 		{"a step back of the clock opens no run", pump, []edit{{`		w.run++`, `		w.run += 0`}}, []test{{"./service/field/retrieve", "^TestStepBackOpensARun$", nil}}},
 		{"a break in the meter's memory leaves no gap entry", pump, []edit{{`	w.pending = &logdb.Entry{`, `	_ = &logdb.Entry{`}}, []test{{"./service/field/retrieve", "^TestReplacedMeter$", nil}, retrieval}},
 		{"a gap ends where the memory began when it was found", pump, []edit{{`		if w.pending != nil && w.prev == nil {`, `		if w.pending != nil && w.prev != nil {`}}, []test{{"./service/field/retrieve", "^TestGapEndsAtTheFirstRecordBehindIt$", nil}}},
